@@ -1,0 +1,15 @@
+"""Errors that a person can mend: each says what is wrong, where, and what was expected."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A config, path, label, image or checkpoint is not what it must be (exit code 2)."""
+
+
+class AwaitingLabelsError(RuntimeError):
+    """Labels that a batch needs are not there yet; the batch waits, it has not failed."""
+
+
+class MissingObjectError(FileNotFoundError):
+    """A stored object that an artifact refers to is gone."""

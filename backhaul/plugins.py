@@ -1,0 +1,76 @@
+"""A user's own code, named as `module:attribute` in a config."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from backhaul.errors import InputError
+
+
+def _source(module: str) -> Path:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise InputError(f"module {module!r} was not found on the import path")
+    return Path(spec.origin)
+
+
+def source_digest(modules: tuple[str, ...]) -> str:
+    """Return the SHA-256 of the sources of `modules`, in order.
+
+    Raises:
+        InputError: If a module is not found.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(hashlib.sha256(_source(module).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class UserCode(BaseModel):
+    """A function or class of the user's, with the digest of its source.
+
+    The digest is taken when the config is read and travels with it into every cache key, so a
+    change in the source runs the stage again; a worker whose copy differs refuses to start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    use: str = Field(pattern=r"^[\w.]+:\w+$", description="the code, as module:attribute")
+    uses: tuple[str, ...] = Field((), description="further modules whose source matters to it")
+    params: dict[str, Any] = Field({}, description="keyword arguments of the class or function")
+    digest: str = Field("", description="digest of the source; filled in, not to be written")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_name(cls, value: Any) -> Any:
+        return {"use": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        current = source_digest((self.use.split(":")[0], *self.uses))
+        if self.digest not in ("", current):
+            raise ValueError(f"the source of {self.use} here is not the one the campaign started with")
+        object.__setattr__(self, "digest", current)
+        self.load()
+        return self
+
+    def load(self) -> Any:
+        """Return the attribute.
+
+        Raises:
+            InputError: If the module has no such attribute.
+        """
+        module, attribute = self.use.split(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except AttributeError:
+            raise InputError(f"module {module!r} has no {attribute!r}") from None

@@ -1,0 +1,46 @@
+"""What every sampling method is: a frozen, validated config with one method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from backhaul.types import Bandwidth, Pool, Selection
+
+
+class SamplingMethod(BaseModel, ABC):
+    """Chooses which images of a pool to send. It never sees ground truth.
+
+    Subclasses add ``kind``, a ``Literal`` with the method's name as its default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    retrains_without_new: ClassVar[bool] = False
+    """Whether the detector is retrained although nothing was sent (the control arm)."""
+
+    kind: str
+    label: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z])?$",
+        description="name in tables and files; must end in a letter; empty = the kind",
+    )
+
+    @model_validator(mode="after")
+    def _default_label(self) -> Self:
+        if not self.label:
+            object.__setattr__(self, "label", self.kind)
+        return self
+
+    @abstractmethod
+    def select(self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator) -> Selection:
+        """Return the images to send, in the order they were drawn.
+
+        Args:
+            pool: Candidates. Their order does not matter.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: The only source of randomness.
+        """
