@@ -1,0 +1,23 @@
+"""Train and run the detector. Only modules here import torch and Ultralytics, and only when used."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+LIBRARY_ENVIRONMENT = {
+    "YOLO_OFFLINE": "true",
+    "YOLO_VERBOSE": "false",
+    "YOLO_CONFIG_DIR": str(Path(tempfile.gettempdir()) / "backhaul-ultralytics"),
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Keeps the libraries off the network and their settings files out of the user's home."""
+
+
+def isolate_libraries() -> None:
+    """Set `LIBRARY_ENVIRONMENT` where the user has not; call it before importing Ultralytics."""
+    for name, value in LIBRARY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)

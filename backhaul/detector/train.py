@@ -1,0 +1,71 @@
+"""Run a training in a fresh process, and hear of it epoch by epoch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from backhaul.detector import LIBRARY_ENVIRONMENT
+from backhaul.detector.job import EVENTS, EpochDone, StepDone, TrainingJob
+
+
+class TrainingError(RuntimeError):
+    """A training process ended before its training did."""
+
+
+def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
+    """Yield what happens in a training until it is over.
+
+    The training gets a process of its own: Ultralytics' and torch's globals, GPU memory and
+    crashes stay there. The process ends by itself when this one dies or stops iterating.
+
+    Raises:
+        TrainingError: If the process fails; the message has the end of its log.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    log = job.folder / "train.log"
+    with log.open("ab") as errors, _start(job, errors.fileno()) as process:
+        assert process.stdin is not None  # noqa: S101 - Popen was given PIPE
+        assert process.stdout is not None  # noqa: S101
+        try:
+            process.stdin.write(job.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                yield EVENTS.validate_json(line)
+            process.stdin.close()
+            code = process.wait()
+        finally:
+            process.kill()
+    if code != 0:
+        raise TrainingError(f"training process {_ending(code)}: {_last_words(log)}")
+
+
+def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
+    threads = str(job.settings.threads)
+    environment = {
+        **LIBRARY_ENVIRONMENT,
+        **os.environ,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # user's own criteria
+    }
+    return subprocess.Popen(  # noqa: S603 - our own module, no shell
+        [sys.executable, "-m", "backhaul.detector.trainer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+    )
+
+
+def _ending(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it left no message"

@@ -1,0 +1,212 @@
+"""The training process: Ultralytics' trainer with the settings that it has no option for.
+
+Run as ``python -m backhaul.detector.trainer``: the job comes as one line of JSON on standard
+input, which then stays open for as long as the parent lives; events leave on standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from backhaul.detector import isolate_libraries
+from backhaul.detector.checkpoint import load_model, model_digest
+from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.stopping import should_stop
+
+isolate_libraries()
+
+import torch  # noqa: E402 - Ultralytics reads its environment when imported
+from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
+
+NO_ONLINE_AUGMENTATION: dict[str, Any] = {
+    "mosaic": 0.0,
+    "mixup": 0.0,
+    "cutmix": 0.0,
+    "copy_paste": 0.0,
+    "hsv_h": 0.0,
+    "hsv_s": 0.0,
+    "hsv_v": 0.0,
+    "degrees": 0.0,
+    "translate": 0.0,
+    "scale": 0.0,
+    "shear": 0.0,
+    "perspective": 0.0,
+    "flipud": 0.0,
+    "fliplr": 0.0,
+    "bgr": 0.0,
+    "erasing": 0.0,
+    "auto_augment": None,
+    "augmentations": [],
+}
+
+
+class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no types
+    """A training of Backhaul: checkpoints by epoch, our stopping criteria, events for the parent."""
+
+    def __init__(self, job: TrainingJob, events: IO[str]) -> None:
+        self.job = job
+        self.events = events
+        self.records = list(job.history)
+        self.started = time.monotonic()
+        super().__init__(overrides=ultralytics_settings(job))
+        self.add_callback("on_train_epoch_start", Trainer._begin_epoch)
+        self.add_callback("on_train_batch_end", Trainer._report_step)
+        self.add_callback("on_train_epoch_end", Trainer._choose_validation)
+        self.add_callback("on_model_save", Trainer._finish_epoch)
+
+    def optimizer_step(self) -> None:
+        """Step with the campaign's own limit on the gradient; Ultralytics' is fixed at 10."""
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.job.settings.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.ema.update(self.model)
+
+    def final_eval(self) -> None:
+        """Do nothing: checkpoints are evaluated by a stage of their own."""
+
+    def _begin_epoch(self) -> None:
+        self.started = time.monotonic()
+        self.steps_done = 0
+
+    def _report_step(self) -> None:
+        self.steps_done += 1
+        steps, wanted = len(self.train_loader), self.job.settings.logs_per_epoch
+        if wanted and (self.steps_done * wanted) // steps > ((self.steps_done - 1) * wanted) // steps:
+            self._tell(
+                StepDone(
+                    epoch=self._epoch_number(),
+                    step=self.steps_done,
+                    steps=steps,
+                    train_loss=sum(float(v) for v in self.tloss.values()),
+                )
+            )
+
+    def _choose_validation(self) -> None:
+        interval = self.job.settings.evaluation_interval
+        self.args.val = (self.epoch + 1) % interval == 0 or self.epoch + 1 == self.epochs
+
+    def _finish_epoch(self) -> None:
+        record = self._record()
+        self.records.append(record)
+        stop = self._reason_to_stop()
+        self.stop = stop is not None
+        interval = self.job.settings.checkpoint_interval
+        due = (self.epoch + 1) % interval == 0 or self.stop
+        path, digest = self._save_checkpoint(record.epoch) if due else (None, None)
+        self._tell(
+            EpochDone(record=record, checkpoint=path, sha256=digest, state=self.last, stop=stop)
+        )
+
+    def _record(self) -> EpochRecord:
+        valid = [float(v) for k, v in self.metrics.items() if k.startswith("val/")]
+        return EpochRecord(
+            epoch=self._epoch_number(),
+            train_loss=sum(float(v) for v in self.tloss.values()),
+            valid_loss=sum(valid) if self.args.val else None,
+            mAP50=float(self.metrics["metrics/mAP50(B)"]) if self.args.val else None,
+            seconds=time.monotonic() - self.started,
+        )
+
+    def _reason_to_stop(self) -> str | None:
+        train_losses = [record.train_loss for record in self.records]
+        valid_losses = [record.valid_loss for record in self.records]
+        if should_stop(self.job.stopping, train_losses, valid_losses):
+            return f"stopping criterion {self.job.stopping.kind}"
+        return "all epochs done" if self.epoch + 1 == self.epochs else None
+
+    def _save_checkpoint(self, epoch: int) -> tuple[Path, str]:
+        full = torch.load(self.last, map_location="cpu", weights_only=False)
+        model = full["ema"]
+        path = self.wdir / f"ckpt_{epoch}.pt"
+        torch.save(
+            {
+                "epoch": -1,
+                "model": model,
+                "train_args": full["train_args"],
+                "version": full["version"],
+                "license": full["license"],
+            },
+            path,
+        )
+        return path, model_digest(model)
+
+    def _epoch_number(self) -> int:
+        return self.job.start_epoch + int(self.epoch) + 1
+
+    def _tell(self, event: StepDone | EpochDone) -> None:
+        self.events.write(event.model_dump_json() + "\n")
+        self.events.flush()
+
+
+def ultralytics_settings(job: TrainingJob) -> dict[str, Any]:
+    """Return the settings of `job` under Ultralytics' names."""
+    settings = job.settings
+    return {
+        **({} if settings.online_augmentation else NO_ONLINE_AUGMENTATION),
+        "task": "detect",
+        "mode": "train",
+        "model": str(job.start) if job.start else model_file(settings.model),
+        "resume": str(job.resume) if job.resume else False,
+        "data": str(job.folder / "data.yaml"),
+        "save_dir": str(job.folder / "ultralytics"),
+        "epochs": job.epochs,
+        "patience": 0,
+        "imgsz": settings.img_size,
+        "batch": settings.batch_size,
+        "nbs": settings.batch_size * settings.gradient_accumulations,
+        "optimizer": settings.optimizer,
+        "lr0": settings.lr0,
+        "lrf": settings.lrf,
+        "momentum": settings.momentum,
+        "weight_decay": settings.weight_decay,
+        "warmup_epochs": settings.warmup_epochs,
+        "multi_scale": settings.multiscale,
+        "workers": settings.n_cpu,
+        "device": device(settings.device),
+        "amp": settings.amp,
+        "seed": job.seed,
+        "plots": False,
+        "verbose": False,
+    }
+
+
+def model_file(model: str) -> str:
+    """Return the file of a model name; a bare name means its YAML, never a download."""
+    return model if model.endswith((".pt", ".yaml", ".yml")) else f"{model}.yaml"
+
+
+def device(name: str) -> str:
+    """Return Ultralytics' name of a device; ``auto`` is the first GPU, or else the CPU."""
+    if name == "auto":
+        return "0" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _die_with(parent: IO[bytes]) -> None:
+    parent.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Train as standard input says."""
+    job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
+    threading.Thread(target=_die_with, args=(sys.stdin.buffer,), daemon=True).start()
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever the libraries print goes to the log
+    torch.set_num_threads(job.settings.threads)
+    if job.start is not None:
+        load_model(job.start, job.class_names)
+    Trainer(job, events).train()
+    events.close()
+    os._exit(0)  # the thread above still waits for the parent
+
+
+if __name__ == "__main__":
+    main()
