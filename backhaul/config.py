@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -124,6 +124,9 @@ class Augmentation(Part):
 
 class Training(Part):
     """How the detector is trained (Ultralytics)."""
+
+    resources: ClassVar[frozenset[str]] = frozenset({"device", "n_cpu", "threads"})
+    """Fields that say with what it is computed, not what: they enter no cache key."""
 
     model: str = Field(
         "yolo11n", description="model name or YAML (yolov3-tiny, yolo11n, yolo26n, ...), or a .pt"

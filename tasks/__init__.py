@@ -1,0 +1,1 @@
+"""Prefect tasks: each reads artifacts, calls the domain, writes artifacts, and logs."""
