@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from backhaul.errors import InputError
 from backhaul.plugins import UserCode
@@ -84,7 +91,9 @@ class InitialSet(SplitFractions):
 
     images: PositiveInt = Field(100, description="images of the initial set")
     train: Fraction = Field(0.6, description="fraction of the initial set to train on")
-    valid: Fraction = Field(0.2, description="fraction of the initial set that stopping watches")
+    valid: Fraction = Field(
+        0.2, description="fraction of the initial set that stopping watches"
+    )
 
 
 class Batches(SplitFractions):
@@ -98,7 +107,9 @@ class Batches(SplitFractions):
         1, ge=0, description="batches that are never sampled and join the common test set"
     )
     train: Fraction = Field(0.7, description="fraction of the sent images to train on")
-    valid: Fraction = Field(0.15, description="fraction of the sent images that stopping watches")
+    valid: Fraction = Field(
+        0.15, description="fraction of the sent images that stopping watches"
+    )
 
 
 class Augmentation(Part):
@@ -112,10 +123,12 @@ class Augmentation(Part):
         False, description="also shift, scale, rotate, crop and distort (p = 0.9)"
     )
     flip: Literal["none", "horizontal"] = Field(
-        "horizontal", description="flips among the minor transformations; none for digits or text"
+        "horizontal",
+        description="flips among the minor transformations; none for digits or text",
     )
     min_visibility: Probability = Field(
-        0.75, description="a copy in which less than this fraction of a box's area is left is redrawn"
+        0.75,
+        description="a copy in which less than this fraction of a box's area is left is redrawn",
     )
     pipeline: UserCode | None = Field(
         None, description="module:function that builds the albumentations pipeline; null = ours"
@@ -129,7 +142,8 @@ class Training(Part):
     """Fields that say with what it is computed, not what: they enter no cache key."""
 
     model: str = Field(
-        "yolo11n", description="model name or YAML (yolov3-tiny, yolo11n, yolo26n, ...), or a .pt"
+        "yolo11n",
+        description="model name or YAML (yolov3-tiny, yolo11n, yolo26n, ...), or a .pt",
     )
     max_epochs: PositiveInt = Field(50, description="most epochs of the initial training")
     retrain_max_epochs: PositiveInt | None = Field(
@@ -147,17 +161,23 @@ class Training(Part):
         "AdamW", description="optimizer"
     )
     lr0: float = Field(0.002, gt=0, description="learning rate at the start of each training")
-    lrf: float = Field(0.1, gt=0, le=1, description="learning rate at the end, as a fraction of lr0")
+    lrf: float = Field(
+        0.1, gt=0, le=1, description="learning rate at the end, as a fraction of lr0"
+    )
     momentum: Probability = Field(0.9, description="momentum, or beta1 of the Adam family")
     weight_decay: float = Field(0.0005, ge=0, description="weight decay")
-    warmup_epochs: float = Field(1.0, ge=0, description="epochs in which the learning rate rises")
+    warmup_epochs: float = Field(
+        1.0, ge=0, description="epochs in which the learning rate rises"
+    )
     clip: float = Field(10.0, gt=0, description="greatest norm of the gradient")
     multiscale: float = Field(
         0.0, ge=0, lt=1, description="sides vary by this fraction of img_size; 0 = fixed"
     )
     evaluation_interval: PositiveInt = Field(1, description="epochs between validations")
     checkpoint_interval: PositiveInt = Field(1, description="epochs between checkpoints")
-    logs_per_epoch: int = Field(0, ge=0, description="times the training loss is logged an epoch")
+    logs_per_epoch: int = Field(
+        0, ge=0, description="times the training loss is logged an epoch"
+    )
     online_augmentation: bool = Field(
         False, description="Ultralytics' own mosaic, HSV, flips and erasing while training"
     )
@@ -204,7 +224,8 @@ class UserStopping(Part):
 
 
 Stopping: TypeAlias = Annotated[
-    NoStopping | UpStopping | GlStopping | PqStopping | UserStopping, Field(discriminator="kind")
+    NoStopping | UpStopping | GlStopping | PqStopping | UserStopping,
+    Field(discriminator="kind"),
 ]
 
 
@@ -216,12 +237,19 @@ class Inference(Part):
         0.0, description="checkpoints before this fraction of all epochs so far are left out"
     )
     conf_thres: Probability = Field(0.1, description="least confidence of one checkpoint's box")
-    nms_thres: Probability = Field(0.5, description="IoU above which non-maximum suppression drops")
-    iou_thres: Probability = Field(0.5, description="IoU from which boxes are one object in fusion")
-    label_from: Literal["mean", "last"] = Field(
-        "mean", description="class of an object: greatest mean confidence, or the last checkpoint's"
+    nms_thres: Probability = Field(
+        0.5, description="IoU above which non-maximum suppression drops"
     )
-    max_detections: PositiveInt = Field(300, description="most boxes of one checkpoint an image")
+    iou_thres: Probability = Field(
+        0.5, description="IoU from which boxes are one object in fusion"
+    )
+    label_from: Literal["mean", "last"] = Field(
+        "mean",
+        description="class of an object: greatest mean confidence, or the last checkpoint's",
+    )
+    max_detections: PositiveInt = Field(
+        300, description="most boxes of one checkpoint an image"
+    )
     batch_size: PositiveInt = Field(16, description="images of one forward pass")
 
 
@@ -246,7 +274,9 @@ class Mixing(Part):
 class Evaluation(Part):
     """How detections are matched and counted."""
 
-    iou_thres: Probability = Field(0.5, description="IoU from which a detection matches a truth")
+    iou_thres: Probability = Field(
+        0.5, description="IoU from which a detection matches a truth"
+    )
     pos_thres: Probability = Field(0.5, description="confidence from which a detection counts")
     conf_floor: Probability = Field(0.001, description="least confidence that enters mAP")
 
@@ -259,7 +289,8 @@ class CampaignConfig(Part):
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
     store: str = Field(
-        ".", description="root of the store: a folder; runs/NAME lies under it, objects in .backhaul"
+        ".",
+        description="root of the store: a folder; runs/NAME lies under it, objects in .backhaul",
     )
     parallel: PositiveInt = Field(2, description="methods that run side by side")
     data: Data
@@ -281,7 +312,9 @@ class CampaignConfig(Part):
         labels = [method.label for method in self.methods]
         repeated = sorted({label for label in labels if labels.count(label) > 1})
         if repeated:
-            raise ValueError(f"methods: label {repeated[0]!r} is given twice; set another label")
+            raise ValueError(
+                f"methods: label {repeated[0]!r} is given twice; set another label"
+            )
         reserved = {"init", "sample"} & set(labels)
         if reserved:
             raise ValueError(f"methods: label {min(reserved)!r} is reserved for files of a run")
@@ -291,7 +324,9 @@ class CampaignConfig(Part):
     def _check_strip(self) -> Self:
         strip = getattr(self.stopping, "strip_len", self.training.evaluation_interval)
         if strip % self.training.evaluation_interval:
-            raise ValueError("stopping.strip_len must be a multiple of training.evaluation_interval")
+            raise ValueError(
+                "stopping.strip_len must be a multiple of training.evaluation_interval"
+            )
         return self
 
 

@@ -6,31 +6,53 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
+import numpy as np
 from prefect import get_run_logger, task
 from prefect.context import TaskRunContext
+from pydantic import BaseModel, ConfigDict
 
+from backhaul.randomness import generator
 from tasks.caching import StageKey
 from tasks.store import artifacts_in, exists
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INFRASTRUCTURE = ("root", "where")
-"""Inputs that every stage leaves out of its key: the store's root and the names for logs."""
 
+class Step(BaseModel):
+    """Which step of a campaign a stage is, and on what it runs.
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where in a campaign a stage runs: for names and logs, never for what is computed."""
+    Only `seed` and `batch` can change a result, and only in stages that draw at random.
 
+    Args:
+        root: Root of the store.
+        seed: The campaign's seed.
+        method: Label of the method; empty for what all methods share.
+        batch: Number of the batch; None before the first.
+        device: Where the detector runs.
+        threads: CPU threads of the detector.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    resources: ClassVar[frozenset[str]] = frozenset({"root", "method", "device", "threads"})
+
+    root: str
+    seed: int
     method: str = ""
     batch: int | None = None
+    device: str = "auto"
+    threads: int = 2
 
     def __str__(self) -> str:
-        batch = "" if self.batch is None else str(self.batch)
-        return "-".join(part for part in (self.method, batch) if part) or "shared"
+        if not self.method and self.batch is None:
+            return "init"
+        return (self.method or "batch") + ("" if self.batch is None else str(self.batch))
+
+    def rng(self, *path: str) -> np.random.Generator:
+        """Return the random generator of a stage of this step."""
+        return generator(self.seed, *path, "initial" if self.batch is None else self.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +60,8 @@ class Timing:
     """How long a stage took, and whether its result came from the cache."""
 
     stage: str
-    where: Where
+    method: str
+    batch: int | None
     seconds: float
     cached: bool
 
@@ -56,15 +79,13 @@ ledger: ContextVar[Ledger] = ContextVar("ledger")
 class Stage(Generic[P, R]):
     """A cached Prefect task. Calling it runs the task, or takes its result from the cache."""
 
-    def __init__(
-        self, function: Callable[P, R], name: str, version: int, exclude: tuple[str, ...]
-    ) -> None:
+    def __init__(self, function: Callable[P, R], name: str, version: int, random: bool) -> None:
         self.name = name
         self.task: Any = task(
             function,
             name=name,
-            task_run_name=f"{name}-{{where}}",
-            cache_policy=StageKey(name, version, (*INFRASTRUCTURE, *exclude)),
+            task_run_name=f"{name}-{{step}}",
+            cache_policy=StageKey(name, version, () if random else ("step",)),
             persist_result=True,
             result_serializer="json",
         )
@@ -81,26 +102,25 @@ class Stage(Generic[P, R]):
         started = time.monotonic()
         state = runner(*args, return_state=True, **kwargs)
         result: R = state.result()
-        where = kwargs.get("where")
-        if isinstance(where, Where) and (entries := ledger.get(None)) is not None:
+        step = kwargs["step"]
+        if isinstance(step, Step) and (entries := ledger.get(None)) is not None:
+            seconds = time.monotonic() - started
             cached = state.name == "Cached"
-            entries.timings.append(
-                Timing(self.name, where, time.monotonic() - started, cached)
-            )
+            entries.timings.append(Timing(self.name, step.method, step.batch, seconds, cached))
         return result
 
 
 def stage(
-    name: str, *, version: int = 1, exclude: tuple[str, ...] = ()
+    name: str, *, random: bool, version: int = 1
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
-    """Make a function a stage of the campaign.
+    """Make a function with a keyword argument ``step`` a stage of the campaign.
 
     Args:
         name: Name of the stage, the same in all layers.
+        random: Whether it draws at random, so that seed and batch belong to its key.
         version: Raise it whenever the same inputs would give another result.
-        exclude: Inputs that cannot change the result.
     """
-    return lambda function: Stage(function, name, version, exclude)
+    return lambda function: Stage(function, name, version, random)
 
 
 def stage_key() -> str:

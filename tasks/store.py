@@ -1,4 +1,4 @@
-"""Read and write artifacts on any fsspec filesystem: a folder by default, s3:// in production."""
+"""Read and write artifacts on any fsspec filesystem: a folder by default, or s3://."""
 
 from __future__ import annotations
 

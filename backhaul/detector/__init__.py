@@ -1,4 +1,4 @@
-"""Train and run the detector. Only modules here import torch and Ultralytics, and only when used."""
+"""Train and run the detector: the only modules that import torch and Ultralytics, and late."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIBRARY_ENVIRONMENT = {
 
 
 def isolate_libraries() -> None:
-    """Set `LIBRARY_ENVIRONMENT` where the user has not; call it before importing Ultralytics."""
+    """Set `LIBRARY_ENVIRONMENT` where the user has not; needed before importing Ultralytics."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
@@ -24,12 +25,10 @@ class Checkpoint(BaseModel):
 
 
 def model_digest(model: Any) -> str:
-    """Return the SHA-256 of a module's sorted tensor names, shapes and bytes and its architecture.
+    """Return the SHA-256 of a model's architecture and sorted tensor names, shapes and bytes.
 
     The file cannot serve: it holds the date on which it was written.
     """
-    import numpy as np
-
     digest = hashlib.sha256(json.dumps(model.yaml, sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         values = np.ascontiguousarray(tensor.detach().cpu().half().numpy())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -88,7 +89,9 @@ def predict(
     parts = [np.zeros((0, 8))]
     done = 0
     for batch in _batches(images, settings):
-        pixels = torch.from_numpy(np.stack([item.pixels for item in batch])).to(place).float() / 255
+        pixels = (
+            torch.from_numpy(np.stack([item.pixels for item in batch])).to(place).float() / 255
+        )
         with torch.inference_mode():
             for epoch, model in models:
                 boxes = _suppress(model(pixels), settings)
@@ -123,8 +126,6 @@ def _batches(images: ImageSet, settings: PredictionSettings) -> Iterator[list[_L
 
 
 def _letterbox(uri: str, size: int) -> _Letterboxed:
-    import cv2
-
     image = cv2.imdecode(np.fromfile(uri, dtype=np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{uri}: cannot be read as an image")
@@ -146,12 +147,14 @@ def _detector(checkpoint: LocalCheckpoint, class_names: tuple[str, ...]) -> Any:
     if getattr(head, "end2end", False):
         head.end2end = False
     if getattr(head, "end2end", False) or not hasattr(head, "stride"):
-        raise InputError(f"{checkpoint.path}: its head has no boxes to suppress; unset nms_thres")
+        raise InputError(
+            f"{checkpoint.path}: its head has no boxes to suppress; unset nms_thres"
+        )
     return model.fuse(verbose=False)
 
 
 def _suppress(output: Any, settings: PredictionSettings) -> list[Any]:
-    """Return (m, 6) tensors of x1, y1, x2, y2, confidence, class_id, best first, one an image."""
+    """Return one (m, 6) tensor an image: x1, y1, x2, y2, confidence, class_id, best first."""
     import torch
     from torchvision.ops import batched_nms, box_convert
 
@@ -171,7 +174,7 @@ def _suppress(output: Any, settings: PredictionSettings) -> list[Any]:
 def _rows(
     image: int, epoch: int, item: _Letterboxed, found: npt.NDArray[np.float32]
 ) -> FloatArray:
-    """Return rows of image number, epoch, class_id, confidence, x1, y1, x2, y2 in image pixels."""
+    """Return rows of image number, epoch, class_id, confidence, x1, y1, x2, y2 (pixels)."""
     corners = (found[:, :4].astype(np.float64) - [item.left, item.top] * 2) / item.scale
     rows = np.empty((len(found), 8))
     rows[:, :2] = image, epoch

@@ -53,7 +53,7 @@ def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
         "MKL_NUM_THREADS": threads,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # user's own criteria
     }
-    return subprocess.Popen(  # noqa: S603 - our own module, no shell
+    return subprocess.Popen(
         [sys.executable, "-m", "backhaul.detector.trainer"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -63,7 +63,9 @@ def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
 
 
 def _ending(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return (
+        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    )
 
 
 def _last_words(log: Path) -> str:

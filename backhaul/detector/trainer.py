@@ -46,7 +46,7 @@ NO_ONLINE_AUGMENTATION: dict[str, Any] = {
 
 
 class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no types
-    """A training of Backhaul: checkpoints by epoch, our stopping criteria, events for the parent."""
+    """A training with checkpoints by epoch, our stopping criteria, and events for the parent."""
 
     def __init__(self, job: TrainingJob, events: IO[str]) -> None:
         self.job = job
@@ -78,7 +78,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
     def _report_step(self) -> None:
         self.steps_done += 1
         steps, wanted = len(self.train_loader), self.job.settings.logs_per_epoch
-        if wanted and (self.steps_done * wanted) // steps > ((self.steps_done - 1) * wanted) // steps:
+        if self.steps_done * wanted // steps > (self.steps_done - 1) * wanted // steps:
             self._tell(
                 StepDone(
                     epoch=self._epoch_number(),

@@ -1,4 +1,4 @@
-"""A folder as Ultralytics wants it, made of links, so that the user's own is never written to."""
+"""A folder as Ultralytics wants it, made of links: the user's own is never written to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backhaul.types import FloatArray, ImageSet, Splits
 
 
 def write_work_folder(folder: Path, splits: Splits) -> None:
-    """Write ``data.yaml``, ``train/`` and ``val/``, each with ``images/`` (links) and ``labels/``.
+    """Write ``data.yaml``, and ``train/`` and ``val/`` with ``images/`` (links) and ``labels/``.
 
     Args:
         folder: New or left over from an earlier start of the same training.
@@ -30,16 +30,16 @@ def write_work_folder(folder: Path, splits: Splits) -> None:
         "val": "val/images",
         "names": dict(enumerate(splits.train.class_names)),
     }
-    (folder / "data.yaml").write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    (folder / "data.yaml").write_text(
+        yaml.safe_dump(data, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def _write_part(folder: Path, images: ImageSet) -> None:
     (folder / "images").mkdir(parents=True)
     (folder / "labels").mkdir()
     table = images.table
-    for name, uri, labels in zip(
-        table["image_id"], table["uri"], table["labels"], strict=True
-    ):
+    for name, uri, labels in zip(table["image_id"], table["uri"], table["labels"], strict=True):
         if labels is None:
             raise ValueError(f"image {name} is not labelled")
         source = Path(uri)

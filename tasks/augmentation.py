@@ -1,0 +1,48 @@
+"""Make copies of new training images."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from prefect import get_run_logger
+
+from backhaul.artifacts import Artifact
+from backhaul.augmentation import make_copies, plan
+from backhaul.config import Augmentation
+from backhaul.types import Splits, concat
+from tasks.images import localise, store_images
+from tasks.progress import Progress
+from tasks.stages import Step, stage
+from tasks.store import read_value, write_value
+
+
+@stage("augmentation", random=True)
+def augment(
+    mixed: Artifact,
+    new: Artifact,
+    augmentation: Augmentation,
+    *,
+    step: Step,
+) -> Artifact:
+    """Store `mixed` with copies of its new training images added, as `Splits`."""
+    splits, fresh = read_value(Splits, mixed), read_value(Splits, new)
+    if augmentation.images_per_class is None:
+        return mixed
+    rng = step.rng("augmentation")
+    copies = plan(splits.train, fresh.train.originals().ids, augmentation.images_per_class, rng)
+    for line in copies.unreached(splits.train.class_names):
+        get_run_logger().warning("%s", line)
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as folder:
+        made = make_copies(
+            localise(fresh.train, Path(folder)),
+            copies,
+            augmentation,
+            Path(folder),
+            rng,
+            Progress(f"{step}: augmenting"),
+        )
+        stored = store_images(step.root, made)
+    get_run_logger().info("made %d copies of %d images", len(stored), len(fresh.train))
+    train = concat([splits.train, stored])
+    return write_value(step.root, Splits(train, splits.valid, splits.test))

@@ -1,0 +1,65 @@
+"""Read the data set of a campaign."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from prefect import get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.config import DigitsData, FolderData
+from backhaul.digits import write_scenes
+from backhaul.formats import read
+from tasks.caching import content_digest
+from tasks.progress import Progress
+from tasks.stages import Step, stage
+from tasks.store import INTERNAL, absolute, write_value
+
+
+class Dataset(BaseModel):
+    """A data set as it was read: an `ImageSet`, and how many warnings there were."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Artifact
+    warnings: int
+
+
+def data_folder(data: FolderData | DigitsData, root: str) -> FolderData:
+    """Return the folder of the data set; the demo's scenes are written there first."""
+    if isinstance(data, FolderData):
+        return data
+    base = Path.cwd() if "://" in root else Path(absolute(root))
+    folder = base / INTERNAL / "data" / f"digits-{content_digest(data)}"
+    write_scenes(folder, data)
+    return FolderData(root=folder, format="yolo")
+
+
+def fingerprint(folder: Path) -> str:
+    """Return a digest of every file's name, size and time of change below `folder`.
+
+    It tells whether a data set must be read again, without reading it.
+    """
+    digest = hashlib.sha256()
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(place, name)  # noqa: PTH118 - 200,000 Path objects are slow
+            status = os.stat(path)  # noqa: PTH116
+            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+@stage("data", random=False)
+def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
+    """Store the table of all images; wrong labels end the campaign, with all of them named."""
+    report = read(data, Progress("reading images"))
+    report.require_clean()
+    logger = get_run_logger()
+    for problem in report.problems:
+        logger.warning("%s", problem)
+    logger.info("%d images of %d classes", len(report.images), len(report.images.class_names))
+    return Dataset(images=write_value(step.root, report.images), warnings=len(report.problems))

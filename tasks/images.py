@@ -1,0 +1,36 @@
+"""Image files between the store and the local disk."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from backhaul.types import ImageSet
+from tasks.store import local_path, write_bytes
+
+TRANSFERS = 8
+"""Files on their way at once; more would not fill a link of 1 Gbit/s any better."""
+
+
+def localise(images: ImageSet, folder: Path) -> ImageSet:
+    """Return `images` with paths on this disk as their uris; remote ones are fetched.
+
+    Raises:
+        MissingObjectError: If an image is gone.
+    """
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        paths = list(threads.map(lambda uri: local_path(uri, folder), images.table["uri"]))
+    uris = [path.as_posix() for path in paths]
+    return ImageSet(images.table.assign(uri=uris), images.class_names)
+
+
+def store_images(root: str, images: ImageSet) -> ImageSet:
+    """Return `images` with their files stored as objects and their uris pointing there."""
+
+    def put(uri: str) -> str:
+        path = Path(uri)
+        return write_bytes(root, path.read_bytes(), path.suffix).uri
+
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        uris = list(threads.map(put, images.table["uri"]))
+    return ImageSet(images.table.assign(uri=uris), images.class_names)

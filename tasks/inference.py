@@ -1,0 +1,71 @@
+"""Let an ensemble of checkpoints look at images."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from prefect import get_run_logger
+
+from backhaul.artifacts import Artifact
+from backhaul.config import Inference
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.detector.predict import LocalCheckpoint, PredictionSettings, predict
+from backhaul.fusion import fuse
+from backhaul.types import Detections, ImageSet
+from tasks.images import localise
+from tasks.progress import Progress
+from tasks.stages import Step, stage
+from tasks.store import local_path, read_value, write_value
+
+
+@stage("inference", random=False)
+def infer(
+    images: Artifact,
+    checkpoints: tuple[Checkpoint, ...],
+    inference: Inference,
+    img_size: int,
+    *,
+    step: Step,
+) -> Artifact:
+    """Store the `FusedDetections` of the images."""
+    pool = read_value(ImageSet, images)
+    settings = prediction_settings(inference, img_size, inference.conf_thres, step)
+    found = predict_stored(pool, checkpoints, settings, f"{step}: inference")
+    epochs = tuple(checkpoint.epoch for checkpoint in checkpoints)
+    fused = fuse(found, epochs, inference.iou_thres, inference.label_from)
+    get_run_logger().info(
+        "%d objects in %d images, by checkpoints %s", len(fused.table), len(pool), epochs
+    )
+    return write_value(step.root, fused)
+
+
+def prediction_settings(
+    inference: Inference, img_size: int, conf_thres: float, step: Step
+) -> PredictionSettings:
+    """Return how to predict, with the confidence floor of the purpose."""
+    return PredictionSettings(
+        img_size=img_size,
+        conf_thres=conf_thres,
+        nms_thres=inference.nms_thres,
+        max_detections=inference.max_detections,
+        batch_size=inference.batch_size,
+        device=step.device,
+        threads=step.threads,
+    )
+
+
+def predict_stored(
+    images: ImageSet,
+    checkpoints: tuple[Checkpoint, ...],
+    settings: PredictionSettings,
+    description: str,
+) -> Detections:
+    """Return what stored checkpoints see in stored images."""
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+        folder = Path(name)
+        local = [
+            LocalCheckpoint(c.epoch, local_path(c.artifact.uri, folder), c.artifact.sha256)
+            for c in checkpoints
+        ]
+        return predict(localise(images, folder), local, settings, Progress(description))

@@ -1,0 +1,35 @@
+"""Get the ground truth of images."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from prefect import get_run_logger
+
+from backhaul.artifacts import Artifact
+from backhaul.labelling import label_by_function, label_from_existing
+from backhaul.plugins import UserCode
+from backhaul.types import ImageSet
+from tasks.images import localise
+from tasks.stages import Step, stage
+from tasks.store import read_value, write_value
+
+
+@stage("labelling", random=False)
+def label_existing(images: Artifact, truth: Artifact, *, step: Step) -> Artifact:
+    """Store `images` with the labels that `truth` has for them."""
+    labelled = label_from_existing(read_value(ImageSet, images), read_value(ImageSet, truth))
+    get_run_logger().info("labelled %d images", len(labelled))
+    return write_value(step.root, labelled)
+
+
+@stage("labelling", random=False)
+def label_with(images: Artifact, source: UserCode, *, step: Step) -> Artifact:
+    """Store `images` with the labels that the user's function gives."""
+    unlabelled = read_value(ImageSet, images)
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as folder:
+        labelled = label_by_function(localise(unlabelled, Path(folder)), source)
+    get_run_logger().info("labelled %d images with %s", len(labelled), source.use)
+    uris = labelled.table.assign(uri=unlabelled.table["uri"])
+    return write_value(step.root, ImageSet(uris, labelled.class_names))

@@ -1,0 +1,41 @@
+"""Mix new data with old."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger
+
+from backhaul.artifacts import Artifact
+from backhaul.config import Mixing
+from backhaul.mixing import merge, mix
+from backhaul.types import Splits, concat
+from tasks.stages import Step, stage
+from tasks.store import read_value, write_value
+
+
+@stage("mixing", random=True)
+def mix_splits(
+    new: Artifact,
+    seen: Artifact,
+    mixing: Mixing,
+    *,
+    step: Step,
+) -> Artifact:
+    """Store the `Splits` to retrain on: the new images and a draw of the old ones."""
+    fresh, old = read_value(Splits, new), read_value(Splits, seen)
+    mixed = mix(fresh, old, mixing.retrain_new, step.rng("mixing"))
+    get_run_logger().info(
+        "train on %d new and %d old images",
+        len(fresh.train),
+        len(mixed.train.originals()) - len(fresh.train),
+    )
+    return write_value(step.root, mixed)
+
+
+@stage("seen", random=False)
+def merge_seen(seen: Artifact, new: Artifact, augmented: Artifact, *, step: Step) -> Artifact:
+    """Store all `Splits` seen so far, the copies of the new training images included."""
+    old, fresh = read_value(Splits, seen), read_value(Splits, new)
+    train = read_value(Splits, augmented).train
+    copies = train.where(train.table["copy_of"].isin(fresh.train.ids).to_numpy())
+    with_copies = Splits(concat([fresh.train, copies]), fresh.valid, fresh.test)
+    return write_value(step.root, merge(old, with_copies))

@@ -1,0 +1,201 @@
+"""Train the detector, and go on where a killed training stopped."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+from prefect import get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.config import Stopping, Training
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.detector.train import train
+from backhaul.detector.workfolder import write_work_folder
+from backhaul.stopping import best_epoch
+from backhaul.types import Splits
+from tasks.images import localise
+from tasks.progress import Progress
+from tasks.stages import Step, stage, stage_key
+from tasks.store import (
+    INTERNAL,
+    absolute,
+    local_path,
+    read_value,
+    replace,
+    write_checkpoint,
+    write_value,
+)
+
+
+class TrainingResult(BaseModel):
+    """A finished training.
+
+    Args:
+        checkpoints: Its checkpoints, oldest first.
+        best_epoch: Epoch of the lowest validation loss that has a checkpoint.
+        history: Table with a row an epoch (`EpochRecord`).
+        steps: Table of losses within epochs (``logs_per_epoch``).
+        stopped_because: Why it ended.
+        resumed: Whether it was interrupted and went on.
+        n_train: Images trained on, copies included.
+        n_valid: Images that stopping watched.
+        seconds: Sum of the epochs' wall times.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoints: tuple[Checkpoint, ...]
+    best_epoch: int
+    history: Artifact
+    steps: Artifact
+    stopped_because: str
+    resumed: bool
+    n_train: int
+    n_valid: int
+    seconds: float
+
+
+class ResumeState(BaseModel):
+    """What is known of a training that is under way; lies under ``resume/<key>/``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    history: tuple[EpochRecord, ...] = ()
+    steps: tuple[StepDone, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    state: str | None = None
+    stop: str | None = None
+    resumed: bool = False
+
+    def after(self, event: EpochDone, checkpoint: Checkpoint | None, state: str) -> ResumeState:
+        """Return the state once an epoch is over and what it made is stored."""
+        more = () if checkpoint is None else (checkpoint,)
+        return self.model_copy(
+            update={
+                "history": (*self.history, event.record),
+                "checkpoints": (*self.checkpoints, *more),
+                "state": state,
+                "stop": event.stop,
+            }
+        )
+
+
+@stage("training", random=True)
+def train_detector(
+    splits: Artifact,
+    start: Checkpoint | None,
+    training: Training,
+    stopping: Stopping,
+    *,
+    epochs: int,
+    step: Step,
+) -> TrainingResult:
+    """Train on `splits`, from `start` or from new weights, and store every checkpoint."""
+    images = read_value(Splits, splits)
+    place = f"{absolute(step.root)}/{INTERNAL}/resume/{stage_key()}"
+    with tempfile.TemporaryDirectory(prefix="backhaul-train-") as name:
+        folder = Path(name)
+        known = _find_state(place)
+        job = TrainingJob(
+            folder=folder,
+            class_names=images.train.class_names,
+            settings=training,
+            stopping=stopping,
+            epochs=epochs,
+            seed=int(step.rng("training").integers(2**31 - 1)),
+            start=None if start is None else local_path(start.artifact.uri, folder),
+            start_epoch=0 if start is None else start.epoch,
+            history=known.history,
+            resume=None if known.state is None else local_path(known.state, folder),
+        )
+        write_work_folder(folder, _localised(images, folder))
+        finished = _follow(job, known, place, step)
+    result = _result(finished, images, step.root)
+    _forget(place)
+    return result
+
+
+def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> ResumeState:
+    """Run the job and store what it makes, epoch by epoch."""
+    logger = get_run_logger()
+    progress = Progress(f"{step}: training")
+    if known.history:
+        logger.info("goes on after epoch %d", known.history[-1].epoch)
+    if known.stop is not None:
+        return known
+    for event in train(job):
+        if isinstance(event, StepDone):
+            known = known.model_copy(update={"steps": (*known.steps, event)})
+            continue
+        known = _store_epoch(event, known, place, step.root)
+        progress(len(known.history), job.epochs)
+        logger.info(
+            "epoch %d: loss %.3f, validation %s",
+            event.record.epoch,
+            event.record.train_loss,
+            "-" if event.record.valid_loss is None else f"{event.record.valid_loss:.3f}",
+        )
+    logger.info("stopped after epoch %d: %s", known.history[-1].epoch, known.stop)
+    progress(job.epochs, job.epochs)
+    return known
+
+
+def _store_epoch(event: EpochDone, known: ResumeState, place: str, root: str) -> ResumeState:
+    checkpoint = None
+    if event.checkpoint is not None and event.sha256 is not None:
+        artifact = write_checkpoint(root, event.checkpoint, event.sha256)
+        checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact)
+    state = f"{place}/state-{event.record.epoch}.pt"
+    replace(state, event.state.read_bytes())
+    new = known.after(event, checkpoint, state)
+    replace(f"{place}/state.json", new.model_dump_json().encode())
+    if known.state is not None:
+        fs, path = fsspec.core.url_to_fs(known.state)
+        fs.rm_file(path)
+    return new
+
+
+def _find_state(place: str) -> ResumeState:
+    fs, path = fsspec.core.url_to_fs(f"{place}/state.json")
+    if not fs.exists(path):
+        return ResumeState()
+    known = ResumeState.model_validate(json.loads(fs.cat_file(path)))
+    return known.model_copy(update={"resumed": True})
+
+
+def _forget(place: str) -> None:
+    fs, path = fsspec.core.url_to_fs(place)
+    if fs.exists(path):
+        fs.rm(path, recursive=True)
+
+
+def _localised(images: Splits, folder: Path) -> Splits:
+    fetched = folder / "fetched"
+    fetched.mkdir()
+    return Splits(localise(images.train, fetched), localise(images.valid, fetched), images.test)
+
+
+def _result(known: ResumeState, images: Splits, root: str) -> TrainingResult:
+    saved = {checkpoint.epoch for checkpoint in known.checkpoints}
+    losses = [r.valid_loss if r.epoch in saved else None for r in known.history]
+    steps = pd.DataFrame(
+        [step.model_dump(exclude={"kind"}) for step in known.steps],
+        columns=["epoch", "step", "steps", "train_loss"],
+    )
+    return TrainingResult(
+        checkpoints=known.checkpoints,
+        best_epoch=known.history[best_epoch(losses)].epoch,
+        history=write_value(root, pd.DataFrame([r.model_dump() for r in known.history])),
+        steps=write_value(root, steps),
+        stopped_because=known.stop or "interrupted",
+        resumed=known.resumed,
+        n_train=len(images.train),
+        n_valid=len(images.valid),
+        seconds=sum(record.seconds for record in known.history),
+    )
