@@ -85,6 +85,11 @@ class SplitFractions(Part):
             raise ValueError("train + valid must be below 1: the rest is the test set")
         return self
 
+    @property
+    def fractions(self) -> SplitFractions:
+        """The fractions alone, without what a subclass adds."""
+        return SplitFractions(train=self.train, valid=self.valid)
+
 
 class InitialSet(SplitFractions):
     """The labelled set the first detector is trained on, drawn stratified by class."""
@@ -231,6 +236,8 @@ Stopping: TypeAlias = Annotated[
 
 class Inference(Part):
     """The ensemble of checkpoints that looks at a batch."""
+
+    resources: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
     conf_check_num: PositiveInt = Field(5, description="most checkpoints of the ensemble")
     first_epoch_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(

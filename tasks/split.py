@@ -6,9 +6,9 @@ from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
-from backhaul.config import Batches, InitialSet, SplitFractions
+from backhaul.config import Batches, InitialSet, Labelling, SplitFractions
 from backhaul.split import batches, draw_initial, placement, split
-from backhaul.types import ImageSet, Splits
+from backhaul.types import ImageSet, Splits, concat
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
 
@@ -33,15 +33,25 @@ def arrange(
     images: Artifact,
     initial: InitialSet,
     arriving: Batches,
+    labelling: Labelling,
     *,
     step: Step,
 ) -> Arrangement:
-    """Store the initial set, the held-out images and every batch."""
-    known = read_value(ImageSet, images).labelled()
+    """Store the initial set, the held-out images and every batch.
+
+    Images without labels can only be played if a function labels them.
+    """
+    everything = read_value(ImageSet, images)
+    known = everything.labelled()
     first, pool = draw_initial(known, initial.images, step.rng("initial"))
+    if labelling.source != "existing":
+        pool = concat([pool, everything.where(everything.table["labels"].isna().to_numpy())])
+    elif len(known) < len(everything):
+        unlabelled = len(everything) - len(known)
+        get_run_logger().warning("%d images without labels are left out", unlabelled)
     parts = batches(pool, arriving, step.rng("batches"))
     sizes = {
-        "images": len(known),
+        "images": len(everything),
         "initial": len(first),
         "pool": len(pool),
         "holdout": len(parts.holdout),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -55,25 +55,28 @@ class Step(BaseModel):
         return generator(self.seed, *path, "initial" if self.batch is None else self.batch)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(BaseModel):
     """How long a stage took, and whether its result came from the cache."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     stage: str
-    method: str
-    batch: int | None
     seconds: float
     cached: bool
 
 
-@dataclass(slots=True)
-class Ledger:
-    """What the stages of one campaign took. Appending to a list is safe between threads."""
-
-    timings: list[Timing] = field(default_factory=list)
+_timings: ContextVar[list[Timing] | None] = ContextVar("timings", default=None)
 
 
-ledger: ContextVar[Ledger] = ContextVar("ledger")
+@contextmanager
+def timed() -> Iterator[list[Timing]]:
+    """Collect the timings of all stages that run within the block."""
+    entries: list[Timing] = []
+    token = _timings.set(entries)
+    try:
+        yield entries
+    finally:
+        _timings.reset(token)
 
 
 class Stage(Generic[P, R]):
@@ -102,11 +105,9 @@ class Stage(Generic[P, R]):
         started = time.monotonic()
         state = runner(*args, return_state=True, **kwargs)
         result: R = state.result()
-        step = kwargs["step"]
-        if isinstance(step, Step) and (entries := ledger.get(None)) is not None:
-            seconds = time.monotonic() - started
-            cached = state.name == "Cached"
-            entries.timings.append(Timing(self.name, step.method, step.batch, seconds, cached))
+        if (entries := _timings.get()) is not None:
+            seconds = round(time.monotonic() - started, 3)
+            entries.append(Timing(stage=self.name, seconds=seconds, cached=state.name == "Cached"))
         return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import fsspec
 import pandas as pd
@@ -59,6 +60,10 @@ class TrainingResult(BaseModel):
     n_train: int
     n_valid: int
     seconds: float
+
+    def epoch(self, which: Literal["last", "best"]) -> int:
+        """Return the epoch of the checkpoint that is carried on."""
+        return self.best_epoch if which == "best" else self.checkpoints[-1].epoch
 
 
 class ResumeState(BaseModel):

@@ -1,0 +1,109 @@
+"""One batch of one method: look, choose, label, retrain, evaluate."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from backhaul.artifacts import Artifact
+from backhaul.config import CampaignConfig
+from backhaul.sampling import Method
+from flows.setting import Setting, ensemble, known_truth, label, step_of
+from tasks.augmentation import augment
+from tasks.evaluation import TestSets, benchmark_batch, evaluate
+from tasks.inference import infer
+from tasks.labelling import nothing_new
+from tasks.mixing import merge_seen, mix_splits
+from tasks.records import RoundRecord, Standing
+from tasks.sampling import Sent, select_images
+from tasks.split import split_images
+from tasks.stages import Step, timed
+from tasks.training import TrainingResult, train_detector
+
+
+@flow(name="batch", flow_run_name="batch-{method.label}-{number}")
+def batch(
+    config: CampaignConfig, method: Method, setting: Setting, number: int, standing: Standing
+) -> RoundRecord:
+    """Play batch `number`. When nothing is sent, checkpoints are carried on as they are."""
+    step = step_of(config, method.label, number)
+    images = setting.batches[number]
+    with timed() as timings:
+        looking = ensemble(standing.checkpoints, config)
+        fused = infer(images, looking, config.inference, config.training.img_size, step=step)
+        sent = select_images(images, fused, method, config.bandwidth, step=step)
+        truth = known_truth(images, config, setting.dataset, step)
+        seen = benchmark_batch(fused, truth or images, config.evaluation, step=step)
+        new, mixed, training = None, None, None
+        if sent.n_images or method.retrains_without_new:
+            new = _new_splits(sent, config, setting, standing, step)
+            mixed, training, standing = _retrain(new, config, standing, step)
+        evaluation = evaluate(
+            standing.current,
+            ensemble(standing.checkpoints, config),
+            _test_sets(config, setting, number, new, mixed, step),
+            config.inference,
+            config.evaluation,
+            img_size=config.training.img_size,
+            step=step,
+        )
+    return RoundRecord(
+        method=method.label,
+        batch=number,
+        images=images,
+        sent=sent,
+        benchmark=seen,
+        new=new,
+        training=training,
+        evaluation=evaluation,
+        standing=standing,
+        timings=tuple(timings),
+    )
+
+
+def _new_splits(
+    sent: Sent, config: CampaignConfig, setting: Setting, standing: Standing, step: Step
+) -> Artifact:
+    if not sent.n_images:
+        return nothing_new(sent.chosen, step=step)
+    labelled = label(sent.chosen, config, setting.dataset, step)
+    return split_images(labelled, standing.seen, config.batches.fractions, step=step)
+
+
+def _retrain(
+    new: Artifact, config: CampaignConfig, standing: Standing, step: Step
+) -> tuple[Artifact, TrainingResult, Standing]:
+    mixed = mix_splits(new, standing.seen, config.mixing, step=step)
+    augmented = augment(mixed, new, config.augmentation, step=step)
+    training = train_detector(
+        augmented,
+        standing.current,
+        config.training,
+        config.stopping,
+        epochs=config.training.retrain_max_epochs or config.training.max_epochs,
+        step=step,
+    )
+    seen = merge_seen(standing.seen, new, augmented, step=step)
+    epoch = training.epoch(config.training.retrain_from)
+    return mixed, training, standing.after(seen, training, epoch)
+
+
+def _test_sets(
+    config: CampaignConfig,
+    setting: Setting,
+    number: int,
+    new: Artifact | None,
+    mixed: Artifact | None,
+    step: Step,
+) -> TestSets:
+    following = setting.batches[number + 1 : number + 2]
+    return TestSets(
+        images={"common": setting.common, "old_test": setting.old_test},
+        tests_of={
+            name: splits
+            for name, splits in (("new_test", new), ("mix_test", mixed))
+            if splits is not None
+        },
+        next_batch=known_truth(following[0], config, setting.dataset, step)
+        if following
+        else None,
+    )

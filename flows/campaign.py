@@ -1,0 +1,96 @@
+"""Compare sampling methods: the same detector, data and bandwidth for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+from prefect import flow, get_run_logger
+from prefect.states import Completed, Failed, State
+
+from backhaul.artifacts import Artifact
+from backhaul.config import CampaignConfig
+from backhaul.errors import AwaitingLabelsError
+from backhaul.sampling import Method, NoNewData
+from flows.initial_training import initial_training
+from flows.method import method
+from flows.setting import Setting, label, step_of
+from tasks.data import data_folder, fingerprint, read_data
+from tasks.evaluation import common_test_set, old_test_set
+from tasks.records import RoundRecord, write_record
+from tasks.runfolder import MethodOutcome, Overview, claim, write_overview, write_round
+from tasks.split import Arrangement, arrange, split_images
+
+
+@flow(name="campaign", flow_run_name="{config.name}")
+def campaign(config: CampaignConfig) -> State[None]:
+    """Prepare what methods share, play each of them, and write the run's folder.
+
+    A method that fails leaves the others alone; the campaign then ends Failed, named
+    CompletedWithFailures, and a second start computes only what is missing.
+    """
+    folder = claim(config)
+    setting, arrangement, splits = _prepare(config)
+    overview = Overview.begin(config, arrangement)
+    write_overview(folder, overview)
+    first = initial_training(config, setting, splits)
+    write_record(folder, first)
+    write_round(folder, first)
+    outcomes = _play(config, setting, first)
+    write_overview(folder, overview.ended(outcomes))
+    wrong = [name for name, outcome in outcomes.items() if outcome.state != "completed"]
+    if wrong:
+        return Failed(name="CompletedWithFailures", message=f"not completed: {', '.join(wrong)}")
+    return Completed(message=f"{len(outcomes)} methods completed")
+
+
+def _prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
+    step = step_of(config)
+    folder = data_folder(config.data, config.store)
+    dataset = read_data(folder, fingerprint=fingerprint(folder.root), step=step).images
+    arrangement = arrange(dataset, config.initial, config.batches, config.labelling, step=step)
+    splits = split_images(arrangement.initial, None, config.initial.fractions, step=step)
+    held_out = label(arrangement.holdout, config, dataset, step)
+    setting = Setting(
+        dataset=dataset,
+        batches=arrangement.batches,
+        common=common_test_set(splits, held_out, step=step),
+        old_test=old_test_set(splits, step=step),
+    )
+    return setting, arrangement, splits
+
+
+def _play(
+    config: CampaignConfig, setting: Setting, first: RoundRecord
+) -> dict[str, MethodOutcome]:
+    """Return how each method ended; at most ``config.parallel`` run at once."""
+    arms = [*config.methods, *((NoNewData(),) if config.control else ())]
+
+    def play(arm: Method) -> Callable[[], object]:
+        return lambda: method(config, arm, setting, first.standing)
+
+    return side_by_side({arm.label: play(arm) for arm in arms}, config.parallel)
+
+
+def side_by_side(
+    calls: Mapping[str, Callable[[], object]], parallel: int
+) -> dict[str, MethodOutcome]:
+    """Make the calls, at most `parallel` at once, each in the context of this one."""
+    with ThreadPoolExecutor(parallel) as threads:
+        futures = {
+            name: threads.submit(copy_context().run, call) for name, call in calls.items()
+        }
+        return {name: _outcome(name, future.exception()) for name, future in futures.items()}
+
+
+def _outcome(name: str, error: BaseException | None) -> MethodOutcome:
+    match error:
+        case None:
+            return MethodOutcome(state="completed")
+        case AwaitingLabelsError():
+            get_run_logger().warning("%s waits: %s", name, error)
+            return MethodOutcome(state="waiting", error=str(error))
+        case _:
+            get_run_logger().error("%s failed: %s", name, error)
+            return MethodOutcome(state="failed", error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,59 @@
+"""Train the detector that every method starts from."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from backhaul.artifacts import Artifact
+from backhaul.config import CampaignConfig
+from flows.setting import Setting, ensemble, known_truth, step_of
+from tasks.augmentation import augment
+from tasks.evaluation import TestSets, evaluate
+from tasks.inference import infer
+from tasks.records import INITIAL, RoundRecord, Standing
+from tasks.stages import timed
+from tasks.training import train_detector
+
+
+@flow(name="initial-training")
+def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact) -> RoundRecord:
+    """Augment, train, evaluate, and look at the first batch, which all methods share."""
+    step = step_of(config)
+    with timed() as timings:
+        augmented = augment(splits, splits, config.augmentation, step=step)
+        training = train_detector(
+            augmented,
+            None,
+            config.training,
+            config.stopping,
+            epochs=config.training.max_epochs,
+            step=step,
+        )
+        current = training.epoch(config.training.retrain_from)
+        kept = tuple(c for c in training.checkpoints if c.epoch <= current)
+        standing = Standing(seen=augmented, checkpoints=kept, current=kept[-1])
+        looking = ensemble(kept, config)
+        first = setting.batches[0]
+        infer(first, looking, config.inference, config.training.img_size, step=step)
+        sets = TestSets(
+            images={"common": setting.common, "old_test": setting.old_test},
+            next_batch=known_truth(first, config, setting.dataset, step),
+        )
+        evaluation = evaluate(
+            standing.current,
+            looking,
+            sets,
+            config.inference,
+            config.evaluation,
+            img_size=config.training.img_size,
+            step=step,
+        )
+    return RoundRecord(
+        method=INITIAL,
+        batch=None,
+        new=splits,
+        training=training,
+        evaluation=evaluation,
+        standing=standing,
+        timings=tuple(timings),
+    )

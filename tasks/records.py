@@ -1,0 +1,100 @@
+"""What a campaign keeps of each round: enough to go on, and to write a run's folder."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import fsspec
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.detector.checkpoint import Checkpoint
+from tasks.sampling import Sent
+from tasks.stages import Timing
+from tasks.store import absolute, replace
+from tasks.training import TrainingResult
+
+INITIAL = "init"
+"""What stands for a method where there is none yet: the initial model."""
+
+
+class Standing(BaseModel):
+    """Where a method stands after a round.
+
+    Args:
+        seen: All `Splits` seen so far, with the copies of training images.
+        checkpoints: Checkpoints of the model and of those it was trained from, oldest first.
+        current: The checkpoint that is evaluated, and that the next retraining starts from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seen: Artifact
+    checkpoints: tuple[Checkpoint, ...]
+    current: Checkpoint
+
+    def after(self, seen: Artifact, training: TrainingResult, current_epoch: int) -> Standing:
+        """Return the standing after a training of which one checkpoint is carried on."""
+        lineage = (*self.checkpoints, *training.checkpoints)
+        kept = tuple(c for c in lineage if c.epoch <= current_epoch)
+        return Standing(seen=seen, checkpoints=kept, current=kept[-1])
+
+
+class RoundRecord(BaseModel):
+    """What happened in one round of one method, or in the initial training.
+
+    Args:
+        method: Label of the method, or ``init``.
+        batch: Number of the batch; None for the initial training.
+        images: The batch as it arrived (`ImageSet` without labels).
+        sent: What was sent of it.
+        benchmark: What the ensemble saw in the batch before sampling, matched with the truth.
+        new: `Splits` of the labelled images of this round.
+        training: The training of this round; None if there was none.
+        evaluation: Table of metrics by test set and class.
+        standing: Where the method stands now.
+        timings: How long each stage took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    batch: int | None
+    images: Artifact | None = None
+    sent: Sent | None = None
+    benchmark: Artifact | None = None
+    new: Artifact | None = None
+    training: TrainingResult | None = None
+    evaluation: Artifact
+    standing: Standing
+    timings: tuple[Timing, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this round's files begin with."""
+        return self.method if self.batch is None else f"{self.method}{self.batch}"
+
+
+def run_folder(root: str, name: str) -> str:
+    """Return where the folder of a run lies."""
+    return f"{absolute(root)}/runs/{name}"
+
+
+def write_record(folder: str, record: RoundRecord) -> None:
+    """Keep `record` in the run's folder, from which all the rest of it can be written again."""
+    text = record.model_dump_json(indent=1)
+    replace(f"{folder}/rounds/{record.prefix}.json", text.encode())
+
+
+def read_records(folder: str) -> list[RoundRecord]:
+    """Return all records of a run: the initial training, then by method and batch."""
+    fs, path = fsspec.core.url_to_fs(f"{folder}/rounds")
+    names = fs.ls(path, detail=False) if fs.exists(path) else []
+    found = [
+        RoundRecord.model_validate_json(fs.cat_file(name))
+        for name in sorted(names)
+        if PurePosixPath(name).suffix == ".json"
+    ]
+    return sorted(
+        found, key=lambda r: (r.batch is not None, r.method, -1 if r.batch is None else r.batch)
+    )
