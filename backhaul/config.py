@@ -18,7 +18,7 @@ from pydantic import (
 
 from backhaul.errors import InputError
 from backhaul.plugins import UserCode
-from backhaul.sampling import Method
+from backhaul.sampling import Method, NoNewData
 from backhaul.types import Bandwidth, Probability
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -314,9 +314,14 @@ class CampaignConfig(Part):
     mixing: Mixing = Mixing()
     evaluation: Evaluation = Evaluation()
 
+    @property
+    def arms(self) -> tuple[Method, ...]:
+        """What is run side by side: the methods, and the control arm if there is one."""
+        return (*self.methods, NoNewData()) if self.control else self.methods
+
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
-        labels = [method.label for method in self.methods]
+        labels = [method.label for method in self.arms]
         repeated = sorted({label for label in labels if labels.count(label) > 1})
         if repeated:
             raise ValueError(

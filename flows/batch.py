@@ -11,11 +11,10 @@ from flows.setting import Setting, ensemble, known_truth, label, step_of
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
 from tasks.inference import infer
-from tasks.labelling import nothing_new
 from tasks.mixing import merge_seen, mix_splits
 from tasks.records import RoundRecord, Standing
 from tasks.sampling import Sent, select_images
-from tasks.split import split_images
+from tasks.split import nothing_new, split_images
 from tasks.stages import Step, timed
 from tasks.training import TrainingResult, train_detector
 

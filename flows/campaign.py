@@ -12,7 +12,7 @@ from prefect.states import Completed, Failed, State
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError
-from backhaul.sampling import Method, NoNewData
+from backhaul.sampling import Method
 from flows.initial_training import initial_training
 from flows.method import method
 from flows.setting import Setting, label, step_of
@@ -21,6 +21,7 @@ from tasks.evaluation import common_test_set, old_test_set
 from tasks.records import RoundRecord, write_record
 from tasks.runfolder import MethodOutcome, Overview, claim, write_overview, write_round
 from tasks.split import Arrangement, arrange, split_images
+from tasks.stages import timed
 
 
 @flow(name="campaign", flow_run_name="{config.name}")
@@ -31,8 +32,9 @@ def campaign(config: CampaignConfig) -> State[None]:
     CompletedWithFailures, and a second start computes only what is missing.
     """
     folder = claim(config)
-    setting, arrangement, splits = _prepare(config)
-    overview = Overview.begin(config, arrangement)
+    with timed() as timings:
+        setting, arrangement, splits = _prepare(config)
+    overview = Overview.begin(config, arrangement, timings)
     write_overview(folder, overview)
     first = initial_training(config, setting, splits)
     write_record(folder, first)
@@ -65,12 +67,10 @@ def _play(
     config: CampaignConfig, setting: Setting, first: RoundRecord
 ) -> dict[str, MethodOutcome]:
     """Return how each method ended; at most ``config.parallel`` run at once."""
-    arms = [*config.methods, *((NoNewData(),) if config.control else ())]
-
     def play(arm: Method) -> Callable[[], object]:
         return lambda: method(config, arm, setting, first.standing)
 
-    return side_by_side({arm.label: play(arm) for arm in arms}, config.parallel)
+    return side_by_side({arm.label: play(arm) for arm in config.arms}, config.parallel)
 
 
 def side_by_side(

@@ -10,7 +10,7 @@ from prefect import get_run_logger
 from backhaul.artifacts import Artifact
 from backhaul.labelling import label_by_function, label_from_existing
 from backhaul.plugins import UserCode
-from backhaul.types import ImageSet, Splits
+from backhaul.types import ImageSet
 from tasks.images import localise
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
@@ -22,13 +22,6 @@ def label_existing(images: Artifact, truth: Artifact, *, step: Step) -> Artifact
     labelled = label_from_existing(read_value(ImageSet, images), read_value(ImageSet, truth))
     get_run_logger().info("labelled %d images", len(labelled))
     return write_value(step.root, labelled)
-
-
-@stage("split", random=False)
-def nothing_new(images: Artifact, *, step: Step) -> Artifact:
-    """Store the empty `Splits` of a round in which nothing was labelled."""
-    none = read_value(ImageSet, images)
-    return write_value(step.root, Splits(none, none, none))
 
 
 @stage("labelling", random=False)

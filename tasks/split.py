@@ -82,3 +82,10 @@ def split_images(
     placed = {} if seen is None else placement(read_value(Splits, seen))
     rng = step.rng("split")
     return write_value(step.root, split(read_value(ImageSet, images), fractions, rng, placed))
+
+
+@stage("split", random=False)
+def nothing_new(images: Artifact, *, step: Step) -> Artifact:
+    """Store the empty `Splits` of a round in which nothing was labelled."""
+    none = read_value(ImageSet, images)
+    return write_value(step.root, Splits(none, none, none))

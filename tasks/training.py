@@ -39,6 +39,8 @@ class TrainingResult(BaseModel):
 
     Args:
         checkpoints: Its checkpoints, oldest first.
+        first_epoch: Number of its first epoch.
+        epochs: How many epochs it took.
         best_epoch: Epoch of the lowest validation loss that has a checkpoint.
         history: Table with a row an epoch (`EpochRecord`).
         steps: Table of losses within epochs (``logs_per_epoch``).
@@ -52,6 +54,8 @@ class TrainingResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoints: tuple[Checkpoint, ...]
+    first_epoch: int
+    epochs: int
     best_epoch: int
     history: Artifact
     steps: Artifact
@@ -195,6 +199,8 @@ def _result(known: ResumeState, images: Splits, root: str) -> TrainingResult:
     )
     return TrainingResult(
         checkpoints=known.checkpoints,
+        first_epoch=known.history[0].epoch,
+        epochs=len(known.history),
         best_epoch=known.history[best_epoch(losses)].epoch,
         history=write_value(root, pd.DataFrame([r.model_dump() for r in known.history])),
         steps=write_value(root, steps),

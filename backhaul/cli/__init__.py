@@ -1,0 +1,39 @@
+"""The `backhaul` command: the top layer, which imports Prefect and the flows when it needs them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from backhaul.cli.data import data
+from backhaul.cli.methods import methods
+from backhaul.cli.report import report
+from backhaul.cli.run import run
+from backhaul.cli.validate import validate
+from backhaul.errors import InputError
+
+WRONG_INPUT = 2
+
+app = typer.Typer(
+    name="backhaul",
+    help="Finds out which images an edge camera should send home over a thin link.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(validate)
+app.command()(methods)
+app.command()(report)
+app.add_typer(data, name="data")
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 1 a run failed, 2 wrong input."""
+    try:
+        app()
+    except InputError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        sys.exit(WRONG_INPUT)

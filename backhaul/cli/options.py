@@ -1,0 +1,32 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from backhaul.config import CampaignConfig, load_config
+
+ConfigFile: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A campaign, as YAML.", show_default=False)
+]
+Overrides: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting that wins over the file, for example bandwidth.images=30. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def read_config(path: Path, overrides: list[str] | None) -> CampaignConfig:
+    """Return the campaign; modules beside its file and in the working directory can be named."""
+    for folder in (path.parent, Path.cwd()):
+        if (place := str(folder.resolve())) not in sys.path:
+            sys.path.insert(0, place)
+    return load_config(path, tuple(overrides or ()))

@@ -1,0 +1,62 @@
+"""Progress bars in a terminal, plain log lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.logging.handlers import PrefectConsoleHandler
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from backhaul.errors import InputError
+from tasks.progress import terminal
+
+
+class _OneLine(logging.Filter):
+    """Leaves the traceback out where one line tells a person what to mend."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], InputError):
+            record.exc_info = None
+        return True
+
+
+@contextmanager
+def live_progress() -> Iterator[None]:
+    """Show the progress of stages, and print log lines above it, within the block."""
+    console = Console(stderr=True)
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    rows: dict[str, object] = {}
+
+    def show(description: str, done: int, total: int) -> None:
+        if description not in rows:
+            rows[description] = bars.add_task(description, total=total)
+        row = rows[description]
+        bars.update(row, completed=done, total=total, visible=done < total)  # type: ignore[arg-type]
+
+    for handler in _console_handlers():
+        handler.addFilter(_OneLine())
+        handler.console = console
+    token = terminal.set(show)
+    try:
+        with bars:
+            yield
+    finally:
+        terminal.reset(token)
+
+
+def _console_handlers() -> list[PrefectConsoleHandler]:
+    names = ["prefect", "prefect.flow_runs", "prefect.task_runs"]
+    handlers = [handler for name in names for handler in logging.getLogger(name).handlers]
+    return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]

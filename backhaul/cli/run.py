@@ -1,0 +1,83 @@
+"""`backhaul run`: a campaign on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from backhaul.cli.options import ConfigFile, Overrides, read_config
+from backhaul.cli.tables import print_gains
+from backhaul.config import CampaignConfig
+from backhaul.errors import InputError
+
+
+def run(
+    config: ConfigFile,
+    settings: Overrides = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run, and of its folder.", show_default="the config's"),
+    ] = None,
+) -> None:
+    """Run a campaign on this machine; a second start goes on where the first one stopped.
+
+    [bold]Examples[/bold]
+
+      backhaul run configs/quickstart.yaml
+
+      backhaul run configs/bccd.yaml --set data.root=~/bccd --set seed=1 --name bccd-seed1
+    """
+    overrides = [*(settings or []), *([f"name={name}"] if name else [])]
+    campaign = read_config(config, overrides)
+    prepare_prefect(campaign)
+    try:
+        from flows.campaign import campaign as flow
+        from tasks.runfolder import claim
+    except ModuleNotFoundError as error:
+        if error.name not in ("flows", "tasks"):
+            raise
+        raise InputError(
+            "the flows were not found: run from a checkout installed with pip install -e ."
+        ) from None
+    folder = Path(claim(campaign))
+    from backhaul.cli.progress import live_progress
+
+    with live_progress():
+        state = flow(campaign, return_state=True)
+    if state.is_failed() and state.name != "CompletedWithFailures":
+        state.result()  # raises what ended the campaign
+    _show(folder)
+    if state.is_failed():
+        raise typer.Exit(1)
+
+
+def prepare_prefect(config: CampaignConfig) -> None:
+    """Set what Prefect reads when it is imported; what the user has set stays.
+
+    Without a server of the user's, a temporary one keeps its database below the store's root.
+    """
+    base = Path.cwd() if "://" in config.store else Path(config.store).expanduser()
+    internal = base.resolve() / ".backhaul"
+    internal.mkdir(parents=True, exist_ok=True)
+    database = f"sqlite+aiosqlite:///{internal / 'prefect.db'}"
+    for key, value in {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(internal / "results"),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+    }.items():
+        os.environ.setdefault(key, value)
+
+
+def _show(folder: Path) -> None:
+    console = Console()
+    print_gains(console, folder)
+    report = folder / "report.html"
+    shown = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
+    console.print(f"report: {shown}", highlight=False, soft_wrap=True)

@@ -1,0 +1,229 @@
+"""A run's folder: what a person looks for. A derived view; no stage reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import fsspec
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.config import CampaignConfig
+from backhaul.errors import InputError
+from backhaul.types import ImageSet, Selection, Splits
+from tasks.caching import content_digest
+from tasks.provenance import git_state, versions
+from tasks.records import RoundRecord, read_records, run_folder
+from tasks.split import Arrangement
+from tasks.stages import Timing
+from tasks.store import local_path, read_value, replace
+from tasks.summary import classes_table, summary_table, trainings
+
+METHOD_STATES = Literal["running", "completed", "failed", "waiting"]
+
+
+class MethodOutcome(BaseModel):
+    """How a method ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: METHOD_STATES
+    error: str | None = None
+
+
+class Overview(BaseModel):
+    """What is known of a run as a whole.
+
+    Args:
+        config: The campaign.
+        arrangement: How its data set is played.
+        class_names: Names of the classes.
+        started: When this start of the run began, UTC.
+        methods: How the methods ended, by label.
+        state: ``running``, ``completed`` or ``completed-with-failures``.
+        timings: How long preparing took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: CampaignConfig
+    arrangement: Arrangement
+    class_names: tuple[str, ...]
+    started: datetime
+    methods: dict[str, MethodOutcome] = {}
+    state: str = "running"
+    timings: tuple[Timing, ...] = ()
+
+    @classmethod
+    def begin(
+        cls, config: CampaignConfig, arrangement: Arrangement, timings: list[Timing]
+    ) -> Overview:
+        """Return the overview of a run whose data set has been arranged."""
+        return cls(
+            config=config,
+            arrangement=arrangement,
+            class_names=read_value(ImageSet, arrangement.initial).class_names,
+            started=datetime.now(UTC),
+            timings=tuple(timings),
+        )
+
+    def ended(self, methods: dict[str, MethodOutcome]) -> Overview:
+        """Return the overview once all methods are over."""
+        good = all(outcome.state == "completed" for outcome in methods.values())
+        state = "completed" if good else "completed-with-failures"
+        return self.model_copy(update={"methods": methods, "state": state})
+
+
+def claim(config: CampaignConfig) -> str:
+    """Return the run's folder, made ready for `config`.
+
+    Raises:
+        InputError: If a run of that name was made with another config.
+    """
+    folder = run_folder(config.store, config.name)
+    fs, path = fsspec.core.url_to_fs(f"{folder}/config.json", auto_mkdir=True)
+    mine = _identity(config)
+    if fs.exists(path):
+        theirs = json.loads(fs.cat_file(path))
+        if theirs != mine:
+            raise InputError(
+                f"{folder}: holds a run with another config ({_differences(mine, theirs)}); "
+                "choose another name with --name"
+            )
+    replace(f"{folder}/config.json", json.dumps(mine, indent=1).encode())
+    return folder
+
+
+def _identity(config: CampaignConfig) -> dict[str, Any]:
+    """Return the config without what cannot change a result, and without digests of sources."""
+    data = config.model_dump(mode="json", exclude={"parallel", "store"})
+    for resource in config.training.resources:
+        del data["training"][resource]
+    text = json.dumps(data)
+    return json.loads(text, object_hook=lambda d: {k: v for k, v in d.items() if k != "digest"})
+
+
+def _differences(mine: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> str:
+    found = []
+    for key in sorted(mine.keys() | theirs.keys()):
+        a, b = mine.get(key), theirs.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found.append(_differences(a, b, f"{prefix}{key}."))
+        elif a != b:
+            found.append(f"{prefix}{key} was {b!r}, now {a!r}")
+    return "; ".join(part for part in found if part)
+
+
+def write_round(folder: str, record: RoundRecord) -> None:
+    """Write the files of one round under the names users of the earlier tool know."""
+    if record.new is not None:
+        splits = read_value(Splits, record.new)
+        for name in ("train", "valid", "test"):
+            _write_list(f"{folder}/output/{record.prefix}_{name}.txt", getattr(splits, name))
+    if record.images is not None and record.sent is not None:
+        _write_sent(folder, record)
+    if record.benchmark is not None:
+        name = f"{record.prefix}_benchmark_avg_1_{_epoch_before(record)}.csv"
+        _write_csv(f"{folder}/output/{name}", read_value(pd.DataFrame, record.benchmark))
+    if record.training is not None:
+        history = read_value(pd.DataFrame, record.training.history)
+        _write_csv(f"{folder}/logs/{record.prefix}_training.csv", history)
+        steps = read_value(pd.DataFrame, record.training.steps)
+        if len(steps):
+            _write_csv(f"{folder}/logs/{record.prefix}_steps.csv", steps)
+        for checkpoint in record.training.checkpoints:
+            name = f"{record.method}_ckpt_{checkpoint.epoch}.pt"
+            _place(checkpoint.artifact, f"{folder}/checkpoints/{name}")
+
+
+def _write_sent(folder: str, record: RoundRecord) -> None:
+    assert record.images is not None  # noqa: S101 - the caller looked
+    assert record.sent is not None  # noqa: S101
+    arrived = read_value(ImageSet, record.images)
+    chosen = read_value(ImageSet, record.sent.chosen)
+    _write_list(f"{folder}/output/sample{record.batch}.txt", arrived)
+    name = f"{record.prefix}_sample_{_epoch_before(record)}.txt"
+    _write_list(f"{folder}/output/{name}", chosen)
+    selection = read_value(Selection, record.sent.selection).table
+    selection = selection.assign(file=chosen.table["uri"].to_numpy())
+    _write_csv(f"{folder}/output/{record.prefix}_selection.csv", selection)
+
+
+def _epoch_before(record: RoundRecord) -> int:
+    """Return the epoch of the model that looked at the batch."""
+    if record.training is None:
+        return record.standing.current.epoch
+    return record.training.first_epoch - 1
+
+
+def write_overview(folder: str, overview: Overview) -> None:
+    """Write ``run.json``, ``summary.csv`` and ``classes.csv`` from the records of all rounds."""
+    leftover = read_value(ImageSet, overview.arrangement.leftover)
+    if len(leftover):
+        _write_list(
+            f"{folder}/output/sample{len(overview.arrangement.batches)}.txt", leftover
+        )
+    labels = {method.label for method in overview.config.arms}
+    records = [r for r in read_records(folder) if r.batch is None or r.method in labels]
+    if records:
+        _write_csv(f"{folder}/summary.csv", summary_table(records))
+        _write_csv(f"{folder}/classes.csv", classes_table(records))
+    text = json.dumps(_run_json(overview, records), indent=1, allow_nan=False)
+    replace(f"{folder}/run.json", text.encode())
+
+
+def _run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
+    config = overview.config
+    timings = [{**t.model_dump(), "method": None, "batch": None} for t in overview.timings]
+    for record in records:
+        timings += [
+            {**t.model_dump(), "method": record.method, "batch": record.batch}
+            for t in record.timings
+        ]
+    return {
+        "name": config.name,
+        "state": overview.state,
+        "started": overview.started.isoformat(),
+        "config": config.model_dump(mode="json"),
+        "config_digest": content_digest(config),
+        "seed": config.seed,
+        "class_names": list(overview.class_names),
+        "data": overview.arrangement.sizes,
+        "methods": {name: o.model_dump() for name, o in overview.methods.items()},
+        "trainings": trainings(records),
+        "timings": timings,
+        "versions": versions(),
+        "git": git_state(),
+        "artifacts": {
+            "arrangement": overview.arrangement.model_dump(mode="json"),
+            **{record.prefix: record.model_dump(mode="json") for record in records},
+        },
+    }
+
+
+def _write_list(uri: str, images: ImageSet) -> None:
+    replace(uri, "".join(f"{image}\n" for image in images.table["uri"]).encode())
+
+
+def _write_csv(uri: str, table: pd.DataFrame) -> None:
+    replace(uri, table.to_csv(index=False).encode())
+
+
+def _place(artifact: Artifact, uri: str) -> None:
+    """Put a stored object at `uri`; on one disk it takes no space, being the same file."""
+    source = local_path(artifact.uri, Path())
+    target = Path(uri)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:  # another disk, or one without links
+        shutil.copy2(source, partial)
+    partial.replace(target)
