@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from rich.console import Console
 from rich.table import Table
 
-from backhaul.sampling import METHOD_CLASSES
+from backhaul.sampling import Method
 
 COMMON_FIELDS = {"kind", "label"}
 
@@ -18,7 +20,8 @@ def methods() -> None:
       backhaul methods
     """
     table = Table("method", "sends", "parameters", title="Sampling methods")
-    for cls in METHOD_CLASSES:
+    union, *_ = get_args(Method)
+    for cls in get_args(union):
         fields = cls.model_fields
         parameters = [
             f"{name}={field.default!r}" if not field.is_required() else name

@@ -1,0 +1,42 @@
+# Everything sets itself up: a virtual environment in .venv, with the versions of constraints.txt.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-all check bench clean help
+
+help:  ## Show this list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## Run a real campaign on handwritten digits, with no service to start.
+	$(BIN)/backhaul run configs/quickstart.yaml
+
+test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
+	$(BIN)/python -m pytest -q -m "not gpu and not s3" --durations=10 \
+	  --cov --cov-report=term --cov-fail-under=90
+
+test-all: $(READY)  ## Run all tests, also those with servers.
+	$(BIN)/python -m pytest -q -m "not gpu" --durations=20 \
+	  --cov --cov-report=term --cov-fail-under=90
+
+check: $(READY)  ## Check style, types, the order of imports and the length of modules.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@long=$$(find backhaul tasks flows blocks tests benchmarks -name '*.py' | xargs wc -l | \
+	  awk '$$1 > 400 && $$2 != "total"'); \
+	if [ -n "$$long" ]; then echo "modules over 400 lines:"; echo "$$long"; exit 1; fi
+
+bench: $(READY)  ## Print our speed against peers, as ratios.
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what tools left behind; runs, data and the environment stay.
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
