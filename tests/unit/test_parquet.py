@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backhaul.parquet import from_parquet, to_parquet
+from backhaul.types import (
+    DETECTION_COLUMNS,
+    FUSED_COLUMNS,
+    IMAGE_COLUMNS,
+    SELECTION_COLUMNS,
+    Detections,
+    FusedDetections,
+    ImageSet,
+    Selection,
+    Splits,
+    empty_image_set,
+)
+
+NAMES = ("weiß", "red cell", "c")
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+UNIT = st.floats(0, 1, allow_nan=False)
+
+
+@st.composite
+def label_arrays(draw: st.DrawFn) -> np.ndarray[Any, Any]:
+    rows = draw(st.lists(st.tuples(st.integers(0, 2), UNIT, UNIT, UNIT, UNIT), max_size=3))
+    return np.array(rows, dtype=np.float64).reshape(-1, 5)
+
+
+def frame_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    columns = {
+        name: pd.Series([row[i] for row in rows], dtype=object)
+        for i, name in enumerate(IMAGE_COLUMNS)
+    }
+    frame = pd.DataFrame(columns)
+    return frame.astype({"width": "int64", "height": "int64", "size_bytes": "int64"})
+
+
+@st.composite
+def image_sets(draw: st.DrawFn) -> ImageSet:
+    ids = draw(st.lists(st.text("0123456789abcdef", min_size=1), unique=True, max_size=5))
+    rows = [
+        (
+            name,
+            draw(TEXT),
+            draw(st.integers(1, 9999)),
+            draw(st.integers(1, 9999)),
+            draw(st.integers(1, 2**40)),
+            draw(st.none() | TEXT),
+            draw(st.none() | label_arrays()),
+            draw(st.none() | TEXT),
+            draw(st.none() | st.sampled_from(ids).map(lambda text: text + "-original")),
+        )
+        for name in ids
+    ]
+    return ImageSet(frame_of(rows), NAMES)
+
+
+def assert_same(left: ImageSet, right: ImageSet) -> None:
+    assert left.class_names == right.class_names
+    for name in IMAGE_COLUMNS:
+        for a, b in zip(left.table[name], right.table[name], strict=True):
+            if name == "labels" and a is not None:
+                assert b.dtype == np.float64
+                np.testing.assert_array_equal(a, b)
+            else:
+                assert type(a) is type(b)
+                assert a == b
+
+
+@given(image_sets())
+@settings(max_examples=60, deadline=None)
+def test_images_come_back_as_they_were(images: ImageSet) -> None:
+    assert_same(images, from_parquet(ImageSet, to_parquet(images)))
+
+
+@given(image_sets(), st.lists(st.integers(0, 2), min_size=5, max_size=5))
+@settings(max_examples=40, deadline=None)
+def test_splits_come_back_as_they_were(images: ImageSet, parts: list[int]) -> None:
+    images = ImageSet(images.table.assign(copy_of=None), images.class_names)
+    which = np.array(parts[: len(images)], dtype=np.int64)
+    splits = Splits(*(images.where(which == part) for part in range(3)))
+    back = from_parquet(Splits, to_parquet(splits))
+    assert_same(splits.train, back.train)
+    assert_same(splits.valid, back.valid)
+    assert_same(splits.test, back.test)
+
+
+@given(image_sets())
+@settings(max_examples=20, deadline=None)
+def test_equal_content_gives_equal_bytes(images: ImageSet) -> None:
+    rebuilt = from_parquet(ImageSet, to_parquet(images))
+    assert to_parquet(rebuilt) == to_parquet(images)
+
+
+def flat(columns: tuple[str, ...], n: int) -> pd.DataFrame:
+    frame = pd.DataFrame({name: np.arange(n) / 8 for name in columns})
+    for name in frame.columns.intersection(["epoch", "class_id", "votes", "size_bytes"]):
+        frame[name] = np.arange(n)
+    for name in frame.columns.intersection(["image_id", "method", "reason"]):
+        frame[name] = pd.Series([f"{name} {i}" for i in range(n)], dtype="str")
+    return frame
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_tables_of_boxes_and_selections_come_back_with_their_dtypes(n: int) -> None:
+    detections = Detections(flat(DETECTION_COLUMNS, n))
+    fused = FusedDetections(flat(FUSED_COLUMNS, n))
+    selection = Selection(flat(SELECTION_COLUMNS, n))
+    pd.testing.assert_frame_equal(
+        from_parquet(Detections, to_parquet(detections)).table, detections.table
+    )
+    pd.testing.assert_frame_equal(
+        from_parquet(FusedDetections, to_parquet(fused)).table, fused.table
+    )
+    pd.testing.assert_frame_equal(
+        from_parquet(Selection, to_parquet(selection)).table, selection.table
+    )
+
+
+def test_an_empty_set_gets_the_dtypes_of_a_full_one() -> None:
+    back = from_parquet(ImageSet, to_parquet(empty_image_set(NAMES)))
+    full = from_parquet(
+        ImageSet,
+        to_parquet(ImageSet(frame_of([("a", "b", 1, 1, 1, None, None, None, None)]), NAMES)),
+    )
+    assert back.class_names == NAMES
+    assert list(back.table.dtypes) == list(full.table.dtypes)
+
+
+def test_plain_tables_come_back() -> None:
+    frame = pd.DataFrame({"file": ["a", "b"], "n": [1, 2], "conf": [0.5, np.nan]})
+    pd.testing.assert_frame_equal(from_parquet(pd.DataFrame, to_parquet(frame)), frame)
+
+
+def test_another_kind_of_value_is_refused() -> None:
+    data = to_parquet(Selection(flat(SELECTION_COLUMNS, 2)))
+    with pytest.raises(ValueError, match="expected a table of images"):
+        from_parquet(ImageSet, data)
+    with pytest.raises(ValueError, match="expected columns"):
+        from_parquet(Detections, data)
+    with pytest.raises(ValueError, match="expected a table of splits"):
+        from_parquet(Splits, to_parquet(empty_image_set(NAMES)))
