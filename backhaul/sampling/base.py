@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from backhaul.types import Bandwidth, Pool, Selection
+from backhaul.types import Bandwidth, FloatArray, IntArray, Pool, Selection
 
 
 class SamplingMethod(BaseModel, ABC):
@@ -36,7 +38,9 @@ class SamplingMethod(BaseModel, ABC):
         return self
 
     @abstractmethod
-    def select(self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator) -> Selection:
+    def select(
+        self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
+    ) -> Selection:
         """Return the images to send, in the order they were drawn.
 
         Args:
@@ -44,3 +48,20 @@ class SamplingMethod(BaseModel, ABC):
             bandwidth: Most images, bytes, or both; never exceeded.
             rng: The only source of randomness.
         """
+
+    def selection(
+        self,
+        image_id: Sequence[str],
+        size_bytes: IntArray,
+        weight: FloatArray,
+        reason: Sequence[str],
+    ) -> Selection:
+        """Return a selection by this method, one entry of each argument an image."""
+        table = {
+            "image_id": pd.Series(image_id, dtype="str"),
+            "size_bytes": size_bytes,
+            "weight": weight,
+            "method": pd.Series([self.label] * len(image_id), dtype="str"),
+            "reason": pd.Series(reason, dtype="str"),
+        }
+        return Selection(pd.DataFrame(table))

@@ -1,0 +1,71 @@
+"""Sampling methods. To add one: write its class, then list it in `Method`."""
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from backhaul.sampling.base import SamplingMethod
+from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
+from backhaul.sampling.control import NoNewData
+from backhaul.sampling.density import MidNormalSampling, NormalSampling, ProbabilitySampling
+from backhaul.sampling.interval import (
+    InRangeSampling,
+    IqrSampling,
+    MedianBelowThreshSampling,
+    MedianThreshSampling,
+    MidBelowThreshSampling,
+    MidThreshSampling,
+    RandomSampling,
+    TrueRandomSampling,
+)
+from backhaul.sampling.user import UserSampling
+
+
+def _accept_name(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return {"kind": "user", "code": value} if ":" in value else {"kind": value}
+
+
+Method: TypeAlias = Annotated[
+    RandomSampling
+    | TrueRandomSampling
+    | MedianThreshSampling
+    | MedianBelowThreshSampling
+    | MidThreshSampling
+    | MidBelowThreshSampling
+    | IqrSampling
+    | InRangeSampling
+    | NormalSampling
+    | MidNormalSampling
+    | ProbabilitySampling
+    | BinQuintileSampling
+    | BinNormalSampling
+    | BinSampling
+    | UserSampling
+    | NoNewData,
+    Field(discriminator="kind"),
+    BeforeValidator(_accept_name),
+]
+"""A method as configs name it: ``iqr``, ``my_module:MyMethod``, or a mapping with ``kind``."""
+
+__all__ = [
+    "BinNormalSampling",
+    "BinQuintileSampling",
+    "BinSampling",
+    "InRangeSampling",
+    "IqrSampling",
+    "MedianBelowThreshSampling",
+    "MedianThreshSampling",
+    "Method",
+    "MidBelowThreshSampling",
+    "MidNormalSampling",
+    "MidThreshSampling",
+    "NoNewData",
+    "NormalSampling",
+    "ProbabilitySampling",
+    "RandomSampling",
+    "SamplingMethod",
+    "TrueRandomSampling",
+    "UserSampling",
+]

@@ -1,0 +1,111 @@
+"""What the methods share that judge an image by the confidence of its detections."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from pydantic import Field
+
+from backhaul.sampling.base import SamplingMethod
+from backhaul.sampling.select import Candidates, Strata, spend
+from backhaul.sampling.sightings import NONE, Sightings, sightings_of
+from backhaul.types import Bandwidth, FloatArray, IntArray, Pool, Selection
+
+
+class ConfidenceSampling(SamplingMethod):
+    """Weighs each detection; an image has the largest weight of its detections.
+
+    A subclass says what a detection weighs in the light of all detections of its class. With
+    `stratify` an image is a candidate in each of its predicted classes and counts for the one
+    that drew it; classes have equal shares. Without, there is one draw over all images.
+
+    An image without detections is of the class "none" with confidence 0, judged by the
+    detections of all classes; of the bandwidth, the share of "none" is at most its fraction of
+    the pool. In a pool where nothing was detected it is judged by itself.
+    """
+
+    stratify: bool = Field(True, description="give every predicted class an equal share")
+    include_undetected: bool = Field(
+        True, description="images without any detection are candidates, with confidence 0"
+    )
+
+    @abstractmethod
+    def weights(self, confidence: FloatArray, population: FloatArray) -> FloatArray:
+        """Return the weights of detections of one class: finite, >= 0, 0 = not eligible.
+
+        Args:
+            confidence: What to weigh, shape (n,).
+            population: Confidences to take statistics from, never empty, shape (m,).
+        """
+
+    def levels(self, seen: Sightings) -> tuple[Strata, ...]:
+        """Return the divisions of `seen` that have shares, the outer one first."""
+        if not self.stratify:
+            return ()
+        classes, of = np.unique(seen.class_id, return_inverse=True)
+        most = np.where(classes == NONE, seen.undetected_fraction, 1.0)
+        return (Strata(of, np.ones(classes.size), most),)
+
+    def reason(self, class_id: int, confidence: float) -> str:
+        """Return in words why an image was drawn, given the detection that it was drawn for."""
+        if class_id == NONE:
+            return "undetected"
+        return f"class {class_id}, confidence {confidence:.2f}"
+
+    def select(
+        self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
+    ) -> Selection:
+        """Return the images to send, in the order they were drawn."""
+        seen = sightings_of(pool, include_undetected=self.include_undetected)
+        weight, levels = self._weigh(seen), self.levels(seen)
+        rows = _heaviest(seen, weight, levels)
+        candidates = Candidates(
+            image=seen.image[rows],
+            size_bytes=seen.size_bytes[seen.image[rows]],
+            weight=weight[rows],
+            levels=tuple(level.take(rows) for level in levels),
+        )
+        draws = spend(candidates, _limits(bandwidth), rng=rng)
+        rows = rows[draws.rows]
+        reasons = [
+            "filled what was left" if filled else self.reason(class_id, confidence)
+            for filled, class_id, confidence in zip(
+                draws.filled.tolist(),
+                seen.class_id[rows].tolist(),
+                seen.confidence[rows].tolist(),
+                strict=True,
+            )
+        ]
+        image = seen.image[rows]
+        return self.selection(
+            [seen.image_id[i] for i in image], seen.size_bytes[image], weight[rows], reasons
+        )
+
+    def _weigh(self, seen: Sightings) -> FloatArray:
+        weight = np.zeros(seen.confidence.size)
+        starts = np.flatnonzero(np.diff(seen.class_id, prepend=NONE - 1))
+        detected = seen.confidence[seen.class_id != NONE]
+        for start, end in zip(starts, [*starts[1:], weight.size], strict=True):
+            confidence = seen.confidence[start:end]
+            none = seen.class_id[start] == NONE and detected.size
+            weight[start:end] = self.weights(
+                confidence, np.sort(detected) if none else confidence
+            )
+        return weight
+
+
+def _heaviest(seen: Sightings, weight: FloatArray, levels: tuple[Strata, ...]) -> IntArray:
+    """Return, by image, the heaviest eligible row in each of its strata."""
+    rows = np.flatnonzero(weight > 0)
+    place = seen.image[rows]
+    for level in levels:
+        place = place * level.share.size + level.of[rows]
+    order = np.lexsort((seen.confidence[rows], weight[rows], place))
+    last: IntArray = order[np.diff(place[order], append=-1) != 0]
+    return np.asarray(rows[last])
+
+
+def _limits(bandwidth: Bandwidth) -> FloatArray:
+    limits = (bandwidth.images, bandwidth.bytes)
+    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)

@@ -1,0 +1,24 @@
+"""The control arm: what retraining alone does."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from backhaul.sampling.base import SamplingMethod
+from backhaul.types import Bandwidth, Pool, Selection
+
+
+class NoNewData(SamplingMethod):
+    """Sends nothing; the detector is retrained for as many epochs on old data alone."""
+
+    retrains_without_new: ClassVar[bool] = True
+
+    kind: Literal["no-new-data"] = "no-new-data"
+
+    def select(
+        self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
+    ) -> Selection:
+        """Return an empty selection."""
+        return self.selection([], np.zeros(0, dtype=np.int64), np.zeros(0), [])

@@ -1,0 +1,64 @@
+"""What an ensemble saw in a pool, as arrays in an order of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from backhaul.types import FloatArray, IntArray, Pool
+
+NONE = -1
+"""The class of an image without any detection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Detections by class, then confidence, then image; images by name.
+
+    An image without detections has one row, of class `NONE` and confidence 0. The order depends
+    neither on that of the pool's images nor on that of its detections, so neither do sums and
+    draws.
+
+    Args:
+        image_id: Names of the pool's images, sorted, n_images of them.
+        size_bytes: Their sizes, shape (n_images,).
+        image: Row of the image of each sighting, shape (n,).
+        class_id: Predicted classes, ascending, shape (n,).
+        confidence: Ascending within a class, shape (n,).
+    """
+
+    image_id: tuple[str, ...]
+    size_bytes: IntArray
+    image: IntArray
+    class_id: IntArray
+    confidence: FloatArray
+
+    @property
+    def undetected_fraction(self) -> float:
+        """The fraction of the pool's images that are of class `NONE`; 0 for an empty pool."""
+        return int(np.count_nonzero(self.class_id == NONE)) / max(len(self.image_id), 1)
+
+
+def sightings_of(pool: Pool, *, include_undetected: bool) -> Sightings:
+    """Return the sightings of `pool`, with or without its images that have no detection."""
+    order = np.array(sorted(range(len(pool)), key=pool.image_id.__getitem__), dtype=np.int64)
+    image_id = tuple(pool.image_id[row] for row in order)
+    table = pool.detections.table
+    image = pd.Index(image_id, dtype="str").get_indexer(
+        pd.Index(table["image_id"], dtype="str")
+    )
+    missed = np.setdiff1d(np.arange(len(pool)), image)[: None if include_undetected else 0]
+
+    image = np.concatenate([missed, image]).astype(np.int64)
+    class_id = np.concatenate(
+        [np.full(missed.size, NONE), table["class_id"].to_numpy(dtype=np.int64)]
+    )
+    confidence = np.concatenate(
+        [np.zeros(missed.size), table["confidence"].to_numpy(dtype=np.float64)]
+    )
+    rows = np.lexsort((image, confidence, class_id))
+    return Sightings(
+        image_id, pool.size_bytes[order], image[rows], class_id[rows], confidence[rows]
+    )
