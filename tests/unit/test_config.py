@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backhaul.config import CampaignConfig, load_config
+from backhaul.errors import InputError
+from backhaul.reference import reference
+from backhaul.sampling import IqrSampling
+
+ROOT = Path(__file__).resolve().parents[2]
+MINIMAL = {
+    "name": "demo",
+    "data": {"kind": "digits"},
+    "bandwidth": {"images": 3},
+    "methods": ["iqr"],
+}
+
+
+def write(folder: Path, data: object) -> Path:
+    path = folder / "campaign.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+def test_a_bare_name_is_a_method(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL))
+    assert config.methods == (IqrSampling(),)
+    assert [arm.label for arm in config.arms] == ["iqr", "no-new-data"]
+
+
+def test_set_wins_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL)
+    config = load_config(path, ("bandwidth.images=9", "training.model=yolov3-tiny", "seed=4"))
+    assert (config.bandwidth.images, config.training.model, config.seed) == (9, "yolov3-tiny", 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"bandwith": 3}, "bandwith: is no key of a campaign"),
+        ({"bandwidth": {}}, "bandwidth: expected images, bytes, or both"),
+        ({"bandwidth": {"images": -1}}, "bandwidth.images: Input should be greater than"),
+        ({"methods": ["nearest"]}, "methods.0: Input tag 'nearest'"),
+        ({"methods": ["iqr", "iqr"]}, "label 'iqr' is given twice"),
+        ({"methods": [{"kind": "iqr", "label": "iqr2"}]}, "methods.0.iqr.label"),
+        ({"mixing": {"retrain_new": 0}}, "mixing.retrain_new: Input should be greater than 0"),
+        ({"initial": {"train": 0.7, "valid": 0.3}}, "the rest is the test set"),
+        (
+            {"stopping": {"kind": "up", "strip_len": 5}, "training": {"evaluation_interval": 2}},
+            "stopping.strip_len must be a multiple of training.evaluation_interval",
+        ),
+        ({"data": {"kind": "folder"}}, "data.folder.root: is missing"),
+        ({"data": {"kind": "folder", "root": "x", "group_pattern": "a("}}, "not a regular"),
+        ({"labelling": {"source": "nowhere:f"}}, "'nowhere' was not found on the import path"),
+    ],
+)
+def test_an_error_names_key_value_and_what_was_expected(
+    tmp_path: Path, change: dict[str, object], expected: str
+) -> None:
+    path = write(tmp_path, MINIMAL | change)
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    assert expected in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_defect_28_no_new_images_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"mixing\.retrain_new"):
+        load_config(write(tmp_path, MINIMAL | {"mixing": {"retrain_new": 0}}))
+
+
+def test_defect_35_a_comment_keeps_its_line_and_a_missing_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.yaml"
+    text = yaml.safe_dump(MINIMAL).replace("name: demo", "name: demo  # a comment")
+    path.write_text(text, encoding="utf-8")
+    assert load_config(path).name == "demo"
+    path.write_text("name: demo", encoding="utf-8")
+    with pytest.raises(InputError, match="bandwidth: is missing"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "a: [", "\x00"])
+def test_what_is_no_config_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "campaign.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"campaign\.yaml"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", "name.x=3", "seed=[", "store.a.b=1"])
+def test_a_wrong_override_is_refused(tmp_path: Path, override: str) -> None:
+    with pytest.raises(InputError, match="--set"):
+        load_config(write(tmp_path, MINIMAL | {"store": "."}), (override,))
+
+
+def test_the_reference_is_up_to_date_and_complete() -> None:
+    path = ROOT / "configs" / "reference.yaml"
+    assert path.read_text(encoding="utf-8") == reference()
+    data = yaml.safe_load(reference().replace("<...>", "given"))
+    assert set(data) == set(CampaignConfig.model_fields)
+    for part in ("initial", "batches", "training", "inference", "evaluation", "augmentation"):
+        model = CampaignConfig.model_fields[part].annotation
+        assert set(data[part]) == set(model.model_fields)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["quickstart", "bccd"])
+def test_the_configs_that_come_with_the_project_are_valid(name: str) -> None:
+    overrides = () if name == "quickstart" else ("data.root=.",)
+    assert load_config(ROOT / "configs" / f"{name}.yaml", overrides).name == name

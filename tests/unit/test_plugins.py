@@ -1,0 +1,52 @@
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from backhaul.plugins import UserCode, source_digest
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "users_own_module.py"
+    path.write_text("def double(x):\n    return 2 * x\n", encoding="utf-8")
+    (tmp_path / "users_helper.py").write_text("A = 1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "users_own_module", raising=False)
+    return path
+
+
+@pytest.mark.usefixtures("module")
+def test_loads_the_attribute() -> None:
+    assert UserCode.model_validate("users_own_module:double").load()(4) == 8
+
+
+def test_the_digest_follows_the_source_and_what_it_uses(module: Path) -> None:
+    before = UserCode(use="users_own_module:double", uses=("users_helper",))
+    module.with_name("users_helper.py").write_text("A = 2\n", encoding="utf-8")
+    after = UserCode(use="users_own_module:double", uses=("users_helper",))
+    assert before.digest != after.digest
+    assert after.digest == source_digest(("users_own_module", "users_helper"))
+
+
+def test_a_worker_with_another_source_refuses(module: Path) -> None:
+    sent = UserCode(use="users_own_module:double").model_dump()
+    module.write_text("def double(x):\n    return 3 * x\n", encoding="utf-8")
+    with pytest.raises(ValidationError, match="is not the one the campaign started with"):
+        UserCode.model_validate(sent)
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        ("users_own_module:triple", "has no 'triple'"),
+        ("no_such_module:x", "was not found on the import path"),
+        ("no.such.package:x", "was not found on the import path"),
+        ("users_own_module", "should match pattern"),
+    ],
+)
+def test_what_is_not_there_is_named(use: str, expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        UserCode.model_validate(use)
