@@ -34,7 +34,8 @@ def stratify(
 ) -> IntArray:
     """Return the subset of each row, by iterative stratification (Sechidis et al. 2011).
 
-    The package counts rows and may miss the sizes; single rows then move until these fit.
+    The package counts rows and may miss the sizes; single rows then move until these fit. With
+    at least as many rows as subsets none of positive capacity stays empty.
 
     Args:
         labels: What each row contains, shape (n, n_labels); a row has at least one.
@@ -50,8 +51,10 @@ def stratify(
     order = rng.permutation(len(labels))
     ties = np.random.RandomState(int(rng.integers(2**32)))
     drawn = IterativeStratification(labels[order], capacity / capacity.sum(), ties)
+    drawn[n_images[order] > capacity[drawn]] = np.argmax(capacity)  # too big for where they are
+    drawn = _fill(labels[order], n_images[order], capacity, drawn)
     subset = np.empty(len(labels), dtype=np.int64)
-    subset[order] = _fill(labels[order], n_images[order], capacity, drawn)
+    subset[order] = _occupy(n_images[order], capacity, drawn)
     return subset
 
 
@@ -87,4 +90,15 @@ def _fill(
         excess[source] -= n_images[moved]
         excess[sink] += n_images[moved]
         subset[moved] = sink
+    return subset
+
+
+def _occupy(n_images: IntArray, capacity: IntArray, subset: IntArray) -> IntArray:
+    """Give each empty subset the lightest row of the one with most rows, while that has two."""
+    subset = subset.copy()
+    for empty in np.flatnonzero(capacity):
+        rows = np.bincount(subset, minlength=len(capacity))
+        if rows[empty] == 0 and rows.max() > 1:
+            lightest = np.where(subset == np.argmax(rows), n_images, np.inf)
+            subset[np.argmin(lightest)] = empty
     return subset
