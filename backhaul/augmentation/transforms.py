@@ -22,7 +22,7 @@ ImageArray: TypeAlias = npt.NDArray[np.uint8]
 MAX_DRAWS = 10  # then a copy is made without moving anything out of sight
 SECOND_MINOR_P = 0.2
 MAJOR_P = 0.9
-BORDER_FILL = 114  # grey, as the detector's letterbox
+BORDER_FILL = (114, 114, 114)  # grey, as the detector's letterbox
 EDGE_PX = 1.0  # boxes that end this near to the edge may have been cut by it
 
 
@@ -126,7 +126,8 @@ def _compose(steps: list[Any], min_visibility: float) -> Any:
     boxes = a.BboxParams(
         format="yolo", label_fields=["class_id"], clip=True, min_visibility=min_visibility
     )
-    return a.Compose(steps, bbox_params=boxes)
+    can_carry_boxes = a.NoOp()  # without one such step Compose warns
+    return a.Compose([*steps, can_carry_boxes], bbox_params=boxes)
 
 
 def _user_pipeline(code: UserCode) -> Any:
