@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import pairwise
 
 import numpy as np
 from pydantic import Field
@@ -84,14 +85,12 @@ class ConfidenceSampling(SamplingMethod):
 
     def _weigh(self, seen: Sightings) -> FloatArray:
         weight = np.zeros(seen.confidence.size)
+        detected = np.sort(seen.confidence[seen.class_id != NONE])
         starts = np.flatnonzero(np.diff(seen.class_id, prepend=NONE - 1))
-        detected = seen.confidence[seen.class_id != NONE]
-        for start, end in zip(starts, [*starts[1:], weight.size], strict=True):
+        for start, end in pairwise([*starts, weight.size]):
             confidence = seen.confidence[start:end]
-            none = seen.class_id[start] == NONE and detected.size
-            weight[start:end] = self.weights(
-                confidence, np.sort(detected) if none else confidence
-            )
+            from_all = seen.class_id[start] == NONE and detected.size
+            weight[start:end] = self.weights(confidence, detected if from_all else confidence)
         return weight
 
 

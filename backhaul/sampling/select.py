@@ -75,7 +75,8 @@ def spend(candidates: Candidates, limits: FloatArray, *, rng: np.random.Generato
         rng: The only source of randomness.
     """
     uplink = _Uplink(candidates, limits.astype(np.float64), rng)
-    uplink.spend(np.arange(candidates.image.size), uplink.left, candidates.levels)
+    with np.errstate(over="ignore"):  # a share may be next to nothing: infinitely usable
+        uplink.spend(np.arange(candidates.image.size), uplink.left, candidates.levels)
     n_drawn = sum(rows.size for rows in uplink.drawn)
     uplink.fill()
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *uplink.drawn])

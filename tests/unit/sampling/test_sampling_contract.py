@@ -1,0 +1,125 @@
+"""What every sampling method promises. A new method joins by one line in METHODS."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from backhaul.sampling import Method, NoNewData, SamplingMethod
+from backhaul.types import FUSED_COLUMNS, Bandwidth, FusedDetections, Pool, Selection
+
+METHODS = [
+    "random",
+    "true-random",
+    "median-thresh",
+    "median-below-thresh",
+    "mid-thresh",
+    "mid-below-thresh",
+    "iqr",
+    "normal",
+    "mid-normal",
+    "bin-quintile",
+    "bin-normal",
+    "no-new-data",
+    "backhaul.sampling:IqrSampling",
+    {"kind": "user", "code": "backhaul.sampling:NormalSampling", "stratify": True},
+    {"kind": "random", "stratify": False},
+    {"kind": "random", "include_undetected": False},
+    {"kind": "normal", "stratify": False},
+    {"kind": "in-range", "low": 0.2, "high": 0.7},
+    {"kind": "in-range", "low": 0.0, "high": 0.0, "stratify": False},
+    {"kind": "probability", "density": "numpy:square"},
+    {"kind": "probability", "density": "numpy:zeros_like"},
+    {"kind": "probability", "density": {"edges": [0.1, 0.5, 1], "values": [0, 2]}},
+    {"kind": "probability", "density": {"mean": 0.3, "std": 0.0}, "stratify": False},
+    {"kind": "bin-quintile", "stratify": True},
+    {"kind": "bin", "edges": [0.1, 0.3, 0.9], "shares": [0.9, 0.1]},
+    {"kind": "bin", "n_bins": 3, "shares": [0, 1, 1e-320]},
+    {"kind": "bin", "n_bins": 4, "density": "numpy:sqrt", "stratify": True},
+]
+
+CONFIDENCES = st.floats(0, 1) | st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.6, 1.0])
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Pool:
+    n = draw(st.integers(0, 15))
+    image_id = tuple(f"img-{i:02d}" for i in draw(st.permutations(range(n))))
+    sizes = draw(st.lists(st.integers(1, 100), min_size=n, max_size=n))
+    seen = draw(
+        st.lists(
+            st.tuples(st.sampled_from(image_id), st.integers(0, 3), CONFIDENCES), max_size=30
+        )
+        if n
+        else st.just([])
+    )
+    table = pd.DataFrame([(*row, 0.0, 1, 0.0, 0.0, 9.0, 9.0) for row in seen])
+    table = (
+        table.set_axis(FUSED_COLUMNS, axis=1) if seen else pd.DataFrame(columns=FUSED_COLUMNS)
+    )
+    return Pool(image_id, np.array(sizes, dtype=np.int64), FusedDetections(table))
+
+
+LIMITS = st.none() | st.integers(0, 20)
+BANDWIDTHS = st.builds(
+    lambda images, size: Bandwidth(images=20 if images is size is None else images, bytes=size),
+    LIMITS,
+    st.none() | st.integers(0, 900),
+)
+
+
+def _shuffled(pool: Pool) -> Pool:
+    order = np.random.default_rng(0).permutation(len(pool))
+    detections = FusedDetections(pool.detections.table.sample(frac=1, random_state=0))
+    return Pool(tuple(pool.image_id[i] for i in order), pool.size_bytes[order], detections)
+
+
+def _select(method: SamplingMethod, pool: Pool, bandwidth: Bandwidth, seed: int) -> Selection:
+    return method.select(pool, bandwidth, rng=np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("given_as", METHODS, ids=str)
+@settings(max_examples=30, deadline=None)
+@given(pool=pools(), bandwidth=BANDWIDTHS, seed=st.integers(0, 2**32 - 1))
+def test_contract(given_as: object, pool: Pool, bandwidth: Bandwidth, seed: int) -> None:
+    method: SamplingMethod = TypeAdapter(Method).validate_python(given_as)
+    size = dict(zip(pool.image_id, pool.size_bytes.tolist(), strict=True))
+
+    sent = _select(method, pool, bandwidth, seed).table
+    eligible = set(_select(method, pool, Bandwidth(images=len(pool)), 0).table["image_id"])
+
+    images_left = np.inf if bandwidth.images is None else bandwidth.images - len(sent)
+    bytes_left = (
+        np.inf if bandwidth.bytes is None else bandwidth.bytes - sent["size_bytes"].sum()
+    )
+    assert sent["image_id"].is_unique
+    assert set(sent["image_id"]) <= eligible
+    assert sent["size_bytes"].tolist() == [size[i] for i in sent["image_id"]]
+    assert (sent["weight"] > 0).all()
+    assert (sent["method"] == method.label).all()
+    assert (sent["reason"].str.len() > 0).all()
+    assert images_left >= 0
+    assert bytes_left >= 0
+    left_out = eligible - set(sent["image_id"])
+    assert images_left == 0 or all(size[i] > bytes_left for i in left_out)
+    if not getattr(method, "include_undetected", True):
+        assert set(sent["image_id"]) <= set(pool.detections.table["image_id"])
+
+    again = _select(method, _shuffled(pool), bandwidth, seed).table
+    pd.testing.assert_frame_equal(again, sent)
+    assert sent.dtypes.equals(_select(method, pool, Bandwidth(images=0), 0).table.dtypes)
+
+
+@pytest.mark.parametrize("given_as", METHODS, ids=str)
+def test_config_survives_a_round_trip(given_as: object) -> None:
+    adapter = TypeAdapter[SamplingMethod](Method)
+    method = adapter.validate_python(given_as)
+    assert adapter.validate_json(method.model_dump_json()) == method
+
+
+def test_only_the_control_arm_retrains_without_new_data() -> None:
+    methods = [TypeAdapter(Method).validate_python(given_as) for given_as in METHODS]
+    control = {type(method) for method in methods if method.retrains_without_new}
+    assert control == {NoNewData}

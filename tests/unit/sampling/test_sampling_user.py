@@ -1,0 +1,129 @@
+"""A user's own code, named in the config."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from backhaul.errors import InputError
+from backhaul.sampling import Method, UserSampling
+from backhaul.types import Bandwidth, Pool, Selection
+
+PoolOf = Callable[..., Pool]
+
+CODE = """
+from backhaul.sampling import RandomSampling
+
+class Largest:
+    def __init__(self, n=2):
+        self.n = n
+
+    def select(self, pool, bandwidth, *, rng):
+        largest = sorted(zip(pool.size_bytes.tolist(), pool.image_id), reverse=True)
+        return [image_id for _, image_id in largest[: self.n]]
+
+def everything(pool, bandwidth, rng):
+    return pool.image_id
+
+def twice(pool, bandwidth, rng):
+    return (name for name in ("b", "a", "b"))
+
+def selection(pool, bandwidth, rng):
+    return RandomSampling(label="mine").select(pool, bandwidth, rng=rng)
+
+def overspent(pool, bandwidth, rng):
+    unlimited = bandwidth.model_copy(update={"images": 99, "bytes": None})
+    return RandomSampling().select(pool, unlimited, rng=rng)
+
+def unknown(pool, bandwidth, rng):
+    return ["a", "zebra"]
+
+def a_text(pool, bandwidth, rng):
+    return "a"
+
+def nothing(pool, bandwidth, rng):
+    return None
+"""
+
+
+@pytest.fixture
+def select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Selection]:
+    name = f"user_code_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def run(attribute: str, pool: Pool, images: int = 99, **more: object) -> Selection:
+        params = {"params": more.pop("params", {})}
+        code = {"use": f"{name}:{attribute}", **params}
+        method = TypeAdapter(Method).validate_python({"kind": "user", "code": code, **more})
+        return method.select(pool, Bandwidth(images=images), rng=np.random.default_rng(0))
+
+    return run
+
+
+@pytest.fixture
+def pool(pool_of: PoolOf) -> Pool:
+    return pool_of({"a": [(0, 0.3)], "b": [(1, 0.4)], "c": []}, [30, 10, 20])
+
+
+def test_a_class_is_built_with_its_params(select: Callable[..., Selection], pool: Pool) -> None:
+    assert list(select("Largest", pool).table["image_id"]) == ["a", "c"]
+    table = select("Largest", pool, params={"n": 1}).table
+    assert table["image_id"].tolist() == ["a"]
+    assert table["size_bytes"].tolist() == [30]
+    assert table["method"].tolist() == ["Largest"]
+    assert table["reason"].str.fullmatch(r"chosen by \w+:Largest").all()
+
+
+def test_ids_keep_their_order_and_count_once(
+    select: Callable[..., Selection], pool: Pool
+) -> None:
+    assert list(select("twice", pool).table["image_id"]) == ["b", "a"]
+
+
+def test_a_selection_keeps_its_reasons(select: Callable[..., Selection], pool: Pool) -> None:
+    table = select("selection", pool, images=2).table
+    assert len(table) == 2
+    assert (table["method"] == "selection").all()
+    assert table["reason"].str.contains("class|undetected").all()
+
+
+@pytest.mark.parametrize("attribute", ["everything", "overspent"])
+def test_what_is_too_much_is_dropped(
+    select: Callable[..., Selection], pool: Pool, attribute: str
+) -> None:
+    assert len(select(attribute, pool, images=2)) == 2
+
+
+def test_what_is_too_much_is_dropped_by_class_if_asked(
+    select: Callable[..., Selection], pool_of: PoolOf
+) -> None:
+    pool = pool_of({f"{c}-{i}": [(c, 0.5)] for c, n in ((0, 900), (1, 20)) for i in range(n)})
+    table = select("everything", pool, images=30, stratify=True).table
+    assert Counter(table["image_id"].str[0]) == {"0": 15, "1": 15}
+
+
+def test_an_unknown_image_is_refused(select: Callable[..., Selection], pool: Pool) -> None:
+    with pytest.raises(InputError, match=r":unknown: chose 'zebra', expected ids"):
+        select("unknown", pool)
+
+
+@pytest.mark.parametrize("attribute", ["a_text", "nothing"])
+def test_what_is_no_list_of_ids_is_refused(
+    select: Callable[..., Selection], pool: Pool, attribute: str
+) -> None:
+    with pytest.raises(InputError, match="expected a Selection or image ids, got"):
+        select(attribute, pool)
+
+
+@pytest.mark.parametrize(
+    ("use", "label"),
+    [("numpy:square", "square"), ("numpy:arctan2", "arctan"), ("numpy:log1p", "log1p")],
+)
+def test_the_label_is_the_name_of_the_code(use: str, label: str) -> None:
+    method = TypeAdapter(Method).validate_python(use)
+    assert isinstance(method, UserSampling)
+    assert method.label == label
