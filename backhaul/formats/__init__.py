@@ -1,0 +1,85 @@
+"""Labelled images in a folder: YOLO/Darknet, Pascal VOC or COCO."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from backhaul.config import FolderData
+from backhaul.errors import InputError
+from backhaul.formats import coco, voc, yolo
+from backhaul.formats.files import Listing, scan
+from backhaul.formats.report import DataReport, Problem
+from backhaul.images import OnProgress
+from backhaul.types import ImageSet
+
+__all__ = ["FORMATS", "DataReport", "Format", "Problem", "detect", "read"]
+
+
+class Format(Protocol):
+    """What each module of this package offers."""
+
+    def recognise(self, listing: Listing, /) -> bool:
+        """Return whether a folder looks like this format."""
+
+    def read(
+        self, root: Path, names: Path | None = None, on_progress: OnProgress | None = None
+    ) -> DataReport:
+        """Return the data set below `root`."""
+
+    def write(self, folder: Path, images: ImageSet) -> None:
+        """Write images and labels into a new folder."""
+
+
+FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco}
+
+
+def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
+    """Return the data set in a folder of the user's; nothing there is changed.
+
+    Args:
+        data: The folder, its format, class names, and the pattern of groups.
+        on_progress: Called with how many images are read, and how many there are.
+
+    Raises:
+        InputError: If there is no data set to speak of. What is wrong with single images and
+            labels is in the report.
+    """
+    name = detect(data.root) if data.format == "auto" else data.format
+    report = FORMATS[name].read(data.root, data.names, on_progress)
+    if data.group_pattern is None:
+        return report
+    table = report.images.table
+    groups = [_group(data.group_pattern, uri) for uri in table["uri"]]
+    grouped = table.assign(group=pd.Series(groups, dtype=object))
+    return DataReport(ImageSet(grouped, report.images.class_names), report.problems)
+
+
+def detect(root: Path) -> str:
+    """Return the name of the format in which `root` is labelled.
+
+    Raises:
+        InputError: If it looks like none of them, or like several.
+    """
+    listing = scan(root)
+    found = [name for name, module in FORMATS.items() if module.recognise(listing)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"{root}: labelled in several formats ({', '.join(found)}); "
+            "set data.format (--format) to the one to read"
+        )
+    raise InputError(
+        f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "
+        "(data.yaml, classes.txt, *.names, labels/*.txt or .txt beside images), Pascal VOC "
+        "(*.xml with an annotation) and COCO (instances*.json)"
+    )
+
+
+def _group(pattern: str, uri: str) -> str | None:
+    match = re.search(pattern, uri.rpartition("/")[2])
+    return None if match is None else match.group(1)

@@ -1,0 +1,250 @@
+"""Pascal VOC: an XML file an image, with corners in pixels and the names of classes.
+
+Corners are taken for edges, as LabelImg and CVAT write them: a box from 10 to 20 is 10 px wide.
+An annotation belongs to the image with its stem, ``JPEGImages/a.jpg`` to ``Annotations/a.xml``,
+or to the one beside it. An image without one is unlabelled; one without objects has none.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+from backhaul.boxes import xywhn_to_xyxy
+from backhaul.errors import InputError
+from backhaul.formats.assembly import Labels, assemble
+from backhaul.formats.checks import Box, check_boxes
+from backhaul.formats.files import (
+    NAMES_FILES,
+    Listing,
+    copy_images,
+    new_folder,
+    read_names,
+    scan,
+    shared_stems,
+    stem_and_suffix,
+    with_folder,
+)
+from backhaul.formats.report import DataReport, Problem
+from backhaul.images import ImageFile, OnProgress
+from backhaul.types import ImageSet
+
+# Files of strangers are parsed by defusedxml, where it is installed.
+_safe: Any = import_module("defusedxml.ElementTree" if find_spec("defusedxml") else ET.__name__)
+
+_FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+class _Thing(NamedTuple):
+    """An object as the file has it; ``corners`` are NaN where a number is missing."""
+
+    number: int
+    name: str
+    corners: tuple[float, float, float, float]
+
+
+class _Annotation(NamedTuple):
+    path: str
+    filename: str
+    size: tuple[int, int] | None
+    things: tuple[_Thing, ...]
+
+
+def recognise(listing: Listing) -> bool:
+    """Return whether the folder looks like this format."""
+    for path in listing.of(".xml"):
+        with Path(path).open("rb") as file:
+            if b"<annotation" in file.read(4096):
+                return True
+    return False
+
+
+def read(
+    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
+) -> DataReport:
+    """Return the data set below `root`.
+
+    Args:
+        root: Its folder.
+        names: File of class names; None = classes.txt in `root`, else all names in the
+            annotations, sorted.
+        on_progress: Called while the images are read.
+
+    Raises:
+        InputError: If there is no class name or no image.
+    """
+    listing = scan(root)
+    if not listing.images:
+        raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found")
+    annotations, problems = _read_annotations(listing)
+    class_names = _class_names(listing, annotations, names)
+    of_image, orphans = _match(listing, annotations)
+    ids = {name: class_id for class_id, name in enumerate(class_names)}
+
+    def find_labels(image: ImageFile) -> Labels:
+        annotation = of_image.get(image.path)
+        return (None, []) if annotation is None else _labels(annotation, image, ids)
+
+    problems += orphans + shared_stems(listing.images)
+    return assemble(listing.images, class_names, find_labels, problems, on_progress)
+
+
+def write(folder: Path, images: ImageSet) -> None:
+    """Write ``JPEGImages/``, ``Annotations/`` and ``classes.txt`` into a new folder.
+
+    Raises:
+        InputError: If `folder` is not empty.
+    """
+    new_folder(folder)
+    names = copy_images(folder / "JPEGImages", images)
+    (folder / "Annotations").mkdir()
+    lines = "".join(f"{name}\n" for name in images.class_names)
+    (folder / "classes.txt").write_text(lines, encoding="utf-8")
+    columns = images.table[["width", "height", "labels"]]
+    for name, (width, height, labels) in zip(
+        names, columns.itertuples(index=False, name=None), strict=True
+    ):
+        if labels is None:
+            continue
+        root = ET.Element("annotation")
+        _add(root, "filename", name)
+        size = ET.SubElement(root, "size")
+        for key, value in (("width", width), ("height", height), ("depth", 3)):
+            _add(size, key, value)
+        corners = xywhn_to_xyxy(labels[:, 1:], width, height).round(6).tolist()
+        for class_id, xyxy in zip(labels[:, 0].astype(int), corners, strict=True):
+            thing = ET.SubElement(root, "object")
+            _add(thing, "name", images.class_names[class_id])
+            box = ET.SubElement(thing, "bndbox")
+            for key, value in zip(_CORNERS, xyxy, strict=True):
+                _add(box, key, f"{value:.6f}".rstrip("0").rstrip("."))
+        ET.indent(root)
+        path = folder / "Annotations" / f"{stem_and_suffix(name)[0]}.xml"
+        ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _add(parent: ET.Element, name: str, value: object) -> None:
+    ET.SubElement(parent, name).text = str(value)
+
+
+def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem]]:
+    annotations, problems = [], []
+    names: dict[str, str] = {}
+    for path in listing.of(".xml"):
+        try:
+            root = _safe.parse(path).getroot()
+        except (ET.ParseError, ValueError) as error:
+            problems.append(Problem(path, None, f"expected XML: {error}", "error"))
+            continue
+        if root.tag == "annotation":
+            annotations.append(_parse(path, root, names))
+    return annotations, problems
+
+
+def _parse(path: str, root: Any, names: dict[str, str]) -> _Annotation:
+    things = []
+    for number, node in enumerate(root.findall("object"), start=1):
+        name = (node.findtext("name") or "").strip()
+        x1, y1, x2, y2 = (_number(node.findtext(f"bndbox/{key}")) for key in _CORNERS)
+        # One string a class, not one an object: a large set has millions of objects.
+        things.append(_Thing(number, names.setdefault(name, name), (x1, y1, x2, y2)))
+    width, height = (_number(root.findtext(f"size/{key}")) for key in ("width", "height"))
+    size = (int(width), int(height)) if width > 0 and height > 0 else None
+    return _Annotation(path, root.findtext("filename") or "", size, tuple(things))
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _class_names(
+    listing: Listing, annotations: list[_Annotation], names: Path | None
+) -> tuple[str, ...]:
+    beside = (listing.root / name for name in NAMES_FILES)
+    path = names or next((path for path in beside if path.is_file()), None)
+    if path is not None:
+        return read_names(path)
+    found = {thing.name for annotation in annotations for thing in annotation.things} - {""}
+    if not found:
+        raise InputError(f"{listing.root}: no class name in its annotations; give data.names")
+    return tuple(sorted(found))
+
+
+def _match(
+    listing: Listing, annotations: list[_Annotation]
+) -> tuple[dict[str, _Annotation], list[Problem]]:
+    """Return which annotation each image has, and a problem for each that fits no image."""
+    of_path = {annotation.path: annotation for annotation in annotations}
+    of_image = {}
+    for image in listing.images:
+        path = next((path for path in _places(image) if path in of_path), None)
+        if path is not None:
+            of_image[image] = of_path[path]
+    taken = {annotation.path for annotation in of_image.values()}
+    free: dict[str, list[str]] = {}
+    for image in listing.images:
+        if image not in of_image:
+            free.setdefault(_stem(image), []).append(image)
+    left = [annotation for annotation in annotations if annotation.path not in taken]
+    return of_image, _match_stems(left, free, of_image)
+
+
+def _match_stems(
+    left: list[_Annotation], free: dict[str, list[str]], of_image: dict[str, _Annotation]
+) -> list[Problem]:
+    """Add to `of_image` the images whose stem is that of one annotation, or of its filename."""
+    problems = []
+    for annotation in left:
+        stems = (_stem(annotation.path), _stem(annotation.filename))
+        stem = next((stem for stem in stems if stem in free), None)
+        if stem is None:
+            reason = "labels without an image"
+            problems.append(Problem(annotation.path, None, reason, "warning"))
+        elif len(free[stem]) > 1 or free[stem][0] in of_image:
+            reason = f"which image is it about? Several files have the stem {stem!r}"
+            problems.append(Problem(annotation.path, None, reason, "error"))
+        else:
+            of_image[free[stem][0]] = annotation
+    return problems
+
+
+def _places(image: str) -> list[str]:
+    beside = stem_and_suffix(image)[0] + ".xml"
+    apart = [with_folder(beside, images, labels) for images, labels in _FOLDERS]
+    return [beside, *(path for path in apart if path is not None)]
+
+
+def _stem(path: str) -> str:
+    return stem_and_suffix(path.replace("\\", "/").rpartition("/")[2])[0]
+
+
+def _labels(annotation: _Annotation, image: ImageFile, ids: dict[str, int]) -> Labels:
+    path = annotation.path
+    if annotation.size not in (None, (image.width, image.height)):
+        reason = (
+            f"annotated at {annotation.size}, but the image is {(image.width, image.height)}"
+        )
+        return None, [Problem(path, None, reason + " pixels", "error")]
+    boxes, problems = [], []
+    for number, name, corners in annotation.things:
+        what = f"object {number} ({name}): "
+        if name not in ids:
+            problems.append(Problem(path, None, f"{what}no class of the class list", "error"))
+        elif any(map(math.isnan, corners)):
+            reason = f"{what}expected a bndbox with {', '.join(_CORNERS)}"
+            problems.append(Problem(path, None, reason, "error"))
+        else:
+            x1, y1, x2, y2 = corners
+            w, h = (x2 - x1) / image.width, (y2 - y1) / image.height
+            cx, cy = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
+            boxes.append(Box(ids[name], cx, cy, w, h, what=what))
+    labels, wrong = check_boxes(path, boxes, image, len(ids))
+    return labels, problems + wrong

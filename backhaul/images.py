@@ -1,0 +1,136 @@
+"""What is known of an image from its file alone: identity, size as displayed, bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TypeAlias
+
+from PIL import Image, UnidentifiedImageError
+
+from backhaul.errors import InputError
+
+OnProgress: TypeAlias = Callable[[int, int], None]
+"""Called with how many images are done, and how many there are."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+"""Suffixes of images, in lower case; files have them in any case."""
+
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+_END_OF_JPEG = b"\xff\xd9"
+_ORIENTATION = 0x0112  # EXIF 2.3, table 4
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+_CHUNK = 64  # images a thread takes at once
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image file that can be read.
+
+    Args:
+        path: Where it lies.
+        image_id: First 32 hexadecimal digits of the SHA-256 of its bytes.
+        width: Width in pixels as displayed, that is with the EXIF orientation applied.
+        height: Height in pixels as displayed.
+        size_bytes: Length of the file.
+    """
+
+    path: str
+    image_id: str
+    width: int
+    height: int
+    size_bytes: int
+
+
+class UnreadableImageError(InputError):
+    """An image file that cannot be read, or that ends too early."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file of this name is taken for an image.
+
+    Example:
+        >>> is_image("a.b/Straße 1.JPEG"), is_image("notes.txt")
+        (True, False)
+    """
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a name, no path
+
+
+def probe(path: str) -> ImageFile:
+    """Return what is known of the image at `path`.
+
+    The pixels are decoded only where the file does not show by itself that it is complete.
+
+    Raises:
+        UnreadableImageError: If the file is missing, no image, or truncated.
+    """
+    try:
+        data = Path(path).read_bytes()
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
+            if _is_turned(image):
+                width, height = height, width
+            _require_complete(image, data)
+    except UnidentifiedImageError:
+        reason = "is no jpg, png, bmp or webp image" if data else "the file is empty"
+        raise UnreadableImageError(path, reason) from None
+    except OSError as error:
+        raise UnreadableImageError(path, error.strerror or str(error)) from None
+    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(path, str(error)) from None
+    image_id = hashlib.sha256(data).hexdigest()[:32]
+    return ImageFile(path, image_id, width, height, len(data))
+
+
+def probe_all(
+    paths: Sequence[str], on_progress: OnProgress | None = None
+) -> list[ImageFile | UnreadableImageError]:
+    """Return what is known of each image, in the order of `paths`, read by several threads."""
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    results: list[ImageFile | UnreadableImageError] = []
+    with ThreadPoolExecutor() as threads:
+        for chunk in threads.map(_probe_chunk, chunks):
+            results += chunk
+            if on_progress is not None:
+                on_progress(len(results), len(paths))
+    return results
+
+
+def _probe_chunk(paths: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
+    return [_probe_or_error(path) for path in paths]
+
+
+def _probe_or_error(path: str) -> ImageFile | UnreadableImageError:
+    try:
+        return probe(path)
+    except UnreadableImageError as error:
+        return error
+
+
+def _is_turned(image: Image.Image) -> bool:
+    if not image.info.get("exif"):
+        return False
+    tags = Image.Exif()
+    try:
+        tags.load(image.info["exif"])
+        return tags.get(_ORIENTATION) in _TURNED
+    except (SyntaxError, ValueError, struct.error):
+        return False  # OpenCV, too, shows an image with damaged EXIF data as it is stored
+
+
+def _require_complete(image: Image.Image, data: bytes) -> None:
+    if image.format == "PNG":
+        image.verify()  # checksum of every chunk, without decoding
+    elif image.format not in ("JPEG", "MPO") or not data.endswith(_END_OF_JPEG):
+        image.load()
