@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
 
 NO_ONLINE_AUGMENTATION: dict[str, Any] = {
     "mosaic": 0.0,
+    "close_mosaic": 0,
     "mixup": 0.0,
     "cutmix": 0.0,
     "copy_paste": 0.0,
@@ -53,6 +55,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.events = events
         self.records = list(job.history)
         self.started = time.monotonic()
+        self.state = job.folder / "state.pt"
         super().__init__(overrides=ultralytics_settings(job))
         self.add_callback("on_train_epoch_start", Trainer._begin_epoch)
         self.add_callback("on_train_batch_end", Trainer._report_step)
@@ -68,12 +71,39 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.optimizer.zero_grad()
         self.ema.update(self.model)
 
+    def save_model(self) -> bool:
+        """Also keep the state in full precision.
+
+        Ultralytics keeps the optimizer's moments in half precision, in which small squares vanish:
+        the first steps after a resume would be far too long.
+        """
+        super().save_model()
+        state = torch.load(self.last, map_location="cpu", weights_only=False)
+        ema = deepcopy(self.ema.ema)
+        ema.criterion = None
+        state |= {
+            "ema": ema,
+            "optimizer": self.optimizer.state_dict(),
+            "live": self.model.state_dict(),
+        }
+        torch.save(state, self.state)
+        return True
+
+    def resume_training(self, ckpt: dict[str, Any] | None) -> None:
+        """Go on with the weights of the last epoch; Ultralytics would take their average."""
+        super().resume_training(ckpt)
+        if ckpt is not None and self.resume:
+            self.model.load_state_dict(ckpt["live"])
+
     def final_eval(self) -> None:
         """Do nothing: checkpoints are evaluated by a stage of their own."""
 
     def _begin_epoch(self) -> None:
         self.started = time.monotonic()
         self.steps_done = 0
+        if self.train_loader.num_workers == 0:  # a resumed training sees the order it would have
+            self.train_loader.reset()
+            self.train_loader.generator.manual_seed(self.job.seed + self.epoch)
 
     def _report_step(self) -> None:
         self.steps_done += 1
@@ -101,7 +131,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         due = (self.epoch + 1) % interval == 0 or self.stop
         path, digest = self._save_checkpoint(record.epoch) if due else (None, None)
         self._tell(
-            EpochDone(record=record, checkpoint=path, sha256=digest, state=self.last, stop=stop)
+            EpochDone(record=record, checkpoint=path, sha256=digest, state=self.state, stop=stop)
         )
 
     def _record(self) -> EpochRecord:
@@ -189,23 +219,23 @@ def device(name: str) -> str:
     return name
 
 
-def _die_with(parent: IO[bytes]) -> None:
-    parent.read()
+def _die_with_parent() -> None:
+    while os.read(0, 1):  # not through sys.stdin, whose lock would outlive this thread
+        pass
     os._exit(1)
 
 
 def main() -> None:
     """Train as standard input says."""
     job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=_die_with, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the libraries print goes to the log
     torch.set_num_threads(job.settings.threads)
     if job.start is not None:
         load_model(job.start, job.class_names)
     Trainer(job, events).train()
-    events.close()
-    os._exit(0)  # the thread above still waits for the parent
+    os._exit(0)  # every event is flushed; taking torch apart would only cost time
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ def test_where_an_artifact_lies_does_not_matter() -> None:
 
 
 def test_with_what_it_is_computed_does_not_matter() -> None:
-    assert content_digest(Training(threads=1, device="0")) == content_digest(Training(threads=8))
+    assert content_digest(Training(threads=1, device="0")) == content_digest(
+        Training(threads=8)
+    )
     assert content_digest(Training(lr0=0.1)) != content_digest(Training(lr0=0.2))
     step = Step(root="a", seed=1, method="iqr", batch=2, threads=4)
     assert canonical(step) == {"seed": 1, "batch": 2}

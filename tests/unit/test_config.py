@@ -32,7 +32,11 @@ def test_a_bare_name_is_a_method(tmp_path: Path) -> None:
 def test_set_wins_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL)
     config = load_config(path, ("bandwidth.images=9", "training.model=yolov3-tiny", "seed=4"))
-    assert (config.bandwidth.images, config.training.model, config.seed) == (9, "yolov3-tiny", 4)
+    assert (config.bandwidth.images, config.training.model, config.seed) == (
+        9,
+        "yolov3-tiny",
+        4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,10 @@ def test_set_wins_over_the_file(tmp_path: Path) -> None:
         ({"mixing": {"retrain_new": 0}}, "mixing.retrain_new: Input should be greater than 0"),
         ({"initial": {"train": 0.7, "valid": 0.3}}, "the rest is the test set"),
         (
-            {"stopping": {"kind": "up", "strip_len": 5}, "training": {"evaluation_interval": 2}},
+            {
+                "stopping": {"kind": "up", "strip_len": 5},
+                "training": {"evaluation_interval": 2},
+            },
             "stopping.strip_len must be a multiple of training.evaluation_interval",
         ),
         ({"data": {"kind": "folder"}}, "data.folder.root: is missing"),

@@ -1,0 +1,122 @@
+"""Trainings in processes of their own, as a campaign runs them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backhaul.detector.checkpoint import load_model, model_digest
+from backhaul.detector.job import EpochDone, StepDone
+from backhaul.detector.train import TrainingError, train
+from backhaul.errors import InputError
+from backhaul.types import Splits
+from tests.unit.detector.conftest import CLASSES, Trained, make_job
+
+pytestmark = pytest.mark.train
+
+
+def test_every_epoch_has_losses_and_a_checkpoint(trained: Trained) -> None:
+    assert [event.record.epoch for event in trained.epochs] == [1, 2]
+    assert [event.stop for event in trained.epochs] == [None, "all epochs done"]
+    for event in trained.epochs:
+        assert event.record.valid_loss is not None
+        assert event.record.train_loss > 0
+        assert event.checkpoint is not None
+        model = load_model(event.checkpoint, CLASSES, event.sha256)
+        assert model_digest(model) == event.sha256
+
+
+def test_same_seed_same_weights_and_the_users_folder_is_left_alone(
+    trained: Trained, scenes: Splits, tmp_path: Path
+) -> None:
+    again = [e for e in train(make_job(tmp_path, scenes)) if isinstance(e, EpochDone)]
+    assert [e.sha256 for e in again] == [e.sha256 for e in trained.epochs]
+    folder = Path(scenes.train.table["uri"][0]).parent
+    assert {path.suffix for path in folder.iterdir()} == {".PNG"}
+    assert sorted(p.name for p in folder.parent.iterdir()) == [folder.name]
+
+
+def test_a_retraining_counts_on_and_validates_and_saves_at_its_intervals(
+    trained: Trained, scenes: Splits, tmp_path: Path
+) -> None:
+    settings = {"evaluation_interval": 2, "checkpoint_interval": 2, "logs_per_epoch": 2}
+    job = make_job(tmp_path, scenes, **settings).model_copy(
+        update={"start": trained.epochs[-1].checkpoint, "start_epoch": 2, "epochs": 3}
+    )
+    events = list(train(job))
+    epochs = [e for e in events if isinstance(e, EpochDone)]
+    assert [e.record.epoch for e in epochs] == [3, 4, 5]
+    assert [e.record.valid_loss is None for e in epochs] == [True, False, False]
+    assert [e.checkpoint is None for e in epochs] == [True, False, False]
+    steps = [(e.epoch, e.step) for e in events if isinstance(e, StepDone)]
+    assert steps == [(epoch, step) for epoch in (3, 4, 5) for step in (2, 4)]
+
+
+def test_defect_27_a_killed_training_goes_on_with_its_optimizer(
+    scenes: Splits, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path / "first", scenes).model_copy(update={"epochs": 4})
+    events = train(job)
+    done = [event for event in (next(events), next(events)) if isinstance(event, EpochDone)]
+    state = Path(shutil.copy(done[-1].state, tmp_path))
+    events.close()  # type: ignore[attr-defined] # it is a generator
+    (tmp_path / "second").mkdir()
+    resumed = make_job(tmp_path / "second", scenes).model_copy(
+        update={"epochs": 4, "resume": state, "history": tuple(e.record for e in done)}
+    )
+    rest = [event for event in train(resumed) if isinstance(event, EpochDone)]
+    whole = make_job(tmp_path / "whole", scenes).model_copy(update={"epochs": 4})
+    undisturbed = [event for event in train(whole) if isinstance(event, EpochDone)]
+    assert [event.record.epoch for event in rest] == [3, 4]
+    for one, other in zip(rest, undisturbed[2:], strict=True):
+        assert one.record.train_loss == pytest.approx(other.record.train_loss, rel=1e-3)
+        assert one.record.valid_loss == pytest.approx(other.record.valid_loss, rel=1e-3)
+
+
+def test_a_wrong_start_ends_with_its_reason(
+    trained: Trained, scenes: Splits, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, scenes).model_copy(
+        update={"start": trained.epochs[0].checkpoint, "class_names": ("a", "b")}
+    )
+    with pytest.raises(TrainingError, match="trained on classes"):
+        list(train(job))
+
+
+def test_a_checkpoint_that_is_none_or_another_is_refused(
+    trained: Trained, tmp_path: Path
+) -> None:
+    path = trained.epochs[0].checkpoint
+    assert path is not None
+    with pytest.raises(InputError, match="does not match its digest"):
+        load_model(path, CLASSES, "0" * 64)
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_model(broken, CLASSES)
+
+
+def test_a_training_ends_with_its_parent(scenes: Splits, tmp_path: Path) -> None:
+    job = make_job(tmp_path, scenes).model_copy(update={"epochs": 500})
+    code = (
+        "import sys; from backhaul.detector.job import TrainingJob;"
+        "from backhaul.detector.train import train;"
+        "[print(e.kind, flush=True) for e in train(TrainingJob.model_validate_json(sys.argv[1]))]"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, job.model_dump_json()], stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"epoch\n"
+        (child,) = psutil.Process(parent.pid).children()
+        os.kill(parent.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the training outlived its parent"
+        time.sleep(0.1)
