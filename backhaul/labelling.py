@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backhaul.boxes import xywhn_to_xyxy, xyxy_to_xywhn
 from backhaul.errors import AwaitingLabelsError, InputError
+from backhaul.formats.yolo import parse_lines
+from backhaul.images import ImageFile
 from backhaul.plugins import UserCode
 from backhaul.types import FloatArray, ImageSet
 
-N_COLUMNS = 5  # class_id, cx, cy, w, h
-ROUNDING = 1e-3  # a box may reach over the edge by this much of a side, and is clipped
-N_NAMED = 3
+N_NAMED = 3  # images that an error lists
 
 
 def label_from_existing(sent: ImageSet, truth: ImageSet) -> ImageSet:
@@ -39,19 +38,30 @@ def label_by_function(sent: ImageSet, code: UserCode) -> ImageSet:
 
     The function gets the path of an image and returns its boxes, as an array of shape (n, 5)
     with class_id, cx, cy, w, h normalised to [0, 1] or as Darknet lines "class_id cx cy w h".
-    No box means that there is no object, None that there are no labels yet.
+    No box means that there is no object, None that there are no labels yet. The boxes follow
+    the rules of label files, see `backhaul.formats.checks`.
 
     Raises:
         AwaitingLabelsError: If the function returns None for an image.
-        InputError: If it returns anything else, or a box that is none.
+        InputError: If it returns anything else, or a box that breaks the rules.
     """
     function = code.load()
     labels = [
-        _parse(function(Path(uri), **code.params), len(sent.class_names), f"{code.use}: {uri}")
-        for uri in sent.table["uri"]
+        _parse(
+            function(Path(image.path), **code.params),
+            image,
+            len(sent.class_names),
+            f"{code.use}: {image.path}",
+        )
+        for image in _files(sent)
     ]
     _require_all(sent, labels)
     return _with_labels(sent, labels, [code.use] * len(sent))
+
+
+def _files(images: ImageSet) -> list[ImageFile]:
+    columns = images.table[["uri", "image_id", "width", "height", "size_bytes"]]
+    return [ImageFile(*row) for row in columns.itertuples(index=False)]
 
 
 def _with_labels(sent: ImageSet, labels: list[Any], source: list[str]) -> ImageSet:
@@ -76,24 +86,18 @@ def _require_all(sent: ImageSet, labels: Sequence[Any]) -> None:
         )
 
 
-def _parse(answer: Any, n_classes: int, where: str) -> FloatArray | None:
+def _parse(answer: Any, image: ImageFile, n_classes: int, where: str) -> FloatArray | None:
     if answer is None:
         return None
+    rows = answer.splitlines() if isinstance(answer, str) else answer
     try:
-        rows = [row.split() if isinstance(row, str) else row for row in answer]
-        boxes = np.array(rows, dtype=np.float64).reshape(len(rows), N_COLUMNS)
-    except (ValueError, TypeError):
-        raise InputError(
-            f"{where}: expected boxes of class_id, cx, cy, w, h, got {answer!r}"
-        ) from None
-    xyxy = xywhn_to_xyxy(boxes[:, 1:], 1, 1)
-    is_class = np.isin(boxes[:, 0], np.arange(n_classes))
-    is_box = (boxes[:, 3:] > 0).all(axis=1)
-    is_inside = ((xyxy >= -ROUNDING) & (xyxy <= 1 + ROUNDING)).all(axis=1)
-    right = is_class & is_box & is_inside
-    if not right.all():
-        wrong = boxes[np.argmin(right)].tolist()
-        raise InputError(
-            f"{where}: expected a class_id below {n_classes} and a box in [0, 1], got {wrong}"
-        )
-    return np.column_stack([boxes[:, 0], xyxy_to_xywhn(np.clip(xyxy, 0, 1), 1, 1)])
+        lines = [
+            row.strip() if isinstance(row, str) else " ".join(repr(float(v)) for v in row)
+            for row in rows
+        ]
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: expected boxes or Darknet lines, got {answer!r}") from None
+    labels, problems = parse_lines("\n".join(lines), where, image, n_classes)
+    if problems:
+        raise InputError(str(problems[0]))
+    return labels

@@ -15,6 +15,7 @@ from backhaul.augmentation.transforms import Picture, Transformer
 from backhaul.boxes import xywhn_to_xyxy
 from backhaul.config import Augmentation
 from backhaul.errors import InputError
+from backhaul.formats import yolo
 from backhaul.plugins import UserCode
 from backhaul.types import IMAGE_COLUMNS, FloatArray, ImageSet
 
@@ -90,6 +91,19 @@ def ordered(copies: tuple[tuple[str, int], ...]) -> Plan:
 
 
 EACH = ordered((("img-0", 3), ("img-1", 3), ("img-2", 2)))
+
+
+def test_defect_21_a_data_set_of_copies_is_read_back(images: ImageSet, tmp_path: Path) -> None:
+    copies = make_copies(images, EACH, Augmentation(major=True), folder(tmp_path), rng())
+    yolo.write(folder(tmp_path, "written"), copies)
+    report = yolo.read(tmp_path / "written")
+    assert [str(problem) for problem in report.problems if problem.severity == "error"] == []
+    read = dict(
+        zip(report.images.table["size_bytes"], report.images.table["labels"], strict=True)
+    )
+    assert len(report.images) == len(copies)
+    for size, labels in zip(copies.table["size_bytes"], copies.table["labels"], strict=True):
+        np.testing.assert_allclose(read[size], labels, atol=1e-9)
 
 
 @pytest.mark.parametrize("major", [False, True])
