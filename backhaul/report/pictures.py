@@ -1,0 +1,190 @@
+"""Small pictures with the boxes that the ensemble saw, each picture stored once."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from backhaul.report.run import Round
+
+THUMBNAIL_PX = 240
+JPEG_QUALITY = 72
+PER_SIDE = 4  # pictures sent and not sent, of one method and batch
+MAX_PICTURES = 240  # of the page
+MAX_BOXES = 40  # of one picture
+ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
+_ORIENTATION_TAG = 0x0112
+_FIRST_TURNED = 5  # EXIF orientations 5 to 8 swap width and height
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A picture of at most 240 x 240 pixels, and the size of the image it was made of."""
+
+    key: str
+    width: int
+    height: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box in pixels of the image; `kind` is hit, miss, unknown or missed."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    label: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image of a batch: its thumbnail, None if there is none, and its boxes."""
+
+    file: str
+    name: str
+    reason: str
+    thumbnail: Thumbnail | None
+    boxes: tuple[Box, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPictures:
+    """Some images that one method sent of a batch, and some that it did not."""
+
+    batch: int
+    n_sent: int
+    n_pool: int
+    sent: tuple[Picture, ...]
+    kept: tuple[Picture, ...]
+
+
+@dataclass
+class Album:
+    """Thumbnails by path, up to `limit_bytes` in all; relative paths start at `folder`."""
+
+    folder: Path
+    limit_bytes: int = ALBUM_BYTES
+    thumbnails: dict[str, Thumbnail | None] = field(default_factory=dict)
+
+    def thumbnail(self, file: str) -> Thumbnail | None:
+        """Return a file's thumbnail; None if the file is gone or broken, or the album full."""
+        if file not in self.thumbnails:
+            found = None
+            if self.limit_bytes > 0:
+                found = _thumbnail(self._local(file), f"picture-{len(self.thumbnails)}")
+            self.limit_bytes -= len(found.uri) if found else 0
+            self.thumbnails[file] = found
+        return self.thumbnails[file]
+
+    def _local(self, file: str) -> Path:
+        return self.folder / (
+            unquote(urlsplit(file).path) if file.startswith("file:") else file
+        )
+
+    def used(self) -> list[Thumbnail]:
+        """Return the thumbnails made so far."""
+        return [thumbnail for thumbnail in self.thumbnails.values() if thumbnail]
+
+
+def _thumbnail(path: Path, key: str) -> Thumbnail | None:
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if image.getexif().get(_ORIENTATION_TAG, 1) >= _FIRST_TURNED:
+                width, height = height, width
+            image.draft(
+                "RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX)
+            )  # decodes large JPEGs faster
+            small = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None  # gone or broken: the page shows a placeholder
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Thumbnail(key, width, height, f"data:image/jpeg;base64,{data}")
+
+
+def per_side(n_rounds: int) -> int:
+    """Return how many pictures each side of a round may show, 1 to 4."""
+    return int(np.clip(MAX_PICTURES // (2 * max(n_rounds, 1)), 1, PER_SIDE))
+
+
+def shown_rounds(rounds: Iterable[Round]) -> list[Round]:
+    """Return the rounds that have room on the page: the last batches of each method."""
+    ordered = list(rounds)
+    n_methods = max(len({r.method for r in ordered}), 1)
+    room = max(MAX_PICTURES // (2 * n_methods), 1)
+    batches = sorted({r.batch for r in ordered})[-room:]
+    return [r for r in ordered if r.batch in batches]
+
+
+def round_pictures(played: Round, album: Album, count: int) -> RoundPictures:
+    """Return the first images drawn, and as many spread evenly over those that stayed."""
+    sent = set(played.sent)
+    kept = [file for file in played.pool if file not in sent]
+    spread = np.unique(np.linspace(0, len(kept) - 1, min(count, len(kept))).round().astype(int))
+    by_file = dict(iter(played.seen.groupby("file")))
+    empty = played.seen.iloc[:0]
+
+    def picture(file: str) -> Picture:
+        rows = by_file.get(file, empty)
+        boxes = boxes_of(rows)
+        return Picture(
+            file=file,
+            name=file.replace("\\", "/").rsplit("/", 1)[-1],
+            reason=played.reasons.get(file, ""),
+            thumbnail=album.thumbnail(file),
+            boxes=boxes,
+            left_out=len(rows) - len(boxes),
+        )
+
+    return RoundPictures(
+        batch=played.batch,
+        n_sent=len(played.sent),
+        n_pool=len(played.pool),
+        sent=tuple(picture(file) for file in played.sent[:count]),
+        kept=tuple(picture(kept[i]) for i in spread),
+    )
+
+
+def boxes_of(rows: pd.DataFrame) -> tuple[Box, ...]:
+    """Return the most confident boxes of one image, at most 40, the least confident first."""
+    drawn = rows.dropna(subset=["x1", "y1", "x2", "y2"])
+    top = drawn.sort_values("conf", ascending=False, kind="stable", na_position="last")
+    return tuple(_box(row) for row in reversed(top.head(MAX_BOXES).to_dict("records")))
+
+
+def _box(row: dict[Any, Any]) -> Box:
+    detected, actual = row["detected"], row["actual"]
+    if detected is None:
+        kind, label, title = "missed", "", f"missed {actual}"
+    else:
+        kind = {True: "hit", False: "miss"}.get(row["hit"], "unknown")
+        label = f"{row['conf']:.2f}"
+        truth = {"hit": "", "unknown": ""}.get(kind, f", actual: {actual or 'nothing'}")
+        spread = f" ± {row['conf_std']:.2f}" if np.isfinite(row["conf_std"]) else ""
+        title = f"{detected} {label}{spread}{truth}"
+    return Box(
+        x=round(row["x1"], 1),
+        y=round(row["y1"], 1),
+        width=round(max(row["x2"] - row["x1"], 0.0), 1),
+        height=round(max(row["y2"] - row["y1"], 0.0), 1),
+        kind=kind,
+        label=label,
+        title=title,
+    )

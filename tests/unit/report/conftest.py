@@ -1,0 +1,233 @@
+"""A whole run's folder, as a campaign writes it, with small pictures and made-up numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from backhaul.report.run import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
+
+NASTY = "</script><script>alert('x')</script> & \"q\""
+TEST_SETS = ("common", "old_test", "new_test", "mix_test", "next_batch")
+METHODS = ("true-random", "median-below-thresh", "iqr", "no-new-data")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    """What a made-up run is made of."""
+
+    folder: Path
+    methods: tuple[str, ...] = METHODS
+    batches: int = 3
+    pool: int = 12
+    sent: int = 5
+    class_names: tuple[str, ...] = ("cat", "dog", NASTY)
+    failed: str = ""
+    size_px: tuple[int, int] = (64, 48)
+    truth: bool = True
+    noise: bool = False
+
+    def write(self) -> Path:
+        for name in ("output", "logs", "images <i>"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for batch in range(1, self.batches + 1):
+            self._pictures(batch)
+            (self.folder / f"output/sample{batch}.txt").write_text(
+                "".join(f"{path}\n" for path in self.files(batch)), encoding="utf-8"
+            )
+            for label in self.methods:
+                self._round(label, batch)
+        self._log("init_training.csv", 0)
+        summary, classes = self._results()
+        summary.to_csv(self.folder / "summary.csv", index=False)
+        classes.to_csv(self.folder / "classes.csv", index=False)
+        (self.folder / "run.json").write_text(json.dumps(self.record()), encoding="utf-8")
+        return self.folder
+
+    def files(self, batch: int) -> list[str]:
+        return [str(self.folder / f"images <i>/b{batch} & {i}.jpg") for i in range(self.pool)]
+
+    def _pictures(self, batch: int) -> None:
+        rng = np.random.default_rng(batch)
+        width, height = self.size_px
+        for path in self.files(batch):
+            pixels = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+            pixels[height // 4 : height // 2, width // 4 : width // 2] = rng.integers(0, 255, 3)
+            if self.noise:
+                pixels = rng.integers(0, 255, (height, width, 3), np.uint8)
+            Image.fromarray(pixels).save(path, quality=90)
+
+    def _round(self, label: str, batch: int) -> None:
+        rng = np.random.default_rng([batch, len(label)])
+        files, (width, height) = self.files(batch), self.size_px
+        n_sent = 0 if label == "no-new-data" else self.sent
+        sent = [files[i] for i in rng.permutation(self.pool)[:n_sent]]
+        start = f"output/{label}{batch}"
+        (self.folder / f"{start}_sample_{10 * batch}.txt").write_text(
+            "".join(f"{path}\n" for path in sent), encoding="utf-8"
+        )
+        rows = [row for file in files for row in self._seen(file, rng)]
+        boxes = pd.DataFrame(rows)
+        boxes[["x1", "x2"]] *= width
+        boxes[["y1", "y2"]] *= height
+        boxes.to_csv(self.folder / f"{start}_benchmark_avg_1_{10 * batch}.csv", index=False)
+        pd.DataFrame(
+            {
+                "file": sent,
+                "image_id": [f"id-{i}" for i in range(n_sent)],
+                "size_bytes": 1000,
+                "weight": 1.0,
+                "method": label,
+                "reason": "class <cat>",
+            }
+        ).to_csv(self.folder / f"{start}_selection.csv", index=False)
+        self._log(f"{label}{batch}_training.csv", 10 * batch)
+
+    def _seen(self, file: str, rng: np.random.Generator) -> Iterator[Row]:
+        for _ in range(int(rng.integers(0, 4))):
+            x, y = rng.uniform(0.05, 0.5, 2)
+            actual, detected = rng.choice(self.class_names, 2)
+            case = rng.choice(["hit", "wrong", "missed"], p=[0.6, 0.25, 0.15])
+            hit = bool(case == "hit" and self.truth)
+            conf = float(rng.beta(5, 3) if hit else rng.beta(2, 5))
+            yield {
+                "file": file,
+                "detected": "" if case == "missed" else actual if hit else detected,
+                "actual": actual if self.truth and (hit or case == "missed") else "",
+                "conf": 0.0 if case == "missed" else conf,
+                "conf_std": 0.1,
+                "hit": hit,
+                "x1": x,
+                "y1": y,
+                "x2": x + 0.4,
+                "y2": y + 0.4,
+            }
+
+    def _log(self, name: str, first: int) -> None:
+        epochs = np.arange(first + 1, first + 11)
+        train = 3 * np.exp(-epochs / 15) + 0.3
+        pd.DataFrame(
+            {"epoch": epochs, "train_loss": train, "valid_loss": train + 0.2, "mAP50": 0.4}
+        ).to_csv(self.folder / "logs" / name, index=False)
+
+    def _results(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        rows = [self._row("init", None, s, 0.3) for s in ("common", "old_test")]
+        for i, label in enumerate(self.methods):
+            batches = 1 if label == self.failed else self.batches
+            step = 0.02 if label == "no-new-data" else 0.03 + 0.01 * i
+            rows += [
+                self._row(label, batch, test_set, 0.3 + step * batch - 0.05 * k)
+                for batch in range(1, batches + 1)
+                for k, test_set in enumerate(TEST_SETS)
+            ]
+        summary = pd.DataFrame(rows, columns=[*KEYS, *SUMMARY_NUMBERS])
+        classes = [
+            {**{k: row[k] for k in KEYS}, "class": name, "n_truths": 10 * (j + 1)}
+            | {m: row.get(m, 0.5) for m in CLASS_NUMBERS if m != "n_truths"}
+            for row in rows
+            for j, name in enumerate(self.class_names)
+        ]
+        return summary, pd.DataFrame(classes, columns=[*KEYS, "class", *CLASS_NUMBERS])
+
+    def _row(self, label: str, batch: int | None, test_set: str, value: float) -> Row:
+        n = 0 if batch is None or label == "no-new-data" else self.sent
+        total = n * (batch or 0)
+        return {
+            "method": label,
+            "batch": batch,
+            "test_set": test_set,
+            "images_sent": n,
+            "bytes_sent": 1000 * n,
+            "images_sent_total": total,
+            "bytes_sent_total": 1000 * total,
+            "mean_bytes_sent": 1000 if n else None,
+            "mean_bytes_pool": 1200.0,
+            "epochs_trained": 10,
+            "epoch": 10 * ((batch or 0) + 1),
+            "mAP50": value,
+            "mAP50-95": value / 2,
+            "prec": 0.6,
+            "recall": 0.5,
+            "acc": 0.4,
+            "conf": 0.6,
+            "conf_std": 0.2,
+            "detect_conf_std": 0.05,
+            "n_images": 40,
+            "n_truths": 80,
+            "n_detections": 70,
+        }
+
+    def record(self) -> Row:
+        states = {m: {"state": "completed", "error": None} for m in self.methods}
+        if self.failed:
+            error = "InputError: labels/a<b>.txt:3: expected 5 numbers"
+            states[self.failed] = {"state": "failed", "error": error}
+        return {
+            "name": "street-cameras",
+            "state": "completed-with-failures" if self.failed else "completed",
+            "config": {
+                "name": "street-cameras",
+                "seed": 7,
+                "bandwidth": {"images": self.sent, "bytes": None},
+                "methods": [
+                    {"kind": m, "label": m} for m in self.methods if m != "no-new-data"
+                ],
+                "training": {"model": "yolo11n", "max_epochs": 10},
+            },
+            "class_names": list(self.class_names),
+            "versions": {"backhaul": "0.1.0", "torch": "2.8.0", "ultralytics": "8.4.190"},
+            "git": {"commit": "0123456789abcdef", "dirty": True},
+            "started": "2026-03-01T12:00:00+00:00",
+            "methods": states,
+            "trainings": [_training("init", None, 0)]
+            + [
+                _training(m, b, 10 * b)
+                for m in self.methods
+                for b in range(1, self.batches + 1)
+            ],
+            "timings": [
+                {
+                    "stage": s,
+                    "method": m,
+                    "batch": 1,
+                    "seconds": 12.5,
+                    "cached": s == "inference",
+                }
+                for s in ("training", "inference", "sampling")
+                for m in self.methods
+            ],
+            "data": {"images": 420, "initial": 100, "pool": 36, "holdout": 12, "batches": 3},
+        }
+
+
+def _training(method: str, batch: int | None, first: int) -> Row:
+    return {
+        "method": method,
+        "batch": batch,
+        "first_epoch": first + 1,
+        "last_epoch": first + 10,
+        "epochs": 10,
+        "best_epoch": first + 8,
+        "stopped_because": "all epochs done",
+        "resumed": batch == 2,
+        "seconds": 83.0,
+        "train_images": 60,
+        "valid_images": 20,
+    }
+
+
+@pytest.fixture
+def fake_run(tmp_path: Path) -> Callable[..., FakeRun]:
+    def build(**changes: Any) -> FakeRun:
+        return FakeRun(tmp_path / "runs/street-cameras", **changes)
+
+    return build
