@@ -88,7 +88,9 @@ class Stage(Generic[P, R]):
             function,
             name=name,
             task_run_name=f"{name}-{{step}}",
-            cache_policy=StageKey(name, version, () if random else ("step",)),
+            cache_policy=StageKey(
+                stage=name, version=version, exclude=() if random else ("step",)
+            ),
             persist_result=True,
             result_serializer="json",
         )

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prefect import flow
+
+from backhaul.artifacts import Artifact
+from tasks.stages import Stage, Step, Timing, stage, stage_key, timed
+from tasks.store import read_bytes, write_bytes
+
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
+
+
+@stage("test-draw", random=True)
+def draw(n: int, *, step: Step) -> Artifact:
+    return write_bytes(step.root, step.rng("test").integers(256, size=n).tobytes(), ".bin")
+
+
+@stage("test-look", random=False)
+def look(data: Artifact, *, step: Step) -> str:
+    return f"{step.method} {stage_key()}"
+
+
+def call(stage_: Stage[..., object], argument: object, *steps: Step) -> list[tuple[object, Timing]]:
+    """Call a stage once for each step, in a flow, and return results with their timings."""
+
+    @flow
+    def calls() -> list[tuple[object, Timing]]:
+        with timed() as timings:
+            results = [stage_(argument, step=step) for step in steps]
+        return list(zip(results, timings, strict=True))
+
+    return calls()
+
+
+def test_a_stage_is_run_once_for_the_same_seed_and_batch(tmp_path: Path) -> None:
+    steps = [
+        Step(root=str(tmp_path), seed=1, batch=0),
+        Step(root=str(tmp_path), seed=1, batch=0, method="iqr", threads=9, device="cpu"),
+        Step(root=str(tmp_path), seed=1, batch=1),
+        Step(root=str(tmp_path), seed=2, batch=0),
+    ]
+    results = call(draw, 8, *steps)
+    assert [timing.cached for _, timing in results] == [False, True, False, False]
+    assert len({result for result, _ in results}) == 3
+    first = np.frombuffer(read_bytes(results[0][0]), dtype=np.int64)  # type: ignore[arg-type]
+    assert first.tolist() == steps[0].rng("test").integers(256, size=8).tolist()
+
+
+def test_a_stage_without_chance_is_shared_by_all_methods(tmp_path: Path) -> None:
+    data = write_bytes(str(tmp_path), b"x", ".bin")
+    steps = [Step(root=str(tmp_path), seed=s, batch=s, method=f"m{s}") for s in range(3)]
+    results = call(look, data, *steps)
+    assert [timing.cached for _, timing in results] == [False, True, True]
+    assert {result for result, _ in results} == {results[0][0]}
+    assert str(results[0][0]).startswith("m0 test-look-v1-")
+
+
+def test_a_cached_result_whose_object_is_gone_is_a_miss(tmp_path: Path) -> None:
+    step = Step(root=str(tmp_path), seed=5, batch=3)
+    ((first, _),) = call(draw, 4, step)
+    assert isinstance(first, Artifact)
+    Path(first.uri).unlink()
+    results = call_once_more(step)
+    assert results == first
+    assert read_bytes(first)
+
+
+def call_once_more(step: Step) -> object:
+    @flow
+    def again() -> object:
+        return draw(4, step=step)
+
+    return again()
