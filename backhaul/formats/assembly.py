@@ -39,7 +39,7 @@ def assemble(
     one takes the labels of its twin.
 
     Args:
-        paths: Absolute paths of image files.
+        paths: Absolute paths of image files, each once.
         class_names: The class list.
         find_labels: Called once for each readable image.
         problems: What was found wrong before.
@@ -47,7 +47,7 @@ def assemble(
     """
     found = list(problems)
     rows: dict[str, _Row] = {}
-    for file in probe_all(sorted(set(paths)), on_progress):
+    for file in probe_all(sorted(paths), on_progress):
         if isinstance(file, UnreadableImageError):
             reason = f"unreadable image, left out: {file.reason}"
             found.append(Problem(file.path, None, reason, "warning"))

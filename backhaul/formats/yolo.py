@@ -80,6 +80,7 @@ def read(
     def find_labels(image: ImageFile) -> Labels:
         return read_labels(image, len(class_names))
 
+    images = sorted(set(images))  # data.yaml may name a folder for several subsets
     problems += shared_stems(images)
     return assemble(images, class_names, find_labels, problems, on_progress)
 
