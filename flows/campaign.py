@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
@@ -43,7 +44,9 @@ def campaign(config: CampaignConfig) -> State[None]:
     write_overview(folder, overview.ended(outcomes))
     wrong = [name for name, outcome in outcomes.items() if outcome.state != "completed"]
     if wrong:
-        return Failed(name="CompletedWithFailures", message=f"not completed: {', '.join(wrong)}")
+        return Failed(
+            name="CompletedWithFailures", message=f"not completed: {', '.join(wrong)}"
+        )
     return Completed(message=f"{len(outcomes)} methods completed")
 
 
@@ -67,6 +70,7 @@ def _play(
     config: CampaignConfig, setting: Setting, first: RoundRecord
 ) -> dict[str, MethodOutcome]:
     """Return how each method ended; at most ``config.parallel`` run at once."""
+
     def play(arm: Method) -> Callable[[], object]:
         return lambda: method(config, arm, setting, first.standing)
 

@@ -51,8 +51,12 @@ def git_state() -> GitState:
 def _git(*arguments: str) -> str | None:
     folder = Path(__file__).parent
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", *arguments],  # noqa: S607 - wherever the user has it
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None  # no git, or no checkout: provenance then rests on the versions

@@ -105,8 +105,10 @@ def _identity(config: CampaignConfig) -> dict[str, Any]:
     data = config.model_dump(mode="json", exclude={"parallel", "store"})
     for resource in config.training.resources:
         del data["training"][resource]
-    text = json.dumps(data)
-    return json.loads(text, object_hook=lambda d: {k: v for k, v in d.items() if k != "digest"})
+    identity: dict[str, Any] = json.loads(
+        json.dumps(data), object_hook=lambda d: {k: v for k, v in d.items() if k != "digest"}
+    )
+    return identity
 
 
 def _differences(mine: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> str:
@@ -163,12 +165,10 @@ def _epoch_before(record: RoundRecord) -> int:
 
 
 def write_overview(folder: str, overview: Overview) -> None:
-    """Write ``run.json``, ``summary.csv`` and ``classes.csv`` from the records of all rounds."""
+    """Write ``run.json``, ``summary.csv`` and ``classes.csv`` from the rounds' records."""
     leftover = read_value(ImageSet, overview.arrangement.leftover)
     if len(leftover):
-        _write_list(
-            f"{folder}/output/sample{len(overview.arrangement.batches)}.txt", leftover
-        )
+        _write_list(f"{folder}/output/sample{len(overview.arrangement.batches)}.txt", leftover)
     labels = {method.label for method in overview.config.arms}
     records = [r for r in read_records(folder) if r.batch is None or r.method in labels]
     if records:

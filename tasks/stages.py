@@ -84,7 +84,7 @@ class Stage(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], name: str, version: int, random: bool) -> None:
         self.name = name
-        self.task: Any = task(
+        self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
             function,
             name=name,
             task_run_name=f"{name}-{{step}}",
@@ -109,7 +109,9 @@ class Stage(Generic[P, R]):
         result: R = state.result()
         if (entries := _timings.get()) is not None:
             seconds = round(time.monotonic() - started, 3)
-            entries.append(Timing(stage=self.name, seconds=seconds, cached=state.name == "Cached"))
+            entries.append(
+                Timing(stage=self.name, seconds=seconds, cached=state.name == "Cached")
+            )
         return result
 
 

@@ -1,4 +1,4 @@
-"""The `backhaul` command: the top layer, which imports Prefect and the flows when it needs them."""
+"""The `backhaul` command: the top layer, which imports the flows when a command needs them."""
 
 from __future__ import annotations
 
@@ -35,5 +35,7 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"error: {error}", markup=False
+        )
         sys.exit(WRONG_INPUT)

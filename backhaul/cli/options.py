@@ -25,7 +25,7 @@ Overrides: TypeAlias = Annotated[
 
 
 def read_config(path: Path, overrides: list[str] | None) -> CampaignConfig:
-    """Return the campaign; modules beside its file and in the working directory can be named."""
+    """Return the campaign; it may name modules beside its file or in the working directory."""
     for folder in (path.parent, Path.cwd()):
         if (place := str(folder.resolve())) not in sys.path:
             sys.path.insert(0, place)

@@ -22,7 +22,9 @@ def report(
 
       backhaul report quickstart
     """
-    folder = next((f for f in (Path(run), Path("runs") / run) if (f / "run.json").exists()), None)
+    folder = next(
+        (f for f in (Path(run), Path("runs") / run) if (f / "run.json").exists()), None
+    )
     if folder is None:
         raise InputError(f"{run}: no run there: expected a folder with run.json, or its name")
     typer.echo(write_report(folder))

@@ -33,8 +33,8 @@ def print_gains(console: Console, folder: Path) -> None:
     console.print(table)
 
 
-def _text(column: str, value: object) -> str:
-    if pd.isna(value):
+def _text(column: str, value: str | float | None) -> str:
+    if value is None or pd.isna(value):
         return "-"
     if column.startswith("gain"):
         return f"{value:+.3f}"

@@ -1,0 +1,117 @@
+"""Measure a detector on the test sets."""
+
+from __future__ import annotations
+
+import pandas as pd
+from prefect import get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.benchmark import benchmark
+from backhaul.config import Evaluation, Inference
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.fusion import fuse
+from backhaul.metrics import count, metrics
+from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
+from tasks.inference import predict_stored, prediction_settings
+from tasks.stages import Step, stage
+from tasks.store import read_value, write_value
+
+OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
+
+
+class TestSets(BaseModel):
+    """The sets a detector is measured on, by name.
+
+    Args:
+        images: Sets of labelled images.
+        tests_of: `Splits` whose test set is meant.
+        next_batch: The batch that comes next, if its truth is known.
+    """
+
+    __test__ = False  # no test, though pytest would think so
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: dict[str, Artifact]
+    tests_of: dict[str, Artifact] = {}
+    next_batch: Artifact | None = None
+
+    def load(self) -> dict[str, ImageSet]:
+        """Return the sets that have any image."""
+        more = {} if self.next_batch is None else {"next_batch": self.next_batch}
+        sets = {name: read_value(ImageSet, a) for name, a in (self.images | more).items()}
+        tests = {name: read_value(Splits, a).test for name, a in self.tests_of.items()}
+        return {name: images for name, images in (sets | tests).items() if len(images)}
+
+
+@stage("common-test-set", random=False)
+def common_test_set(splits: Artifact, held_out: Artifact, *, step: Step) -> Artifact:
+    """Store the set that ranks methods: the initial test set and the held-out batches."""
+    sets = [read_value(Splits, splits).test, read_value(ImageSet, held_out)]
+    return write_value(step.root, concat(sets))
+
+
+@stage("old-test-set", random=False)
+def old_test_set(splits: Artifact, *, step: Step) -> Artifact:
+    """Store the initial test set."""
+    return write_value(step.root, read_value(Splits, splits).test)
+
+
+@stage("benchmark", random=False)
+def benchmark_batch(
+    images: Artifact, fused: Artifact, evaluation: Evaluation, *, step: Step
+) -> Artifact:
+    """Store the benchmark table of a batch: what was seen beside what is there, if known."""
+    seen = read_value(FusedDetections, fused)
+    table = benchmark(seen, read_value(ImageSet, images), evaluation.iou_thres)
+    return write_value(step.root, table)
+
+
+@stage("evaluation", random=False)
+def evaluate(
+    current: Checkpoint,
+    looking: tuple[Checkpoint, ...],
+    sets: TestSets,
+    inference: Inference,
+    evaluation: Evaluation,
+    img_size: int,
+    *,
+    step: Step,
+) -> Artifact:
+    """Store all metrics of the current checkpoint and of the ensemble, by test set and class.
+
+    Images that are in several sets are looked at once.
+    """
+    loaded = sets.load()
+    everything = _union(loaded)
+    floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
+    threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
+    raw = predict_stored(everything, (current,), floor, f"{step}: evaluation")
+    several = predict_stored(everything, looking, threshold, f"{step}: evaluation of ensemble")
+    confident = Detections(raw.table[raw.table["confidence"] > inference.conf_thres])
+    single = fuse(confident, (current.epoch,), inference.iou_thres)
+    epochs = tuple(checkpoint.epoch for checkpoint in looking)
+    fused = fuse(several, epochs, inference.iou_thres, inference.label_from)
+    tables = []
+    for name, images in loaded.items():
+        one = benchmark(_of(single, images), images, evaluation.iou_thres)
+        table = metrics(one, raw, images, evaluation.pos_thres)
+        many = benchmark(_of(fused, images), images, evaluation.iou_thres)
+        ensemble = count(many, images, evaluation.pos_thres)
+        table["detect_conf_std"] = ensemble["detect_conf_std"]
+        table = table.join(ensemble[OF_ENSEMBLE].add_prefix("ensemble_"))
+        table.insert(0, "test_set", name)
+        tables.append(table)
+        best = table["mAP50"].iloc[0]
+        get_run_logger().info("%s, %d images: mAP50 %.3f", name, len(images), best)
+    return write_value(step.root, pd.concat(tables, ignore_index=True))
+
+
+def _union(sets: dict[str, ImageSet]) -> ImageSet:
+    tables = [images.table for images in sets.values()]
+    table = pd.concat(tables, ignore_index=True).drop_duplicates("image_id", ignore_index=True)
+    return ImageSet(table, next(iter(sets.values())).class_names)
+
+
+def _of(fused: FusedDetections, images: ImageSet) -> FusedDetections:
+    return FusedDetections(fused.table[fused.table["image_id"].isin(images.ids)])
