@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.artifacts import Artifact
 from backhaul.config import Batches, InitialSet, Labelling, SplitFractions
 from backhaul.split import batches, draw_initial, placement, split
-from backhaul.types import ImageSet, Splits, concat
+from backhaul.types import ImageSet, Splits
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
 
@@ -42,13 +42,11 @@ def arrange(
     Images without labels can only be played if a function labels them.
     """
     everything = read_value(ImageSet, images)
-    known = everything.labelled()
-    first, pool = draw_initial(known, initial.images, step.rng("initial"))
-    if labelling.source != "existing":
-        pool = concat([pool, everything.where(everything.table["labels"].isna().to_numpy())])
-    elif len(known) < len(everything):
-        unlabelled = len(everything) - len(known)
-        get_run_logger().warning("%d images without labels are left out", unlabelled)
+    playable = everything if labelling.source != "existing" else everything.labelled()
+    if len(playable) < len(everything):
+        left_out = len(everything) - len(playable)
+        get_run_logger().warning("%d images without labels are left out", left_out)
+    first, pool = draw_initial(playable, initial.images, step.rng("initial"))
     parts = batches(pool, arriving, step.rng("batches"))
     sizes = {
         "images": len(everything),

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import fsspec
+import pandas as pd
 from pydantic import BaseModel
 
 from backhaul.artifacts import Artifact
 from backhaul.errors import MissingObjectError
 from backhaul.parquet import from_parquet, to_parquet
+from backhaul.types import Detections, FusedDetections, ImageSet, Selection, Splits
 
-T = TypeVar("T")
+T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
 
 INTERNAL = ".backhaul"
 """What lies below it in a store's root is ours; what a person looks for lies under runs/."""
