@@ -42,7 +42,7 @@ class BinFamily(ConfidenceSampling):
         """Return the classes if asked for, then the bins."""
         shares = self.bin_shares()
         of = np.clip(self._bin_of(seen.confidence), 0, shares.size - 1)
-        return (*super().levels(seen), Strata(of, shares, np.ones(shares.size)))
+        return (*super().levels(seen), Strata(of, shares, np.full(shares.size, np.inf)))
 
     def reason(self, class_id: int, confidence: float) -> str:
         """Return the bin an image was drawn for, after its class where classes have shares."""

@@ -45,7 +45,7 @@ class ConfidenceSampling(SamplingMethod):
         if not self.stratify:
             return ()
         classes, of = np.unique(seen.class_id, return_inverse=True)
-        most = np.where(classes == NONE, seen.undetected_fraction, 1.0)
+        most = np.where(classes == NONE, seen.undetected_fraction, np.inf)
         return (Strata(of, np.ones(classes.size), most),)
 
     def reason(self, class_id: int, confidence: float) -> str:

@@ -17,7 +17,8 @@ class Strata:
         of: Stratum of each candidate, in [0, n_strata), shape (n,).
         share: Proportions, >= 0, in any unit, shape (n_strata,). A stratum without candidates
             takes no part.
-        most: Greatest fraction of the bandwidth a stratum is given, shape (n_strata,).
+        most: Greatest fraction of the bandwidth a stratum is given, infinite for no cap, shape
+            (n_strata,).
     """
 
     of: IntArray

@@ -76,7 +76,7 @@ def test_extreme_weights_neither_over_nor_underflow() -> None:
 
 
 def test_shares_are_equal_on_average_whatever_the_rounding() -> None:
-    level = Strata(np.arange(60) % 3, np.ones(3), np.ones(3))
+    level = Strata(np.arange(60) % 3, np.ones(3), np.full(3, np.inf))
     rng = np.random.default_rng(0)
     counts = np.array(
         [
@@ -93,15 +93,15 @@ def test_shares_are_equal_on_average_whatever_the_rounding() -> None:
 
 def test_byte_shares_do_not_favour_small_files() -> None:
     """One class of large and one of small files: each gets half of the bytes, not of images."""
-    sizes = [90] * 100 + [10] * 100
-    level = Strata(np.repeat([0, 1], 100), np.ones(2), np.ones(2))
+    sizes = np.repeat([90, 10], [100, 1000])
+    level = Strata((sizes == 10).astype(np.int64), np.ones(2), np.full(2, np.inf))
     rng = np.random.default_rng(0)
-    spent = np.zeros(2)
-    for _ in range(300):
-        rows = spend(candidates([1.0] * 200, sizes, level), limits(n_bytes=450), rng=rng).rows
-        spent += np.bincount(rows // 100, np.array(sizes)[rows], minlength=2)
-    assert spent.sum() == 300 * 450
-    assert spent / 300 == pytest.approx([225, 225], abs=12)
+    for _ in range(20):
+        rows = spend(
+            candidates([1.0] * 1100, sizes.tolist(), level), limits(n_bytes=9000), rng=rng
+        ).rows
+        assert sizes[rows].sum() == 9000
+        assert sizes[rows[sizes[rows] == 90]].sum() == pytest.approx(4500, abs=90)
 
 
 def test_an_image_larger_than_the_bandwidth_blocks_nobody() -> None:
@@ -126,6 +126,15 @@ def test_what_a_bin_cannot_use_is_handed_on_by_shares(pool_of: PoolOf) -> None:
     method = BinSampling(n_bins=3, shares=(7, 2, 1))
     selection = select(method, pool_of(seen), images=33)
     assert by_reason(selection) == {"bin [0": 3, "bin [0.333": 20, "bin [0.667": 10}
+
+
+def test_the_bin_that_is_shortest_for_its_share_comes_first(pool_of: PoolOf) -> None:
+    seen = {
+        f"{c}-{i}": [(0, c)] for c, n in ((0.1, 20), (0.5, 10), (0.9, 100)) for i in range(n)
+    }
+    method = BinSampling(n_bins=3, shares=(8, 1, 1))
+    selection = select(method, pool_of(seen), images=40)
+    assert by_reason(selection) == {"bin [0": 20, "bin [0.333": 10, "bin [0.667": 10}
 
 
 def test_bins_hold_within_each_class_if_stratified(pool_of: PoolOf) -> None:
