@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.boxes import pairwise_iou
@@ -87,6 +87,7 @@ def _summary(cluster: list[Row], epochs: tuple[int, ...], label_from: str) -> tu
 
 
 @pytest.mark.parametrize("label_from", get_args(LabelFrom))
+@settings(deadline=None)
 @given(crowd=crowds(), iou_thres=st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))
 def test_equals_the_rule_taken_literally(
     crowd: tuple[list[Row], tuple[int, ...]],
@@ -103,6 +104,7 @@ def test_equals_the_rule_taken_literally(
         assert ours[2:] == pytest.approx(theirs[2:], abs=1e-12)
 
 
+@settings(deadline=None)
 @given(crowd=crowds(), seed=st.integers(0, 2**32 - 1))
 def test_order_of_rows_does_not_matter(
     crowd: tuple[list[Row], tuple[int, ...]], seed: int
@@ -113,6 +115,7 @@ def test_order_of_rows_does_not_matter(
     pd.testing.assert_frame_equal(again, fused(rows, epochs), check_exact=True)
 
 
+@settings(deadline=None)
 @given(crowd=crowds())
 def test_invariants(crowd: tuple[list[Row], tuple[int, ...]]) -> None:
     rows, epochs = crowd
@@ -128,6 +131,7 @@ def test_invariants(crowd: tuple[list[Row], tuple[int, ...]]) -> None:
     assert order == sorted(order)
 
 
+@settings(deadline=None)
 @given(crowd=crowds())
 def test_boxes_of_one_checkpoint_and_class_never_merge(
     crowd: tuple[list[Row], tuple[int, ...]],
@@ -265,6 +269,7 @@ def test_epochs_of_the_ensemble(
     assert ensemble_epochs(available, count, fraction) == expected
 
 
+@settings(deadline=None)
 @given(
     available=st.lists(st.integers(1, 500), min_size=1, unique=True),
     count=st.integers(1, 30),
