@@ -31,7 +31,7 @@ def batch(
         fused = infer(images, looking, config.inference, config.training.img_size, step=step)
         sent = select_images(images, fused, method, config.bandwidth, step=step)
         truth = known_truth(images, config, setting.dataset, step)
-        seen = benchmark_batch(fused, truth or images, config.evaluation, step=step)
+        seen = benchmark_batch(truth or images, fused, config.evaluation, step=step)
         new, mixed, training = None, None, None
         if sent.n_images or method.retrains_without_new:
             new = _new_splits(sent, config, setting, standing, step)

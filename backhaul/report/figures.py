@@ -68,9 +68,8 @@ def learning_curves(
     }
     height = 400 + LEGEND_ROW_PX * (len(traces) // 2)
     layout = _layout(title, METRICS[0], height=height) | {"meta": meta, "hovermode": "closest"}
-    layout["xaxis"]["rangemode"] = "tozero"
-    layout["yaxis"]["rangemode"] = "normal"
-    layout["legend"] |= {"y": -0.2, "yanchor": "top"}
+    layout["yaxis"]["rangemode"] = "normal"  # from zero, the methods would lie on each other
+    layout["legend"] |= {"yref": "container", "y": 0, "yanchor": "bottom"}
     return {"data": traces, "layout": layout}
 
 
