@@ -165,3 +165,8 @@ def test_every_detection_and_every_truth_is_there_once(
     order = np.random.default_rng(seed).permutation(len(found))
     shuffled = detected([found[i] for i in order])
     pd.testing.assert_frame_equal(benchmark(shuffled, image_set(truths), 0.5), table)
+
+
+def test_an_overlap_of_just_the_threshold_matches() -> None:
+    assert match(np.array([0]), np.array([[0.5]]), np.array([0]), 0.5).tolist() == [0]
+    assert match(np.array([0]), np.array([[0.4999]]), np.array([0]), 0.5).tolist() == [-1]
