@@ -96,7 +96,7 @@ def _labels(run: Run) -> list[str]:
 
 
 def _curves(run: Run, colours: Mapping[str, str]) -> dict[str, Figure]:
-    if run.summary.empty:
+    if tables.on(run.summary).empty:
         return {}
     return {
         "curve-images": figures.learning_curves(run.summary, "images", "images sent", colours),

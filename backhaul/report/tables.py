@@ -88,9 +88,17 @@ def curves(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     Returns:
         Columns method, batch (0 = initial), images, bytes, value.
     """
-    rows = on(summary).rename(
-        columns={"images_sent_total": "images", "bytes_sent_total": "bytes", metric: "value"}
-    )[["method", "batch", "images", "bytes", "value"]]
+    rows = (
+        on(summary)
+        .rename(
+            columns={
+                "images_sent_total": "images",
+                "bytes_sent_total": "bytes",
+                metric: "value",
+            }
+        )[["method", "batch", "images", "bytes", "value"]]
+        .astype({"images": float, "bytes": float})
+    )
     control = rows["method"] == CONTROL
     for unit in ("images", "bytes"):
         mean = rows[~control].groupby("batch")[unit].mean()

@@ -11,6 +11,7 @@ from backhaul.report.run import CONTROL, RunRecord
 
 NONE = "-"
 MINUTE_S, HOUR_S = 60, 3600
+ROUNDS_TO_1000 = 999.5
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -42,10 +43,11 @@ def size(value: float) -> str:
     """
     if not math.isfinite(value):
         return NONE
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= scale:
-            return f"{value / scale:.3g} {unit}" if value < 1000 * scale else f"{value:,.0f} B"
-    return f"{value:.0f} B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < ROUNDS_TO_1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,87 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backhaul.errors import InputError
+from backhaul.report.run import read_run
+
+
+def test_reads_what_a_run_wrote(fake_run: Callable[..., Any]) -> None:
+    fake = fake_run()
+    run = read_run(fake.write())
+    assert [(r.method, r.batch) for r in run.rounds] == [
+        (m, b) for m in fake.methods for b in (1, 2, 3)
+    ]
+    first = run.rounds[0]
+    assert len(first.pool) == fake.pool
+    assert len(first.sent) == fake.sent
+    assert set(first.sent) <= set(first.pool)
+    assert set(first.reasons) == set(first.sent)
+    assert set(first.seen["hit"]) == {True, False}
+    assert set(run.losses) == {("init", None)} | {(r.method, r.batch) for r in run.rounds}
+    assert run.summary["batch"].isna().sum() == 2
+
+
+def test_names_that_look_like_nulls_or_numbers_are_words(
+    fake_run: Callable[..., Any],
+) -> None:
+    folder = fake_run(class_names=("NA", "7", "null"), batches=1).write()
+    run = read_run(folder)
+    assert set(run.classes["class"]) == {"NA", "7", "null"}
+    assert set(run.rounds[0].seen["actual"].dropna()) <= {"NA", "7", "null"}
+
+
+def test_without_truth_nothing_is_a_miss(fake_run: Callable[..., Any]) -> None:
+    run = read_run(fake_run(truth=False, batches=1).write())
+    assert run.rounds[0].seen["hit"].isna().all()
+
+
+def test_one_label_may_begin_another(fake_run: Callable[..., Any]) -> None:
+    fake = fake_run(methods=("iqr", "iqr1a"), batches=2)
+    run = read_run(fake.write())
+    assert [(r.method, r.batch) for r in run.rounds] == [
+        ("iqr", 1),
+        ("iqr", 2),
+        ("iqr1a", 1),
+        ("iqr1a", 2),
+    ]
+
+
+def test_of_several_epochs_the_last_counts(fake_run: Callable[..., Any]) -> None:
+    folder = fake_run(methods=("iqr",), batches=1).write()
+    (folder / "output/iqr1_sample_9.txt").write_text("stale.jpg\n")
+    (folder / "output/iqr1_sample_100.txt").write_text("new.jpg\n")
+    assert read_run(folder).rounds[0].sent == ("new.jpg",)
+
+
+def test_a_young_run_has_only_its_record(fake_run: Callable[..., Any]) -> None:
+    fake = fake_run()
+    fake.folder.mkdir(parents=True)
+    (fake.folder / "run.json").write_text(json.dumps(fake.record() | {"state": "running"}))
+    (fake.folder / "summary.csv").touch()
+    run = read_run(fake.folder)
+    assert run.rounds == ()
+    assert run.summary.empty
+    assert run.classes.empty
+    assert run.losses == {}
+
+
+def test_label_of_the_random_arm_comes_from_the_config(fake_run: Callable[..., Any]) -> None:
+    folder = fake_run().write()
+    record = json.loads((folder / "run.json").read_text())
+    assert read_run(folder).record.random_label == "true-random"
+    record["config"]["methods"] = [{"kind": "true-random", "label": "baseline"}]
+    (folder / "run.json").write_text(json.dumps(record))
+    assert read_run(folder).record.random_label == "baseline"
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"name": "a"}'])
+def test_a_folder_without_a_record_is_refused(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InputError, match=r"run\.json: .+; expected") as caught:
+        read_run(tmp_path)
+    assert "\n" not in str(caught.value)

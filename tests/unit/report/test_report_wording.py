@@ -1,0 +1,74 @@
+import math
+
+import pandas as pd
+import pytest
+
+from backhaul.report.run import RunRecord
+from backhaul.report.wording import duration, headline, number, plural, size
+
+RECORD = RunRecord(
+    name="a", state="completed", config={"seed": 3}, class_names=(), started="", methods={}
+)
+
+
+def summary(**values: float) -> pd.DataFrame:
+    """Build one batch of 5 images and 12.3 kB a method on the common set."""
+    rows = [
+        (label.replace("_", "-"), None if label == "init" else 1, "common", 5, 12_300, v, v)
+        for label, v in values.items()
+    ]
+    names = ["method", "batch", "test_set", "images_sent_total", "bytes_sent_total"]
+    return pd.DataFrame(rows, columns=[*names, "mAP50", "mAP50-95"])
+
+
+def test_headline_names_all_gains_and_the_single_seed() -> None:
+    text = headline(summary(init=0.3, no_new_data=0.35, true_random=0.38, iqr=0.4), RECORD)
+    assert text == (
+        "After 1 batch, iqr has the highest mAP50 on the common test set: 0.400 (+0.100 over "
+        "the initial model; +0.050 over no-new-data (retrained on old data alone); +0.020 over "
+        "true-random). It sent 5 images, 12.3 kB. All of this comes from one seed (3): the "
+        "differences have no intervals, and small ones may be chance."
+    )
+
+
+def test_headline_hides_no_loss() -> None:
+    text = headline(summary(init=0.5, no_new_data=0.45, iqr=0.4), RECORD)
+    assert "-0.100 against the initial model" in text
+    assert "-0.050 against no-new-data" in text
+    assert "true-random" not in text
+
+
+def test_headline_of_the_random_arm_does_not_compare_it_with_itself() -> None:
+    text = headline(summary(init=0.3, true_random=0.4, iqr=0.3), RECORD)
+    assert "true-random has the highest" in text
+    assert "over true-random" not in text
+
+
+def test_headline_calls_equal_equal() -> None:
+    assert "equal to the initial model" in headline(summary(init=0.4, iqr=0.4001), RECORD)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (summary(init=0.3), "No method has finished a batch. The initial model reaches"),
+        (summary(init=math.nan, iqr=math.nan), "nothing to rank"),
+        (summary(), "Nothing has been evaluated"),
+    ],
+)
+def test_headline_without_a_winner(table: pd.DataFrame, words: str) -> None:
+    assert words in headline(table, RECORD)
+
+
+def test_numbers_in_words() -> None:
+    assert number(math.nan) == "-"
+    assert number(0.12345) == "0.123"
+    assert [size(n) for n in (0, 999, 1000, 999_999, 2.5e9)] == [
+        "0 B",
+        "999 B",
+        "1 kB",
+        "1 MB",
+        "2.5 GB",
+    ]
+    assert [duration(s) for s in (59.99, 3599.7, 86_400)] == ["60 s", "1 h 0 min", "24 h 0 min"]
+    assert plural(1234, "class") == "1,234 classes"
