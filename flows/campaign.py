@@ -42,11 +42,10 @@ def campaign(config: CampaignConfig) -> State[None]:
     write_round(folder, first)
     outcomes = _play(config, setting, first)
     write_overview(folder, overview.ended(outcomes))
-    wrong = [name for name, outcome in outcomes.items() if outcome.state != "completed"]
+    write_report(Path(folder))
+    wrong = ", ".join(name for name, o in outcomes.items() if o.state != "completed")
     if wrong:
-        return Failed(
-            name="CompletedWithFailures", message=f"not completed: {', '.join(wrong)}"
-        )
+        return Failed(name="CompletedWithFailures", message=f"not completed: {wrong}")
     return Completed(message=f"{len(outcomes)} methods completed")
 
 

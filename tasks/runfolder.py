@@ -220,6 +220,8 @@ def _place(artifact: Artifact, uri: str) -> None:
     source = local_path(artifact.uri, Path())
     target = Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and target.samefile(source):
+        return
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)
     try:

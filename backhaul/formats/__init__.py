@@ -75,8 +75,8 @@ def detect(root: Path) -> str:
         )
     raise InputError(
         f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "
-        "(data.yaml, classes.txt, *.names, labels/*.txt or .txt beside images), Pascal VOC "
-        "(*.xml with an annotation) and COCO (instances*.json)"
+        "(data.yaml, labels/*.txt or .txt beside images), Pascal VOC (*.xml with an "
+        "annotation) and COCO (instances*.json)"
     )
 
 

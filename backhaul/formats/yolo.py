@@ -44,7 +44,7 @@ class _DataYaml(NamedTuple):
 
 def recognise(listing: Listing) -> bool:
     """Return whether the folder looks like this format."""
-    if _find_yaml(listing) is not None or _find_names(listing) is not None:
+    if _find_yaml(listing) is not None:
         return True
     texts = {stem_and_suffix(path)[0] for path in listing.of(".txt")}
     return any(
