@@ -12,7 +12,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile as PillowImage
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from backhaul.errors import InputError
 
@@ -22,7 +27,14 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 """Suffixes of images, in lower case; files have them in any case."""
 
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+# Not `Image.open`: Ultralytics replaces it by a version that, on a file that is no image, starts
+# to install packages.
+_DECODERS: tuple[tuple[bytes, type[PillowImage]], ...] = (
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (b"BM", BmpImageFile),
+    (b"RIFF", WebPImageFile),
+)
 _END_OF_JPEG = b"\xff\xd9"
 _ORIENTATION = 0x0112  # EXIF 2.3, table 4
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
@@ -77,17 +89,14 @@ def probe(path: str) -> ImageFile:
     """
     try:
         data = Path(path).read_bytes()
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+        with _open(data) as image:
             width, height = image.size
             if _is_turned(image):
                 width, height = height, width
             _require_complete(image, data)
-    except UnidentifiedImageError:
-        reason = "is no jpg, png, bmp or webp image" if data else "the file is empty"
-        raise UnreadableImageError(path, reason) from None
     except OSError as error:
         raise UnreadableImageError(path, error.strerror or str(error)) from None
-    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (SyntaxError, ValueError, EOFError) as error:
         raise UnreadableImageError(path, str(error)) from None
     image_id = hashlib.sha256(data).hexdigest()[:32]
     return ImageFile(path, image_id, width, height, len(data))
@@ -118,7 +127,14 @@ def _probe_or_error(path: str) -> ImageFile | UnreadableImageError:
         return error
 
 
-def _is_turned(image: Image.Image) -> bool:
+def _open(data: bytes) -> PillowImage:
+    for signature, decoder in _DECODERS:
+        if data.startswith(signature):
+            return decoder(BytesIO(data))
+    raise ValueError("is no jpg, png, bmp or webp image" if data else "the file is empty")
+
+
+def _is_turned(image: PillowImage) -> bool:
     if not image.info.get("exif"):
         return False
     tags = Image.Exif()
@@ -129,8 +145,8 @@ def _is_turned(image: Image.Image) -> bool:
         return False  # OpenCV, too, shows an image with damaged EXIF data as it is stored
 
 
-def _require_complete(image: Image.Image, data: bytes) -> None:
+def _require_complete(image: PillowImage, data: bytes) -> None:
     if image.format == "PNG":
         image.verify()  # checksum of every chunk, without decoding
-    elif image.format not in ("JPEG", "MPO") or not data.endswith(_END_OF_JPEG):
+    elif image.format != "JPEG" or not data.endswith(_END_OF_JPEG):
         image.load()

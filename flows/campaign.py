@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -13,6 +14,7 @@ from prefect.states import Completed, Failed
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError
+from backhaul.report import write_report
 from backhaul.sampling import Method
 from flows.initial_training import initial_training
 from flows.method import method

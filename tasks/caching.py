@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect.cache_policies import CachePolicy
@@ -36,6 +37,8 @@ def canonical(value: Any) -> Any:
             return {str(key): canonical(item) for key, item in sorted(value.items())}
         case list() | tuple():
             return [canonical(item) for item in value]
+        case Path():
+            return value.as_posix()
         case None | str() | bool() | int() | float():
             return value
     raise TypeError(f"{type(value).__name__} has no canonical form")

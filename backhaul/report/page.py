@@ -53,7 +53,7 @@ def write_report(run_folder: Path) -> Path:
 
 
 def _render(run: Run) -> str:
-    labels = _labels(run)
+    labels = run.labels
     colours = figures.method_colours(labels)
     album = Album(run.folder)
     charts = _curves(run, colours)
@@ -70,7 +70,9 @@ def _render(run: Run) -> str:
         record=run.record,
         headline=wording.headline(run.summary, run.record),
         best=tables.best_method(run.summary),
-        troubled={k: m for k, m in run.record.methods.items() if m.state != "completed"},
+        troubled={
+            k: m for k, m in run.record.methods.items() if m.state in ("failed", "waiting")
+        },
         metrics=figures.METRICS,
         methods=views.methods_table(run, colours),
         summary=views.summary_table(run.summary),
@@ -87,12 +89,6 @@ def _render(run: Run) -> str:
         figures=charts,
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the installed package's own script
     )
-
-
-def _labels(run: Run) -> list[str]:
-    """Return the arms of the run; those that only a table knows come last."""
-    known = dict.fromkeys([*run.record.methods, *run.summary["method"].dropna()])
-    return [label for label in known if label != INIT]
 
 
 def _curves(run: Run, colours: Mapping[str, str]) -> dict[str, Figure]:

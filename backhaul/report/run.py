@@ -54,7 +54,7 @@ class _Record(BaseModel):
 class MethodState(_Record):
     """How far one method came."""
 
-    state: Literal["completed", "failed", "waiting"]
+    state: Literal["running", "completed", "failed", "waiting"]
     error: str | None = None
 
 
@@ -143,14 +143,17 @@ class Run:
     Args:
         folder: Where it was read from; relative image paths start here.
         record: What run.json says.
+        labels: The methods, in the order of run.json; those of a run that has not ended may stand
+            in summary.csv alone.
         summary: summary.csv, ``batch`` nullable.
         classes: classes.csv, ``batch`` nullable.
-        rounds: By method, in the order of run.json, then by batch.
+        rounds: By method, in the order of `labels`, then by batch.
         losses: Training logs by method (``init`` with batch None) and batch.
     """
 
     folder: Path
     record: RunRecord
+    labels: tuple[str, ...]
     summary: pd.DataFrame
     classes: pd.DataFrame
     rounds: tuple[Round, ...]
@@ -164,13 +167,17 @@ def read_run(folder: Path) -> Run:
         InputError: If run.json is missing or is not the record of a run.
     """
     record = _read_record(folder / "run.json")
+    summary = _read_table(folder / "summary.csv", KEYS, SUMMARY_NUMBERS)
+    known = dict.fromkeys([*record.methods, *summary["method"].dropna()])
+    labels = tuple(label for label in known if label != INIT)
     return Run(
         folder=folder,
         record=record,
-        summary=_read_table(folder / "summary.csv", KEYS, SUMMARY_NUMBERS),
+        labels=labels,
+        summary=summary,
         classes=_read_table(folder / "classes.csv", (*KEYS, "class"), CLASS_NUMBERS),
-        rounds=tuple(r for label in record.methods for r in _read_rounds(folder, label)),
-        losses=_read_losses(folder / "logs", tuple(record.methods)),
+        rounds=tuple(r for label in labels for r in _read_rounds(folder, label)),
+        losses=_read_losses(folder / "logs", labels),
     )
 
 
@@ -223,7 +230,7 @@ def _read_rounds(folder: Path, label: str) -> list[Round]:
     samples = _numbered(output, start + r"_sample_(?P<epoch>\d+)\.txt")
     benchmarks = _numbered(output, start + r"_benchmark_avg_1_(?P<epoch>\d+)\.csv")
     rounds = []
-    for batch, path in benchmarks.items():
+    for batch in sorted(samples.keys() | benchmarks.keys()):
         chosen = _read_table(output / f"{label}{batch}_selection.csv", ("file", "reason"), ())
         rounds.append(
             Round(
@@ -232,7 +239,7 @@ def _read_rounds(folder: Path, label: str) -> list[Round]:
                 pool=_read_lines(output / f"sample{batch}.txt"),
                 sent=_read_lines(samples[batch]) if batch in samples else (),
                 reasons=dict(zip(chosen["file"], chosen["reason"].fillna(""), strict=True)),
-                seen=_read_benchmark(path),
+                seen=_read_benchmark(benchmarks.get(batch, output / "none")),
             )
         )
     return rounds

@@ -69,6 +69,24 @@ def test_a_young_run_has_only_its_record(fake_run: Callable[..., Any]) -> None:
     assert run.losses == {}
 
 
+def test_a_running_run_may_not_list_its_methods_yet(fake_run: Callable[..., Any]) -> None:
+    folder = fake_run(methods=("iqr",), batches=2).write()
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"state": "running", "methods": {}}))
+    run = read_run(folder)
+    assert run.labels == ("iqr",)
+    assert [r.batch for r in run.rounds] == [1, 2]
+
+
+def test_a_round_that_awaits_its_labels_has_no_benchmark(fake_run: Callable[..., Any]) -> None:
+    folder = fake_run(methods=("iqr",), batches=2).write()
+    (folder / "output/iqr2_benchmark_avg_1_20.csv").unlink()
+    last = read_run(folder).rounds[-1]
+    assert last.batch == 2
+    assert len(last.sent) == 5
+    assert last.seen.empty
+
+
 def test_label_of_the_random_arm_comes_from_the_config(fake_run: Callable[..., Any]) -> None:
     folder = fake_run().write()
     record = json.loads((folder / "run.json").read_text())
