@@ -143,7 +143,7 @@ class Run:
     Args:
         folder: Where it was read from; relative image paths start here.
         record: What run.json says.
-        labels: The methods, in the order of run.json; those of a run that has not ended may stand
+        labels: The methods, in the order of run.json; those of an unfinished run may stand
             in summary.csv alone.
         summary: summary.csv, ``batch`` nullable.
         classes: classes.csv, ``batch`` nullable.
