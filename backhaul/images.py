@@ -27,8 +27,8 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 """Suffixes of images, in lower case; files have them in any case."""
 
-# Not `Image.open`: Ultralytics replaces it by a version that, on a file that is no image, starts
-# to install packages.
+# Not `Image.open`: Ultralytics replaces it by a version that starts to install packages when a
+# file is no image.
 _DECODERS: tuple[tuple[bytes, type[PillowImage]], ...] = (
     (b"\xff\xd8\xff", JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImageFile),

@@ -137,11 +137,15 @@ def _load(path: str) -> dict[str, Any]:
         content = json.loads(Path(path).read_bytes(), object_hook=_without_outlines)
     except ValueError as error:
         raise InputError(f"{path}: not JSON: {error}") from None
-    for key in _KEYS:
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise InputError(f"{path}: expected a COCO file with the lists {', '.join(_KEYS)}")
+    lists = [content.get(key) for key in _KEYS] if isinstance(content, dict) else [None]
+    if not all(_is_list_of_objects(value) for value in lists):
+        raise InputError(f"{path}: expected a COCO file with the lists {', '.join(_KEYS)}")
     found: dict[str, Any] = content
     return found
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _add_categories(path: str, listed: list[Any], categories: dict[int, str]) -> None:

@@ -37,7 +37,7 @@ def scan(root: Path) -> Listing:
     """Return the files below `root`; links are followed, hidden files and folders are not.
 
     Raises:
-        InputError: If `root` is no folder.
+        InputError: If `root` is no folder, or the name of a file is no UTF-8 text.
     """
     if not root.is_dir():
         raise InputError(f"{root}: expected the folder of a data set")
@@ -54,7 +54,7 @@ def scan(root: Path) -> Listing:
         for name in names:
             if name.startswith("."):  # such as ._photo.jpg of macOS, which is no image
                 continue
-            path = f"{place}/{name}"
+            path = _require_utf8(f"{place}/{name}")
             if is_image(name):
                 images.append(path)
             else:
@@ -64,6 +64,14 @@ def scan(root: Path) -> Listing:
         tuple(sorted(images)),
         {suffix: tuple(sorted(paths)) for suffix, paths in others.items()},
     )
+
+
+def _require_utf8(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path!a}: its name is no UTF-8 text; rename it") from None
+    return path
 
 
 def stem_and_suffix(path: str) -> tuple[str, str]:

@@ -51,13 +51,15 @@ class DataReport:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     def require_clean(self) -> None:
-        """Do nothing if there is no error.
+        """Do nothing if there are images and no errors.
 
         Raises:
             InputError: With the first ten errors, one a line, and how many there are.
         """
         errors = self.errors
         if not errors:
+            if not len(self.images):
+                raise InputError(f"{self.problems[0]} (and no image can be read)")
             return
         n_files = len({problem.path for problem in errors})
         n_warnings = len(self.problems) - len(errors)

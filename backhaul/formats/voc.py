@@ -138,7 +138,7 @@ def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem
     for path in listing.of(".xml"):
         try:
             root = _safe.parse(path).getroot()
-        except (ET.ParseError, ValueError) as error:
+        except (ET.ParseError, ValueError, OSError) as error:
             problems.append(Problem(path, None, f"expected XML: {error}", "error"))
             continue
         if root.tag == "annotation":
