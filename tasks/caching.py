@@ -13,7 +13,6 @@ from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
 from backhaul.artifacts import Artifact
-from backhaul.plugins import UserCode
 
 
 def canonical(value: Any) -> Any:
@@ -28,8 +27,6 @@ def canonical(value: Any) -> Any:
     match value:
         case Artifact():
             return {"sha256": value.sha256}  # where it lies must not matter
-        case UserCode():
-            return {"use": value.use, "params": value.params, "digest": value.digest}
         case BaseModel():
             resources = getattr(type(value), "resources", ())
             return {name: canonical(item) for name, item in value if name not in resources}

@@ -82,12 +82,16 @@ def _curve(label: str, i: int, points: pd.DataFrame, unit: str, colour: str) -> 
         "name": html.escape(label),
         "x": _values(points[unit]),
         "y": _values(points["value"]),
-        "customdata": points["batch"].tolist(),
+        "customdata": [_moment(batch) for batch in points["batch"]],
         "line": {"color": colour, "dash": dash, "width": 2},
         "marker": {"color": colour, "symbol": SYMBOLS[lap % len(SYMBOLS)], "size": 7},
         "cliponaxis": False,
-        "hovertemplate": "batch %{customdata}: %{y:.3f} at %{x:.4s}",
+        "hovertemplate": "%{customdata}: %{y:.3f} at %{x:.4s}",
     }
+
+
+def _moment(batch: int) -> str:
+    return "initial model" if batch == tables.INITIAL_BATCH else f"after batch {batch}"
 
 
 def _start(value: float) -> dict[str, Any]:
@@ -110,14 +114,11 @@ def _by_method(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def pool_and_sent(seen: pd.DataFrame, colour: str) -> Figure:
     """Compare the confidences of all detections of a method's batches with those it sent."""
     detections = seen[seen["detected"].notna()]
+    sent = detections[detections["sent"]]
     traces = [
-        _bars("pool", tables.confidence_counts(detections["conf"]), NEUTRAL, share=True),
-        _bars(
-            "sent",
-            tables.confidence_counts(detections.loc[detections["sent"], "conf"]),
-            colour,
-            share=True,
-        ),
+        _bars(name, tables.confidence_counts(rows["conf"]), shade, share=True)
+        for name, rows, shade in (("pool", detections, NEUTRAL), ("sent", sent, colour))
+        if len(rows)
     ]
     layout = _layout("confidence", "% of detections", height=250) | {"barmode": "group"}
     return {"data": traces, "layout": layout}

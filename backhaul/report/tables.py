@@ -13,6 +13,7 @@ from backhaul.types import IntArray
 COMMON = "common"
 OLD = "old_test"
 HISTOGRAM_BINS = 20
+INITIAL_BATCH = -1  # batches are numbered from 0
 
 
 def on(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def curves(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     nothing; its points stand at the mean of what the other methods had sent after that batch.
 
     Returns:
-        Columns method, batch (0 = initial), images, bytes, value.
+        Columns method, batch (-1 = initial), images, bytes, value.
     """
     rows = (
         on(summary)
@@ -104,7 +105,9 @@ def curves(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
         mean = rows[~control].groupby("batch")[unit].mean()
         rows.loc[control, unit] = rows.loc[control, "batch"].map(mean).fillna(0.0).astype(float)
     start = rows[["method"]].drop_duplicates()
-    start = start.assign(batch=0, images=0.0, bytes=0.0, value=initial(summary, metric))
+    start = start.assign(
+        batch=INITIAL_BATCH, images=0.0, bytes=0.0, value=initial(summary, metric)
+    )
     return pd.concat([start, rows]).sort_values(["method", "batch"], ignore_index=True)
 
 

@@ -80,7 +80,7 @@ def methods_table(run: Run, colours: Mapping[str, str]) -> Table:
         "bytes sent",
         "mean size sent",
         "mean size pool",
-        "epochs",
+        "epochs trained",
         "last batch",
     )
     return Table(head, tuple(rows))

@@ -83,16 +83,14 @@ def headline(summary: pd.DataFrame, record: RunRecord) -> str:
         return _nothing_yet(summary)
     table = tables.gains(summary, random=record.random_label)
     row = table[table["method"] == best].iloc[0]
-    batch = int(tables.last_rows(summary)["batch"].max())
+    played = int((tables.on(summary)["method"] == best).sum())
     rivals = [
         _over(row["gain_init"], "the initial model"),
         _over(row["gain_control"], f"{CONTROL} (retrained on old data alone)"),
         "" if best == record.random_label else _over(row["gain_random"], record.random_label),
     ]
     told = [text for text in rivals if text]
-    lead = (
-        f"After {plural(batch, 'batch')}, {best} has the highest mAP50 on the common test set: "
-    )
+    lead = f"After {plural(played, 'batch')}, {best} has the highest mAP50 on the common test set: "
     gained = f" ({'; '.join(told)})" if told else ""
     images, volume = row["images_sent_total"], row["bytes_sent_total"]
     sent = f". It sent {plural(images, 'image')}, {size(volume)}."

@@ -39,7 +39,7 @@ class FakeRun:
     def write(self) -> Path:
         for name in ("output", "logs", "images <i>"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for batch in range(1, self.batches + 1):
+        for batch in range(self.batches):
             self._pictures(batch)
             (self.folder / f"output/sample{batch}.txt").write_text(
                 "".join(f"{path}\n" for path in self.files(batch)), encoding="utf-8"
@@ -72,14 +72,16 @@ class FakeRun:
         n_sent = 0 if label == "no-new-data" else self.sent
         sent = [files[i] for i in rng.permutation(self.pool)[:n_sent]]
         start = f"output/{label}{batch}"
-        (self.folder / f"{start}_sample_{10 * batch}.txt").write_text(
+        (self.folder / f"{start}_sample_{10 * (batch + 1)}.txt").write_text(
             "".join(f"{path}\n" for path in sent), encoding="utf-8"
         )
         rows = [row for file in files for row in self._seen(file, rng)]
         boxes = pd.DataFrame(rows)
         boxes[["x1", "x2"]] *= width
         boxes[["y1", "y2"]] *= height
-        boxes.to_csv(self.folder / f"{start}_benchmark_avg_1_{10 * batch}.csv", index=False)
+        boxes.to_csv(
+            self.folder / f"{start}_benchmark_avg_1_{10 * (batch + 1)}.csv", index=False
+        )
         pd.DataFrame(
             {
                 "file": sent,
@@ -90,7 +92,7 @@ class FakeRun:
                 "reason": "class <cat>",
             }
         ).to_csv(self.folder / f"{start}_selection.csv", index=False)
-        self._log(f"{label}{batch}_training.csv", 10 * batch)
+        self._log(f"{label}{batch}_training.csv", 10 * (batch + 1))
 
     def _seen(self, file: str, rng: np.random.Generator) -> Iterator[Row]:
         for _ in range(int(rng.integers(0, 4))):
@@ -125,8 +127,8 @@ class FakeRun:
             batches = 1 if label == self.failed else self.batches
             step = 0.02 if label == "no-new-data" else 0.03 + 0.01 * i
             rows += [
-                self._row(label, batch, test_set, 0.3 + step * batch - 0.05 * k)
-                for batch in range(1, batches + 1)
+                self._row(label, batch, test_set, 0.3 + step * (batch + 1) - 0.05 * k)
+                for batch in range(batches)
                 for k, test_set in enumerate(TEST_SETS)
             ]
         summary = pd.DataFrame(rows, columns=[*KEYS, *SUMMARY_NUMBERS])
@@ -140,7 +142,8 @@ class FakeRun:
 
     def _row(self, label: str, batch: int | None, test_set: str, value: float) -> Row:
         n = 0 if batch is None or label == "no-new-data" else self.sent
-        total = n * (batch or 0)
+        played = 0 if batch is None else batch + 1
+        total = n * played
         return {
             "method": label,
             "batch": batch,
@@ -152,7 +155,7 @@ class FakeRun:
             "mean_bytes_sent": 1000 if n else None,
             "mean_bytes_pool": 1200.0,
             "epochs_trained": 10,
-            "epoch": 10 * ((batch or 0) + 1),
+            "epoch": 10 * (played + 1),
             "mAP50": value,
             "mAP50-95": value / 2,
             "prec": 0.6,
@@ -190,15 +193,13 @@ class FakeRun:
             "methods": states,
             "trainings": [_training("init", None, 0)]
             + [
-                _training(m, b, 10 * b)
-                for m in self.methods
-                for b in range(1, self.batches + 1)
+                _training(m, b, 10 * (b + 1)) for m in self.methods for b in range(self.batches)
             ],
             "timings": [
                 {
                     "stage": s,
                     "method": m,
-                    "batch": 1,
+                    "batch": 0,
                     "seconds": 12.5,
                     "cached": s == "inference",
                 }
@@ -218,7 +219,7 @@ def _training(method: str, batch: int | None, first: int) -> Row:
         "epochs": 10,
         "best_epoch": first + 8,
         "stopped_because": "all epochs done",
-        "resumed": batch == 2,
+        "resumed": batch == 1,
         "seconds": 83.0,
         "train_images": 60,
         "valid_images": 20,

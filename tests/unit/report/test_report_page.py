@@ -149,7 +149,7 @@ def test_losses_mark_each_retraining(fake_run: Callable[..., Any]) -> None:
 def test_histograms_count_all_detections(fake_run: Callable[..., Any]) -> None:
     fake = fake_run(methods=("iqr",), batches=1)
     page = page_of(fake)
-    seen = pd.read_csv(next((fake.folder / "output").glob("iqr1_benchmark*.csv")))
+    seen = pd.read_csv(next((fake.folder / "output").glob("iqr0_benchmark*.csv")))
     detected = seen[seen["detected"].notna()]
     hits = next(f for key, f in page.figures.items() if key.endswith("hits"))
     counted = {t["name"]: sum(t["y"]) for t in hits["data"]}

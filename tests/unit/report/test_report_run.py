@@ -13,7 +13,7 @@ def test_reads_what_a_run_wrote(fake_run: Callable[..., Any]) -> None:
     fake = fake_run()
     run = read_run(fake.write())
     assert [(r.method, r.batch) for r in run.rounds] == [
-        (m, b) for m in fake.methods for b in (1, 2, 3)
+        (m, b) for m in fake.methods for b in (0, 1, 2)
     ]
     first = run.rounds[0]
     assert len(first.pool) == fake.pool
@@ -43,17 +43,17 @@ def test_one_label_may_begin_another(fake_run: Callable[..., Any]) -> None:
     fake = fake_run(methods=("iqr", "iqr1a"), batches=2)
     run = read_run(fake.write())
     assert [(r.method, r.batch) for r in run.rounds] == [
+        ("iqr", 0),
         ("iqr", 1),
-        ("iqr", 2),
+        ("iqr1a", 0),
         ("iqr1a", 1),
-        ("iqr1a", 2),
     ]
 
 
 def test_of_several_epochs_the_last_counts(fake_run: Callable[..., Any]) -> None:
     folder = fake_run(methods=("iqr",), batches=1).write()
-    (folder / "output/iqr1_sample_9.txt").write_text("stale.jpg\n")
-    (folder / "output/iqr1_sample_100.txt").write_text("new.jpg\n")
+    (folder / "output/iqr0_sample_9.txt").write_text("stale.jpg\n")
+    (folder / "output/iqr0_sample_100.txt").write_text("new.jpg\n")
     assert read_run(folder).rounds[0].sent == ("new.jpg",)
 
 
@@ -75,14 +75,14 @@ def test_a_running_run_may_not_list_its_methods_yet(fake_run: Callable[..., Any]
     (folder / "run.json").write_text(json.dumps(record | {"state": "running", "methods": {}}))
     run = read_run(folder)
     assert run.labels == ("iqr",)
-    assert [r.batch for r in run.rounds] == [1, 2]
+    assert [r.batch for r in run.rounds] == [0, 1]
 
 
 def test_a_round_that_awaits_its_labels_has_no_benchmark(fake_run: Callable[..., Any]) -> None:
     folder = fake_run(methods=("iqr",), batches=2).write()
-    (folder / "output/iqr2_benchmark_avg_1_20.csv").unlink()
+    (folder / "output/iqr1_benchmark_avg_1_20.csv").unlink()
     last = read_run(folder).rounds[-1]
-    assert last.batch == 2
+    assert last.batch == 1
     assert len(last.sent) == 5
     assert last.seen.empty
 

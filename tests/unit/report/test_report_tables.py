@@ -116,7 +116,7 @@ def test_initial() -> None:
 
 def test_curves_start_with_the_initial_model() -> None:
     table: Any = curves(CAMPAIGN, "mAP50").set_index(["method", "batch"])
-    assert table.loc[("iqr", 0)].tolist() == [0, 0, 0.40]
+    assert table.loc[("iqr", -1)].tolist() == [0, 0, 0.40]
     assert table.loc[("iqr", 2)].tolist() == [20, 1500, 0.60]
     assert len(table) == 4 + 7
 
@@ -127,6 +127,13 @@ def test_curve_of_the_control_stands_at_the_mean_of_the_others() -> None:
     assert one["images"] == pytest.approx(32 / 3)
     assert one["bytes"] == pytest.approx(2500 / 3)
     assert two.tolist() == [20, 1750, 0.43]
+
+
+def test_curves_of_batches_numbered_from_zero() -> None:
+    table = curves(CAMPAIGN.assign(batch=CAMPAIGN["batch"] - 1), "mAP50")
+    iqr = table[table["method"] == "iqr"]
+    assert iqr["batch"].tolist() == [-1, 0, 1]
+    assert iqr["images"].tolist() == [0, 10, 20]
 
 
 def test_curve_of_a_lone_control_stands_at_zero() -> None:
