@@ -90,11 +90,13 @@ def headline(summary: pd.DataFrame, record: RunRecord) -> str:
         "" if best == record.random_label else _over(row["gain_random"], record.random_label),
     ]
     told = [text for text in rivals if text]
-    lead = f"After {plural(played, 'batch')}, {best} has the highest mAP50 on the common test set: "
+    lead = (
+        f"After {plural(played, 'batch')}, {best} has the highest mAP50 on the common test set"
+    )
     gained = f" ({'; '.join(told)})" if told else ""
     images, volume = row["images_sent_total"], row["bytes_sent_total"]
     sent = f". It sent {plural(images, 'image')}, {size(volume)}."
-    return lead + number(row["mAP50"]) + gained + sent + _caveat(record)
+    return f"{lead}: {number(row['mAP50'])}" + gained + sent + _caveat(record)
 
 
 def _over(gain: float, rival: str) -> str:
