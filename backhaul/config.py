@@ -48,6 +48,11 @@ class FolderData(Part):
         "group matches the same text stay in one split; null = every image for itself",
     )
 
+    @field_validator("root", "names")
+    @classmethod
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
     @field_validator("group_pattern")
     @classmethod
     def _check_pattern(cls, value: str | None) -> str | None:
@@ -122,7 +127,7 @@ class Augmentation(Part):
 
     images_per_class: PositiveInt | None = Field(
         None,
-        description="images that should contain each class, originals included; null = no copies",
+        description="images that should contain each class, originals included; null = none",
     )
     major: bool = Field(
         False, description="also shift, scale, rotate, crop and distort (p = 0.9)"
@@ -133,7 +138,7 @@ class Augmentation(Part):
     )
     min_visibility: Probability = Field(
         0.75,
-        description="a copy in which less than this fraction of a box's area is left is redrawn",
+        description="a copy that leaves less than this fraction of a box's area is redrawn",
     )
     pipeline: UserCode | None = Field(
         None, description="module:function that builds the albumentations pipeline; null = ours"
@@ -199,7 +204,7 @@ class NoStopping(Part):
 
 
 class UpStopping(Part):
-    """UP_s: stop after `successions` strips in a row with a higher loss than the strip before."""
+    """UP_s: stop after `successions` strips in a row, each with a higher loss than before."""
 
     kind: Literal["up"] = "up"
     strip_len: PositiveInt = Field(5, description="epochs of a strip")
@@ -297,7 +302,7 @@ class CampaignConfig(Part):
     seed: int = Field(0, ge=0, description="seed of every random choice")
     store: str = Field(
         ".",
-        description="root of the store: a folder; runs/NAME lies under it, objects in .backhaul",
+        description="root of the store: a folder; it gets runs/NAME, and objects in .backhaul",
     )
     parallel: PositiveInt = Field(2, description="methods that run side by side")
     data: Data

@@ -58,7 +58,9 @@ class UserCode(BaseModel):
     def _check_source(self) -> Self:
         current = source_digest((self.use.split(":")[0], *self.uses))
         if self.digest not in ("", current):
-            raise ValueError(f"the source of {self.use} here is not the one the campaign started with")
+            raise ValueError(
+                f"the source of {self.use} here is not the one the campaign started with"
+            )
         object.__setattr__(self, "digest", current)
         self.load()
         return self

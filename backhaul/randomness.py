@@ -20,6 +20,8 @@ def generator(seed: int, *path: str | int) -> np.random.Generator:
     words = [
         word
         for part in path
-        for word in np.frombuffer(hashlib.sha256(str(part).encode()).digest(), dtype="<u4").tolist()
+        for word in np.frombuffer(
+            hashlib.sha256(str(part).encode()).digest(), dtype="<u4"
+        ).tolist()
     ]
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))

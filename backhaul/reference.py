@@ -1,6 +1,6 @@
 """The reference config, written from the fields themselves, so that it cannot be out of date.
 
-    python -m backhaul.reference > configs/reference.yaml
+python -m backhaul.reference > configs/reference.yaml
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _label_meaning(method: type[BaseModel]) -> str:
 
 
 def _parts(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models that a field may hold; a model that has a shorthand counts as a value."""
+    """Return the models that a field may hold; one that has a shorthand counts as a value."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _parts(get_args(annotation)[0])

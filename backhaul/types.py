@@ -44,11 +44,11 @@ class ImageSet:
     """Images and what is known of them, one row an image.
 
     Args:
-        table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's content
-            (copies made by augmentation have ids of their own); ``width`` and ``height`` in
-            pixels, as displayed; ``group`` names the scene or sequence, or is None; ``labels``
-            holds a float array of shape (n, 5) with class_id, cx, cy, w, h normalised to [0, 1],
-            of shape (0, 5) for an image without objects, or None for one that nobody labelled;
+        table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's
+            content (augmented copies have ids of their own); ``width`` and ``height`` in pixels,
+            as displayed; ``group`` names the scene or sequence, or is None; ``labels`` holds a
+            float array of shape (n, 5) with class_id, cx, cy, w, h normalised to [0, 1], of
+            shape (0, 5) for an image without objects, or None for one that nobody labelled;
             ``label_source`` says where the labels came from; ``copy_of`` is the image_id of the
             original of an augmented copy, else None.
         class_names: Names of the classes, in the order of their ids.
@@ -110,7 +110,9 @@ class ImageSet:
 
 def empty_image_set(class_names: tuple[str, ...]) -> ImageSet:
     """Return a set without images."""
-    return ImageSet(pd.DataFrame({name: [] for name in IMAGE_COLUMNS}, dtype=object), class_names)
+    return ImageSet(
+        pd.DataFrame({name: [] for name in IMAGE_COLUMNS}, dtype=object), class_names
+    )
 
 
 def concat(sets: Iterable[ImageSet]) -> ImageSet:
@@ -154,8 +156,8 @@ class Detections:
 
     Args:
         table: Columns ``DETECTION_COLUMNS``: ``epoch`` of the checkpoint, ``confidence`` in
-            [0, 1] (objectness times class probability where a model has both), corners in pixels
-            of the image as displayed.
+            [0, 1] (objectness times class probability where a model has both), corners in
+            pixels of the image as displayed.
 
     Raises:
         ValueError: If a column is missing or a confidence is out of range.
@@ -174,8 +176,8 @@ class FusedDetections:
 
     Args:
         table: Columns ``FUSED_COLUMNS``: ``confidence`` is the mean over the checkpoints,
-            ``confidence_std`` its sample standard deviation (0 for one checkpoint), ``votes`` the
-            number of checkpoints that saw the object, corners in pixels.
+            ``confidence_std`` its sample standard deviation (0 for one checkpoint), ``votes``
+            the number of checkpoints that saw the object, corners in pixels.
 
     Raises:
         ValueError: If a column is missing or a confidence is out of range.
@@ -198,8 +200,8 @@ class Bandwidth(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: int | None = Field(None, ge=0, description="most images a batch may send; null = no limit")
-    bytes: int | None = Field(None, ge=0, description="most bytes a batch may send; null = no limit")
+    images: int | None = Field(None, ge=0, description="most images a batch; null = no limit")
+    bytes: int | None = Field(None, ge=0, description="most bytes a batch; null = no limit")
 
     @model_validator(mode="after")
     def _check_any(self) -> Self:
@@ -218,8 +220,8 @@ class Pool:
         detections: Fused detections of these images; an image may have none.
 
     Raises:
-        ValueError: If lengths differ, an id repeats, a size is not positive, or a detection is of
-            an image that is not in the pool.
+        ValueError: If lengths differ, an id repeats, a size is not positive, or a detection is
+            of an image that is not in the pool.
     """
 
     image_id: tuple[str, ...]
@@ -229,7 +231,9 @@ class Pool:
     def __post_init__(self) -> None:
         n = len(self.image_id)
         if self.size_bytes.shape != (n,):
-            raise ValueError(f"expected size_bytes of shape ({n},), got {self.size_bytes.shape}")
+            raise ValueError(
+                f"expected size_bytes of shape ({n},), got {self.size_bytes.shape}"
+            )
         if len(set(self.image_id)) != n:
             raise ValueError("image_id must be unique")
         if not np.all(self.size_bytes > 0):

@@ -54,7 +54,7 @@ def campaign(config: CampaignConfig) -> State[None]:
 def _prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
     step = step_of(config)
     folder = data_folder(config.data, config.store)
-    dataset = read_data(folder, fingerprint=fingerprint(folder.root), step=step).images
+    dataset = read_data(folder, fingerprint=fingerprint(folder), step=step).images
     arrangement = arrange(dataset, config.initial, config.batches, config.labelling, step=step)
     splits = split_images(arrangement.initial, None, config.initial.fractions, step=step)
     held_out = label(arrangement.holdout, config, dataset, step)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.artifacts import Artifact
 from backhaul.config import DigitsData, FolderData
 from backhaul.digits import write_scenes
-from backhaul.formats import read
+from backhaul.formats import read, sources
 from tasks.caching import content_digest
 from tasks.progress import Progress
 from tasks.stages import Step, stage
@@ -38,18 +38,18 @@ def data_folder(data: FolderData | DigitsData, root: str) -> FolderData:
     return FolderData(root=folder, format="yolo")
 
 
-def fingerprint(folder: Path) -> str:
-    """Return a digest of every file's name, size and time of change below `folder`.
+def fingerprint(data: FolderData) -> str:
+    """Return a digest of name, size and time of change of every file of a data set.
 
-    It tells whether a data set must be read again, without reading it.
+    It tells whether the data set must be read again, without reading it.
     """
     digest = hashlib.sha256()
-    for place, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = os.path.join(place, name)  # noqa: PTH118 - 200,000 Path objects are slow
-            status = os.stat(path)  # noqa: PTH116
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    for path in sources(data):
+        try:
+            status = os.stat(path)  # noqa: PTH116 - 200,000 Path objects are slow
+        except FileNotFoundError:
+            continue
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()
 
 

@@ -17,7 +17,7 @@ def validate(config: ConfigFile, settings: Overrides = None) -> None:
       backhaul validate configs/quickstart.yaml --set bandwidth.images=10
     """
     campaign = read_config(config, settings)
-    if isinstance(campaign.data, FolderData) and not campaign.data.root.expanduser().is_dir():
+    if isinstance(campaign.data, FolderData) and not campaign.data.root.is_dir():
         raise InputError(f"{config}: data.root: no folder at {campaign.data.root}")
     bandwidth = [
         f"{limit} {unit}"

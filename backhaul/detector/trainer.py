@@ -48,7 +48,7 @@ NO_ONLINE_AUGMENTATION: dict[str, Any] = {
 
 
 class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no types
-    """A training with checkpoints by epoch, our stopping criteria, and events for the parent."""
+    """A training with checkpoints by epoch, our stopping criteria, events for the parent."""
 
     def __init__(self, job: TrainingJob, events: IO[str]) -> None:
         self.job = job
@@ -74,8 +74,8 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
     def save_model(self) -> bool:
         """Also keep the state in full precision.
 
-        Ultralytics keeps the optimizer's moments in half precision, in which small squares vanish:
-        the first steps after a resume would be far too long.
+        Ultralytics keeps the optimizer's moments in half precision, in which small squares
+        vanish: the first steps after a resume would be far too long.
         """
         super().save_model()
         state = torch.load(self.last, map_location="cpu", weights_only=False)
@@ -101,7 +101,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
     def _begin_epoch(self) -> None:
         self.started = time.monotonic()
         self.steps_done = 0
-        if self.train_loader.num_workers == 0:  # a resumed training sees the order it would have
+        if self.train_loader.num_workers == 0:  # so that a resumed training sees the same order
             self.train_loader.reset()
             self.train_loader.generator.manual_seed(self.job.seed + self.epoch)
 
@@ -131,7 +131,9 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         due = (self.epoch + 1) % interval == 0 or self.stop
         path, digest = self._save_checkpoint(record.epoch) if due else (None, None)
         self._tell(
-            EpochDone(record=record, checkpoint=path, sha256=digest, state=self.state, stop=stop)
+            EpochDone(
+                record=record, checkpoint=path, sha256=digest, state=self.state, stop=stop
+            )
         )
 
     def _record(self) -> EpochRecord:

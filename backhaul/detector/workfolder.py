@@ -12,7 +12,7 @@ from backhaul.types import FloatArray, ImageSet, Splits
 
 
 def write_work_folder(folder: Path, splits: Splits) -> None:
-    """Write ``data.yaml``, and ``train/`` and ``val/`` with ``images/`` (links) and ``labels/``.
+    """Write ``data.yaml``, ``train/`` and ``val/``, each with ``images/`` and ``labels/``.
 
     Args:
         folder: New or left over from an earlier start of the same training.

@@ -16,7 +16,7 @@ from backhaul.formats.report import DataReport, Problem
 from backhaul.images import OnProgress
 from backhaul.types import ImageSet
 
-__all__ = ["FORMATS", "DataReport", "Format", "Problem", "detect", "read"]
+__all__ = ["FORMATS", "DataReport", "Format", "Problem", "detect", "read", "sources"]
 
 
 class Format(Protocol):
@@ -35,6 +35,14 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco}
+
+
+def sources(data: FolderData) -> list[str]:
+    """Return the paths of all files that `read` may look at; not all of them need exist."""
+    listing = scan(data.root)
+    found = [*listing.images, *(path for paths in listing.others.values() for path in paths)]
+    names = [] if data.names is None else [data.names.as_posix()]
+    return [*found, *names, *yolo.outside(listing)]
 
 
 def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:

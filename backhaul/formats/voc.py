@@ -8,11 +8,11 @@ or to the one beside it. An image without one is unlabelled; one without objects
 from __future__ import annotations
 
 import math
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
+
+from defusedxml.ElementTree import parse
 
 from backhaul.boxes import xywhn_to_xyxy
 from backhaul.errors import InputError
@@ -32,9 +32,6 @@ from backhaul.formats.files import (
 from backhaul.formats.report import DataReport, Problem
 from backhaul.images import ImageFile, OnProgress
 from backhaul.types import ImageSet
-
-# Files of strangers are parsed by defusedxml, where it is installed.
-_safe: Any = import_module("defusedxml.ElementTree" if find_spec("defusedxml") else ET.__name__)
 
 _FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -137,7 +134,7 @@ def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem
     names: dict[str, str] = {}
     for path in listing.of(".xml"):
         try:
-            root = _safe.parse(path).getroot()
+            root = parse(path).getroot()
         except (ET.ParseError, ValueError, OSError) as error:
             problems.append(Problem(path, None, f"expected XML: {error}", "error"))
             continue

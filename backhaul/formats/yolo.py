@@ -250,6 +250,14 @@ def _listed_images(data: _DataYaml) -> tuple[list[str], list[Problem]]:
     return images, problems
 
 
+def outside(listing: Listing) -> list[str]:
+    """Return the images that a data.yaml names outside its folder, and where labels may lie."""
+    data = _find_yaml(listing)
+    images = [] if data is None else _listed_images(data)[0]
+    far = [image for image in images if not image.startswith(f"{listing.root}/")]
+    return [path for image in far for path in (image, *label_paths(image))]
+
+
 def _resolve(base: Path, entry: str) -> Path:
     place = Path(os.path.normpath(base / entry))
     if not place.exists() and entry.startswith("../"):  # as Roboflow writes its own folders

@@ -21,7 +21,9 @@ def look(data: Artifact, *, step: Step) -> str:
     return f"{step.method} {stage_key()}"
 
 
-def call(stage_: Stage[..., object], argument: object, *steps: Step) -> list[tuple[object, Timing]]:
+def call(
+    stage_: Stage[..., object], argument: object, *steps: Step
+) -> list[tuple[object, Timing]]:
     """Call a stage once for each step, in a flow, and return results with their timings."""
 
     @flow

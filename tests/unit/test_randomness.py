@@ -23,7 +23,7 @@ def test_defect_05_every_method_and_batch_has_a_stream_of_its_own() -> None:
 
 
 def test_the_hash_seed_does_not_matter() -> None:
-    code = "from backhaul.randomness import generator; print(generator(3, 'split', 'x').random())"
+    code = "from backhaul.randomness import generator as g; print(g(3, 'split', 'x').random())"
     printed = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -107,7 +107,8 @@ def test_a_training_ends_with_its_parent(scenes: Splits, tmp_path: Path) -> None
     code = (
         "import sys; from backhaul.detector.job import TrainingJob;"
         "from backhaul.detector.train import train;"
-        "[print(e.kind, flush=True) for e in train(TrainingJob.model_validate_json(sys.argv[1]))]"
+        "job = TrainingJob.model_validate_json(sys.argv[1]);"
+        "[print(e.kind, flush=True) for e in train(job)]"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, job.model_dump_json()], stdout=subprocess.PIPE

@@ -1,0 +1,38 @@
+import os
+from pathlib import Path
+
+from backhaul.config import DigitsData, FolderData
+from backhaul.digits import write_scenes
+from tasks.data import data_folder, fingerprint
+
+
+def test_any_change_of_a_data_set_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    write_scenes(folder, DigitsData(images=5, size_px=64))
+    data = FolderData(root=folder)
+    first = fingerprint(data)
+    assert fingerprint(data) == first
+    label = next(folder.rglob("*.txt"))
+    label.write_text("0 0.5 0.5 0.2 0.2\n", encoding="ascii")
+    os.utime(label, ns=(1, 1))
+    assert fingerprint(data) != first
+
+
+def test_defect_15_images_that_a_yaml_names_elsewhere_are_watched_too(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "far", DigitsData(images=3, size_px=64))
+    near = tmp_path / "near"
+    near.mkdir()
+    (near / "data.yaml").write_text("path: ../far\ntrain: images\nnames: [a, b, c, d, e]\n")
+    data = FolderData(root=near)
+    first = fingerprint(data)
+    next((tmp_path / "far" / "labels").iterdir()).unlink()
+    assert fingerprint(data) != first
+
+
+def test_the_demo_is_written_once_below_the_store(tmp_path: Path) -> None:
+    data = DigitsData(images=3, size_px=64)
+    folder = data_folder(data, str(tmp_path))
+    assert folder.root.is_relative_to(tmp_path / ".backhaul")
+    before = fingerprint(folder)
+    assert data_folder(data, str(tmp_path)) == folder
+    assert fingerprint(folder) == before
