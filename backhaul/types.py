@@ -45,10 +45,10 @@ class ImageSet:
 
     Args:
         table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's
-            content (augmented copies have ids of their own); ``width`` and ``height`` in pixels,
-            as displayed; ``group`` names the scene or sequence, or is None; ``labels`` holds a
-            float array of shape (n, 5) with class_id, cx, cy, w, h normalised to [0, 1], of
-            shape (0, 5) for an image without objects, or None for one that nobody labelled;
+            content (augmented copies have ids of their own); ``width`` and ``height`` are in
+            pixels, as displayed; ``group`` names the scene or sequence, or is None; ``labels``
+            holds a float array of shape (n, 5) with class_id, cx, cy, w, h normalised to [0, 1],
+            of shape (0, 5) for an image without objects, or None where nobody labelled it;
             ``label_source`` says where the labels came from; ``copy_of`` is the image_id of the
             original of an augmented copy, else None.
         class_names: Names of the classes, in the order of their ids.

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from prefect import flow
 
 from backhaul.artifacts import Artifact
-from tasks.stages import Stage, Step, Timing, stage, stage_key, timed
+from tasks.stages import Step, Timing, stage, stage_key, timed
 from tasks.store import read_bytes, write_bytes
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
@@ -22,7 +23,7 @@ def look(data: Artifact, *, step: Step) -> str:
 
 
 def call(
-    stage_: Stage[..., object], argument: object, *steps: Step
+    stage_: Callable[..., object], argument: object, *steps: Step
 ) -> list[tuple[object, Timing]]:
     """Call a stage once for each step, in a flow, and return results with their timings."""
 

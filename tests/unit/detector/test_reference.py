@@ -81,14 +81,14 @@ def coco_evaluation(seen: Detections, images: ImageSet) -> tuple[float, float]:
     """mAP50 and mAP50-95 by pycocotools."""
     number = {name: i + 1 for i, name in enumerate(images.ids)}
     truth = COCO()
-    annotations = []
-    for row in images.table.itertuples():
-        for class_id, cx, cy, w, h in row.labels:
+    annotations: list[dict[str, object]] = []
+    for name, labels in zip(images.ids, images.table["labels"], strict=True):
+        for class_id, cx, cy, w, h in labels:
             box = [(cx - w / 2) * SIZE, (cy - h / 2) * SIZE, w * SIZE, h * SIZE]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
-                    "image_id": number[row.image_id],
+                    "image_id": number[name],
                     "category_id": int(class_id),
                     "bbox": box,
                     "area": box[2] * box[3],
@@ -102,22 +102,17 @@ def coco_evaluation(seen: Detections, images: ImageSet) -> tuple[float, float]:
     }
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
-        results = truth.loadRes(
-            np.array(
-                [
-                    [
-                        number[r.image_id],
-                        r.x1,
-                        r.y1,
-                        r.x2 - r.x1,
-                        r.y2 - r.y1,
-                        r.confidence,
-                        r.class_id,
-                    ]
-                    for r in seen.table.itertuples()
-                ]
-            )
-        )
+        table = seen.table
+        rows = [
+            table["image_id"].map(number),
+            table["x1"],
+            table["y1"],
+            table["x2"] - table["x1"],
+            table["y2"] - table["y1"],
+            table["confidence"],
+            table["class_id"],
+        ]
+        results = truth.loadRes(np.column_stack(rows).astype(np.float64))
         evaluation = COCOeval(truth, results, "bbox")
         evaluation.params.maxDets = [1, 10, 300]
         evaluation.evaluate()

@@ -1,0 +1,1 @@
+"""Prefect blocks that an operator fills in the UI: object store, uplink, label source."""
