@@ -47,7 +47,7 @@ class ImageSet:
         table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's
             content (augmented copies have ids of their own); ``width`` and ``height`` are in
             pixels, as displayed; ``group`` names the scene or sequence, or is None; ``labels``
-            holds a float array of shape (n, 5) with class_id, cx, cy, w, h normalised to [0, 1],
+            holds a float array of shape (n, 5): class_id, cx, cy, w, h normalised to [0, 1],
             of shape (0, 5) for an image without objects, or None where nobody labelled it;
             ``label_source`` says where the labels came from; ``copy_of`` is the image_id of the
             original of an augmented copy, else None.
