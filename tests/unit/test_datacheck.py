@@ -132,7 +132,7 @@ def test_memory_for_200000_images_stays_below_a_gigabyte_and_a_half(tmp_path: Pa
         pixels = struct.pack("<Q", number)
         (tmp_path / "images" / f"{number}.bmp").write_bytes(header + pixels)
         (tmp_path / "labels" / f"{number}.txt").write_text("0 0.5 0.5 1 1\n1 0.5 0.5 0.5 1\n")
-    result = subprocess.run(  # noqa: S603 - our own code, in a process of its own
+    result = subprocess.run(
         [sys.executable, "-c", MEASURE, str(tmp_path)],
         capture_output=True,
         text=True,

@@ -98,7 +98,7 @@ sent = RandomSampling().select(pool, Bandwidth(images=9), rng=np.random.default_
 print(list(sent.table["image_id"]))
 """
     outputs = {
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [sys.executable, "-W", "error::RuntimeWarning", "-c", code],
             env={**os.environ, "PYTHONHASHSEED": seed},
             check=True,
