@@ -1,0 +1,230 @@
+"""A whole campaign through the command, and what must not change when it is run again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.prefect, pytest.mark.train]
+
+METHODS = ("iqr", "true-random", "no-new-data")
+BANDWIDTH = 5
+COLUMNS = {
+    "method",
+    "batch",
+    "test_set",
+    "images_sent",
+    "bytes_sent",
+    "mean_bytes_sent",
+    "mean_bytes_pool",
+    "images_sent_total",
+    "bytes_sent_total",
+    "epochs_trained",
+    "epoch",
+    "prec",
+    "recall",
+    "acc",
+    "conf",
+    "conf_std",
+    "detect_conf_std",
+    "mAP50",
+    "mAP50-95",
+    "n_images",
+    "n_truths",
+    "n_detections",
+    "ensemble_prec",
+    "ensemble_recall",
+    "ensemble_acc",
+    "ensemble_conf",
+    "ensemble_conf_std",
+}
+
+
+def test_the_command_says_what_came_out(played: Any) -> None:
+    assert "mAP50 on the common test set" in played.ended.out
+    assert all(method in played.ended.out for method in METHODS)
+    assert "report: runs/tiny/report.html" in played.ended.out
+    assert "Traceback" not in played.ended.err
+
+
+def test_the_folder_is_complete(played: Any) -> None:
+    folder = played.run.folder
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    expected = {"run.json", "summary.csv", "classes.csv", "report.html", "config.json"}
+    expected |= {"checkpoints/init_ckpt_1.pt", "checkpoints/init_ckpt_3.pt"}
+    expected |= {f"output/init_{part}.txt" for part in ("train", "valid", "test")}
+    expected |= {
+        f"output/sample{batch}.txt" for batch in (0, 1, 2)
+    }  # the last one is left over
+    for method in METHODS:
+        for batch, epoch in ((0, 3), (1, 4)):
+            prefix = f"{method}{batch}"
+            expected |= {f"output/{prefix}_{part}.txt" for part in ("train", "valid", "test")}
+            expected |= {
+                f"output/{prefix}_sample_{epoch}.txt",
+                f"output/{prefix}_benchmark_avg_1_{epoch}.csv",
+                f"logs/{prefix}_training.csv",
+                f"checkpoints/{method}_ckpt_{epoch + 1}.pt",
+                f"rounds/{prefix}.json",
+            }
+    assert expected <= names
+    assert not [name for name in names if "partial" in name]
+
+
+def test_run_json_says_what_the_run_was_made_with(played: Any) -> None:
+    run = played.run.json
+    assert run["state"] == "completed"
+    assert {
+        name: outcome["state"] for name, outcome in run["methods"].items()
+    } == dict.fromkeys(METHODS, "completed")
+    assert run["seed"] == 1
+    assert run["config"]["bandwidth"] == {"images": BANDWIDTH, "bytes": None}
+    assert run["versions"]["ultralytics"] == "8.4.190"
+    assert run["data"]["images"] == 60
+    assert [t["epochs"] for t in run["trainings"]] == [3] + [1] * 6
+    assert not any(t["resumed"] for t in run["trainings"])
+    assert {"init", *(f"{m}{b}" for m in METHODS for b in (0, 1))} <= run["artifacts"].keys()
+
+
+def test_the_summary_has_every_method_batch_and_test_set(played: Any) -> None:
+    table = played.run.summary
+    assert set(table.columns) == COLUMNS
+    always, later = {"common", "old_test", "mix_test"}, {"next_batch"}
+    expected = {("init", -1, name) for name in ("common", "old_test", "next_batch")}
+    for method in METHODS:
+        new = set() if method == "no-new-data" else {"new_test"}
+        expected |= {(method, 0, name) for name in always | new | later}
+        expected |= {(method, 1, name) for name in always | new}
+    keys = table.assign(batch=table["batch"].fillna(-1).astype(int))
+    found = list(keys[["method", "batch", "test_set"]].itertuples(index=False, name=None))
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+    assert table["mAP50"].between(0, 1).all()
+    assert table["n_images"].gt(0).all()
+    common = table[table["test_set"] == "common"]
+    assert common["n_images"].nunique() == 1
+    assert common["n_truths"].nunique() == 1
+
+
+def test_the_bandwidth_is_spent_and_never_exceeded(played: Any) -> None:
+    table = played.run.summary.set_index(["method", "batch"]).sort_index()
+    for method in METHODS:
+        for batch, epoch in ((0, 3), (1, 4)):
+            sent = played.run.listed(f"{method}{batch}_sample_{epoch}.txt")
+            arrived = played.run.listed(f"sample{batch}.txt")
+            assert len(arrived) == 12
+            assert len(sent) == len(set(sent)) <= BANDWIDTH
+            assert set(sent) <= set(arrived)
+            assert len(sent) == (0 if method == "no-new-data" else BANDWIDTH)
+            split = [
+                name
+                for part in ("train", "valid", "test")
+                for name in played.run.listed(f"{method}{batch}_{part}.txt")
+            ]
+            assert sorted(split) == sorted(sent)
+            row = table.loc[(method, batch)].iloc[0]
+            assert row["images_sent"] == len(sent)
+            assert row["images_sent_total"] == len(sent) * (batch + 1)
+
+
+def test_no_image_of_a_method_is_ever_in_two_splits(played: Any) -> None:
+    initial = [played.run.listed(f"init_{part}.txt") for part in ("train", "valid", "test")]
+    assert [len(part) for part in initial] == [8, 4, 4]
+    for method in METHODS:
+        seen = [
+            name
+            for prefix in ("init", f"{method}0", f"{method}1")
+            for part in ("train", "valid", "test")
+            for name in played.run.listed(f"{prefix}_{part}.txt")
+        ]
+        assert len(seen) == len(set(seen))
+
+
+def test_benchmarks_hold_every_truth_of_the_batch_once(played: Any) -> None:
+    summary = played.run.summary
+    of_init = summary[(summary["method"] == "init") & (summary["test_set"] == "next_batch")]
+    for method in METHODS:
+        path = played.run.folder / "output" / f"{method}0_benchmark_avg_1_3.csv"
+        table = pd.read_csv(path)
+        columns = ["file", "detected", "actual", "conf", "conf_std", "hit"]
+        assert [name for name in table.columns if name in columns] == columns
+        assert table["actual"].notna().sum() == of_init["n_truths"].iloc[0]
+        assert {Path(f).name for f in table["file"]} <= set(played.run.listed("sample0.txt"))
+
+
+def test_checkpoints_open_in_ultralytics(played: Any) -> None:
+    from backhaul.detector import isolate_libraries
+
+    isolate_libraries()
+    from ultralytics import YOLO
+
+    folder = played.run.folder / "checkpoints"
+    names = ("zero", "one", "two", "three", "four")
+    for name in ("init_ckpt_1.pt", "iqr_ckpt_5.pt"):
+        model = YOLO(folder / name)
+        assert model.task == "detect"
+        assert tuple(model.names.values()) == names
+
+
+def test_a_second_run_computes_nothing(played: Any) -> None:
+    ended = played.place.backhaul("run", "tiny.yaml", hash_seed="3")
+    assert ended.code == 0, ended.err
+    assert played.run.computed() == set()
+    assert (played.run.folder / "summary.csv").read_bytes() == played.summary
+
+
+def test_with_another_bandwidth_only_what_depends_on_it_is_computed(played: Any) -> None:
+    """Nothing is sent, which trains nothing: only the control arm's trainings are needed."""
+    ended = played.place.backhaul(
+        "run", "tiny.yaml", "--set", "bandwidth.images=0", "--name", "nothing"
+    )
+    assert ended.code == 0, ended.err
+    run = played.place.run("nothing")
+    assert run.computed(None) == set()
+    assert run.computed("init") == set()
+    for method in METHODS:
+        first = [t for t in run.json["timings"] if t["method"] == method and t["batch"] == 0]
+        cached = {t["stage"]: t["cached"] for t in first}
+        assert cached["inference"]
+        assert not cached["sampling"]
+    assert "training" not in run.computed()
+    assert [t["method"] for t in run.json["trainings"]] == [
+        "init",
+        "no-new-data",
+        "no-new-data",
+    ]
+    table = run.summary
+    assert table["images_sent_total"].max() == 0
+    of_methods = table[(table["test_set"] == "common") & (table["method"] != "no-new-data")]
+    assert of_methods["mAP50"].nunique() == 1
+    assert set(of_methods["epoch"]) == {3}
+    assert run.listed("iqr0_sample_3.txt") == []
+
+
+def test_order_of_work_processes_and_hashes_do_not_matter(
+    played: Any, new_place: Callable[[str], Any]
+) -> None:
+    place = new_place("elsewhere")
+    config = place.config("tiny", parallel=3, batches__count=1)
+    ended = place.backhaul("run", config, hash_seed="12345")
+    assert ended.code == 0, ended.err
+    run = place.run("tiny")
+    names = sorted(path.name for path in (run.folder / "output").glob("*0_*.txt"))
+    assert len(names) == 3 * 4
+    for name in [*names, "init_train.txt", "init_valid.txt", "init_test.txt", "sample0.txt"]:
+        assert run.listed(name) == played.run.listed(name), name
+    for method in METHODS:
+        name = f"{method}0_selection.csv"
+        here, there = (
+            pd.read_csv(r.folder / "output" / name).drop(columns="file")
+            for r in (run, played.run)
+        )
+        pd.testing.assert_frame_equal(here, there)
+    for prefix in ("init", *(f"{method}0" for method in METHODS)):
+        here, there = (
+            [c["artifact"]["sha256"] for c in r.round(prefix)["training"]["checkpoints"]]
+            for r in (run, played.run)
+        )
+        assert here == there, prefix
