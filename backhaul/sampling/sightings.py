@@ -46,10 +46,10 @@ def sightings_of(pool: Pool, *, include_undetected: bool) -> Sightings:
     order = np.array(sorted(range(len(pool)), key=pool.image_id.__getitem__), dtype=np.int64)
     image_id = tuple(pool.image_id[row] for row in order)
     table = pool.detections.table
-    image = pd.Index(image_id, dtype="str").get_indexer(
-        pd.Index(table["image_id"], dtype="str")
-    )
-    missed = np.setdiff1d(np.arange(len(pool)), image)[: None if include_undetected else 0]
+    code, names = pd.factorize(table["image_id"])  # far fewer names than rows to look up
+    image = pd.Index(image_id, dtype="str").get_indexer(pd.Index(names, dtype="str"))[code]
+    seen = np.bincount(image, minlength=len(pool))
+    missed = np.flatnonzero(seen == 0)[: None if include_undetected else 0]
 
     image = np.concatenate([missed, image]).astype(np.int64)
     class_id = np.concatenate(
