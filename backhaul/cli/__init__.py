@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from backhaul import __version__
 from backhaul.cli.data import data
 from backhaul.cli.methods import methods
 from backhaul.cli.report import report
@@ -23,6 +25,26 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"backhaul {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Finds out which images an edge camera should send home over a thin link."""
+
+
 app.command()(run)
 app.command()(validate)
 app.command()(methods)

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from backhaul.report import gains
+from backhaul.report.run import read_run
 
-COLUMNS = {
-    "method": "method",
-    "images_sent_total": "images",
-    "bytes_sent_total": "bytes",
-    "mAP50": "mAP50",
-    "mAP50-95": "mAP50-95",
-    "gain_init": "over initial",
-    "gain_control": "over no-new-data",
-    "gain_random": "over true-random",
+COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "method": ("method", str),
+    "images_sent_total": ("images", "{:,}".format),
+    "bytes_sent_total": ("bytes", "{:,}".format),
+    "mAP50": ("mAP50", "{:.3f}".format),
+    "mAP50-95": ("mAP50-95", "{:.3f}".format),
+    "gain_init": ("initial", "{:+.3f}".format),
+    "gain_control": ("control", "{:+.3f}".format),
+    "gain_random": ("random", "{:+.3f}".format),
 }
+"""Column of the table of gains: its title here, and how its values are written."""
 
 
 def print_gains(console: Console, folder: Path) -> None:
-    """Print how much better the detector got with each method, on the common test set."""
-    rows = gains(pd.read_csv(folder / "summary.csv"))
-    table = Table(title="mAP50 on the common test set, after the last batch")
-    for name, title in COLUMNS.items():
-        table.add_column(title, justify="left" if name == "method" else "right")
+    """Print how much better the detector got with each method, on the common test set.
+
+    Args:
+        console: Where to print.
+        folder: The run's folder.
+    """
+    run = read_run(folder)
+    rows = gains(run.summary, random=run.record.random_label)
+    table = Table(
+        title="After the last batch, on the common test set",
+        caption="gains in mAP50 over the initial model, no-new-data (control), true-random",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for title, _ in COLUMNS.values():
+        left = title == "method"
+        table.add_column(title, justify="left" if left else "right", no_wrap=left)
     for row in rows.to_dict("records"):
-        table.add_row(*(_text(name, row[name]) for name in COLUMNS))
+        table.add_row(
+            *("-" if pd.isna(row[n]) else write(row[n]) for n, (_, write) in COLUMNS.items())
+        )
     console.print(table)
-
-
-def _text(column: str, value: str | float | None) -> str:
-    if value is None or pd.isna(value):
-        return "-"
-    if column.startswith("gain"):
-        return f"{value:+.3f}"
-    if column.startswith("mAP"):
-        return f"{value:.3f}"
-    return str(value)
