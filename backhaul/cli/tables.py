@@ -16,8 +16,8 @@ from backhaul.report.run import read_run
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "method": ("method", str),
-    "images_sent_total": ("images", "{:,}".format),
-    "bytes_sent_total": ("bytes", "{:,}".format),
+    "images_sent_total": ("images", "{:,.0f}".format),
+    "bytes_sent_total": ("kB", lambda n_bytes: f"{n_bytes / 1000:,.0f}"),
     "mAP50": ("mAP50", "{:.3f}".format),
     "mAP50-95": ("mAP50-95", "{:.3f}".format),
     "gain_init": ("initial", "{:+.3f}".format),
