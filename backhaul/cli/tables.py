@@ -41,6 +41,7 @@ def print_gains(console: Console, folder: Path) -> None:
         caption="gains in mAP50 over the initial model, no-new-data (control), true-random",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
     for title, _ in COLUMNS.values():
         left = title == "method"
