@@ -83,13 +83,15 @@ class Overview(BaseModel):
 def claim(config: CampaignConfig) -> str:
     """Return the run's folder, made ready for `config`.
 
+    A run whose data could not be read has left nothing but its config, which may be mended.
+
     Raises:
         InputError: If a run of that name was made with another config.
     """
     folder = run_folder(config.store, config.name)
     fs, path = fsspec.core.url_to_fs(f"{folder}/config.json", auto_mkdir=True)
     mine = _identity(config)
-    if fs.exists(path):
+    if fs.exists(path) and fs.exists(f"{path.removesuffix('config.json')}run.json"):
         theirs = json.loads(fs.cat_file(path))
         if theirs != mine:
             raise InputError(

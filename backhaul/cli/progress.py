@@ -22,12 +22,10 @@ from tasks.progress import terminal
 
 
 class _OneLine(logging.Filter):
-    """Leaves the traceback out where one line tells a person what to mend."""
+    """Leaves tracebacks out where one line, that of the final state, tells what to mend."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], InputError):
-            record.exc_info = None
-        return True
+        return not (record.exc_info and isinstance(record.exc_info[1], InputError))
 
 
 @contextmanager
@@ -63,6 +61,5 @@ def live_progress() -> Iterator[None]:
 
 
 def _console_handlers() -> list[PrefectConsoleHandler]:
-    names = ["prefect", "prefect.flow_runs", "prefect.task_runs"]
-    handlers = [handler for name in names for handler in logging.getLogger(name).handlers]
+    handlers = logging.getLogger().handlers  # Prefect prints through the root logger
     return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]

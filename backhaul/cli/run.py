@@ -45,8 +45,10 @@ def run(
         ) from None
     folder = Path(claim(campaign))
     from backhaul.cli.progress import live_progress
+    from tasks.server import start_temporary_server
 
     with live_progress():
+        start_temporary_server()
         state = flow(campaign, return_state=True)
     if state.is_failed() and state.name != "CompletedWithFailures":
         state.result()  # raises what ended the campaign
