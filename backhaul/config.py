@@ -309,7 +309,7 @@ class CampaignConfig(Part):
     initial: InitialSet = InitialSet()
     batches: Batches = Batches()
     bandwidth: Bandwidth = Field(description="what one batch may send home")
-    methods: tuple[Method, ...] = Field(min_length=1, description="sampling methods to compare")
+    methods: tuple[Method, ...] = Field(description="sampling methods to compare")
     control: bool = Field(True, description="also run the control arm no-new-data")
     augmentation: Augmentation = Augmentation()
     training: Training = Training()
@@ -323,6 +323,13 @@ class CampaignConfig(Part):
     def arms(self) -> tuple[Method, ...]:
         """What is run side by side: the methods, and the control arm if there is one."""
         return (*self.methods, NoNewData()) if self.control else self.methods
+
+    @field_validator("methods")
+    @classmethod
+    def _check_any_method(cls, value: tuple[Method, ...]) -> tuple[Method, ...]:
+        if not value:  # min_length would also complain where all that is given is wrong
+            raise ValueError("expected at least one")
+        return value
 
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
@@ -396,4 +403,11 @@ def _describe(path: Path, error: Any) -> str:
             return f"{path}: {key}: is missing; set it in the file or with --set {key}=..."
         case "extra_forbidden":
             return f"{path}: {key}: is no key of a campaign (see configs/reference.yaml)"
+        case "union_tag_not_found":
+            return f"{path}: {key}.kind: is missing (see configs/reference.yaml)"
+        case "union_tag_invalid":
+            known = error["ctx"]["expected_tags"].replace("'", "")
+            return f"{path}: {key}: {error['ctx']['tag']!r} is none of {known}"
+    if not error["loc"]:
+        return f"{path}: {message}"  # of the whole config, which is too long to repeat
     return f"{path}: {key}: {message}, got {error['input']!r}"
