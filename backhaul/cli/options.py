@@ -8,7 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from backhaul.config import CampaignConfig, load_config
+from backhaul.config import CampaignConfig
+from backhaul.configfile import load_config
 
 ConfigFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A campaign, as YAML.", show_default=False)

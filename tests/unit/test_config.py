@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backhaul.config import CampaignConfig, load_config
+from backhaul.config import CampaignConfig
+from backhaul.configfile import load_config
 from backhaul.errors import InputError
 from backhaul.reference import reference
 from backhaul.sampling import IqrSampling
