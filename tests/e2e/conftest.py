@@ -72,6 +72,10 @@ class Run:
     def round(self, prefix: str) -> Any:
         return json.loads((self.folder / "rounds" / f"{prefix}.json").read_text())
 
+    def checkpoint_digests(self, prefix: str) -> list[str]:
+        checkpoints = self.round(prefix)["training"]["checkpoints"]
+        return [checkpoint["artifact"]["sha256"] for checkpoint in checkpoints]
+
     def computed(self, *methods: str | None) -> set[str]:
         """The stages that did not come from the cache, of these methods or of all."""
         return {
@@ -92,6 +96,9 @@ class Place:
 
     folder: Path
     server: str | None = None
+
+    def without_server(self) -> "Place":
+        return Place(self.folder)
 
     def config(self, name: str, **changes: object) -> Path:
         """Write `TINY` under another name; a value for ``a__b`` replaces that of ``a.b``."""
@@ -124,6 +131,18 @@ class Place:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start the command here, in a process group of its own; what it says goes to `log`."""
+        with (self.folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [COMMAND, *map(str, arguments)],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
     def run(self, name: str) -> Run:
         return Run(self.folder / "runs" / name)
 
@@ -152,7 +171,7 @@ class Played:
 def played(new_place: Callable[[str], Place]) -> Played:
     """Two methods and the control arm on two batches."""
     place = new_place("played")
-    ended = Place(place.folder).backhaul("run", place.config("tiny"))
+    ended = place.without_server().backhaul("run", place.config("tiny"))
     assert ended.code == 0, ended.err
     run = place.run("tiny")
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
@@ -163,7 +182,7 @@ def in_process(prefect_server: None) -> Callable[[Path], Any]:
     """Runs a config in this process and returns the final state; the store is its folder."""
     from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-    from backhaul.config import load_config
+    from backhaul.configfile import load_config
     from flows.campaign import campaign
 
     def results_in(folder: Path) -> AbstractContextManager[object]:
