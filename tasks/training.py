@@ -73,7 +73,7 @@ class TrainingResult(BaseModel):
 class ResumeState(BaseModel):
     """What is known of a training that is under way; lies under ``resume/<key>/``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     history: tuple[EpochRecord, ...] = ()
     steps: tuple[StepDone, ...] = ()

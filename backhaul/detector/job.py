@@ -11,7 +11,11 @@ from backhaul.config import Stopping, Training
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="constants",  # a training that diverged must be able to say so
+    )
 
 
 class EpochRecord(_Message):
