@@ -3,6 +3,9 @@
 Both get the same boxes in the form they work on: ours one table, theirs lists of normalised
 arrays, an image a call. They do not give the same result: theirs averages corners and clusters
 each class by itself.
+
+By the profile ours spends half its time sorting the table, so that the result does not depend
+on the order of rows, a quarter clustering (IoUs a twelfth) and the rest on groups.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ IMAGES, CHECKPOINTS, OBJECTS, CLASSES = 2_000, 5, 20, 5
 SIZE_PX = 640
 IOU_THRES = 0.5
 REPEATS = 3
-LIMIT = ""
+LIMIT = "half is putting the boxes in order; IoUs are a twelfth"
 
 
 def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:

@@ -1,7 +1,9 @@
 """Our split against two calls of the iterative-stratification package.
 
 Both start from the same images with their labels and end with three sets. Ours uses that
-package, and then moves single images until the sizes are exactly as asked for.
+package, and then moves single images until the sizes are exactly as asked for. By the
+profile the package, which places one row at a time, takes two thirds of our time, and finding
+out which image contains which class most of the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ N_IMAGES = 5_000
 N_CLASSES = 10
 FRACTIONS = SplitFractions(train=0.7, valid=0.15)
 SEED = 0
-LIMIT = ""
+LIMIT = "two thirds are the package itself, a row at a time"
 
 
 def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:

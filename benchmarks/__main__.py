@@ -1,0 +1,26 @@
+"""Print how fast we are against peers, as ratios: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import fusion, inference, sampling, split
+
+SEED = 0
+
+
+def main(scale: float = 1.0) -> None:
+    """Measure everything, with `scale` times the full amounts, and print a table."""
+    table = Table(
+        "what", "against", "x as fast", "what limits us", title="Backhaul against peers"
+    )
+    for module in (fusion, inference, sampling, split):
+        for row in module.rows(np.random.default_rng(SEED), scale):
+            table.add_row(row.name, row.peer, f"{row.ratio:.2f}", row.limit)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The benchmarks run: what is measured must not rot."""
+
+import pytest
+
+from benchmarks.__main__ import main
+
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # Ultralytics' and torch's, of their own
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def test_every_benchmark_prints_a_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    main(scale=0.001)
+    printed = capsys.readouterr().out
+    for name in ("fusion", "inference", "median-thresh", "split"):
+        assert name in printed
