@@ -85,7 +85,11 @@ def predict(
 
     torch.set_num_threads(settings.threads)
     place = _device(settings.device)
-    models = [(c.epoch, _detector(c, images.class_names).to(place)) for c in checkpoints]
+    layout = torch.channels_last if place == "cpu" else torch.contiguous_format  # oneDNN's own
+    models = [
+        (c.epoch, _detector(c, images.class_names).to(place, memory_format=layout))
+        for c in checkpoints
+    ]
     parts = [np.zeros((0, 8))]
     done = 0
     for batch in _batches(images, settings):
