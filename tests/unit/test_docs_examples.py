@@ -1,0 +1,241 @@
+"""The examples of the guides run as they are printed, and the guides leave nothing out."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from backhaul.augmentation.transforms import Picture, Transformer
+from backhaul.cli.options import read_config
+from backhaul.config import Augmentation, CampaignConfig, FolderData, UserStopping
+from backhaul.errors import AwaitingLabelsError
+from backhaul.formats import read
+from backhaul.labelling import label_by_function
+from backhaul.plugins import UserCode
+from backhaul.sampling import Method
+from backhaul.sampling.confidence import ConfidenceSampling
+from backhaul.stopping import should_stop
+from backhaul.types import (
+    FUSED_COLUMNS,
+    IMAGE_COLUMNS,
+    Bandwidth,
+    FusedDetections,
+    ImageSet,
+    Pool,
+)
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+BLOCK = re.compile(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = dict(BLOCK.findall((DOCS / "own-method.md").read_text(encoding="utf-8")))
+CONFIGS = sorted(name for name in EXAMPLES if name.endswith(".yaml"))
+N_IMAGES = 60
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The examples as files beside each other, as a reader has them."""
+    for name, text in EXAMPLES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in EXAMPLES:
+        sys.modules.pop(name.removesuffix(".py"), None)
+
+
+@pytest.fixture
+def pool() -> Pool:
+    """Images of several classes, every tenth without a detection."""
+    rng = np.random.default_rng(0)
+    names = tuple(f"img-{i:02d}" for i in range(N_IMAGES))
+    rows = [
+        (
+            name,
+            int(c),
+            rng.uniform(),
+            rng.uniform(0, 0.3),
+            int(rng.integers(1, 6)),
+            1,
+            2,
+            30,
+            40,
+        )
+        for i, name in enumerate(names)
+        for c in rng.integers(0, 3, 2)
+        if i % 10
+    ]
+    detections = FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
+    return Pool(names, rng.integers(5_000, 20_000, N_IMAGES), detections)
+
+
+def load(folder: Path, name: str) -> CampaignConfig:
+    return read_config(folder / name, None)
+
+
+def test_every_block_is_a_file() -> None:
+    text = (DOCS / "own-method.md").read_text(encoding="utf-8")
+    assert len(EXAMPLES) == text.count("\n```") / 2
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_examples_of_methods_select_within_the_bandwidth(
+    name: str, folder: Path, pool: Pool
+) -> None:
+    campaign = load(folder, name)
+    limits = campaign.bandwidth
+    for method in campaign.methods:
+        table = method.select(pool, limits, rng=np.random.default_rng(0)).table
+        assert len(table) > 0
+        assert limits.images is None or len(table) <= limits.images
+        assert limits.bytes is None or table["size_bytes"].sum() <= limits.bytes
+        again = method.select(pool, limits, rng=np.random.default_rng(0)).table
+        assert table.equals(again)
+
+
+def test_disagreement_sends_what_the_checkpoints_disagree_on(folder: Path, pool: Pool) -> None:
+    _, method = load(folder, "campaign.yaml").methods
+    sent = method.select(pool, Bandwidth(images=5), rng=np.random.default_rng(0)).table
+    spread = pool.detections.table.groupby("image_id")["confidence_std"].max()
+    assert list(sent["image_id"]) == list(spread.nlargest(5).index)
+    assert method.label == "disagreement"
+
+
+def test_smallest_first_spends_bytes_on_small_files(folder: Path, pool: Pool) -> None:
+    (method,) = load(folder, "params.yaml").methods
+    table = pool.detections.table
+    sent = method.select(pool, Bandwidth(images=N_IMAGES), rng=np.random.default_rng(0)).table
+    assert set(sent["image_id"]) == set(table.loc[table["votes"] >= 3, "image_id"])
+    assert sent["size_bytes"].is_monotonic_increasing
+    assert method.label == "small-files"
+
+
+def test_a_method_of_weights_gives_reasons(folder: Path, pool: Pool) -> None:
+    campaign = load(folder, "entropy.yaml")
+    (method,) = campaign.methods
+    sent = method.select(pool, Bandwidth(images=9), rng=np.random.default_rng(0)).table
+    assert sent["reason"].str.contains("class|undetected|filled").all()
+    code = campaign.methods[0].model_dump()["code"]
+    built = UserCode.model_validate(code).load()(**code["params"])
+    assert isinstance(built, ConfidenceSampling)
+    likely, unlikely = built.weights(np.array([0.5, 0.9]), np.array([0.5]))
+    assert 1.0 == likely > unlikely > 0.0
+
+
+def test_a_declared_module_enters_the_digest(folder: Path) -> None:
+    (before,) = load(folder, "uses.yaml").methods
+    with (folder / "my_scores.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    (after,) = load(folder, "uses.yaml").methods
+    assert before.model_dump()["code"]["digest"] != after.model_dump()["code"]["digest"]
+
+
+def test_labels_come_from_the_function_or_are_awaited(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = load(folder, "labels.yaml").labelling.source
+    assert isinstance(source, UserCode)
+    known = (100, 100, 1, None, None, None, None)
+    row = ("a" * 32, "/somewhere/photo.jpg", *known)
+    sent = ImageSet(pd.DataFrame([row], columns=list(IMAGE_COLUMNS)), ("cat", "dog"))
+    monkeypatch.chdir(folder)
+    with pytest.raises(AwaitingLabelsError, match="1 of 1 images have no labels yet"):
+        label_by_function(sent, source)
+    (folder / "labels-of-mine").mkdir()
+    (folder / "labels-of-mine" / "photo.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+    labelled = label_by_function(sent, source).table
+    assert labelled["labels"][0].tolist() == [[1.0, 0.5, 0.5, 0.2, 0.2]]
+    assert labelled["label_source"][0] == "my_labels:from_folder"
+
+
+def test_the_pipeline_draws_copies(folder: Path) -> None:
+    settings: Augmentation = load(folder, "pipeline.yaml").augmentation
+    rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    picture = Picture(rgb, np.array([[0, 0.4, 0.5, 0.2, 0.2]]))
+    transformer, rng = Transformer(settings), np.random.default_rng(0)
+    copies = [transformer.draw(picture, rng) for _ in range(8)]
+    assert any(not np.array_equal(copy.rgb, rgb) for copy in copies)
+    assert all(len(copy.labels) == 1 for copy in copies)
+
+
+def test_the_criterion_stops_when_patience_ends(folder: Path) -> None:
+    stopping = load(folder, "stopping.yaml").stopping
+    assert isinstance(stopping, UserStopping)
+    losses = [3.0, 1.0, None, 2.0, 2.0, 2.0]
+    stops = [should_stop(stopping, [1.0] * n, losses[:n]) for n in range(1, len(losses) + 1)]
+    assert stops == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize("guide", ["methods.md", "data.md"])
+def test_pieces_of_configs_are_valid(guide: str, folder: Path) -> None:
+    text = (DOCS / guide).read_text(encoding="utf-8")
+    pieces = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert pieces
+    base = {
+        "name": "x",
+        "data": {"kind": "digits"},
+        "bandwidth": {"images": 3},
+        "methods": ["iqr"],
+    }
+    for piece in pieces:
+        (folder / "piece.yaml").write_text(yaml.safe_dump(base | yaml.safe_load(piece)))
+        load(folder, "piece.yaml")
+
+
+LAYOUTS = re.findall(
+    r"^```\n\w+/\n(.*?)^```$",
+    (DOCS / "data.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+WRITTEN = {
+    "data.yaml": "names: [car, bus]",
+    "classes.txt": "car\nbus\n",
+    "a.txt": "0 0.5 0.5 0.25 0.125",
+    "a.xml": "<annotation><object><name>car</name><bndbox><xmin>4</xmin><ymin>4</ymin>"
+    "<xmax>8</xmax><ymax>8</ymax></bndbox></object></annotation>",
+    "instances_train.json": '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": '
+    '[{"id": 7, "name": "car"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 7, '
+    '"bbox": [4, 4, 4, 4]}]}',
+    "instances_val.json": '{"images": [{"id": 9, "file_name": "b.jpg"}], "categories": '
+    '[{"id": 7, "name": "car"}], "annotations": []}',
+}
+
+
+@pytest.mark.parametrize("tree", LAYOUTS)
+def test_layouts_are_read_as_the_guide_shows_them(tree: str, tmp_path: Path) -> None:
+    for line in tree.splitlines():
+        path = tmp_path / line.split()[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".jpg":
+            pixels = np.full((16, 16, 3), ord(path.stem), dtype=np.uint8)
+            path.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+        else:
+            path.write_text(WRITTEN[path.name])
+    report = read(FolderData(root=tmp_path))
+    assert report.problems == ()
+    table = report.images.table
+    names = [Path(uri).name for uri in table["uri"]]
+    n_boxes = {name: len(boxes) for name, boxes in zip(names, table["labels"], strict=True)}
+    assert n_boxes == ({"a.jpg": 1, "b.jpg": 0} if "b.jpg" in tree else {"a.jpg": 1})
+
+
+def test_every_layout_is_tried() -> None:
+    assert len(LAYOUTS) == 4
+
+
+def test_every_method_has_a_section() -> None:
+    text = (DOCS / "methods.md").read_text(encoding="utf-8")
+    union, *_ = get_args(Method)
+    kinds = [cls.model_fields["kind"].default for cls in get_args(union)]
+    sections = re.findall(r"^### `([\w-]+)`", text, re.MULTILINE)
+    assert sorted(sections) == sorted(kinds)
+    for cls in get_args(union):
+        kind = cls.model_fields["kind"].default
+        section = text.split(f"### `{kind}`")[1].split("\n#")[0]
+        own = set(cls.model_fields) - {"kind", "label", "stratify", "include_undetected"}
+        assert all(f"`{name}`" in section for name in own), f"{kind}: {sorted(own)}"
