@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sysconfig
 from collections.abc import Callable
@@ -21,7 +22,7 @@ PATIENCE_S = 400  # on a machine that others use as well
 TINY: dict[str, Any] = {
     "name": "tiny",
     "seed": 1,
-    "parallel": 1,
+    "parallel": 3,
     "data": {"kind": "digits", "images": 60, "size_px": 64},
     "initial": {"images": 16, "train": 0.5, "valid": 0.25},
     "batches": {"sampling_batch": 12, "count": 2, "train": 0.5, "valid": 0.25},
@@ -48,6 +49,13 @@ class Ended:
     code: int
     out: str
     err: str
+
+    def one_error(self) -> str:
+        """What is wrong with the input, said once and without a traceback."""
+        assert self.code == 2, self.err
+        assert "Traceback" not in self.err
+        _, reason = re.split("^error: ", self.err, flags=re.MULTILINE)
+        return reason
 
 
 @dataclass(frozen=True)

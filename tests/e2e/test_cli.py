@@ -21,14 +21,6 @@ COMMANDS = (
 NO_FOLDER = "data={kind: folder, root: nosuch}"
 
 
-def one_error(ended: Any) -> str:
-    """The one line that says what is wrong."""
-    assert ended.code == 2, ended.err
-    (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
-    assert "Traceback" not in ended.err
-    return str(line)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, new_place: Callable[[str], Any]) -> Any:
     place = new_place("commands")
@@ -88,7 +80,7 @@ def test_a_good_config_is_valid(place: Any) -> None:
 def test_a_wrong_config_ends_with_one_line(
     place: Any, command: str, setting: str, reason: str
 ) -> None:
-    assert reason in one_error(place.backhaul(command, "good.yaml", "--set", setting))
+    assert reason in place.backhaul(command, "good.yaml", "--set", setting).one_error()
     assert not (place.folder / "runs").exists()
 
 
@@ -104,7 +96,7 @@ def test_a_wrong_config_ends_with_one_line(
     ],
 )
 def test_what_is_not_there_is_named(place: Any, arguments: list[str], reason: str) -> None:
-    assert reason in one_error(place.backhaul(*arguments))
+    assert reason in place.backhaul(*arguments).one_error()
 
 
 @pytest.mark.prefect
@@ -112,7 +104,7 @@ def test_what_is_not_there_is_named(place: Any, arguments: list[str], reason: st
 def test_a_name_belongs_to_one_config(played: Any) -> None:
     before = (played.run.folder / "run.json").read_bytes()
     settings = ("--set", "bandwidth.images=4", "--set", "training.lr0=0.5")
-    line = one_error(played.place.backhaul("run", "tiny.yaml", *settings))
+    line = played.place.backhaul("run", "tiny.yaml", *settings).one_error()
     assert "bandwidth.images was 5, now 4" in line
     assert "training.lr0 was 0.002, now 0.5" in line
     assert "--name" in line

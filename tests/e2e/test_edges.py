@@ -1,0 +1,60 @@
+"""Campaigns at the edges of what a config may say."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.prefect, pytest.mark.train]
+
+ONE = {"methods": ["median-below-thresh"], "control": False, "batches__count": 1}
+
+
+def test_nothing_detected_and_more_bandwidth_than_images(
+    played: Any, in_process: Callable[[Path], Any]
+) -> None:
+    """Images without any detection can be sent: otherwise nothing would ever be learned."""
+    config = played.place.config(
+        "blind", **ONE, bandwidth={"images": 99}, inference__conf_thres=0.99
+    )
+    state = in_process(config)
+    assert state.is_completed(), state.message
+    run = played.place.run("blind")
+    assert run.computed("init") == {"inference", "evaluation"}
+    prefix = "median-below-thresh0"
+    assert sorted(run.listed(f"{prefix}_sample_3.txt")) == sorted(run.listed("sample0.txt"))
+    seen = pd.read_csv(run.folder / "output" / f"{prefix}_benchmark_avg_1_3.csv")
+    assert seen["detected"].isna().all()
+    assert seen["actual"].notna().all()
+    reasons = pd.read_csv(run.folder / "output" / f"{prefix}_selection.csv")["reason"]
+    assert reasons.eq("undetected").all()
+    assert run.summary["n_detections"].eq(0).all()
+    assert run.summary["prec"].isna().all()
+    assert run.summary["recall"].eq(0).all()
+
+
+def test_one_checkpoint_and_no_old_images(
+    played: Any, in_process: Callable[[Path], Any]
+) -> None:
+    config = played.place.config(
+        "lonely", **ONE, inference__conf_check_num=1, mixing={"retrain_new": 1.0}
+    )
+    state = in_process(config)
+    assert state.is_completed(), state.message
+    run = played.place.run("lonely")
+    seen = pd.read_csv(run.folder / "output" / "median-below-thresh0_benchmark_avg_1_3.csv")
+    assert seen["conf_std"].dropna().eq(0).all()
+    assert seen["detected"].notna().any()
+    training = run.round("median-below-thresh0")["training"]
+    new = run.listed("median-below-thresh0_valid.txt")
+    assert training["n_valid"] == len(new)
+
+
+def test_more_images_than_there_are_ends_with_a_reason(
+    played: Any, in_process: Callable[[Path], Any]
+) -> None:
+    state = in_process(played.place.config("greedy", **ONE, initial={"images": 1000}))
+    assert state.is_failed()
+    assert "initial.images: expected at most 60" in str(state.message)
