@@ -37,7 +37,7 @@ from ultralytics import YOLO  # noqa: E402 - it reads its environment when impor
 from ultralytics.utils import torch_utils  # noqa: E402
 
 LIMIT = "the networks take nine tenths, decoding a fiftieth"
-CHECKPOINTS = 5
+CHECKPOINTS, EPOCHS_BETWEEN = 5, 6
 SCENES, SCENE_PX = 100, 96
 PHOTOS, PHOTO_PX, PHOTO_INPUT_PX = 20, (640, 480), 320
 THREADS = 1  # least disturbed by whatever else the machine does
@@ -97,16 +97,24 @@ def _each_by_ultralytics(
 
 
 def _checkpoints(folder: Path, scenes: ImageSet, count: int) -> list[LocalCheckpoint]:
-    """Return the checkpoints of the first `count` epochs of a detector of digits."""
+    """Return checkpoints of a detector of digits that learns; the last ones see most of them."""
     number = np.arange(len(scenes))
     part = number // (len(scenes) // 2)
     write_work_folder(folder, Splits(*(scenes.where(part == i) for i in range(3))))
     job = TrainingJob(
         folder=folder,
         class_names=scenes.class_names,
-        settings=Training(img_size=SCENE_PX, threads=THREADS, device="cpu"),
+        settings=Training(
+            img_size=SCENE_PX,
+            batch_size=8,
+            warmup_epochs=0,
+            evaluation_interval=EPOCHS_BETWEEN,
+            checkpoint_interval=EPOCHS_BETWEEN,
+            threads=2,
+            device="cpu",
+        ),
         stopping=NoStopping(),
-        epochs=count,
+        epochs=count * EPOCHS_BETWEEN,
         seed=0,
     )
     return [
