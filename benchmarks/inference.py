@@ -97,7 +97,7 @@ def _each_by_ultralytics(
 
 
 def _checkpoints(folder: Path, scenes: ImageSet, count: int) -> list[LocalCheckpoint]:
-    """Return checkpoints of a detector of digits that learns; the last ones see most of them."""
+    """Return checkpoints of a detector of digits that learns; the last ones see them."""
     number = np.arange(len(scenes))
     part = number // (len(scenes) // 2)
     write_work_folder(folder, Splits(*(scenes.where(part == i) for i in range(3))))
