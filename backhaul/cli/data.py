@@ -47,7 +47,7 @@ def check(
         )
     summary = summarize(report)
     typer.echo(summary.to_json() if as_json else summary.to_text())
-    if summary.n_errors:
+    if summary.n_errors or not summary.n_images:
         raise typer.Exit(2)
 
 
