@@ -145,7 +145,7 @@ class Place:
             return subprocess.Popen(
                 [COMMAND, *map(str, arguments)],
                 cwd=self.folder,
-                env=self.environment(),
+                env=self.environment() | {"TMPDIR": str(self.folder)},  # what a kill leaves
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
