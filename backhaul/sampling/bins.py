@@ -90,8 +90,8 @@ class BinSampling(BinFamily):
     """Bins and shares of one's own.
 
     Example:
-        >>> BinSampling(n_bins=4, shares=(1, 0, 0, 3)).bin_edges()
-        array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+        >>> BinSampling(n_bins=4, shares=(1, 0, 0, 3)).bin_edges().tolist()
+        [0.0, 0.25, 0.5, 0.75, 1.0]
     """
 
     kind: Literal["bin"] = "bin"

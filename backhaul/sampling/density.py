@@ -38,8 +38,9 @@ class PiecewiseDensity(BaseModel):
     """A density that is constant between edges and 0 outside.
 
     Example:
-        >>> PiecewiseDensity(edges=(0, 0.5, 1), values=(1, 3)).at(np.array([0.2, 0.5, 1.0]))
-        array([1., 3., 0.])
+        >>> density = PiecewiseDensity(edges=(0, 0.5, 1), values=(1, 3))
+        >>> density.at(np.array([0.2, 0.5, 1.0])).tolist()
+        [1.0, 3.0, 0.0]
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

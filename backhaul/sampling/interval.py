@@ -116,8 +116,9 @@ class InRangeSampling(IntervalSampling):
     """Confidences from `low` to below `high`.
 
     Example:
-        >>> InRangeSampling(low=0.2, high=0.4).weights(np.array([0.2, 0.4]), np.zeros(1))
-        array([1., 0.])
+        >>> method = InRangeSampling(low=0.2, high=0.4)
+        >>> method.weights(np.array([0.2, 0.4]), np.zeros(1)).tolist()
+        [1.0, 0.0]
     """
 
     kind: Literal["in-range"] = "in-range"
