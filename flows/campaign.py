@@ -32,7 +32,8 @@ def campaign(config: CampaignConfig) -> State[None]:
     """Prepare what methods share, play each of them, and write the run's folder.
 
     A method that fails leaves the others alone; the campaign then ends Failed, named
-    CompletedWithFailures, and a second start computes only what is missing.
+    CompletedWithFailures. One that waits for labels does not fail: the campaign then ends
+    Completed, named AwaitingLabels. A second start computes only what is missing.
     """
     folder = claim(config)
     with timed() as timings:
@@ -43,12 +44,22 @@ def campaign(config: CampaignConfig) -> State[None]:
     write_record(folder, first)
     write_round(folder, first)
     outcomes = _play(config, setting, first)
-    write_overview(folder, overview.ended(outcomes))
+    ended = overview.ended(outcomes)
+    write_overview(folder, ended)
     write_report(Path(folder))
-    wrong = ", ".join(name for name, o in outcomes.items() if o.state != "completed")
-    if wrong:
-        return Failed(name="CompletedWithFailures", message=f"not completed: {wrong}")
-    return Completed(message=f"{len(outcomes)} methods completed")
+    return _state(ended)
+
+
+def _state(overview: Overview) -> State[None]:
+    unfinished = [name for name, o in overview.methods.items() if o.state != "completed"]
+    message = f"not completed: {', '.join(unfinished)}"
+    match overview.state:
+        case "completed":
+            return Completed(message=f"{len(overview.methods)} methods completed")
+        case "awaiting-labels":
+            return Completed(name="AwaitingLabels", message=message)
+        case _:
+            return Failed(name="CompletedWithFailures", message=message)
 
 
 def _prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:

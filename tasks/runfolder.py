@@ -46,7 +46,7 @@ class Overview(BaseModel):
         class_names: Names of the classes.
         started: When this start of the run began, UTC.
         methods: How the methods ended, by label.
-        state: ``running``, ``completed`` or ``completed-with-failures``.
+        state: ``running``, ``completed``, ``awaiting-labels`` or ``completed-with-failures``.
         timings: How long preparing took.
     """
 
@@ -75,8 +75,9 @@ class Overview(BaseModel):
 
     def ended(self, methods: dict[str, MethodOutcome]) -> Overview:
         """Return the overview once all methods are over."""
-        good = all(outcome.state == "completed" for outcome in methods.values())
-        state = "completed" if good else "completed-with-failures"
+        states = {outcome.state for outcome in methods.values()}
+        waiting = "awaiting-labels" if "waiting" in states else "completed"
+        state = "completed-with-failures" if "failed" in states else waiting
         return self.model_copy(update={"methods": methods, "state": state})
 
 

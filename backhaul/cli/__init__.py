@@ -14,9 +14,9 @@ from backhaul.cli.methods import methods
 from backhaul.cli.report import report
 from backhaul.cli.run import run
 from backhaul.cli.validate import validate
-from backhaul.errors import InputError
+from backhaul.errors import AwaitingLabelsError, InputError
 
-WRONG_INPUT = 2
+NOT_DONE, WRONG_INPUT = 1, 2
 
 app = typer.Typer(
     name="backhaul",
@@ -56,6 +56,9 @@ def main() -> None:
     """Run the command. Exit codes: 0 done, 1 a run failed, 2 wrong input."""
     try:
         app()
+    except AwaitingLabelsError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
+        sys.exit(NOT_DONE)
     except InputError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             f"error: {error}", markup=False

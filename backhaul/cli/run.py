@@ -13,6 +13,7 @@ from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.tables import print_gains
 from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
+from backhaul.report.run import read_run
 
 
 def run(
@@ -80,6 +81,9 @@ def prepare_prefect(config: CampaignConfig) -> None:
 def _show(folder: Path) -> None:
     console = Console()
     print_gains(console, folder)
+    for label, method in read_run(folder).record.methods.items():
+        if method.state != "completed":
+            console.print(f"{label} {method.state}: {method.error}", markup=False, soft_wrap=True)
     report = folder / "report.html"
     shown = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
     console.print(f"report: {shown}", highlight=False, soft_wrap=True)

@@ -95,7 +95,7 @@ class RunRecord(_Record):
     """What `run.json` says. Keys the page does not use are ignored."""
 
     name: str
-    state: Literal["completed", "completed-with-failures", "running"]
+    state: Literal["completed", "completed-with-failures", "awaiting-labels", "running"]
     config: dict[str, Any]
     class_names: tuple[str, ...]
     versions: dict[str, str] = {}
