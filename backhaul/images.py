@@ -89,9 +89,9 @@ def probe(path: str) -> ImageFile:
     """
     try:
         data = Path(path).read_bytes()
-        with _open(data) as image:
+        with open_image(data) as image:
             width, height = image.size
-            if _is_turned(image):
+            if is_turned(image):
                 width, height = height, width
             _require_complete(image, data)
     except OSError as error:
@@ -127,14 +127,21 @@ def _probe_or_error(path: str) -> ImageFile | UnreadableImageError:
         return error
 
 
-def _open(data: bytes) -> PillowImage:
+def open_image(data: bytes) -> PillowImage:
+    """Return the image in `data`, not yet decoded.
+
+    Raises:
+        ValueError: If it is none of the formats of `IMAGE_SUFFIXES`; a damaged one may also
+            raise SyntaxError, EOFError or OSError, here or when it is decoded.
+    """
     for signature, decoder in _DECODERS:
         if data.startswith(signature):
             return decoder(BytesIO(data))
     raise ValueError("is no jpg, png, bmp or webp image" if data else "the file is empty")
 
 
-def _is_turned(image: PillowImage) -> bool:
+def is_turned(image: PillowImage) -> bool:
+    """Return whether its EXIF orientation swaps width and height."""
     if not image.info.get("exif"):
         return False
     tags = Image.Exif()

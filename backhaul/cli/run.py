@@ -83,7 +83,9 @@ def _show(folder: Path) -> None:
     print_gains(console, folder)
     for label, method in read_run(folder).record.methods.items():
         if method.state != "completed":
-            console.print(f"{label} {method.state}: {method.error}", markup=False, soft_wrap=True)
+            console.print(
+                f"{label} {method.state}: {method.error}", markup=False, soft_wrap=True
+            )
     report = folder / "report.html"
     shown = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
     console.print(f"report: {shown}", highlight=False, soft_wrap=True)

@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
+from backhaul.images import is_turned, open_image
 from backhaul.report.run import Round
 
 THUMBNAIL_PX = 240
@@ -22,8 +23,6 @@ PER_SIDE = 4  # pictures sent and not sent, of one method and batch
 MAX_PICTURES = 240  # of the page
 MAX_BOXES = 40  # of one picture
 ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
-_ORIENTATION_TAG = 0x0112
-_FIRST_TURNED = 5  # EXIF orientations 5 to 8 swap width and height
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +101,15 @@ class Album:
 
 def _thumbnail(path: Path, key: str) -> Thumbnail | None:
     try:
-        with Image.open(path) as image:
+        with open_image(path.read_bytes()) as image:
             width, height = image.size
-            if image.getexif().get(_ORIENTATION_TAG, 1) >= _FIRST_TURNED:
+            if is_turned(image):
                 width, height = height, width
             image.draft(
                 "RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX)
             )  # decodes large JPEGs faster
             small = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, EOFError):
         return None  # gone or broken: the page shows a placeholder
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = io.BytesIO()
