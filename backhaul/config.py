@@ -193,6 +193,13 @@ class Training(Part):
     device: str = Field("auto", description="auto, cpu, or a GPU's number")
     amp: Literal[False, "bf16"] = Field(False, description="mixed precision on a GPU")
 
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: str) -> str:
+        if value.endswith(".pt") and not Path(value).expanduser().is_file():
+            raise ValueError("no checkpoint there, and weights are never downloaded")
+        return str(Path(value).expanduser())
+
 
 class NoStopping(Part):
     """Train for all epochs."""

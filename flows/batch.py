@@ -16,7 +16,7 @@ from tasks.records import RoundRecord, Standing
 from tasks.sampling import Sent, select_images
 from tasks.split import nothing_new, split_images
 from tasks.stages import Step, timed
-from tasks.training import TrainingResult, train_detector
+from tasks.training import TrainingResult, digest_of_model, train_detector
 
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{number}")
@@ -79,6 +79,7 @@ def _retrain(
         config.training,
         config.stopping,
         epochs=config.training.retrain_max_epochs or config.training.max_epochs,
+        model_digest=digest_of_model(config.training),
         step=step,
     )
     seen = merge_seen(standing.seen, new, augmented, step=step)

@@ -12,7 +12,7 @@ from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
 from tasks.records import INITIAL, RoundRecord, Standing
 from tasks.stages import timed
-from tasks.training import train_detector
+from tasks.training import digest_of_model, train_detector
 
 
 @flow(name="initial-training")
@@ -27,6 +27,7 @@ def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact)
             config.training,
             config.stopping,
             epochs=config.training.max_epochs,
+            model_digest=digest_of_model(config.training),
             step=step,
         )
         current = training.epoch(config.training.retrain_from)

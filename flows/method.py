@@ -8,7 +8,7 @@ from backhaul.config import CampaignConfig
 from backhaul.sampling import Method
 from flows.batch import batch
 from flows.setting import Setting
-from tasks.records import Standing, run_folder, write_record
+from tasks.records import Standing, forget_records, run_folder, write_record
 from tasks.runfolder import write_round
 
 
@@ -18,6 +18,7 @@ def method(
 ) -> Standing:
     """Play all batches with one method; every round is in the run's folder once it is over."""
     folder = run_folder(config.store, config.name)
+    forget_records(folder, method.label)
     for number in range(len(setting.batches)):
         record = batch(config, method, setting, number, standing)
         write_record(folder, record)

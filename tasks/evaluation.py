@@ -10,6 +10,7 @@ from backhaul.artifacts import Artifact
 from backhaul.benchmark import benchmark
 from backhaul.config import Evaluation, Inference
 from backhaul.detector.checkpoint import Checkpoint
+from backhaul.errors import InputError
 from backhaul.fusion import fuse
 from backhaul.metrics import count, metrics
 from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
@@ -47,8 +48,12 @@ class TestSets(BaseModel):
 @stage("common-test-set", random=False)
 def common_test_set(splits: Artifact, held_out: Artifact, *, step: Step) -> Artifact:
     """Store the set that ranks methods: the initial test set and the held-out batches."""
-    sets = [read_value(Splits, splits).test, read_value(ImageSet, held_out)]
-    return write_value(step.root, concat(sets))
+    common = concat([read_value(Splits, splits).test, read_value(ImageSet, held_out)])
+    if not len(common):
+        raise InputError(
+            "the common test set is empty: raise initial.images or batches.holdout_batches"
+        )
+    return write_value(step.root, common)
 
 
 @stage("old-test-set", random=False)

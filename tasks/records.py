@@ -86,6 +86,14 @@ def write_record(folder: str, record: RoundRecord) -> None:
     replace(f"{folder}/rounds/{record.prefix}.json", text.encode())
 
 
+def forget_records(folder: str, method: str) -> None:
+    """Drop what an earlier start kept of `method`, so that no two starts are ever mixed."""
+    for record in read_records(folder):
+        if record.method == method:
+            fs, path = fsspec.core.url_to_fs(f"{folder}/rounds/{record.prefix}.json")
+            fs.rm_file(path)
+
+
 def read_records(folder: str) -> list[RoundRecord]:
     """Return all records of a run: the initial training, then by method and batch."""
     fs, path = fsspec.core.url_to_fs(f"{folder}/rounds")

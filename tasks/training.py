@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -18,6 +19,7 @@ from backhaul.detector.checkpoint import Checkpoint
 from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
 from backhaul.detector.train import train
 from backhaul.detector.workfolder import write_work_folder
+from backhaul.errors import InputError
 from backhaul.stopping import best_epoch
 from backhaul.types import Splits
 from tasks.images import localise
@@ -103,10 +105,18 @@ def train_detector(
     stopping: Stopping,
     *,
     epochs: int,
+    model_digest: str,
     step: Step,
 ) -> TrainingResult:
-    """Train on `splits`, from `start` or from new weights, and store every checkpoint."""
+    """Train on `splits`, from `start` or as the model says, and store every checkpoint."""
+    if digest_of_model(training) != model_digest:
+        raise InputError(f"{training.model}: is not the file that the campaign started with")
     images = read_value(Splits, splits)
+    if not len(images.train) or not len(images.valid):
+        raise InputError(
+            f"{len(images.train)} images to train on and {len(images.valid)} to validate with: "
+            "raise initial.images, initial.train or initial.valid"
+        )
     place = f"{absolute(step.root)}/{INTERNAL}/resume/{stage_key()}"
     with tempfile.TemporaryDirectory(prefix="backhaul-train-") as name:
         folder = Path(name)
@@ -128,6 +138,12 @@ def train_detector(
     result = _result(finished, images, step.root)
     _forget(place)
     return result
+
+
+def digest_of_model(training: Training) -> str:
+    """Return the SHA-256 of the file that a training's model is; empty for a model by name."""
+    path = Path(training.model)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> ResumeState:

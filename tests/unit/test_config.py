@@ -118,3 +118,9 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
 def test_the_configs_that_come_with_the_project_are_valid(name: str) -> None:
     overrides = () if name == "quickstart" else ("data.root=.",)
     assert load_config(ROOT / "configs" / f"{name}.yaml", overrides).name == name
+
+
+def test_weights_are_never_fetched(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL | {"training": {"model": "yolo11n.pt"}})
+    with pytest.raises(InputError, match=r"training\.model: no checkpoint there"):
+        load_config(path)
