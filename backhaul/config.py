@@ -190,8 +190,20 @@ class Training(Part):
     )
     threads: PositiveInt = Field(2, description="CPU threads of one training")
     n_cpu: int = Field(0, ge=0, description="data loading processes of one training (GPU only)")
-    device: str = Field("auto", description="auto, cpu, or a GPU's number")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|\d+)$",
+        coerce_numbers_to_str=True,
+        description="auto, cpu, or a GPU's number",
+    )
     amp: Literal[False, "bf16"] = Field(False, description="mixed precision on a GPU")
+
+    @property
+    def of_one_run(self) -> Training:
+        """The settings without those that say how trainings follow one another."""
+        return self.model_copy(
+            update={"max_epochs": 1, "retrain_max_epochs": None, "retrain_from": "last"}
+        )
 
     @field_validator("model")
     @classmethod
@@ -322,6 +334,13 @@ class CampaignConfig(Part):
     labelling: Labelling = Labelling()
     mixing: Mixing = Mixing()
     evaluation: Evaluation = Evaluation()
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("expected a folder; object stores are not supported yet")
+        return str(Path(value).expanduser())
 
     @property
     def arms(self) -> tuple[Method, ...]:

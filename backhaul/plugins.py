@@ -69,10 +69,14 @@ class UserCode(BaseModel):
         """Return the attribute.
 
         Raises:
-            InputError: If the module has no such attribute.
+            InputError: If the module cannot be imported or has no such attribute.
         """
         module, attribute = self.use.split(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except AttributeError:
-            raise InputError(f"module {module!r} has no {attribute!r}") from None
+            loaded = importlib.import_module(module)
+        except Exception as error:  # whatever the user's code raises
+            reason = f"{type(error).__name__}: {error}"
+            raise InputError(f"module {module!r} cannot be imported: {reason}") from error
+        if not hasattr(loaded, attribute):
+            raise InputError(f"module {module!r} has no {attribute!r}")
+        return getattr(loaded, attribute)

@@ -76,7 +76,7 @@ def _retrain(
     training = train_detector(
         augmented,
         standing.current,
-        config.training,
+        config.training.of_one_run,
         config.stopping,
         epochs=config.training.retrain_max_epochs or config.training.max_epochs,
         model_digest=digest_of_model(config.training),

@@ -36,8 +36,11 @@ def campaign(config: CampaignConfig) -> State[None]:
     Completed, named AwaitingLabels. A second start computes only what is missing.
     """
     folder = claim(config)
-    with timed() as timings:
-        setting, arrangement, splits = _prepare(config)
+    try:
+        with timed() as timings:
+            setting, arrangement, splits = _prepare(config)
+    except AwaitingLabelsError as error:
+        return Completed(name="AwaitingLabels", message=f"held-out images: {error}")
     overview = Overview.begin(config, arrangement, timings)
     write_overview(folder, overview)
     first = initial_training(config, setting, splits)
@@ -97,7 +100,11 @@ def side_by_side(
         futures = {
             name: threads.submit(copy_context().run, call) for name, call in calls.items()
         }
-        return {name: _outcome(name, future.exception()) for name, future in futures.items()}
+        try:
+            return {name: _outcome(name, f.exception()) for name, f in futures.items()}
+        except KeyboardInterrupt:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _outcome(name: str, error: BaseException | None) -> MethodOutcome:

@@ -24,7 +24,7 @@ def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact)
         training = train_detector(
             augmented,
             None,
-            config.training,
+            config.training.of_one_run,
             config.stopping,
             epochs=config.training.max_epochs,
             model_digest=digest_of_model(config.training),

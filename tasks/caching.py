@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,10 @@ class StageKey(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str:
+        """Return the key of a task's inputs, as Prefect asks for it."""
+        return self.key_of(inputs)
+
+    def key_of(self, inputs: Mapping[str, Any]) -> str:
         """Return `<stage>-v<version>-<digest>`."""
         body = {name: item for name, item in inputs.items() if name not in self.exclude}
         return f"{self.stage}-v{self.version}-{content_digest(body)}"

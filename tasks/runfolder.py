@@ -105,9 +105,13 @@ def claim(config: CampaignConfig) -> str:
 
 def _identity(config: CampaignConfig) -> dict[str, Any]:
     """Return the config without what cannot change a result, and without digests of sources."""
-    data = config.model_dump(mode="json", exclude={"parallel", "store"})
-    for resource in config.training.resources:
-        del data["training"][resource]
+    left_out = {
+        "parallel": True,
+        "store": True,
+        "training": set(config.training.resources),
+        "inference": set(config.inference.resources),
+    }
+    data = config.model_dump(mode="json", exclude=left_out)
     identity: dict[str, Any] = json.loads(
         json.dumps(data), object_hook=lambda d: {k: v for k, v in d.items() if k != "digest"}
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -79,28 +82,43 @@ def timed() -> Iterator[list[Timing]]:
         _timings.reset(token)
 
 
+_locks: defaultdict[str, Lock] = defaultdict(Lock)
+_locks_guard = Lock()
+
+
+def _one_at_a_time(key: str) -> Lock:
+    with _locks_guard:
+        return _locks[key]
+
+
 class Stage(Generic[P, R]):
-    """A cached Prefect task. Calling it runs the task, or takes its result from the cache."""
+    """A cached Prefect task. Calling it runs the task, or takes its result from the cache.
+
+    Methods side by side may come to the same key, for example when each sends the whole batch.
+    The first then computes, and the others wait and take its result.
+    """
 
     def __init__(self, function: Callable[P, R], name: str, version: int, random: bool) -> None:
         self.name = name
+        self.signature = inspect.signature(function)
+        self.policy = StageKey(stage=name, version=version, exclude=() if random else ("step",))
         self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
             function,
             name=name,
             task_run_name=f"{name}-{{step}}",
-            cache_policy=StageKey(
-                stage=name, version=version, exclude=() if random else ("step",)
-            ),
+            cache_policy=self.policy,
             persist_result=True,
             result_serializer="json",
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stage's result; its objects exist, or the task is run again."""
-        result = self._run(self.task, *args, **kwargs)
-        if not all(exists(artifact) for artifact in artifacts_in(result)):
-            get_run_logger().warning("%s: a cached object is gone, running it again", self.name)
-            result = self._run(self.task.with_options(refresh_cache=True), *args, **kwargs)
+        inputs = self.signature.bind(*args, **kwargs).arguments
+        with _one_at_a_time(self.policy.key_of(inputs)):
+            result = self._run(self.task, *args, **kwargs)
+            if not all(exists(artifact) for artifact in artifacts_in(result)):
+                get_run_logger().warning("%s: a cached object is gone, once more", self.name)
+                result = self._run(self.task.with_options(refresh_cache=True), *args, **kwargs)
         return result
 
     def _run(self, runner: Any, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -135,4 +153,4 @@ def stage_key() -> str:
         raise RuntimeError("no stage is running")
     policy = context.task.cache_policy
     assert isinstance(policy, StageKey)  # noqa: S101 - a stage has no other
-    return policy.compute_key(context, context.parameters, {})
+    return policy.key_of(context.parameters)

@@ -175,6 +175,7 @@ def _store_epoch(event: EpochDone, known: ResumeState, place: str, root: str) ->
     checkpoint = None
     if event.checkpoint is not None and event.sha256 is not None:
         artifact = write_checkpoint(root, event.checkpoint, event.sha256)
+        event.checkpoint.unlink()  # a long training would fill the disk with them
         checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact)
     state = f"{place}/state-{event.record.epoch}.pt"
     replace(state, event.state.read_bytes())

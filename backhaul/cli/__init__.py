@@ -16,7 +16,7 @@ from backhaul.cli.run import run
 from backhaul.cli.validate import validate
 from backhaul.errors import AwaitingLabelsError, InputError
 
-NOT_DONE, WRONG_INPUT = 1, 2
+WRONG_INPUT = 2
 
 app = typer.Typer(
     name="backhaul",
@@ -57,8 +57,8 @@ def main() -> None:
     try:
         app()
     except AwaitingLabelsError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
-        sys.exit(NOT_DONE)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"waiting for labels: {error}", markup=False)
     except InputError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             f"error: {error}", markup=False

@@ -29,5 +29,5 @@ def read_config(path: Path, overrides: list[str] | None) -> CampaignConfig:
     """Return the campaign; it may name modules beside its file or in the working directory."""
     for folder in (path.parent, Path.cwd()):
         if (place := str(folder.resolve())) not in sys.path:
-            sys.path.insert(0, place)
+            sys.path.append(place)
     return load_config(path, tuple(overrides or ()))

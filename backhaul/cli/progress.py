@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from backhaul.errors import InputError
+from backhaul.errors import AwaitingLabelsError, InputError
 from tasks.progress import terminal
 
 
@@ -25,7 +25,9 @@ class _OneLine(logging.Filter):
     """Leaves tracebacks out where one line, that of the final state, tells what to mend."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], InputError))
+        return not (
+            record.exc_info and isinstance(record.exc_info[1], InputError | AwaitingLabelsError)
+        )
 
 
 @contextmanager

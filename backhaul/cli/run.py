@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from rich.console import Console
 from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.tables import print_gains
 from backhaul.config import CampaignConfig
-from backhaul.errors import InputError
+from backhaul.errors import AwaitingLabelsError, InputError
 from backhaul.report.run import read_run
 
 
@@ -32,7 +33,7 @@ def run(
 
       backhaul run configs/bccd.yaml --set data.root=~/bccd --set seed=1 --name bccd-seed1
     """
-    overrides = [*(settings or []), *([f"name={name}"] if name else [])]
+    overrides = [*(settings or []), *([f"name={json.dumps(name)}"] if name else [])]
     campaign = read_config(config, overrides)
     prepare_prefect(campaign)
     try:
@@ -53,6 +54,8 @@ def run(
         state = flow(campaign, return_state=True)
     if state.is_failed() and state.name != "CompletedWithFailures":
         state.result()  # raises what ended the campaign
+    if not (folder / "run.json").exists():
+        raise AwaitingLabelsError(state.message)
     _show(folder)
     if state.is_failed():
         raise typer.Exit(1)
@@ -63,8 +66,7 @@ def prepare_prefect(config: CampaignConfig) -> None:
 
     Without a server of the user's, a temporary one keeps its database below the store's root.
     """
-    base = Path.cwd() if "://" in config.store else Path(config.store).expanduser()
-    internal = base.resolve() / ".backhaul"
+    internal = Path(config.store).resolve() / ".backhaul"
     internal.mkdir(parents=True, exist_ok=True)
     database = f"sqlite+aiosqlite:///{internal / 'prefect.db'}"
     for key, value in {

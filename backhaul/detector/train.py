@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from backhaul.detector import LIBRARY_ENVIRONMENT
@@ -32,8 +33,9 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
         assert process.stdin is not None  # noqa: S101 - Popen was given PIPE
         assert process.stdout is not None  # noqa: S101
         try:
-            process.stdin.write(job.model_dump_json().encode() + b"\n")
-            process.stdin.flush()
+            with suppress(BrokenPipeError):  # it ended at once; the reason is in its log
+                process.stdin.write(job.model_dump_json().encode() + b"\n")
+                process.stdin.flush()
             for line in process.stdout:
                 yield EVENTS.validate_json(line)
             process.stdin.close()

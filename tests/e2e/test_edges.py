@@ -15,14 +15,20 @@ ONE = {"methods": ["median-below-thresh"], "control": False, "batches__count": 1
 def test_nothing_detected_and_more_bandwidth_than_images(
     played: Any, in_process: Callable[[Path], Any]
 ) -> None:
-    """Images without any detection can be sent: otherwise nothing would ever be learned."""
+    """Images without any detection can be sent: otherwise nothing would ever be learned.
+
+    Both methods send all of them, so that they train on the same: it is done once.
+    """
+    both = ONE | {"methods": ["median-below-thresh", "random"]}
     config = played.place.config(
-        "blind", **ONE, bandwidth={"images": 99}, inference__conf_thres=0.99
+        "blind", **both, bandwidth={"images": 99}, inference__conf_thres=0.99
     )
     state = in_process(config)
     assert state.is_completed(), state.message
     run = played.place.run("blind")
     assert run.computed("init") == {"inference", "evaluation"}
+    trainings = [t for t in run.json["timings"] if t["stage"] == "training" and t["method"]]
+    assert sorted(t["cached"] for t in trainings) == [False, True, True]  # the first is "init"
     prefix = "median-below-thresh0"
     assert sorted(run.listed(f"{prefix}_sample_3.txt")) == sorted(run.listed("sample0.txt"))
     seen = pd.read_csv(run.folder / "output" / f"{prefix}_benchmark_avg_1_3.csv")
