@@ -105,7 +105,7 @@ def claim(config: CampaignConfig) -> str:
 
 def _identity(config: CampaignConfig) -> dict[str, Any]:
     """Return the config without what cannot change a result, and without digests of sources."""
-    left_out = {
+    left_out: Any = {
         "parallel": True,
         "store": True,
         "training": set(config.training.resources),
