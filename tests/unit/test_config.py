@@ -62,6 +62,8 @@ def test_set_wins_over_the_file(tmp_path: Path) -> None:
         ),
         ({"data": {"kind": "folder"}}, "data.folder.root: is missing"),
         ({"data": {"kind": "folder", "root": "x", "group_pattern": "a("}}, "not a regular"),
+        ({"store": "s3://bucket"}, "store: expected a folder"),
+        ({"training": {"device": "0,1"}}, "training.device"),
         ({"labelling": {"source": "nowhere:f"}}, "'nowhere' was not found on the import path"),
     ],
 )
@@ -124,3 +126,20 @@ def test_weights_are_never_fetched(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"training": {"model": "yolo11n.pt"}})
     with pytest.raises(InputError, match=r"training\.model: no checkpoint there"):
         load_config(path)
+
+
+def test_a_gpu_may_be_a_number_and_a_home_a_tilde(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL | {"store": "~/b"}), ("training.device=0",))
+    assert config.training.device == "0"
+    assert config.store == str(Path.home() / "b")
+
+
+def test_how_trainings_follow_one_another_is_not_what_one_training_depends_on(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, MINIMAL)
+    plain = load_config(path).training
+    other = load_config(path, ("training.retrain_max_epochs=9", "training.retrain_from=best"))
+    assert plain != other.training
+    assert plain.of_one_run == other.training.of_one_run
+    assert plain.of_one_run != load_config(path, ("training.lr0=0.5",)).training.of_one_run

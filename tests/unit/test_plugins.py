@@ -50,3 +50,12 @@ def test_a_worker_with_another_source_refuses(module: Path) -> None:
 def test_what_is_not_there_is_named(use: str, expected: str) -> None:
     with pytest.raises(ValidationError, match=expected):
         UserCode.model_validate(use)
+
+
+@pytest.mark.parametrize("source", ["def f(:", "import no_such_package_at_all", "1 / 0"])
+def test_a_module_that_cannot_be_imported_is_named_with_the_reason(
+    module: Path, source: str
+) -> None:
+    module.write_text(source, encoding="utf-8")
+    with pytest.raises(ValidationError, match="'users_own_module' cannot be imported: "):
+        UserCode.model_validate("users_own_module:double")
