@@ -64,7 +64,13 @@ def test_online_augmentation_is_off_unless_asked_for(scenes: Splits, tmp_path: P
 
 @pytest.mark.parametrize(
     ("model", "file"),
-    [("yolo11n", "yolo11n.yaml"), ("yolov3-tiny.yaml", "yolov3-tiny.yaml"), ("a.pt", "a.pt")],
+    [("yolo11n", "yolo11n.yaml"), ("yolov3-tiny.yaml", "yolov3-tiny.yaml")],
 )
 def test_a_bare_model_name_is_never_downloaded(model: str, file: str) -> None:
     assert model_file(Training(model=model).model) == file
+
+
+def test_a_checkpoint_of_the_users_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "own.pt"
+    path.write_bytes(b"weights")
+    assert model_file(Training(model=str(path)).model) == str(path)
