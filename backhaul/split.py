@@ -10,16 +10,16 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from backhaul.boxes import same_labels
 from backhaul.config import Batches, SplitFractions
 from backhaul.errors import InputError
 from backhaul.stratification import apportion, stratify
-from backhaul.types import BoolArray, FloatArray, ImageSet, IntArray, Splits
+from backhaul.types import BoolArray, ImageSet, IntArray, Splits
 
 Subset: TypeAlias = Literal["train", "valid", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "valid", "test")
 
 NOWHERE: Mapping[str, Subset] = MappingProxyType({})
-SAME_BOX = 1e-5  # normalised; label formats round to six decimals
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +171,9 @@ def leave_out_seen(pool: ImageSet, seen: ImageSet) -> tuple[ImageSet, tuple[str,
     for now, then in zip(repeated.table.itertuples(), earlier.table.itertuples(), strict=True):
         if now.labels is None or then.labels is None:
             continue
-        if not _same_labels(np.asarray(now.labels), np.asarray(then.labels)):
+        if not same_labels(np.asarray(now.labels), np.asarray(then.labels)):
             raise InputError(f"{now.uri}: the same image as {then.uri}, with other labels")
     return pool.where(~known), repeated.ids
-
-
-def _same_labels(labels: FloatArray, others: FloatArray) -> bool:
-    if labels.shape != others.shape:
-        return False
-    steps, other_steps = (np.round(boxes / SAME_BOX) for boxes in (labels, others))
-    in_order = labels[np.lexsort(steps.T[::-1])]
-    return bool(
-        np.allclose(in_order, others[np.lexsort(other_steps.T[::-1])], rtol=0, atol=SAME_BOX)
-    )
 
 
 def _by_id(images: ImageSet) -> ImageSet:

@@ -13,6 +13,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -43,13 +44,12 @@ def live_progress() -> Iterator[None]:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
-    rows: dict[str, object] = {}
+    rows: dict[str, TaskID] = {}
 
     def show(description: str, done: int, total: int) -> None:
         if description not in rows:
             rows[description] = bars.add_task(description, total=total)
-        row = rows[description]
-        bars.update(row, completed=done, total=total, visible=done < total)  # type: ignore[arg-type]
+        bars.update(rows[description], completed=done, total=total, visible=done < total)
 
     for handler in _console_handlers():
         handler.addFilter(_OneLine())

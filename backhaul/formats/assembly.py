@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
 import pandas as pd
 
+from backhaul.boxes import same_labels
 from backhaul.formats.report import DataReport, Problem
 from backhaul.images import ImageFile, OnProgress, UnreadableImageError, probe_all
 from backhaul.types import FloatArray, ImageSet
-
-SAME_BOX = 1e-5  # of the image's side; label files round to six decimals
 
 Labels: TypeAlias = tuple[FloatArray | None, list[Problem]]
 """Labels of an image, None if nobody labelled it, and what was wrong with them."""
@@ -65,18 +63,11 @@ def assemble(
 def _merge(first: _Row, second: _Row) -> Problem:
     if first.labels is None:
         first.labels = second.labels
-    elif second.labels is not None and not _same(first.labels, second.labels):
+    elif second.labels is not None and not same_labels(first.labels, second.labels):
         reason = f"same image as {first.file.path}, but other labels"
         return Problem(second.file.path, None, reason, "error")
     reason = f"same image as {first.file.path}, left out"
     return Problem(second.file.path, None, reason, "warning")
-
-
-def _same(labels: FloatArray, others: FloatArray) -> bool:
-    if labels.shape != others.shape:
-        return False
-    ordered, other = (rows[np.lexsort(np.round(rows, 4).T)] for rows in (labels, others))
-    return bool(np.allclose(ordered, other, rtol=0, atol=SAME_BOX))
 
 
 def _table(rows: list[_Row]) -> pd.DataFrame:
