@@ -45,6 +45,10 @@ def _field(name: str, field: FieldInfo) -> list[str]:
     parts = _parts(field.annotation)
     if not parts:
         return [*_comment(field.description, _bounds(field)), f"{name}: {_value(field)}"]
+    if field.default is None:
+        (part,) = parts
+        lines = [*_comment(field.description), f"{name}: null"]
+        return [*lines, *_commented([f"{name}:", *_indent(_fields(part))])]
     first, *others = parts
     lines = [*_comment(field.description or _summary(first)), f"{name}:"]
     lines += _indent(_fields(first))

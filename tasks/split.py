@@ -46,7 +46,7 @@ def arrange(
     if len(playable) < len(everything):
         left_out = len(everything) - len(playable)
         get_run_logger().warning("%d images without labels are left out", left_out)
-    first, pool = draw_initial(playable, initial.images, step.rng("initial"))
+    first, pool = draw_initial(playable, initial.images or len(playable), step.rng("initial"))
     parts = batches(pool, arriving, step.rng("batches"))
     sizes = {
         "images": len(everything),

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backhaul.report import gains
-from backhaul.report.run import read_run
+from backhaul.rundata import read_run
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "method": ("method", str),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backhaul.report import tables
-from backhaul.report.run import CONTROL, INIT
+from backhaul.rundata import CONTROL, INIT
 from backhaul.types import IntArray
 
 Figure: TypeAlias = dict[str, Any]

@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from backhaul.report import figures, pictures, tables, views, wording
 from backhaul.report.figures import Figure
 from backhaul.report.pictures import Album, RoundPictures
-from backhaul.report.run import CONTROL, INIT, Run, read_run
+from backhaul.rundata import CONTROL, INIT, Run, read_run
 
 
 @dataclass(frozen=True, slots=True)

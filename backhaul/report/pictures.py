@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import ImageOps
 
 from backhaul.images import is_turned, open_image
-from backhaul.report.run import Round
+from backhaul.rundata import Round
 
 THUMBNAIL_PX = 240
 JPEG_QUALITY = 72

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from backhaul.report.run import CONTROL, INIT, Round, TimingRecord
+from backhaul.rundata import CONTROL, INIT, Round, TimingRecord
 from backhaul.types import IntArray
 
 COMMON = "common"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from backhaul.report import tables
-from backhaul.report.run import INIT, KEYS, SUMMARY_NUMBERS, Round, Run, TrainingRecord
 from backhaul.report.wording import NONE, count, duration, number, plural, signed, size
+from backhaul.rundata import INIT, KEYS, SUMMARY_NUMBERS, Round, Run, TrainingRecord
 
 COUNTS = (
     "images_sent",

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from backhaul.report import tables
-from backhaul.report.run import CONTROL, RunRecord
+from backhaul.rundata import CONTROL, RunRecord
 
 NONE = "-"
 MINUTE_S, HOUR_S = 60, 3600

@@ -16,7 +16,7 @@ from backhaul.report.pictures import (
     round_pictures,
     shown_rounds,
 )
-from backhaul.report.run import Round
+from backhaul.rundata import Round
 
 COLUMNS = ["file", "detected", "actual", "conf", "conf_std", "hit", "x1", "y1", "x2", "y2"]
 

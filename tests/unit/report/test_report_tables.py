@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backhaul.report import gains
-from backhaul.report.run import TimingRecord
 from backhaul.report.tables import (
     best_method,
     class_balance,
@@ -21,6 +20,7 @@ from backhaul.report.tables import (
     per_class,
     stage_times,
 )
+from backhaul.rundata import TimingRecord
 
 
 def summary(*rows: tuple[object, ...]) -> pd.DataFrame:

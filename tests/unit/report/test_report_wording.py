@@ -3,8 +3,8 @@ import math
 import pandas as pd
 import pytest
 
-from backhaul.report.run import RunRecord
 from backhaul.report.wording import duration, headline, number, plural, size
+from backhaul.rundata import RunRecord
 
 RECORD = RunRecord(
     name="a", state="completed", config={"seed": 3}, class_names=(), started="", methods={}

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from backhaul.report.run import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
+from backhaul.rundata import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
 
 NASTY = "</script><script>alert('x')</script> & \"q\""
 TEST_SETS = ("common", "old_test", "new_test", "mix_test", "next_batch")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backhaul.errors import InputError
-from backhaul.report.run import read_run
+from backhaul.rundata import read_run
 
 
 def test_reads_what_a_run_wrote(fake_run: Callable[..., Any]) -> None:

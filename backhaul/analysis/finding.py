@@ -1,0 +1,100 @@
+"""A finding: a table and charts of it, in a form that every reader can draw."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+FOLDER = "analysis"
+"""Where findings lie in a run's folder."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mark(_Value):
+    """A vertical line across a chart, for example where a batch begins."""
+
+    x: float
+    label: str = ""
+
+
+class Series(_Value):
+    """One entry of the legend.
+
+    Args:
+        name: Name in the legend.
+        x: Positions; words for bars of categories.
+        y: Values; None leaves a gap.
+        kind: How it is drawn.
+        low: Lower edge of a band around `y`; empty = no band.
+        high: Upper edge of the band.
+        labels: Words at the points; empty = none.
+    """
+
+    name: str
+    x: tuple[float | str, ...]
+    y: tuple[float | None, ...]
+    kind: Literal["line", "points", "bars"] = "line"
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class Chart(_Value):
+    """Series over one pair of axes."""
+
+    title: str
+    x_title: str
+    y_title: str
+    series: tuple[Series, ...]
+    marks: tuple[Mark, ...] = ()
+
+
+class Finding(_Value):
+    """One analysis of a run.
+
+    Args:
+        name: Stem of its files; lower case, digits, ``-`` and ``_``.
+        title: What it shows, in words.
+        note: How to read it: what was measured on what.
+        columns: Columns of the table.
+        rows: Its rows; None for what is missing.
+        charts: Charts of it.
+    """
+
+    name: str
+    title: str
+    note: str = ""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[float | int | str | bool | None, ...], ...]
+    charts: tuple[Chart, ...] = ()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table; a column without words is numeric."""
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+
+
+def cells(table: pd.DataFrame) -> tuple[tuple[float | int | str | bool | None, ...], ...]:
+    """Return the rows of `table` as plain values; what is missing or not finite is None."""
+    plain = table.astype(object).where(table.notna(), None)
+    return tuple(tuple(_plain(v) for v in row) for row in plain.itertuples(index=False))
+
+
+def _plain(value: Any) -> float | int | str | bool | None:
+    item = value.item() if hasattr(value, "item") else value
+    if isinstance(item, float):
+        return item if math.isfinite(item) else None
+    return item if item is None or isinstance(item, str | bool | int) else str(item)
+
+
+def read_findings(run_folder: Path) -> tuple[Finding, ...]:
+    """Return the findings that were written into a run's folder, by name."""
+    files = sorted((run_folder / FOLDER).glob("*.json"))
+    return tuple(Finding.model_validate_json(path.read_bytes()) for path in files)

@@ -1,0 +1,102 @@
+"""A whole campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from backhaul.config.data import Batches, Data, InitialSet, Start
+from backhaul.config.part import Part, PositiveInt
+from backhaul.config.stages import (
+    Augmentation,
+    Cropping,
+    Evaluation,
+    Inference,
+    Labelling,
+    Mixing,
+)
+from backhaul.config.training import NoStopping, Stopping, Training
+from backhaul.sampling import Method, NoNewData
+from backhaul.types import Bandwidth
+
+
+class CampaignConfig(Part):
+    """A campaign: one data set, one detector, several sampling methods, batch after batch."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run and of its folder"
+    )
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="play the campaign once with each of these seeds; empty = with `seed`"
+    )
+    store: str = Field(
+        ".",
+        description="root of the store: a folder; it gets runs/NAME, and objects in .backhaul",
+    )
+    parallel: PositiveInt = Field(2, description="methods that run side by side")
+    data: Data
+    lists: Path | None = Field(
+        None,
+        description="folder with lists of images of an earlier run (init_train.txt, "
+        "sample0.txt, ...) that say what is initial and what arrives when; null = drawn",
+    )
+    initial: InitialSet = InitialSet()
+    start: Start | None = Field(
+        None, description="a trained checkpoint to start from; null = train the initial model"
+    )
+    batches: Batches = Batches()
+    bandwidth: Bandwidth = Field(description="what one batch may send home")
+    methods: tuple[Method, ...] = Field(description="sampling methods to compare")
+    control: bool = Field(True, description="also run the control arm no-new-data")
+    cropping: Cropping = Cropping()
+    augmentation: Augmentation = Augmentation()
+    training: Training = Training()
+    stopping: Stopping = NoStopping()
+    inference: Inference = Inference()
+    labelling: Labelling = Labelling()
+    mixing: Mixing = Mixing()
+    evaluation: Evaluation = Evaluation()
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("expected a folder; object stores are not supported yet")
+        return str(Path(value).expanduser())
+
+    @property
+    def arms(self) -> tuple[Method, ...]:
+        """What is run side by side: the methods, and the control arm if there is one."""
+        return (*self.methods, NoNewData()) if self.control else self.methods
+
+    @field_validator("methods")
+    @classmethod
+    def _check_any_method(cls, value: tuple[Method, ...]) -> tuple[Method, ...]:
+        if not value:  # min_length would also complain where all that is given is wrong
+            raise ValueError("expected at least one")
+        return value
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        labels = [method.label for method in self.arms]
+        repeated = sorted({label for label in labels if labels.count(label) > 1})
+        if repeated:
+            raise ValueError(
+                f"methods: label {repeated[0]!r} is given twice; set another label"
+            )
+        reserved = {"init", "sample"} & set(labels)
+        if reserved:
+            raise ValueError(f"methods: label {min(reserved)!r} is reserved for files of a run")
+        return self
+
+    @model_validator(mode="after")
+    def _check_strip(self) -> Self:
+        strip = getattr(self.stopping, "strip_len", self.training.evaluation_interval)
+        if strip % self.training.evaluation_interval:
+            raise ValueError(
+                "stopping.strip_len must be a multiple of training.evaluation_interval"
+            )
+        return self

@@ -1,0 +1,133 @@
+"""How the detector is trained, and when a training stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, field_validator
+
+from backhaul.config.part import Part, PositiveInt
+from backhaul.plugins import UserCode
+from backhaul.types import Probability
+
+
+class Training(Part):
+    """How the detector is trained (Ultralytics)."""
+
+    resources: ClassVar[frozenset[str]] = frozenset({"device", "n_cpu", "threads", "mlflow"})
+    """Fields that say with what it is computed, not what: they enter no cache key."""
+
+    model: str = Field(
+        "yolo11n",
+        description="model name or YAML (yolov3-tiny, yolo11n, yolo26n, ...), or a .pt",
+    )
+    max_epochs: PositiveInt = Field(50, description="most epochs of the initial training")
+    retrain_max_epochs: PositiveInt | None = Field(
+        None, description="most epochs of a retraining; null = max_epochs"
+    )
+    retrain_from: Literal["last", "best"] = Field(
+        "last", description="checkpoint a retraining starts from, and the one that is evaluated"
+    )
+    img_size: int = Field(640, ge=32, multiple_of=32, description="side of the input, pixels")
+    batch_size: PositiveInt = Field(16, description="images of one step")
+    gradient_accumulations: PositiveInt = Field(
+        1, description="batches whose gradients are summed before the optimizer steps"
+    )
+    optimizer: Literal["SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSprop"] = Field(
+        "AdamW", description="optimizer"
+    )
+    lr0: float = Field(0.002, gt=0, description="learning rate at the start of each training")
+    lrf: float = Field(
+        0.1, gt=0, le=1, description="learning rate at the end, as a fraction of lr0"
+    )
+    momentum: Probability = Field(0.9, description="momentum, or beta1 of the Adam family")
+    weight_decay: float = Field(0.0005, ge=0, description="weight decay")
+    warmup_epochs: float = Field(
+        1.0, ge=0, description="epochs in which the learning rate rises"
+    )
+    clip: float = Field(10.0, gt=0, description="greatest norm of the gradient")
+    multiscale: float = Field(
+        0.0, ge=0, lt=1, description="sides vary by this fraction of img_size; 0 = fixed"
+    )
+    evaluation_interval: PositiveInt = Field(1, description="epochs between validations")
+    checkpoint_interval: PositiveInt = Field(1, description="epochs between checkpoints")
+    logs_per_epoch: int = Field(
+        0, ge=0, description="times the training loss is logged an epoch"
+    )
+    online_augmentation: bool = Field(
+        False, description="Ultralytics' own mosaic, HSV, flips and erasing while training"
+    )
+    threads: PositiveInt = Field(2, description="CPU threads of one training")
+    n_cpu: int = Field(0, ge=0, description="data loading processes of one training (GPU only)")
+    detector: UserCode | None = Field(
+        None,
+        description="module:Class with train and predict, in place of Ultralytics; null = "
+        "Ultralytics",
+    )
+    mlflow: bool = Field(
+        False, description="log trainings to MLflow, as MLFLOW_TRACKING_URI says"
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|\d+)$",
+        coerce_numbers_to_str=True,
+        description="auto, cpu, or a GPU's number",
+    )
+    amp: Literal[False, "bf16"] = Field(False, description="mixed precision on a GPU")
+
+    @property
+    def of_one_run(self) -> Training:
+        """The settings without those that say how trainings follow one another."""
+        return self.model_copy(
+            update={"max_epochs": 1, "retrain_max_epochs": None, "retrain_from": "last"}
+        )
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: str) -> str:
+        if value.endswith(".pt") and not Path(value).expanduser().is_file():
+            raise ValueError("no checkpoint there, and weights are never downloaded")
+        return str(Path(value).expanduser())
+
+
+class NoStopping(Part):
+    """Train for all epochs."""
+
+    kind: Literal["none"] = "none"
+
+
+class UpStopping(Part):
+    """UP_s: stop after `successions` strips in a row, each with a higher loss than before."""
+
+    kind: Literal["up"] = "up"
+    strip_len: PositiveInt = Field(5, description="epochs of a strip")
+    successions: PositiveInt = Field(3, description="strips in a row with an increase")
+
+
+class GlStopping(Part):
+    """GL_alpha: stop when the loss is `alpha` percent above its minimum so far."""
+
+    kind: Literal["gl"] = "gl"
+    alpha: float = Field(5.0, gt=0, description="generalisation loss, percent")
+
+
+class PqStopping(Part):
+    """PQ_alpha: stop when generalisation loss over training progress exceeds `alpha`."""
+
+    kind: Literal["pq"] = "pq"
+    alpha: float = Field(0.75, gt=0, description="generalisation loss over progress")
+    strip_len: Annotated[int, Field(ge=2)] = Field(5, description="epochs of a strip")
+
+
+class UserStopping(Part):
+    """A criterion of the user's: a class with ``stop(train_losses, valid_losses) -> bool``."""
+
+    kind: Literal["user"] = "user"
+    criterion: UserCode = Field(description="module:Class")
+
+
+Stopping: TypeAlias = Annotated[
+    NoStopping | UpStopping | GlStopping | PqStopping | UserStopping,
+    Field(discriminator="kind"),
+]
