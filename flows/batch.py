@@ -7,13 +7,14 @@ from prefect import flow
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
 from backhaul.sampling import Method
-from flows.setting import Setting, ensemble, known_truth, label, step_of
+from flows.arguments import ensemble, known_truth, label, step_of
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
 from tasks.inference import infer
 from tasks.mixing import merge_seen, mix_splits
 from tasks.records import RoundRecord, Standing
 from tasks.sampling import Sent, select_images
+from tasks.setting import Setting
 from tasks.split import nothing_new, split_images
 from tasks.stages import Step, timed
 from tasks.training import TrainingResult, digest_of_model, train_detector

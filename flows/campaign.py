@@ -11,19 +11,16 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError
 from backhaul.report import write_report
 from backhaul.sampling import Method
 from flows.initial_training import initial_training
 from flows.method import method
-from flows.setting import Setting, label, step_of
-from tasks.data import data_folder, fingerprint, read_data
-from tasks.evaluation import common_test_set, old_test_set
-from tasks.records import RoundRecord, write_record
+from flows.preparation import prepare
+from tasks.records import RoundRecord, write_record, write_setting
 from tasks.runfolder import MethodOutcome, Overview, claim, write_overview, write_round
-from tasks.split import Arrangement, arrange, split_images
+from tasks.setting import Setting
 from tasks.stages import timed
 
 
@@ -38,11 +35,12 @@ def campaign(config: CampaignConfig) -> State[None]:
     folder = claim(config)
     try:
         with timed() as timings:
-            setting, arrangement, splits = _prepare(config)
+            setting, arrangement, splits = prepare(config)
     except AwaitingLabelsError as error:
         return Completed(name="AwaitingLabels", message=f"held-out images: {error}")
     overview = Overview.begin(config, arrangement, timings)
     write_overview(folder, overview)
+    write_setting(folder, setting)
     first = initial_training(config, setting, splits)
     write_record(folder, first)
     write_round(folder, first)
@@ -63,22 +61,6 @@ def _state(overview: Overview) -> State[None]:
             return Completed(name="AwaitingLabels", message=message)
         case _:
             return Failed(name="CompletedWithFailures", message=message)
-
-
-def _prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
-    step = step_of(config)
-    folder = data_folder(config.data, config.store)
-    dataset = read_data(folder, fingerprint=fingerprint(folder), step=step).images
-    arrangement = arrange(dataset, config.initial, config.batches, config.labelling, step=step)
-    splits = split_images(arrangement.initial, None, config.initial.fractions, step=step)
-    held_out = label(arrangement.holdout, config, dataset, step)
-    setting = Setting(
-        dataset=dataset,
-        batches=arrangement.batches,
-        common=common_test_set(splits, held_out, step=step),
-        old_test=old_test_set(splits, step=step),
-    )
-    return setting, arrangement, splits
 
 
 def _play(

@@ -6,11 +6,12 @@ from prefect import flow
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
-from flows.setting import Setting, ensemble, known_truth, step_of
+from flows.arguments import ensemble, known_truth, step_of
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
 from tasks.records import INITIAL, RoundRecord, Standing
+from tasks.setting import Setting
 from tasks.stages import timed
 from tasks.training import digest_of_model, train_detector
 

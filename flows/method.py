@@ -7,9 +7,9 @@ from prefect import flow
 from backhaul.config import CampaignConfig
 from backhaul.sampling import Method
 from flows.batch import batch
-from flows.setting import Setting
 from tasks.records import Standing, forget_records, run_folder, write_record
 from tasks.runfolder import write_round
+from tasks.setting import Setting
 
 
 @flow(name="method", flow_run_name="method-{method.label}")

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
+from backhaul.errors import InputError
 from tasks.sampling import Sent
+from tasks.setting import Setting
 from tasks.stages import Timing
 from tasks.store import absolute, replace
 from tasks.training import TrainingResult
@@ -106,3 +108,20 @@ def read_records(folder: str) -> list[RoundRecord]:
     return sorted(
         found, key=lambda r: (r.batch is not None, r.method, -1 if r.batch is None else r.batch)
     )
+
+
+def write_setting(folder: str, setting: Setting) -> None:
+    """Keep what all methods of a run are put through."""
+    replace(f"{folder}/setting.json", setting.model_dump_json(indent=1).encode())
+
+
+def read_setting(folder: str) -> Setting:
+    """Return what all methods of a run are put through.
+
+    Raises:
+        InputError: If the run was not prepared yet.
+    """
+    fs, path = fsspec.core.url_to_fs(f"{folder}/setting.json")
+    if not fs.exists(path):
+        raise InputError(f"{folder}: no setting.json: expected a run that has begun")
+    return Setting.model_validate_json(fs.cat_file(path))

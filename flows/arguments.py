@@ -1,8 +1,6 @@
-"""What all methods of a campaign share."""
+"""How the parts of a config become the arguments of stages."""
 
 from __future__ import annotations
-
-from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
@@ -11,24 +9,6 @@ from backhaul.fusion import ensemble_epochs
 from backhaul.plugins import UserCode
 from tasks.labelling import label_existing, label_with
 from tasks.stages import Step
-
-
-class Setting(BaseModel):
-    """The play that all methods are put through.
-
-    Args:
-        dataset: All images with the labels of the data set.
-        batches: The batches, in order, without labels.
-        common: The test set on which methods are ranked.
-        old_test: The initial test set.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dataset: Artifact
-    batches: tuple[Artifact, ...]
-    common: Artifact
-    old_test: Artifact
 
 
 def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) -> Step:

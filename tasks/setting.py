@@ -1,0 +1,25 @@
+"""What all methods of a campaign share."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+
+
+class Setting(BaseModel):
+    """The play that all methods are put through.
+
+    Args:
+        dataset: All images with the labels of the data set.
+        batches: The batches, in order, without labels.
+        common: The test set on which methods are ranked.
+        old_test: The initial test set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: Artifact
+    batches: tuple[Artifact, ...]
+    common: Artifact
+    old_test: Artifact
