@@ -44,7 +44,9 @@ def _apply(data: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override}: expected KEY=VALUE, for example --set seed=3")
     *parents, last = key.split(".")
     for parent in parents:
-        data = data.setdefault(parent, {})
+        if data.get(parent) is None:
+            data[parent] = {}
+        data = data[parent]
         if not isinstance(data, dict):
             raise InputError(f"--set {override}: {parent} has no keys of its own")
     try:

@@ -18,7 +18,7 @@ from backhaul.sampling import Method
 from flows.initial_training import initial_training
 from flows.method import method
 from flows.preparation import prepare
-from tasks.records import RoundRecord, write_record, write_setting
+from tasks.records import RoundRecord, run_folder, write_record, write_setting
 from tasks.runfolder import MethodOutcome, Overview, claim, write_overview, write_round
 from tasks.setting import Setting
 from tasks.stages import timed
@@ -31,7 +31,11 @@ def campaign(config: CampaignConfig) -> State[None]:
     A method that fails leaves the others alone; the campaign then ends Failed, named
     CompletedWithFailures. One that waits for labels does not fail: the campaign then ends
     Completed, named AwaitingLabels. A second start computes only what is missing.
+
+    With several seeds this is a campaign a seed, one after the other, and a page of them all.
     """
+    if config.seeds:
+        return _with_each_seed(config)
     folder = claim(config)
     try:
         with timed() as timings:
@@ -49,6 +53,16 @@ def campaign(config: CampaignConfig) -> State[None]:
     write_overview(folder, ended)
     write_report(Path(folder))
     return _state(ended)
+
+
+def _with_each_seed(config: CampaignConfig) -> State[None]:
+    states: list[State[None]] = [campaign(each, return_state=True) for each in config.each_seed]
+    folder = Path(run_folder(config.store, config.name))
+    if any((folder / f"seed{k}" / "run.json").exists() for k in config.seeds):
+        write_report(folder)
+    worst = min(states, key=lambda state: (state.is_completed(), state.name == "Completed"))
+    messages = [f"seed {k}: {s.message}" for k, s in zip(config.seeds, states, strict=True)]
+    return worst.model_copy(update={"message": "; ".join(messages)})
 
 
 def _state(overview: Overview) -> State[None]:

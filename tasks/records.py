@@ -76,6 +76,14 @@ class RoundRecord(BaseModel):
         """What the names of this round's files begin with."""
         return self.method if self.batch is None else f"{self.method}{self.batch}"
 
+    @property
+    def new_checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Those that this round added to the model's past, oldest first."""
+        if self.training is None:
+            return self.standing.checkpoints if self.batch is None else ()
+        made = set(self.training.checkpoints)
+        return tuple(c for c in self.standing.checkpoints if c in made)
+
 
 def run_folder(root: str, name: str) -> str:
     """Return where the folder of a run lies."""

@@ -146,10 +146,9 @@ def write_round(folder: str, record: RoundRecord) -> None:
         steps = read_value(pd.DataFrame, record.training.steps)
         if len(steps):
             _write_csv(f"{folder}/logs/{record.prefix}_steps.csv", steps)
-        carried_on = set(record.training.checkpoints) & set(record.standing.checkpoints)
-        for checkpoint in carried_on:
-            name = f"{record.method}_ckpt_{checkpoint.epoch}.pt"
-            _place(checkpoint.artifact, f"{folder}/checkpoints/{name}")
+    for checkpoint in record.new_checkpoints:
+        name = f"{record.method}_ckpt_{checkpoint.epoch}.pt"
+        _place(checkpoint.artifact, f"{folder}/checkpoints/{name}")
 
 
 def _write_sent(folder: str, record: RoundRecord) -> None:

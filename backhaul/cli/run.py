@@ -14,7 +14,6 @@ from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.tables import print_gains
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError, InputError
-from backhaul.rundata import read_run
 
 
 def run(
@@ -24,6 +23,22 @@ def run(
         str | None,
         typer.Option(help="Name of the run, and of its folder.", show_default="the config's"),
     ] = None,
+    reload: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Start from this checkpoint (a file or s3:// address), not from a training.",
+            show_default="the config's",
+        ),
+    ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs behind the checkpoint.",
+            show_default="the number that ends its name",
+        ),
+    ] = None,
 ) -> None:
     """Run a campaign on this machine; a second start goes on where the first one stopped.
 
@@ -31,13 +46,20 @@ def run(
 
       backhaul run configs/quickstart.yaml
 
-      backhaul run configs/bccd.yaml --set data.root=~/bccd --set seed=1 --name bccd-seed1
+      backhaul run configs/bccd.yaml --set data.root=~/bccd --set seeds=[0,1,2]
+
+      backhaul run cars.yaml --name second --reload runs/first/checkpoints/init_ckpt_50.pt
     """
-    overrides = [*(settings or []), *([f"name={json.dumps(name)}"] if name else [])]
+    if epoch is not None and reload is None:
+        raise InputError("--epoch: says how old the checkpoint of --reload is; give that too")
+    given = {"name": name, "start.checkpoint": reload, "start.epoch": epoch}
+    wins = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    overrides = [*(settings or []), *wins]
     campaign = read_config(config, overrides)
     prepare_prefect(campaign)
     try:
         from flows.campaign import campaign as flow
+        from tasks.records import run_folder
         from tasks.runfolder import claim
     except ModuleNotFoundError as error:
         if error.name not in ("flows", "tasks"):
@@ -45,7 +67,8 @@ def run(
         raise InputError(
             "the flows were not found: run from a checkout installed with pip install -e ."
         ) from None
-    folder = Path(claim(campaign))
+    for each in campaign.each_seed:
+        claim(each)
     from backhaul.cli.progress import live_progress
     from tasks.server import start_temporary_server
 
@@ -54,9 +77,10 @@ def run(
         state = flow(campaign, return_state=True)
     if state.is_failed() and state.name != "CompletedWithFailures":
         state.result()  # raises what ended the campaign
-    if not (folder / "run.json").exists():
+    folder = Path(run_folder(campaign.store, campaign.name))
+    if not (folder / "report.html").exists():
         raise AwaitingLabelsError(state.message)
-    _show(folder)
+    _show(campaign, folder)
     if state.is_failed():
         raise typer.Exit(1)
 
@@ -80,14 +104,15 @@ def prepare_prefect(config: CampaignConfig) -> None:
         os.environ.setdefault(key, value)
 
 
-def _show(folder: Path) -> None:
+def _show(campaign: CampaignConfig, folder: Path) -> None:
     console = Console()
     print_gains(console, folder)
-    for label, method in read_run(folder).record.methods.items():
-        if method.state != "completed":
-            console.print(
-                f"{label} {method.state}: {method.error}", markup=False, soft_wrap=True
-            )
+    for part in [folder / f"seed{k}" for k in campaign.seeds] or [folder]:
+        record = read_run(part).record
+        for label, method in record.methods.items():
+            if method.state != "completed":
+                text = f"{record.name}: {label} {method.state}: {method.error}"
+                console.print(text, markup=False, soft_wrap=True)
     report = folder / "report.html"
     shown = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
     console.print(f"report: {shown}", highlight=False, soft_wrap=True)

@@ -26,7 +26,8 @@ class CampaignConfig(Part):
     """A campaign: one data set, one detector, several sampling methods, batch after batch."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run and of its folder"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?$",
+        description="name of the run and of its folder; NAME/seed3 joins the seeds of NAME",
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
@@ -72,6 +73,21 @@ class CampaignConfig(Part):
         """What is run side by side: the methods, and the control arm if there is one."""
         return (*self.methods, NoNewData()) if self.control else self.methods
 
+    @property
+    def each_seed(self) -> tuple[CampaignConfig, ...]:
+        """The campaigns that this one stands for: one a seed, each in a folder of its own."""
+        return tuple(
+            self.model_copy(update={"name": f"{self.name}/seed{k}", "seed": k, "seeds": ()})
+            for k in self.seeds
+        ) or (self,)
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a seed is given twice")
+        return value
+
     @field_validator("methods")
     @classmethod
     def _check_any_method(cls, value: tuple[Method, ...]) -> tuple[Method, ...]:
@@ -90,6 +106,12 @@ class CampaignConfig(Part):
         reserved = {"init", "sample"} & set(labels)
         if reserved:
             raise ValueError(f"methods: label {min(reserved)!r} is reserved for files of a run")
+        return self
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if self.seeds and "/" in self.name:
+            raise ValueError("name: a run of several seeds is not one of the seeds of another")
         return self
 
     @model_validator(mode="after")

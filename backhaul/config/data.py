@@ -108,6 +108,11 @@ class Start(Part):
         None, description="epochs behind it; null = the number that ends its name"
     )
 
+    @field_validator("checkpoint")
+    @classmethod
+    def _expand_checkpoint(cls, value: str) -> str:
+        return value if "://" in value else str(Path(value).expanduser().resolve())
+
 
 class Batches(SplitFractions):
     """How the other images arrive, and how those that were sent are split."""

@@ -1,0 +1,113 @@
+"""Take trained checkpoints from outside, in place of the initial training."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from botocore.exceptions import ClientError, NoCredentialsError
+from prefect import get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.config import Start, Training
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.detector.start import checked_digest
+from backhaul.errors import InputError
+from backhaul.types import ImageSet
+from tasks.records import INITIAL
+from tasks.stages import Step, stage
+from tasks.store import local_path, read_value, write_checkpoint
+
+NUMBERED = re.compile(r"(?P<prefix>.+)_ckpt_(?P<epoch>\d+)\.pt")
+
+
+class GivenCheckpoint(BaseModel):
+    """A checkpoint of the user's.
+
+    Args:
+        uri: Where it lies.
+        epoch: Epochs behind it.
+        fingerprint: What the file system says of its content: it changes when the file does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    epoch: int
+    fingerprint: str
+
+
+def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
+    """Return the checkpoint to start from and the older ones beside it, oldest first.
+
+    Older ones have the same prefix, or are of the initial training.
+
+    Raises:
+        InputError: If there is no such file, or nothing says how many epochs are behind it.
+    """
+    place = f"start.checkpoint: {start.checkpoint}"
+    fs, path = fsspec.core.url_to_fs(start.checkpoint)
+    folder, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
+    beside = _list(fs, folder, place)
+    if name not in beside:
+        raise InputError(f"{place}: no such file")
+    numbered = NUMBERED.fullmatch(name)
+    if start.epoch is None and numbered is None:
+        raise InputError(
+            f"{place}: its name does not end in _ckpt_EPOCH.pt: set start.epoch, or --epoch, "
+            "to the number of epochs behind it"
+        )
+    epoch = start.epoch or int(numbered["epoch"] if numbered else 0)
+    older = _older(beside, numbered["prefix"], epoch) if numbered else {}
+    return tuple(
+        GivenCheckpoint(
+            uri=fs.unstrip_protocol(f"{folder}/{file}"),
+            epoch=number,
+            fingerprint=fs.ukey(f"{folder}/{file}"),
+        )
+        for number, file in [*sorted(older.items()), (epoch, name)]
+    )
+
+
+def _list(fs: Any, folder: str, place: str) -> set[str]:
+    """Return the names of the files in a folder, or under a prefix of an object store."""
+    try:
+        return {PurePosixPath(item).name for item in fs.ls(folder, detail=False)}
+    except FileNotFoundError:
+        raise InputError(f"{place}: no such folder or bucket") from None
+    except (OSError, ClientError, NoCredentialsError) as error:
+        raise InputError(f"{place}: cannot be listed: {error}") from None
+
+
+def _older(names: set[str], prefix: str, epoch: int) -> dict[int, str]:
+    """Return the files of earlier epochs, those of `prefix` before those of the initial one."""
+    matches = [m for name in sorted(names) if (m := NUMBERED.fullmatch(name))]
+    files = {
+        int(m["epoch"]): m.string
+        for p in (INITIAL, prefix)
+        for m in matches
+        if m["prefix"] == p
+    }
+    return {number: file for number, file in files.items() if number < epoch}
+
+
+@stage("start", random=False)
+def take_checkpoints(
+    given: tuple[GivenCheckpoint, ...], images: Artifact, training: Training, *, step: Step
+) -> tuple[Checkpoint, ...]:
+    """Store the user's checkpoints; classes and architecture must be those of the campaign."""
+    classes = read_value(ImageSet, images).class_names
+    taken = []
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+        for checkpoint in given:
+            path = local_path(checkpoint.uri, Path(name))
+            digest = checked_digest(path, classes, training)
+            artifact = write_checkpoint(step.root, path, digest)
+            taken.append(Checkpoint(epoch=checkpoint.epoch, artifact=artifact))
+    epochs = [checkpoint.epoch for checkpoint in taken]
+    get_run_logger().info("starts from %s, with epochs %s", given[-1].uri, epochs)
+    return tuple(taken)
