@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -56,7 +57,7 @@ def campaign(config: CampaignConfig) -> State[None]:
 
 
 def _with_each_seed(config: CampaignConfig) -> State[None]:
-    states: list[State[None]] = [campaign(each, return_state=True) for each in config.each_seed]
+    states: list[Any] = [campaign(each, return_state=True) for each in config.each_seed]
     folder = Path(run_folder(config.store, config.name))
     if any((folder / f"seed{k}" / "run.json").exists() for k in config.seeds):
         write_report(folder)

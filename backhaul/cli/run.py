@@ -14,6 +14,7 @@ from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.tables import print_gains
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError, InputError
+from backhaul.rundata import read_run
 
 
 def run(
