@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -121,7 +121,12 @@ def draw_initial(
     return images.where(chosen), images.where(~chosen)
 
 
-def batches(pool: ImageSet, arriving: Batches, rng: np.random.Generator) -> Arrivals:
+def batches(
+    pool: ImageSet,
+    arriving: Batches,
+    rng: np.random.Generator,
+    known_groups: Container[str] = (),
+) -> Arrivals:
     """Let the images of `pool` arrive in random order, not stratified.
 
     The holdout is taken first and in whole groups, since later images of its groups would give
@@ -133,17 +138,21 @@ def batches(pool: ImageSet, arriving: Batches, rng: np.random.Generator) -> Arri
         pool: Images to hand out. Their order does not matter.
         arriving: Size and number of the batches.
         rng: The only source of randomness.
+        known_groups: Groups that are trained on already, and so are never held out.
 
     Raises:
         InputError: If the pool is too small for the holdout and the batches, at least one.
     """
     pool = _by_id(pool)
+    rows = _rows(pool)
+    free = np.array([group is None or group not in known_groups for group in rows.group], bool)
     size, wanted = arriving.sampling_batch, arriving.holdout_batches * arriving.sampling_batch
-    if wanted > len(pool):
+    available = int(rows.n_images[free].sum())
+    if wanted > available:
         raise InputError(
-            f"batches.holdout_batches: {wanted} images are held out, the pool has {len(pool)}"
+            f"batches.holdout_batches: {wanted} images are held out, the pool has {available}"
         )
-    held = _draw_groups(_rows(pool), wanted, rng)
+    held = _draw_groups(rows, free, wanted, rng)
     order = rng.permutation(np.flatnonzero(~held))
     n_batches = arriving.count or max(len(order) // size, 1)
     if n_batches * size > len(order):
@@ -215,12 +224,15 @@ def _rows(images: ImageSet) -> _Rows:
     return _Rows(known, of_image.astype(np.int64), labels, n_images)
 
 
-def _draw_groups(rows: _Rows, n_images: int, rng: np.random.Generator) -> BoolArray:
-    """Return which images are drawn: whole groups, as near to `n_images` as a prefix comes."""
+def _draw_groups(
+    rows: _Rows, free: BoolArray, n_images: int, rng: np.random.Generator
+) -> BoolArray:
+    """Return which images are drawn: free groups, as near to `n_images` as a prefix comes."""
     order = rng.permutation(len(rows.group))
+    order = order[free[order]]
     if n_images == 0:
         return np.zeros(len(rows.of_image), dtype=bool)
     ends = np.cumsum(rows.n_images[order])
-    drawn = np.zeros(len(order), dtype=bool)
+    drawn = np.zeros(len(rows.group), dtype=bool)
     drawn[order[: int(np.argmin(np.abs(ends - n_images))) + 1]] = True
     return drawn[rows.of_image]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig
+from backhaul.config import CampaignConfig, FolderData
 from flows.arguments import label, step_of
-from tasks.data import data_folder, fingerprint, read_data
+from tasks.data import data_folder, fingerprint, join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
 from tasks.setting import Setting
 from tasks.split import Arrangement, arrange, split_images
+from tasks.stages import Step
 
 
 def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
     """Return what methods share, how the data are played, and the initial splits."""
     step = step_of(config)
-    folder = data_folder(config.data, config.store)
-    dataset = read_data(folder, fingerprint=fingerprint(folder), step=step).images
-    arrangement = arrange(dataset, config.initial, config.batches, config.labelling, step=step)
+    dataset = _read(data_folder(config.data, config.store), step)
+    own = None if config.initial.data is None else _read(config.initial.data, step)
+    if own is not None:
+        dataset = join_data(dataset, own, step=step)
+    arrangement = arrange(
+        dataset, own, config.initial, config.batches, config.labelling, step=step
+    )
     splits = split_images(arrangement.initial, None, config.initial.fractions, step=step)
     held_out = label(arrangement.holdout, config, dataset, step)
     setting = Setting(
@@ -26,3 +31,7 @@ def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
         old_test=old_test_set(splits, step=step),
     )
     return setting, arrangement, splits
+
+
+def _read(data: FolderData, step: Step) -> Artifact:
+    return read_data(data, fingerprint=fingerprint(data), step=step).images

@@ -12,11 +12,14 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.artifacts import Artifact
 from backhaul.config import DigitsData, FolderData
 from backhaul.digits import write_scenes
+from backhaul.errors import InputError
 from backhaul.formats import read, sources
+from backhaul.split import leave_out_seen
+from backhaul.types import ImageSet, concat
 from tasks.caching import content_digest
 from tasks.progress import Progress
 from tasks.stages import Step, stage
-from tasks.store import INTERNAL, absolute, write_value
+from tasks.store import INTERNAL, absolute, read_value, write_value
 
 
 class Dataset(BaseModel):
@@ -63,3 +66,32 @@ def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
         logger.warning("%s", problem)
     logger.info("%d images of %d classes", len(report.images), len(report.images.class_names))
     return Dataset(images=write_value(step.root, report.images), warnings=len(report.problems))
+
+
+@stage("data", random=False)
+def join_data(images: Artifact, initial: Artifact, *, step: Step) -> Artifact:
+    """Store the labelled images of the initial set's data, and those of the data set.
+
+    Of an image that is in both, the one of the initial set stays.
+    """
+    arriving, own = read_value(ImageSet, images), read_value(ImageSet, initial)
+    if own.class_names != arriving.class_names:
+        raise InputError(
+            f"initial.data: its classes are {', '.join(own.class_names)}; expected those of "
+            f"data, in the same order: {', '.join(arriving.class_names)}"
+        )
+    first = own.labelled()
+    if not len(first):
+        raise InputError("initial.data: none of its images has labels")
+    rest, repeated = leave_out_seen(arriving, first)
+    logger = get_run_logger()
+    if left_out := len(own) - len(first):
+        logger.warning("initial.data: %d images without labels are left out", left_out)
+    if repeated:
+        uri = arriving.take(repeated[:1]).table["uri"].iloc[0]
+        logger.warning(
+            "%d images are in initial.data as well and leave the pool, %s first",
+            len(repeated),
+            uri,
+        )
+    return write_value(step.root, concat([first, rest]))

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.config import Batches, InitialSet, Labelling, SplitFractions
-from backhaul.split import batches, draw_initial, placement, split
+from backhaul.split import Arrivals, batches, draw_initial, placement, split
 from backhaul.types import ImageSet, Splits
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
@@ -31,39 +31,67 @@ class Arrangement(BaseModel):
 @stage("batches", random=True)
 def arrange(
     images: Artifact,
+    own: Artifact | None,
     initial: InitialSet,
     arriving: Batches,
     labelling: Labelling,
     *,
     step: Step,
 ) -> Arrangement:
-    """Store the initial set, the held-out images and every batch.
+    """Store the initial set, the held-out images and every batch, drawn from `images`.
 
-    Images without labels can only be played if a function labels them.
+    Images without labels can only be played if a function labels them. Where the initial set
+    has its `own` data, `images` holds these as well, and all that are not its own arrive.
     """
     everything = read_value(ImageSet, images)
-    playable = everything if labelling.source != "existing" else everything.labelled()
-    if len(playable) < len(everything):
-        left_out = len(everything) - len(playable)
+    playable = _playable(everything, labelling)
+    if own is None:
+        first, pool = _draw(playable, initial, step)
+        sizes = {"images": len(everything)}
+    else:
+        candidates, pool = _apart(playable, read_value(ImageSet, own))
+        first, unused = _draw(candidates, initial, step)
+        sizes = {"images": len(everything), "initial_unused": len(unused)}
+    groups = frozenset(first.table["group"].dropna())
+    parts = batches(pool, arriving, step.rng("batches"), groups)
+    return _stored(step.root, first, parts, sizes)
+
+
+def _draw(images: ImageSet, initial: InitialSet, step: Step) -> tuple[ImageSet, ImageSet]:
+    count = initial.images or len(images)
+    return draw_initial(images, count, step.rng("initial"))
+
+
+def _playable(images: ImageSet, labelling: Labelling) -> ImageSet:
+    if labelling.source != "existing":
+        return images
+    labelled = images.labelled()
+    if left_out := len(images) - len(labelled):
         get_run_logger().warning("%d images without labels are left out", left_out)
-    first, pool = draw_initial(playable, initial.images or len(playable), step.rng("initial"))
-    parts = batches(pool, arriving, step.rng("batches"))
-    sizes = {
-        "images": len(everything),
+    return labelled
+
+
+def _apart(images: ImageSet, own: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Return the images that are of the initial set's own data, and the others."""
+    known = images.table["image_id"].isin(own.labelled().ids).to_numpy()
+    return images.where(known), images.where(~known)
+
+
+def _stored(root: str, first: ImageSet, parts: Arrivals, sizes: dict[str, int]) -> Arrangement:
+    pool = [parts.holdout, *parts.numbered, parts.leftover]
+    sizes = sizes | {
         "initial": len(first),
-        "pool": len(pool),
+        "pool": sum(len(part) for part in pool),
         "holdout": len(parts.holdout),
         "batches": len(parts.numbered),
         "leftover": len(parts.leftover),
     }
     get_run_logger().info("arranged %s", sizes)
     return Arrangement(
-        initial=write_value(step.root, first),
-        batches=tuple(
-            write_value(step.root, batch.without_labels()) for batch in parts.numbered
-        ),
-        holdout=write_value(step.root, parts.holdout.without_labels()),
-        leftover=write_value(step.root, parts.leftover.without_labels()),
+        initial=write_value(root, first),
+        batches=tuple(write_value(root, batch.without_labels()) for batch in parts.numbered),
+        holdout=write_value(root, parts.holdout.without_labels()),
+        leftover=write_value(root, parts.leftover.without_labels()),
         sizes=sizes,
     )
 

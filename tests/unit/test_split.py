@@ -276,6 +276,18 @@ def test_too_small_a_pool_is_refused(
         batches(pool, arriving(size, count, holdout), rng())
 
 
+def test_groups_that_are_trained_on_are_not_held_out() -> None:
+    spec: list[Spec] = [(frozenset({0}), f"g{i // 4}") for i in range(40)]
+    pool = image_set(spec)
+    known = {f"g{i}" for i in range(7)}
+    for seed in range(5):
+        drawn = batches(pool, arriving(6, holdout=2), rng(seed), known)
+        assert len(drawn.holdout) == 12
+        assert groups(drawn.holdout) == {"g7", "g8", "g9"}
+    with pytest.raises(InputError, match="18 images are held out, the pool has 12"):
+        batches(pool, arriving(6, holdout=3), rng(), known)
+
+
 def test_a_count_leaves_the_rest_over() -> None:
     pool = image_set([(frozenset({0}), None)] * 10)
     drawn = batches(pool, arriving(3, count=2), rng())

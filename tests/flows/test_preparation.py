@@ -1,0 +1,115 @@
+"""What is initial and what arrives, from data sets on disk to the setting of a campaign."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+
+from backhaul.config import CampaignConfig, DigitsData
+from backhaul.digits import write_scenes
+from backhaul.errors import InputError
+from backhaul.types import ImageSet, Splits
+from flows.preparation import prepare
+from tasks.setting import Setting
+from tasks.split import Arrangement
+from tasks.store import read_value
+
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "bandwidth": {"images": 3},
+    "methods": ["true-random"],
+    "initial": {"images": 10, "train": 0.6, "valid": 0.2},
+    "batches": {"sampling_batch": 8, "holdout_batches": 1},
+}
+
+
+class Prepared:
+    """What a campaign is made of, read from the store."""
+
+    def __init__(self, setting: Setting, arrangement: Arrangement, splits: Any) -> None:
+        self.sizes = arrangement.sizes
+        self.dataset = read_value(ImageSet, setting.dataset)
+        self.splits = read_value(Splits, splits)
+        self.initial = read_value(ImageSet, arrangement.initial)
+        self.batches = [read_value(ImageSet, batch) for batch in setting.batches]
+        self.holdout = read_value(ImageSet, arrangement.holdout)
+        self.leftover = read_value(ImageSet, arrangement.leftover)
+
+    @property
+    def arriving(self) -> list[str]:
+        return [i for part in (*self.batches, self.holdout, self.leftover) for i in part.ids]
+
+
+def play(store: Path, **config: Any) -> Prepared:
+    whole = CampaignConfig.model_validate({**SMALL, "store": str(store), **config})
+
+    @flow
+    def preparing() -> Prepared:
+        return Prepared(*prepare(whole))
+
+    return preparing()
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "arriving"
+    write_scenes(folder, DigitsData(images=40, size_px=64))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Path:
+    """Twelve scenes of their own, one of them without labels, and two of the others."""
+    folder = tmp_path_factory.mktemp("data") / "initial"
+    write_scenes(folder, DigitsData(images=12, size_px=64, seed=5))
+    next((folder / "labels").iterdir()).unlink()
+    for image in sorted((scenes / "images").iterdir())[:2]:
+        shutil.copy(image, folder / "images" / f"again-{image.name}")
+        label = scenes / "labels" / f"{image.stem}.txt"
+        shutil.copy(label, folder / "labels" / f"again-{label.name}")
+    return folder
+
+
+def folder_data(root: Path) -> dict[str, str]:
+    return {"kind": "folder", "root": str(root)}
+
+
+def initial_data(root: Path, images: int | None) -> dict[str, Any]:
+    return {"data": folder_data(root), "images": images, "train": 0.6, "valid": 0.2}
+
+
+def test_the_initial_set_has_data_of_its_own(scenes: Path, own: Path, tmp_path: Path) -> None:
+    mine = play(tmp_path, data=folder_data(scenes), initial=initial_data(own, None))
+    folders = {Path(uri).parents[1].name for uri in mine.initial.table["uri"]}
+    assert folders == {"initial"}
+    assert len(mine.initial) == 13  # its labelled images
+    assert len(mine.arriving) == 38  # all others but two that are in both
+    assert not set(mine.initial.ids) & set(mine.arriving)
+    assert set(mine.dataset.ids) == {*mine.initial.ids, *mine.arriving}
+    assert len(mine.dataset.labelled()) == len(mine.dataset) == mine.sizes["images"] == 51
+    in_splits = [len(part) for part in (mine.splits.train, mine.splits.valid, mine.splits.test)]
+    assert sum(in_splits) == 13
+    assert mine.sizes["initial_unused"] == 0
+
+
+def test_a_number_of_its_images_is_drawn_and_the_rest_is_not_used(
+    scenes: Path, own: Path, tmp_path: Path
+) -> None:
+    mine = play(tmp_path, data=folder_data(scenes), initial=initial_data(own, 8))
+    assert (len(mine.initial), mine.sizes["initial_unused"]) == (8, 5)
+    assert len(mine.arriving) == mine.sizes["pool"] == 38
+    with pytest.raises(InputError, match=r"initial\.images: expected at most 13"):
+        play(tmp_path, data=folder_data(scenes), initial=initial_data(own, 14))
+
+
+def test_both_data_sets_have_the_same_classes(scenes: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    write_scenes(other, DigitsData(images=5, size_px=64, seed=5))
+    text = (other / "data.yaml").read_text()
+    (other / "data.yaml").write_text(text.split("names:")[0] + "names: [a, b, c, d, e]\n")
+    with pytest.raises(InputError, match=r"initial\.data: its classes are a, b, c, d, e; exp"):
+        play(tmp_path, data=folder_data(scenes), initial=initial_data(other, None))
