@@ -63,7 +63,8 @@ def _with_each_seed(config: CampaignConfig) -> State[None]:
         write_report(folder)
     worst = min(states, key=lambda state: (state.is_completed(), state.name == "Completed"))
     messages = [f"seed {k}: {s.message}" for k, s in zip(config.seeds, states, strict=True)]
-    return worst.model_copy(update={"message": "; ".join(messages)})
+    state: State[None] = worst.model_copy(update={"message": "; ".join(messages)})
+    return state
 
 
 def _state(overview: Overview) -> State[None]:

@@ -14,7 +14,6 @@ from tasks.inference import infer
 from tasks.records import INITIAL, RoundRecord, Standing
 from tasks.setting import Setting
 from tasks.stages import Step, timed
-from tasks.start import find_checkpoints, take_checkpoints
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 
@@ -27,8 +26,8 @@ def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact)
     step = step_of(config)
     with timed() as timings:
         augmented = augment(splits, splits, config.augmentation, step=step)
-        training = None if config.start else _train(config, augmented, step)
-        kept = _carried_on(config, training, setting, step)
+        training = None if setting.start else _train(config, augmented, step)
+        kept = _carried_on(config, training, setting)
         standing = Standing(seen=augmented, checkpoints=kept, current=kept[-1])
         looking = ensemble(kept, config)
         first = setting.batches[0]
@@ -70,12 +69,10 @@ def _train(config: CampaignConfig, splits: Artifact, step: Step) -> TrainingResu
 
 
 def _carried_on(
-    config: CampaignConfig, training: TrainingResult | None, setting: Setting, step: Step
+    config: CampaignConfig, training: TrainingResult | None, setting: Setting
 ) -> tuple[Checkpoint, ...]:
     """Return the checkpoints that all methods begin with, oldest first."""
-    if training is not None:
-        current = training.epoch(config.training.retrain_from)
-        return tuple(c for c in training.checkpoints if c.epoch <= current)
-    assert config.start is not None  # noqa: S101 - or there would be a training
-    found = find_checkpoints(config.start)
-    return take_checkpoints(found, setting.old_test, config.training.of_one_run, step=step)
+    if training is None:
+        return setting.start
+    current = training.epoch(config.training.retrain_from)
+    return tuple(c for c in training.checkpoints if c.epoch <= current)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig, FolderData
+from backhaul.detector.checkpoint import Checkpoint
 from flows.arguments import label, step_of
 from tasks.data import data_folder, fingerprint, join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
 from tasks.setting import Setting
 from tasks.split import Arrangement, arrange, split_images
 from tasks.stages import Step
+from tasks.start import find_checkpoints, take_checkpoints
 
 
 def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
@@ -29,8 +31,16 @@ def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
         batches=arrangement.batches,
         common=common_test_set(splits, held_out, step=step),
         old_test=old_test_set(splits, step=step),
+        start=_start(config, dataset, step),
     )
     return setting, arrangement, splits
+
+
+def _start(config: CampaignConfig, dataset: Artifact, step: Step) -> tuple[Checkpoint, ...]:
+    if config.start is None:
+        return ()
+    given = find_checkpoints(config.start)
+    return take_checkpoints(given, dataset, config.training.of_one_run, step=step)
 
 
 def _read(data: FolderData, step: Step) -> Artifact:

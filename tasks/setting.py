@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
+from backhaul.detector.checkpoint import Checkpoint
 
 
 class Setting(BaseModel):
@@ -15,6 +16,7 @@ class Setting(BaseModel):
         batches: The batches, in order, without labels.
         common: The test set on which methods are ranked.
         old_test: The initial test set.
+        start: Checkpoints in place of an initial training, oldest first; empty = it is trained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,3 +25,4 @@ class Setting(BaseModel):
     batches: tuple[Artifact, ...]
     common: Artifact
     old_test: Artifact
+    start: tuple[Checkpoint, ...] = ()
