@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from backhaul import __version__
+from backhaul.cli.analyze import analyze
 from backhaul.cli.data import data
 from backhaul.cli.methods import methods
 from backhaul.cli.report import report
@@ -50,6 +51,7 @@ app.command()(validate)
 app.command()(methods)
 app.command()(report)
 app.add_typer(data, name="data")
+app.add_typer(analyze, name="analyze")
 
 
 def main() -> None:

@@ -1,0 +1,11 @@
+"""`backhaul analyze`: what the files of a run say."""
+
+from __future__ import annotations
+
+import typer
+
+analyze = typer.Typer(
+    help="Tables and charts of a run, from the files in its folder.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)

@@ -1,0 +1,77 @@
+"""Show a finding, and write it: what every command of `backhaul analyze` ends with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from backhaul.analysis.finding import Finding
+
+Format: TypeAlias = Annotated[
+    Literal["table", "csv", "json"],
+    typer.Option("--format", help="What to print: a table to read, or CSV or JSON for a pipe."),
+]
+
+ROWS_SHOWN = 60
+PIPE_WIDTH = 10_000  # nothing is folded where nobody looks
+
+
+def show(finding: Finding, files: Iterable[Path], output: Format = "table") -> None:
+    """Print a finding on stdout, and on stderr where its files lie.
+
+    Args:
+        finding: What to print.
+        files: Where it was written.
+        output: ``table`` to read, or ``csv`` (the table) or ``json`` (the finding) for a pipe.
+    """
+    match output:
+        case "csv":
+            sys.stdout.write(finding.table.to_csv(index=False))
+        case "json":
+            sys.stdout.write(f"{finding.model_dump_json(indent=1)}\n")
+        case "table":
+            _print_table(finding)
+    told = Console(stderr=True, highlight=False, soft_wrap=True)
+    for path in files:
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        told.print(f"written: {shown}", markup=False)
+
+
+def _print_table(finding: Finding) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = finding.rows[:ROWS_SHOWN]
+    for i, name in enumerate(finding.columns):
+        words = any(isinstance(row[i], str) for row in shown)
+        table.add_column(
+            Text(name), justify="left" if words else "right", overflow="fold", no_wrap=False
+        )
+    for row in shown:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console.print(finding.title, markup=False, style="bold")
+    console.print(table)
+    if len(finding.rows) > len(shown):
+        left = len(finding.rows) - len(shown)
+        console.print(f"... and {left} more rows in the files", markup=False)
+    if finding.note:
+        console.print(finding.note, markup=False)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case float():
+            return f"{value:.4g}"
+        case _:
+            return str(value)
