@@ -148,7 +148,8 @@ class Run:
         summary: summary.csv, ``batch`` nullable.
         classes: classes.csv, ``batch`` nullable.
         rounds: By method, in the order of `labels`, then by batch.
-        losses: Training logs by method (``init`` with batch None) and batch.
+        losses: Training logs by method (``init`` with batch None) and batch: epoch, train_loss,
+            valid_loss, and the mAP50 on the validation images.
     """
 
     folder: Path
@@ -257,7 +258,7 @@ def _read_benchmark(path: Path) -> pd.DataFrame:
 def _read_losses(
     folder: Path, labels: tuple[str, ...]
 ) -> dict[tuple[str, int | None], pd.DataFrame]:
-    columns = ("epoch", "train_loss", "valid_loss")
+    columns = ("epoch", "train_loss", "valid_loss", "mAP50")
     files: dict[tuple[str, int | None], Path] = {(INIT, None): folder / "init_training.csv"}
     for label in labels:
         logs = _numbered(folder, re.escape(label) + r"(?P<batch>\d+)_training\.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,6 +93,12 @@ def _plain(value: Any) -> float | int | str | bool | None:
     if isinstance(item, float):
         return item if math.isfinite(item) else None
     return item if item is None or isinstance(item, str | bool | int) else str(item)
+
+
+def values(numbers: Iterable[Any]) -> tuple[float | None, ...]:
+    """Return numbers as a series takes them; what is missing or not finite is None."""
+    floats = (None if pd.isna(number) else float(number) for number in numbers)
+    return tuple(v if v is not None and math.isfinite(v) else None for v in floats)
 
 
 def read_findings(run_folder: Path) -> tuple[Finding, ...]:

@@ -113,7 +113,7 @@ def _numbers(values: Sequence[float | None]) -> FloatArray:
 def _bar_places(
     series: Sequence[Series], words: Mapping[str, int]
 ) -> tuple[list[float], float]:
-    """Return how far each series of bars stands aside of its places, and how wide its bars are."""
+    """Return how far each series of bars stands aside, and how wide its bars are."""
     places = [_places(one, words) for one in series if one.kind == "bars"]
     apart = np.diff(np.unique(np.concatenate(places or [np.zeros(0)])))
     width = BARS_SHARE * float(apart.min() if apart.size else 1.0) / max(len(places), 1)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from backhaul.cli.analyze.over_batches import compare, curves, method
+
 analyze = typer.Typer(
     help="Tables and charts of a run, from the files in its folder.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+analyze.command()(curves)
+analyze.command()(method)
+analyze.command()(compare)
