@@ -5,11 +5,12 @@ from __future__ import annotations
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig, FolderData
 from backhaul.detector.checkpoint import Checkpoint
+from backhaul.lists import read_lists
 from flows.arguments import label, step_of
 from tasks.data import data_folder, fingerprint, join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
 from tasks.setting import Setting
-from tasks.split import Arrangement, arrange, split_images
+from tasks.split import Arrangement, arrange, arrange_listed, split_images
 from tasks.stages import Step
 from tasks.start import find_checkpoints, take_checkpoints
 
@@ -21,10 +22,7 @@ def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
     own = None if config.initial.data is None else _read(config.initial.data, step)
     if own is not None:
         dataset = join_data(dataset, own, step=step)
-    arrangement = arrange(
-        dataset, own, config.initial, config.batches, config.labelling, step=step
-    )
-    splits = split_images(arrangement.initial, None, config.initial.fractions, step=step)
+    arrangement, splits = _arranged(config, dataset, own, step)
     held_out = label(arrangement.holdout, config, dataset, step)
     setting = Setting(
         dataset=dataset,
@@ -41,6 +39,19 @@ def _start(config: CampaignConfig, dataset: Artifact, step: Step) -> tuple[Check
         return ()
     given = find_checkpoints(config.start)
     return take_checkpoints(given, dataset, config.training.of_one_run, step=step)
+
+
+def _arranged(
+    config: CampaignConfig, dataset: Artifact, own: Artifact | None, step: Step
+) -> tuple[Arrangement, Artifact]:
+    """Return how the data set is played, drawn or as lists say, and the initial splits."""
+    if config.lists is not None:
+        lists = read_lists(config.lists)
+        listed = arrange_listed(dataset, lists, config.batches, config.labelling, step=step)
+        return listed.arrangement, listed.splits
+    drawn = arrange(dataset, own, config.initial, config.batches, config.labelling, step=step)
+    splits = split_images(drawn.initial, None, config.initial.fractions, step=step)
+    return drawn, splits
 
 
 def _read(data: FolderData, step: Step) -> Artifact:

@@ -173,6 +173,9 @@ def _epoch_before(record: RoundRecord) -> int:
 
 def write_overview(folder: str, overview: Overview) -> None:
     """Write ``run.json``, ``summary.csv`` and ``classes.csv`` from the rounds' records."""
+    holdout = read_value(ImageSet, overview.arrangement.holdout)
+    if len(holdout):
+        _write_list(f"{folder}/output/holdout.txt", holdout)
     leftover = read_value(ImageSet, overview.arrangement.leftover)
     if len(leftover):
         _write_list(f"{folder}/output/sample{len(overview.arrangement.batches)}.txt", leftover)

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.config import Batches, InitialSet, Labelling, SplitFractions
+from backhaul.lists import Lists, play_lists
 from backhaul.split import Arrivals, batches, draw_initial, placement, split
-from backhaul.types import ImageSet, Splits
+from backhaul.types import ImageSet, Splits, concat
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
 
@@ -26,6 +27,15 @@ class Arrangement(BaseModel):
     holdout: Artifact
     leftover: Artifact
     sizes: dict[str, int]
+
+
+class ListedArrangement(BaseModel):
+    """How a data set is played as lists say, which split the initial set as well."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arrangement: Arrangement
+    splits: Artifact
 
 
 @stage("batches", random=True)
@@ -93,6 +103,32 @@ def _stored(root: str, first: ImageSet, parts: Arrivals, sizes: dict[str, int]) 
         holdout=write_value(root, parts.holdout.without_labels()),
         leftover=write_value(root, parts.leftover.without_labels()),
         sizes=sizes,
+    )
+
+
+@stage("batches", random=False)
+def arrange_listed(
+    images: Artifact, lists: Lists, arriving: Batches, labelling: Labelling, *, step: Step
+) -> ListedArrangement:
+    """Store the initial splits, the held-out images and every batch, as `lists` say."""
+    everything = read_value(ImageSet, images)
+    splits, parts, unlisted = play_lists(everything, lists, arriving)
+    if len(unlisted):
+        get_run_logger().warning(
+            "%d images are in no list and are not used, %s first",
+            len(unlisted),
+            unlisted.table["uri"].iloc[0],
+        )
+    parts = Arrivals(
+        holdout=_playable(parts.holdout, labelling),
+        numbered=tuple(_playable(batch, labelling) for batch in parts.numbered),
+        leftover=_playable(parts.leftover, labelling),
+    )
+    first = concat([splits.train, splits.valid, splits.test])
+    sizes = {"images": len(everything), "unlisted": len(unlisted)}
+    return ListedArrangement(
+        arrangement=_stored(step.root, first, parts, sizes),
+        splits=write_value(step.root, splits),
     )
 
 

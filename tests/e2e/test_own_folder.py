@@ -133,7 +133,7 @@ def test_once_mended_it_runs_and_the_folder_stays_as_it_is(folder: Folder) -> No
     run = folder.place.run("own")
     lists = (run.folder / "output").glob("*.txt")
     images = {line for path in lists for line in path.read_text().splitlines()}
-    assert len(images) == 10 + 8 + 3  # the initial set, the batch, and what is left over
+    assert len(images) == 10 + 8 + 8 + 3  # initial, held out, the batch, what is left over
     assert all(Path(image).is_file() for image in images)
     assert run.json["data"]["images"] == N_SCENES
 

@@ -113,3 +113,56 @@ def test_both_data_sets_have_the_same_classes(scenes: Path, tmp_path: Path) -> N
     (other / "data.yaml").write_text(text.split("names:")[0] + "names: [a, b, c, d, e]\n")
     with pytest.raises(InputError, match=r"initial\.data: its classes are a, b, c, d, e; exp"):
         play(tmp_path, data=folder_data(scenes), initial=initial_data(other, None))
+
+
+def write_lists(folder: Path, scenes: Path, changed: str = "") -> Path:
+    """Write lists of all scenes but three, as on a machine where they lay elsewhere."""
+    paths = [f"/elsewhere/images/{p.name}" for p in sorted((scenes / "images").iterdir())]
+    folder.mkdir(exist_ok=True)
+    ends = {"init_train": 6, "init_valid": 9, "init_test": 12}
+    ends |= {"sample0": 20, "sample1": 28, "sample2": 37}
+    start = 0
+    for name, end in ends.items():
+        lines = [*paths[start:end], changed] if name == "sample1" else paths[start:end]
+        (folder / f"{name}.txt").write_text("\n".join(filter(None, lines)))
+        start = end
+    return folder
+
+
+def test_lists_say_what_is_initial_and_what_arrives(scenes: Path, tmp_path: Path) -> None:
+    folder = write_lists(tmp_path / "lists", scenes)
+    mine = play(tmp_path, data=folder_data(scenes), lists=str(folder))
+    names = [
+        [Path(uri).name for uri in part.table["uri"]]
+        for part in (mine.splits.train, mine.splits.valid, mine.splits.test, *mine.batches)
+    ]
+    assert [len(part) for part in names] == [6, 3, 3, 8, 8]
+    in_order = [name for part in names for name in part]
+    assert in_order == sorted(in_order)
+    assert len(mine.holdout) == 9
+    assert mine.sizes["unlisted"] == 3
+    assert mine.batches[0].table["labels"].isna().all()
+
+    again = play(tmp_path, data=folder_data(scenes), lists=str(folder))
+    assert [part.ids for part in again.batches] == [part.ids for part in mine.batches]
+    last = sorted((scenes / "images").iterdir())[-1].name
+    write_lists(folder, scenes, changed=last)
+    changed = play(tmp_path, data=folder_data(scenes), lists=str(folder))
+    assert len(changed.batches[1]) == 9
+    assert changed.sizes["unlisted"] == 2
+
+
+def test_lists_may_name_images_of_both_data_sets(
+    scenes: Path, own: Path, tmp_path: Path
+) -> None:
+    folder = write_lists(tmp_path / "lists", scenes)
+    initial = sorted((own / "labels").iterdir())[-6:]
+    names = [f"{own.name}/images/{label.stem}.png" for label in initial]
+    for i, split in enumerate(("train", "valid", "test")):
+        (folder / f"init_{split}.txt").write_text("\n".join(names[2 * i : 2 * i + 2]))
+    mine = play(
+        tmp_path, data=folder_data(scenes), lists=str(folder), initial=initial_data(own, None)
+    )
+    assert {Path(uri).parents[1].name for uri in mine.initial.table["uri"]} == {"initial"}
+    assert len(mine.initial) == 6
+    assert len(mine.dataset) == 51
