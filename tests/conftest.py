@@ -124,7 +124,7 @@ def _wait_for_a_write(store: ObjectStore, patience_s: float = 60) -> None:
             return
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bccd() -> Path:
     """The BCCD set, which may lie in `shared/` beside the checkout."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "bccd"

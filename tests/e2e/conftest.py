@@ -185,6 +185,36 @@ def played(new_place: Callable[[str], Place]) -> Played:
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
 
 
+SMALL_BCCD = (
+    "name=bccd-small",
+    "initial.images=60",
+    "batches.sampling_batch=30",
+    "bandwidth.images=10",
+    "methods=[iqr,true-random]",
+    "augmentation.images_per_class=null",
+    "training.max_epochs=14",
+    "training.retrain_max_epochs=2",
+    "training.img_size=128",
+    "training.batch_size=8",
+    "inference.conf_check_num=2",
+    "inference.conf_thres=0.01",
+    "evaluation.pos_thres=0.05",
+)
+"""Changes to configs/bccd.yaml with which a test can wait for it."""
+
+
+@pytest.fixture(scope="session")
+def played_bccd(new_place: Callable[[str], Place], bccd: Path) -> Played:
+    """The campaign on BCCD, shortened: two methods and the control arm on two batches."""
+    place = new_place("bccd")
+    settings = [text for change in SMALL_BCCD for text in ("--set", change)]
+    config = Path(__file__).resolve().parents[2] / "configs" / "bccd.yaml"
+    ended = place.backhaul("run", config, "--set", f"data.root={bccd}", *settings)
+    assert ended.code == 0, ended.err
+    run = place.run("bccd-small")
+    return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
+
+
 @pytest.fixture
 def in_process(prefect_server: None) -> Callable[[Path], Any]:
     """Runs a config in this process and returns the final state; the store is its folder."""
