@@ -75,8 +75,8 @@ def curves(
         name="curves",
         title="Training, epoch by epoch",
         note="A dashed line marks where the training after a batch begins. Losses and the "
-        "validation mAP50 are of the method's own validation images, which grow with every "
-        f"batch; points on {test_set} are of the checkpoint the round ended with.",
+        "validation mAP50 are of the method's own validation images of that round; points on "
+        f"{test_set} are of the checkpoint that the round ended with.",
         columns=tuple(table.columns),
         rows=cells(table),
         charts=tuple(charts),

@@ -29,6 +29,9 @@ METRICS = (
 Over = Literal["initial", "control", "previous"]
 """What a gain is stated over: the initial model, the control arm, or the batch before."""
 
+By = Literal["method", "batch"]
+"""What a point of a regression is: a method, or a method and batch."""
+
 
 def check_metric(metric: str, known: Sequence[str] = METRICS) -> None:
     """Raise an `InputError` if there is no such metric."""

@@ -42,6 +42,22 @@ def write_table(folder: Path, finding: Finding) -> tuple[Path, ...]:
     return tuple(folder / f"{finding.name}{suffix}" for suffix in files)
 
 
+def write_beside(source: Path, finding: Finding) -> tuple[Path, ...]:
+    """Write table and charts beside a file of the user's, as `write_table` does.
+
+    Raises:
+        InputError: If a file of that name is there that is no earlier table of this kind.
+    """
+    table = source.with_name(f"{finding.name}.csv")
+    if table.exists():
+        header = table.read_bytes().splitlines()[:1]
+        if header != finding.table.iloc[:0].to_csv(index=False).encode().splitlines():
+            raise InputError(f"{table}: is another file; move it away, the table goes there")
+    elif (picture := table.with_suffix(".png")).exists():
+        raise InputError(f"{picture}: is another file; move it away, the charts go there")
+    return write_table(source.parent, finding)
+
+
 def _replace(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

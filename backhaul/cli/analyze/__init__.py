@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from backhaul.cli.analyze.confidence import classes, histogram, rolling
 from backhaul.cli.analyze.over_batches import compare, curves, method
+from backhaul.cli.analyze.regress import regression
 
 analyze = typer.Typer(
     help="Tables and charts of a run, from the files in its folder.",
@@ -14,3 +16,7 @@ analyze = typer.Typer(
 analyze.command()(curves)
 analyze.command()(method)
 analyze.command()(compare)
+analyze.command()(regression)
+analyze.command()(classes)
+analyze.command()(histogram)
+analyze.command()(rolling)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,7 +21,8 @@ Format: TypeAlias = Annotated[
 ]
 
 ROWS_SHOWN = 60
-PIPE_WIDTH = 10_000  # nothing is folded where nobody looks
+PIPE_WIDTH = 160
+NO_LIMIT = 10_000  # a line that is too long is broken by the terminal; no number is ever cut
 
 
 def show(finding: Finding, files: Iterable[Path], output: Format = "table") -> None:
@@ -46,18 +47,14 @@ def show(finding: Finding, files: Iterable[Path], output: Format = "table") -> N
 
 
 def _print_table(finding: Finding) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    console = Console(highlight=False, width=NO_LIMIT)
     shown = finding.rows[:ROWS_SHOWN]
-    for i, name in enumerate(finding.columns):
-        words = any(isinstance(row[i], str) for row in shown)
-        table.add_column(
-            Text(name), justify="left" if words else "right", overflow="fold", no_wrap=False
-        )
-    for row in shown:
-        table.add_row(*(Text(_cell(value)) for value in row))
+    words = [tuple(_cell(value) for value in row) for row in shown]
+    table = _table(finding.columns, words)
+    room = Console().width if console.is_terminal else PIPE_WIDTH
+    if console.measure(table).maximum > room and len(shown) < len(finding.columns):
+        first, *others = zip(finding.columns, *words, strict=True)
+        table = _table(first, others)  # it fits on its side
     console.print(finding.title, markup=False, style="bold")
     console.print(table)
     if len(finding.rows) > len(shown):
@@ -65,6 +62,15 @@ def _print_table(finding: Finding) -> None:
         console.print(f"... and {left} more rows in the files", markup=False)
     if finding.note:
         console.print(finding.note, markup=False)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for i, name in enumerate(columns):
+        table.add_column(Text(name), justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def _cell(value: Any) -> str:

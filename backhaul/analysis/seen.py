@@ -1,0 +1,91 @@
+"""What ensembles saw, matched with the truth: of a run's rounds, or in any benchmark file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from backhaul.errors import InputError
+from backhaul.rundata import Run
+
+COLUMNS = ("file", "detected", "actual", "conf", "conf_std", "hit")
+HITS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+def seen_by_method(run: Run, methods: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:
+    """Return what the ensemble of each method saw in all its batches, before sampling.
+
+    Returns:
+        By method, for those that saw anything: columns ``COLUMNS``; ``detected`` and
+        ``actual`` are None where there is nothing, ``hit`` where there is no truth.
+
+    Raises:
+        InputError: If none saw anything.
+    """
+    seen = {
+        label: [r.seen[list(COLUMNS)] for r in run.rounds if r.method == label and len(r.seen)]
+        for label in methods
+    }
+    tables = {label: pd.concat(t, ignore_index=True) for label, t in seen.items() if t}
+    if not tables:
+        raise InputError(f"{run.folder}: no benchmark of these methods lists anything yet")
+    return tables
+
+
+def read_benchmark(path: Path) -> pd.DataFrame:
+    """Read a benchmark file: one row a detection, or a truth that was overlooked.
+
+    Further columns are left out. Where ``actual`` is empty throughout there is no truth at
+    all, and nothing is a miss.
+
+    Returns:
+        Columns ``COLUMNS``; ``detected`` and ``actual`` are None where there is nothing,
+        ``hit`` where there is no truth.
+
+    Raises:
+        InputError: If it cannot be read, lacks a column, or holds a wrong value.
+    """
+    try:
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as e:
+        raise InputError(f"{path}: could not be read as CSV: {e}") from None
+    missing = [name for name in COLUMNS if name not in raw]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}: expected a benchmark file")
+    table = raw[list(COLUMNS)].map(str.strip).astype(object)
+    for name in ("conf", "conf_std"):
+        table[name] = _numbers(path, table[name])
+    outside = ~table["conf"].between(0, 1) & table["conf"].notna()
+    if outside.any():
+        _refuse(path, "conf", raw["conf"][outside], "a number in [0, 1]")
+    blind = table["detected"].ne("") & table["conf"].isna()
+    if blind.any():
+        _refuse(path, "conf", raw["conf"][blind], "the confidence of a detection")
+    table["hit"] = _hits(path, table["hit"])
+    for name in ("detected", "actual"):
+        table[name] = table[name].where(table[name].ne(""), None)
+    return table.assign(hit=None) if table["actual"].isna().all() else table
+
+
+def _numbers(path: Path, words: pd.Series[str]) -> pd.Series[float]:
+    numbers = pd.to_numeric(words, errors="coerce").astype(float)
+    wrong = numbers.isna() & ~words.str.lower().isin(["", "nan"])
+    if wrong.any():
+        _refuse(path, str(words.name), words[wrong], "a number")
+    return numbers
+
+
+def _hits(path: Path, words: pd.Series[str]) -> pd.Series[bool]:
+    wrong = words.ne("") & ~words.str.lower().isin(HITS)
+    if wrong.any():
+        _refuse(path, "hit", words[wrong], "True, False or nothing")
+    hits = words.str.lower().map(HITS).astype(object)
+    return hits.where(hits.notna(), None)
+
+
+def _refuse(path: Path, column: str, wrong: pd.Series[str], expected: str) -> None:
+    line = int(wrong.index[0]) + 2  # the header is line 1
+    value = wrong.iloc[0]
+    raise InputError(f"{path}:{line}: {column} is {value!r}, expected {expected}")
