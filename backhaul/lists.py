@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.config import Batches
 from backhaul.errors import InputError
+from backhaul.imagelists import ImageList, PathIndex, read_list, sample_lists
 from backhaul.split import Arrivals
 from backhaul.types import ImageSet, Splits
 
 HOLDOUT = "holdout.txt"
 _SHOWN = 5
-
-
-class ImageList(BaseModel):
-    """The lines of one list.
-
-    Args:
-        file: The list.
-        paths: Paths of images as they were written.
-        numbers: Line of each path, from 1.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    resources: ClassVar[frozenset[str]] = frozenset({"file", "numbers"})
-    """Where a list lies changes no result, so it enters no cache key."""
-
-    file: Path
-    paths: tuple[str, ...]
-    numbers: tuple[int, ...]
-
-    def places(self) -> Iterator[tuple[str, str]]:
-        """Yield each path with its place, as ``file:line``."""
-        for path, number in zip(self.paths, self.numbers, strict=True):
-            yield path, f"{self.file}:{number}"
 
 
 class Lists(BaseModel):
@@ -73,83 +47,17 @@ def read_lists(folder: Path) -> Lists:
         InputError: If a list is missing or cannot be read, or if one that is needed is empty.
     """
     folder = folder.expanduser()
-    numbered = _numbered(folder)
     lists = Lists(
         train=read_list(folder / "init_train.txt"),
         valid=read_list(folder / "init_valid.txt"),
         test=read_list(folder / "init_test.txt"),
-        samples=tuple(read_list(path) for path in numbered),
+        samples=sample_lists(folder),
         holdout=read_list(folder / HOLDOUT) if (folder / HOLDOUT).exists() else None,
     )
     for needed in (lists.train, lists.valid, *lists.samples):
         if not needed.paths:
             raise InputError(f"{needed.file}: is empty, expected paths of images, one a line")
     return lists
-
-
-def read_list(path: Path) -> ImageList:
-    """Return the lines of one list; empty lines do not count.
-
-    Raises:
-        InputError: If it is missing or is no text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no text in UTF-8"
-        raise InputError(f"{path}: {reason}; expected a list of images") from None
-    found = [(line.strip(), number) for number, line in enumerate(lines, 1) if line.strip()]
-    return ImageList(
-        file=path, paths=tuple(p for p, _ in found), numbers=tuple(n for _, n in found)
-    )
-
-
-def _numbered(folder: Path) -> list[Path]:
-    names = folder.iterdir() if folder.is_dir() else iter(())
-    found = {
-        int(match.group(1)): path
-        for path in sorted(names)
-        if (match := re.fullmatch(r"sample(\d+)\.txt", path.name))
-    }
-    missing = next(b for b in range(len(found) + 1) if b not in found)
-    if not found or missing < len(found):
-        raise InputError(f"{folder / f'sample{missing}.txt'}: expected a list of images there")
-    return [found[batch] for batch in range(len(found))]
-
-
-class PathIndex:
-    """Finds images by paths that may have been written on another machine.
-
-    A path means the image with which it has most parts in common, counted from the file name
-    up; that name at least must be the same.
-    """
-
-    def __init__(self, uris: pd.Series[str]) -> None:
-        self._rows: dict[str, list[tuple[list[str], int]]] = defaultdict(list)
-        for row, uri in enumerate(uris):
-            parts = _parts(uri)
-            self._rows[parts[-1]].append((parts, row))
-
-    def rows(self, path: str) -> list[int]:
-        """Return the images that `path` may mean: none, one, or several alike."""
-        parts = _parts(path)
-        candidates = self._rows.get(parts[-1], [])
-        if len(candidates) < 2:  # noqa: PLR2004 - nothing to choose from
-            return [row for _, row in candidates]
-        tails = [_common_tail(parts, theirs) for theirs, _ in candidates]
-        longest = max(tails)
-        return [
-            row for tail, (_, row) in zip(tails, candidates, strict=True) if tail == longest
-        ]
-
-
-def _parts(path: str) -> list[str]:
-    return path.replace("\\", "/").split("/")
-
-
-def _common_tail(a: list[str], b: list[str]) -> int:
-    pairs = zip(reversed(a), reversed(b), strict=False)
-    return next((n for n, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
 
 
 def play_lists(
@@ -223,7 +131,7 @@ def _match(images: ImageSet, parts: list[ImageList]) -> dict[Path, list[int]]:
     for part in parts:
         rows[part.file] = []
         for path, place in part.places():
-            found = index.rows(path)
+            found, _ = index.find(path)
             if problem := _problem(path, found, images, known):
                 wrong.append(f"{place}: {problem}")
                 continue

@@ -61,7 +61,7 @@ def _methods() -> list[str]:
     union, *_ = get_args(Method)
     lines = []
     for method in get_args(union):
-        fields = {n: f for n, f in method.model_fields.items() if n != "label"}
+        fields = {n: f for n, f in method.model_fields.items() if n not in ("label", "digest")}
         lines += _comment(_summary(method))
         values = ", ".join(f"{name}: {_value(field)}" for name, field in fields.items())
         prefix = "- " if method.model_fields["kind"].default == "random" else "# - "

@@ -218,15 +218,17 @@ class Pool:
         image_id: Unique names, n of them. Their order does not matter to any method.
         size_bytes: What sending an image costs, > 0, shape (n,).
         detections: Fused detections of these images; an image may have none.
+        files: Path of each image's file, n unique names, or none where files do not matter.
 
     Raises:
-        ValueError: If lengths differ, an id repeats, a size is not positive, or a detection is
-            of an image that is not in the pool.
+        ValueError: If lengths differ, an id or a file repeats, a size is not positive, or a
+            detection is of an image that is not in the pool.
     """
 
     image_id: tuple[str, ...]
     size_bytes: IntArray
     detections: FusedDetections
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.image_id)
@@ -236,6 +238,8 @@ class Pool:
             )
         if len(set(self.image_id)) != n:
             raise ValueError("image_id must be unique")
+        if self.files and len(set(self.files)) != n:
+            raise ValueError(f"expected {n} unique files, got {len(set(self.files))}")
         if not np.all(self.size_bytes > 0):
             raise ValueError("size_bytes must be positive")
         if not self.detections.table["image_id"].isin(self.image_id).all():

@@ -41,6 +41,7 @@ def select_images(
         image_id=arrived.ids,
         size_bytes=arrived.table["size_bytes"].to_numpy(dtype=np.int64),
         detections=read_value(FusedDetections, fused),
+        files=tuple(arrived.table["uri"]),
     )
     rng = step.rng("sampling", method.label)
     selection = method.select(pool, bandwidth, rng=rng)

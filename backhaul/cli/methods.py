@@ -9,7 +9,7 @@ from rich.table import Table
 
 from backhaul.sampling import Method
 
-COMMON_FIELDS = {"kind", "label"}
+NOT_SHOWN = {"kind", "label", "digest"}
 
 
 def methods() -> None:
@@ -26,7 +26,7 @@ def methods() -> None:
         parameters = [
             f"{name}={field.default!r}" if not field.is_required() else name
             for name, field in fields.items()
-            if name not in COMMON_FIELDS
+            if name not in NOT_SHOWN
         ]
         summary = (cls.__doc__ or "").strip().splitlines()[0]
         table.add_row(str(fields["kind"].default), summary, ", ".join(parameters))

@@ -18,6 +18,7 @@ from backhaul.sampling.interval import (
     RandomSampling,
     TrueRandomSampling,
 )
+from backhaul.sampling.listed import ListedSampling
 from backhaul.sampling.user import UserSampling
 
 
@@ -42,6 +43,7 @@ Method: TypeAlias = Annotated[
     | BinQuintileSampling
     | BinNormalSampling
     | BinSampling
+    | ListedSampling
     | UserSampling
     | NoNewData,
     Field(discriminator="kind"),
@@ -55,6 +57,7 @@ __all__ = [
     "BinSampling",
     "InRangeSampling",
     "IqrSampling",
+    "ListedSampling",
     "MedianBelowThreshSampling",
     "MedianThreshSampling",
     "Method",

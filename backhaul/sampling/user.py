@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from backhaul.errors import InputError
 from backhaul.plugins import UserCode
 from backhaul.sampling.base import SamplingMethod
-from backhaul.sampling.interval import RandomSampling
-from backhaul.types import Bandwidth, FusedDetections, IntArray, Pool, Selection
+from backhaul.sampling.cut import cut_to
+from backhaul.types import Bandwidth, Pool, Selection
 
 
 class UserSampling(SamplingMethod):
@@ -22,8 +22,8 @@ class UserSampling(SamplingMethod):
 
     The class is built with the code's params and asked ``select(pool, bandwidth, rng=rng)``,
     the function is called ``function(pool, bandwidth, rng, **params)``. Either returns a
-    `Selection` or image ids, in the order to send them. If they exceed the bandwidth, some are
-    dropped at random.
+    `Selection`, or ids or files of images, in the order to send them. If they exceed the
+    bandwidth, some are dropped at random.
     """
 
     kind: Literal["user"] = "user"
@@ -52,28 +52,29 @@ class UserSampling(SamplingMethod):
         """Return what the user's code chose, cut to the bandwidth.
 
         Raises:
-            InputError: If the code returns no ids, or one that is not in the pool.
+            InputError: If the code returns no names of images, or one that is not in the pool.
         """
         chosen = self._ask(pool, bandwidth, rng)
-        row = {image_id: i for i, image_id in enumerate(pool.image_id)}
-        unknown = [image_id for image_id in chosen.index if image_id not in row]
+        row = {name: i for names in (pool.files, pool.image_id) for i, name in enumerate(names)}
+        unknown = [name for name in chosen.index if name not in row]
         if unknown:
             raise InputError(
-                f"{self.code.use}: chose {unknown[0]!r}, expected ids of images of the pool"
+                f"{self.code.use}: chose {unknown[0]!r}, expected ids or files of images of "
+                "the pool"
             )
-        wanted = _restrict(pool, np.array([row[i] for i in chosen.index], dtype=np.int64))
-        if not _fits(wanted, bandwidth):
-            cut = RandomSampling(stratify=self.stratify).select(wanted, bandwidth, rng=rng)
-            chosen = chosen.loc[cut.table["image_id"]]
+        chosen = chosen.set_axis([row[name] for name in chosen.index], axis="index")
+        chosen = chosen[~chosen.index.duplicated()]
+        wanted = chosen.index.to_numpy(dtype=np.int64)
+        sent = cut_to(bandwidth, pool, wanted, stratify=self.stratify, rng=rng)
         return self.selection(
-            list(chosen.index),
-            pool.size_bytes[[row[i] for i in chosen.index]],
-            chosen["weight"].to_numpy(dtype=np.float64),
-            list(chosen["reason"]),
+            [pool.image_id[i] for i in sent],
+            pool.size_bytes[sent],
+            chosen.loc[sent, "weight"].to_numpy(dtype=np.float64),
+            list(chosen.loc[sent, "reason"]),
         )
 
     def _ask(self, pool: Pool, bandwidth: Bandwidth, rng: np.random.Generator) -> pd.DataFrame:
-        """Return weight and reason of what the code chose, indexed by image_id, none twice."""
+        """Return weight and reason of what the code chose, indexed by id or file."""
         code: Any = self.code.load()
         if isinstance(code, type):
             answer = code(**self.code.params).select(pool, bandwidth, rng=rng)
@@ -83,24 +84,9 @@ class UserSampling(SamplingMethod):
             return answer.table.set_index("image_id")[["weight", "reason"]]
         if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
             raise InputError(
-                f"{self.code.use}: expected a Selection or image ids, "
+                f"{self.code.use}: expected a Selection, image ids or files, "
                 f"got {type(answer).__name__}"
             )
         reason = f"chosen by {self.code.use}"
-        index = pd.Index(list(dict.fromkeys(answer)), dtype="object")
+        index = pd.Index([str(name) for name in answer], dtype="object")
         return pd.DataFrame({"weight": 1.0, "reason": reason}, index=index)
-
-
-def _restrict(pool: Pool, rows: IntArray) -> Pool:
-    """Return the images at `rows` with their detections."""
-    image_id = tuple(pool.image_id[row] for row in rows)
-    table = pool.detections.table
-    detections = FusedDetections(table[table["image_id"].isin(image_id)])
-    return Pool(image_id, pool.size_bytes[rows], detections)
-
-
-def _fits(pool: Pool, bandwidth: Bandwidth) -> bool:
-    """Return whether all images of `pool` can be sent."""
-    images = np.inf if bandwidth.images is None else bandwidth.images
-    n_bytes = np.inf if bandwidth.bytes is None else bandwidth.bytes
-    return len(pool) <= images and int(pool.size_bytes.sum()) <= n_bytes

@@ -71,7 +71,8 @@ def pool() -> Pool:
         if i % 10
     ]
     detections = FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
-    return Pool(names, rng.integers(5_000, 20_000, N_IMAGES), detections)
+    files = tuple(f"/images/cam{i % 3}_{name}.jpg" for i, name in enumerate(names))
+    return Pool(names, rng.integers(5_000, 20_000, N_IMAGES), detections, files)
 
 
 def load(folder: Path, name: str) -> CampaignConfig:
@@ -113,6 +114,16 @@ def test_smallest_first_spends_bytes_on_small_files(folder: Path, pool: Pool) ->
     assert set(sent["image_id"]) == set(table.loc[table["votes"] >= 3, "image_id"])
     assert sent["size_bytes"].is_monotonic_increasing
     assert method.label == "small-files"
+
+
+def test_one_camera_is_chosen_by_the_names_of_its_files(folder: Path, pool: Pool) -> None:
+    (method,) = load(folder, "cameras.yaml").methods
+    sent = method.select(pool, Bandwidth(images=N_IMAGES), rng=np.random.default_rng(0)).table
+    file = dict(zip(pool.image_id, pool.files, strict=True))
+    names = [file[image_id] for image_id in sent["image_id"]]
+    assert len(names) == N_IMAGES / 3
+    assert all("cam2_" in name for name in names)
+    assert names == sorted(names)
 
 
 def test_a_method_of_weights_gives_reasons(folder: Path, pool: Pool) -> None:
@@ -171,8 +182,15 @@ def test_the_criterion_stops_when_patience_ends(folder: Path) -> None:
     assert stops == [False] * 5 + [True]
 
 
-@pytest.mark.parametrize("guide", ["methods.md", "data.md"])
-def test_pieces_of_configs_are_valid(guide: str, folder: Path) -> None:
+@pytest.mark.parametrize("guide", ["methods.md", "data.md", "lists.md"])
+def test_pieces_of_configs_are_valid(
+    guide: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for output in (Path("runs/first/output"), Path("old/output")):
+        output.mkdir(parents=True)
+        for name in ("sample0", "median-thresh0_sample_50"):
+            (output / f"{name}.txt").write_text("a.jpg\n")
     text = (DOCS / guide).read_text(encoding="utf-8")
     pieces = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert pieces
@@ -228,6 +246,9 @@ def test_every_layout_is_tried() -> None:
     assert len(LAYOUTS) == 4
 
 
+OF_ALL = {"kind", "label", "digest", "stratify", "include_undetected"}
+
+
 def test_every_method_has_a_section() -> None:
     text = (DOCS / "methods.md").read_text(encoding="utf-8")
     union, *_ = get_args(Method)
@@ -237,5 +258,5 @@ def test_every_method_has_a_section() -> None:
     for cls in get_args(union):
         kind = cls.model_fields["kind"].default
         section = text.split(f"### `{kind}`")[1].split("\n#")[0]
-        own = set(cls.model_fields) - {"kind", "label", "stratify", "include_undetected"}
+        own = set(cls.model_fields) - OF_ALL
         assert all(f"`{name}`" in section for name in own), f"{kind}: {sorted(own)}"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from backhaul.config import Batches
 from backhaul.errors import InputError
-from backhaul.lists import PathIndex, play_lists, read_lists
+from backhaul.imagelists import PathIndex
+from backhaul.lists import play_lists, read_lists
 from backhaul.types import IMAGE_COLUMNS, ImageSet
 
 BOX = np.array([[0, 0.5, 0.5, 0.2, 0.2]])
@@ -150,12 +151,12 @@ def test_a_list_that_is_no_text_is_named(write: Write) -> None:
 
 
 def test_the_longest_common_tail_decides(write: Write) -> None:
-    index = PathIndex(pd.Series(["/d/day/cam1/1.png", "/d/night/cam1/1.png", "/d/cam2/1.png"]))
-    assert index.rows("/old/night/cam1/1.png") == [1]
-    assert index.rows("cam2/1.png") == [2]
-    assert index.rows("cam1/1.png") == [0, 1]
-    assert index.rows("1.png") == [0, 1, 2]
-    assert index.rows("2.png") == []
+    index = PathIndex(["/d/day/cam1/1.png", "/d/night/cam1/1.png", "/d/cam2/1.png"])
+    assert index.find("/old/night/cam1/1.png") == ([1], 3)
+    assert index.find("cam2/1.png") == ([2], 2)
+    assert index.find("cam1/1.png") == ([0, 1], 2)
+    assert index.find("1.png") == ([0, 1, 2], 1)
+    assert index.find("2.png") == ([], 0)
     images = image_set(["/data/x/a0.png", "/data/y/a0.png"])
     with pytest.raises(InputError, match=r":1: .* may be /data/x/a0\.png or /data/y/a0\.png"):
         play_lists(images, read_lists(write({})), arriving())
@@ -169,7 +170,7 @@ def test_a_path_always_means_itself_wherever_the_set_was_moved(
     paths: list[list[str]], root: bool
 ) -> None:
     uris = ["/root/" + "/".join(parts) for parts in paths]
-    index = PathIndex(pd.Series(uris))
+    index = PathIndex(uris)
     for row, uri in enumerate(uris):
         written = uri if root else uri.replace("/root/", "C:\\other\\root\\")
-        assert index.rows(written) == [row]
+        assert index.find(written)[0] == [row]

@@ -1,5 +1,7 @@
 """What every sampling method promises. A new method joins by one line in METHODS."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from pydantic import TypeAdapter
 from backhaul.sampling import Method, NoNewData, SamplingMethod
 from backhaul.types import FUSED_COLUMNS, Bandwidth, FusedDetections, Pool, Selection
 
+LISTS = Path(__file__).parent / "lists"
 METHODS = [
     "random",
     "true-random",
@@ -24,6 +27,8 @@ METHODS = [
     "bin-normal",
     "no-new-data",
     "backhaul.sampling:IqrSampling",
+    {"kind": "listed", "folder": str(LISTS), "of": "old"},
+    {"kind": "listed", "folder": str(LISTS), "of": "old", "stratify": True},
     {"kind": "user", "code": "backhaul.sampling:NormalSampling", "stratify": True},
     {"kind": "random", "stratify": False},
     {"kind": "random", "include_undetected": False},
@@ -59,7 +64,8 @@ def pools(draw: st.DrawFn) -> Pool:
     table = (
         table.set_axis(FUSED_COLUMNS, axis=1) if seen else pd.DataFrame(columns=FUSED_COLUMNS)
     )
-    return Pool(image_id, np.array(sizes, dtype=np.int64), FusedDetections(table))
+    files = tuple(f"/data/images/{name}.png" for name in image_id)
+    return Pool(image_id, np.array(sizes, dtype=np.int64), FusedDetections(table), files)
 
 
 LIMITS = st.none() | st.integers(0, 20)
@@ -73,7 +79,9 @@ BANDWIDTHS = st.builds(
 def _shuffled(pool: Pool) -> Pool:
     order = np.random.default_rng(0).permutation(len(pool))
     detections = FusedDetections(pool.detections.table.sample(frac=1, random_state=0))
-    return Pool(tuple(pool.image_id[i] for i in order), pool.size_bytes[order], detections)
+    names = tuple(pool.image_id[i] for i in order)
+    files = tuple(pool.files[i] for i in order)
+    return Pool(names, pool.size_bytes[order], detections, files)
 
 
 def _select(method: SamplingMethod, pool: Pool, bandwidth: Bandwidth, seed: int) -> Selection:

@@ -172,6 +172,7 @@ def test_defect_09_empty_and_single_classes_are_no_error(pool_of: PoolOf) -> Non
 
 
 def test_defect_10_ground_truth_cannot_enter_a_pool() -> None:
-    assert set(Pool.__dataclass_fields__) == {"image_id", "size_bytes", "detections"}
+    fields = set(Pool.__dataclass_fields__)
+    assert fields == {"image_id", "size_bytes", "detections", "files"}
     for columns in (FUSED_COLUMNS, DETECTION_COLUMNS):
         assert not {"labels", "label_source", "actual"} & set(columns)

@@ -1,5 +1,6 @@
 """A user's own code, named in the config."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from backhaul.types import Bandwidth, Pool, Selection
 PoolOf = Callable[..., Pool]
 
 CODE = """
+from pathlib import Path
+
 from backhaul.sampling import RandomSampling
 
 class Largest:
@@ -40,6 +43,9 @@ def overspent(pool, bandwidth, rng):
 
 def unknown(pool, bandwidth, rng):
     return ["a", "zebra"]
+
+def files(pool, bandwidth, rng):
+    return [pool.files[2], Path(pool.files[0]), pool.image_id[2]]
 
 def a_text(pool, bandwidth, rng):
     return "a"
@@ -84,6 +90,13 @@ def test_ids_keep_their_order_and_count_once(
     assert list(select("twice", pool).table["image_id"]) == ["b", "a"]
 
 
+def test_files_name_images_as_well(select: Callable[..., Selection], pool: Pool) -> None:
+    files = ("/data/a.png", "/data/b.png", "/data/c.png")
+    table = select("files", dataclasses.replace(pool, files=files)).table
+    assert table["image_id"].tolist() == ["c", "a"]
+    assert table["size_bytes"].tolist() == [20, 30]
+
+
 def test_a_selection_keeps_its_reasons(select: Callable[..., Selection], pool: Pool) -> None:
     table = select("selection", pool, images=2).table
     assert len(table) == 2
@@ -115,7 +128,7 @@ def test_an_unknown_image_is_refused(select: Callable[..., Selection], pool: Poo
 def test_what_is_no_list_of_ids_is_refused(
     select: Callable[..., Selection], pool: Pool, attribute: str
 ) -> None:
-    with pytest.raises(InputError, match="expected a Selection or image ids, got"):
+    with pytest.raises(InputError, match="expected a Selection, image ids or files, got"):
         select(attribute, pool)
 
 
