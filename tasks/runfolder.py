@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
+from backhaul.tensorboard import write_events
 from backhaul.types import ImageSet, Selection, Splits
 from tasks.caching import content_digest
 from tasks.provenance import git_state, versions
@@ -140,15 +141,24 @@ def write_round(folder: str, record: RoundRecord) -> None:
     if record.benchmark is not None:
         name = f"{record.prefix}_benchmark_avg_1_{_epoch_before(record)}.csv"
         _write_csv(f"{folder}/output/{name}", read_value(pd.DataFrame, record.benchmark))
-    if record.training is not None:
-        history = read_value(pd.DataFrame, record.training.history)
-        _write_csv(f"{folder}/logs/{record.prefix}_training.csv", history)
-        steps = read_value(pd.DataFrame, record.training.steps)
-        if len(steps):
-            _write_csv(f"{folder}/logs/{record.prefix}_steps.csv", steps)
+    write_logs(f"{folder}/logs", f"{folder}/logs/tensorboard", record)
     for checkpoint in record.new_checkpoints:
         name = f"{record.method}_ckpt_{checkpoint.epoch}.pt"
         _place(checkpoint.artifact, f"{folder}/checkpoints/{name}")
+
+
+def write_logs(folder: str, events: str, record: RoundRecord) -> None:
+    """Write the losses of one round as CSV below `folder`, and event files below `events`."""
+    history, steps = None, None
+    if record.training is not None:
+        history = read_value(pd.DataFrame, record.training.history)
+        _write_csv(f"{folder}/{record.prefix}_training.csv", history)
+        steps = read_value(pd.DataFrame, record.training.steps)
+        if len(steps):
+            _write_csv(f"{folder}/{record.prefix}_steps.csv", steps)
+    evaluation = read_value(pd.DataFrame, record.evaluation)
+    epoch = record.standing.current.epoch
+    write_events(Path(events) / record.prefix, history, steps, evaluation, epoch)
 
 
 def _write_sent(folder: str, record: RoundRecord) -> None:
