@@ -52,14 +52,14 @@ def fit(x: FloatArray, y: FloatArray) -> Fit:
     """Return the line through points, shapes (n,), n >= 3.
 
     Raises:
-        InputError: If there are fewer points, or all have the same x.
+        InputError: If there are fewer points, or all have the same x or the same y.
     """
     if len(x) < FEWEST:
         raise InputError(f"{len(x)} points, expected at least {FEWEST} for a regression")
     if np.ptp(x) == 0:
-        raise InputError(
-            f"the feature is {x[0]:g} at all {len(x)} points: nothing to regress on"
-        )
+        raise InputError(f"the feature is {x[0]:g} at all {len(x)} points: expected it to vary")
+    if np.ptp(y) == 0:
+        raise InputError(f"the gain is {y[0]:g} at all {len(x)} points: expected it to vary")
     line = stats.linregress(x, y)
     reach = stats.t.ppf((1 + LEVEL) / 2, len(x) - 2) * line.stderr
     return Fit(
@@ -125,7 +125,7 @@ def regression(
         One row, the `Fit`; the points are in the chart.
 
     Raises:
-        InputError: If there are fewer than three points, or the feature does not vary.
+        InputError: If there are fewer than three points, or either does not vary.
     """
     parts = [points(run, feature, over, metric, test_set, by) for run in runs]
     pooled = pd.concat(parts, ignore_index=True)

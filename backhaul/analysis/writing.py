@@ -67,4 +67,5 @@ def _replace(path: Path, content: bytes) -> None:
     except OSError as error:
         raise InputError(f"{path}: could not be written: {error.strerror}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        if draft.exists():
+            draft.unlink()
