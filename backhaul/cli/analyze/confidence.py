@@ -60,7 +60,7 @@ def histogram(
 
       backhaul analyze histogram quickstart --method iqr
 
-      backhaul analyze histogram iqr0_benchmark_avg_1_14.csv --class 7
+      backhaul analyze histogram iqr0_benchmark_avg_1_14.csv --class two
     """
     from backhaul.analysis.histogram import histogram as count
 
