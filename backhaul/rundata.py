@@ -182,6 +182,30 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def run_folders(folder: Path) -> tuple[Path, ...]:
+    """Return the folders of single runs: `folder` itself, or its ``seed<k>``, by number.
+
+    Empty if there is no ``run.json`` in any of them.
+    """
+    if (folder / "run.json").is_file():
+        return (folder,)
+    seeds = {
+        int(path.parent.name.removeprefix("seed")): path.parent
+        for path in folder.glob("seed*/run.json")
+        if re.fullmatch(r"seed\d+", path.parent.name)
+    }
+    return tuple(seeds[number] for number in sorted(seeds))
+
+
+def read_runs(folder: Path) -> tuple[Run, ...]:
+    """Read a run's folder, or all seeds of one that holds a folder ``seed<k>`` for each.
+
+    Raises:
+        InputError: If there is no record of a run, or one is damaged.
+    """
+    return tuple(read_run(part) for part in run_folders(folder) or (folder,))
+
+
 def _read_record(path: Path) -> RunRecord:
     try:
         return RunRecord.model_validate_json(path.read_bytes())

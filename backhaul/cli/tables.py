@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from backhaul.report import gains
-from backhaul.rundata import read_run
+from backhaul.report.campaign import read_campaign
+from backhaul.report.tables import comparison
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "method": ("method", str),
     "images_sent_total": ("images", "{:,.0f}".format),
     "bytes_sent_total": ("kB", lambda n_bytes: f"{n_bytes / 1000:,.0f}"),
     "mAP50": ("mAP50", "{:.3f}".format),
@@ -24,7 +24,8 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "gain_control": ("control", "{:+.3f}".format),
     "gain_random": ("random", "{:+.3f}".format),
 }
-"""Column of the table of gains: its title here, and how its values are written."""
+"""Column of the comparison: its title here, and how its values are written."""
+WITHOUT_INTERVAL = ("images_sent_total", "bytes_sent_total")
 
 
 def print_gains(console: Console, folder: Path) -> None:
@@ -32,22 +33,34 @@ def print_gains(console: Console, folder: Path) -> None:
 
     Args:
         console: Where to print.
-        folder: The run's folder.
+        folder: The folder of a run, or of several seeds: then these are means, with half the
+            width of their 95 % t-interval over the seeds.
     """
-    run = read_run(folder)
-    rows = gains(run.summary, random=run.record.random_label)
+    campaign = read_campaign(folder)
+    compared = comparison(campaign.summary, random=campaign.random_label)
+    caption = "gains in mAP50 over the initial model, no-new-data (control), true-random"
+    if len(campaign.runs) > 1:
+        caption += f"; means over {len(campaign.runs)} seeds ± 95 % t-interval, gains paired"
     table = Table(
         title="After the last batch, on the common test set",
-        caption="gains in mAP50 over the initial model, no-new-data (control), true-random",
+        caption=caption,
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
+    table.add_column("method", no_wrap=True)
     for title, _ in COLUMNS.values():
-        left = title == "method"
-        table.add_column(title, justify="left" if left else "right", no_wrap=left)
-    for row in rows.to_dict("records"):
-        table.add_row(
-            *("-" if pd.isna(row[n]) else write(row[n]) for n, (_, write) in COLUMNS.items())
-        )
+        table.add_column(title, justify="right", min_width=len(title))
+    for label in compared.mean.index:
+        cells = [_cell(name, *compared.at(label, name)) for name in COLUMNS]
+        table.add_row(Text(str(label)), *cells)
     console.print(table)
+
+
+def _cell(name: str, mean: float, half_width: float) -> str:
+    if math.isnan(mean):
+        return "-"
+    told = COLUMNS[name][1](mean)
+    if math.isnan(half_width) or name in WITHOUT_INTERVAL:
+        return told
+    return f"{told} ±{half_width:.3f}"

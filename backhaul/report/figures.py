@@ -1,114 +1,34 @@
-"""Figures as plotly.js takes them: plain dictionaries, no NaN, names escaped."""
+"""Figures of one method, and of the time that stages took."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from backhaul.report import tables
-from backhaul.rundata import CONTROL, INIT
+from backhaul.report.plot import (
+    NEUTRAL,
+    PALETTE,
+    Figure,
+    Trace,
+    axes,
+    boundary,
+    legend_below,
+    plain,
+    values,
+)
+from backhaul.report.wording import duration, shortened
+from backhaul.rundata import CONTROL
 from backhaul.types import IntArray
 
-Figure: TypeAlias = dict[str, Any]
-
-METRICS = ("mAP50", "mAP50-95", "prec", "recall", "acc", "conf", "conf_std", "detect_conf_std")
-PALETTE = (  # readable on white and on near-black
-    "#3b7dd8",
-    "#d9730d",
-    "#2e9e5b",
-    "#d64550",
-    "#8b6bd9",
-    "#1594a6",
-    "#cf4f9a",
-    "#8a8f1f",
-    "#a5714a",
-)
-NEUTRAL = "#7c8796"
 HIT, MISS = "#1594a6", "#d9730d"
-LEGEND_ROW_PX = 20
-SYMBOLS = ("circle", "square", "diamond", "triangle-up")
-
-
-def method_colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each method; arms without new data are grey."""
-    arms = [label for label in labels if label not in (INIT, CONTROL)]
-    colours = {label: PALETTE[i % len(PALETTE)] for i, label in enumerate(arms)}
-    return {label: colours.get(label, NEUTRAL) for label in (*labels, INIT, CONTROL)}
-
-
-def learning_curves(
-    summary: pd.DataFrame, unit: str, title: str, colours: Mapping[str, str]
-) -> Figure:
-    """Plot every metric against what was sent; ``layout.meta`` holds the values of each metric.
-
-    Args:
-        summary: Rows of summary.csv.
-        unit: ``images`` or ``bytes``.
-        title: Title of the x axis.
-        colours: Colour of each method.
-    """
-    by_metric = {metric: _by_method(tables.curves(summary, metric)) for metric in METRICS}
-    labels = [label for label in colours if label in by_metric[METRICS[0]]]
-    traces = [
-        _curve(label, i, by_metric[METRICS[0]][label], unit, colours[label])
-        for i, label in enumerate(labels)
-    ]
-    traces.append(_start(tables.initial(summary)))
-    meta = {
-        metric: [
-            *(_values(by_method[label]["value"]) for label in labels),
-            _values([tables.initial(summary, metric)]),
-        ]
-        for metric, by_method in by_metric.items()
-    }
-    height = 400 + LEGEND_ROW_PX * (len(traces) // 2)
-    layout = _layout(title, METRICS[0], height=height) | {"meta": meta, "hovermode": "closest"}
-    layout["yaxis"]["rangemode"] = "normal"  # from zero, the methods would lie on each other
-    layout["legend"] |= {"yref": "container", "y": 0, "yanchor": "bottom"}
-    return {"data": traces, "layout": layout}
-
-
-def _curve(label: str, i: int, points: pd.DataFrame, unit: str, colour: str) -> dict[str, Any]:
-    lap = i // len(PALETTE)  # colours repeat, lines and markers tell the laps apart
-    dash = "dash" if label == CONTROL else ("solid", "dot")[lap % 2]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": html.escape(label),
-        "x": _values(points[unit]),
-        "y": _values(points["value"]),
-        "customdata": [_moment(batch) for batch in points["batch"]],
-        "line": {"color": colour, "dash": dash, "width": 2},
-        "marker": {"color": colour, "symbol": SYMBOLS[lap % len(SYMBOLS)], "size": 7},
-        "cliponaxis": False,
-        "hovertemplate": "%{customdata}: %{y:.3f} at %{x:.4s}",
-    }
-
-
-def _moment(batch: int) -> str:
-    return "initial model" if batch == tables.INITIAL_BATCH else f"after batch {batch}"
-
-
-def _start(value: float) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "initial model",
-        "x": [0],
-        "y": _values([value]),
-        "marker": {"color": NEUTRAL, "symbol": "star", "size": 13},
-        "cliponaxis": False,
-        "hovertemplate": "%{y:.3f}",
-    }
-
-
-def _by_method(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {str(label): points for label, points in curves.groupby("method", sort=True)}
+CACHED = "#b6bec9"
+MOST_CLASSES = 30  # of a figure; the table has them all
+BAR_PX = 26
 
 
 def pool_and_sent(seen: pd.DataFrame, colour: str) -> Figure:
@@ -120,7 +40,7 @@ def pool_and_sent(seen: pd.DataFrame, colour: str) -> Figure:
         for name, rows, shade in (("pool", detections, NEUTRAL), ("sent", sent, colour))
         if len(rows)
     ]
-    layout = _layout("confidence", "% of detections", height=250) | {"barmode": "group"}
+    layout = axes("confidence", "% of detections", height=250) | {"barmode": "group"}
     return {"data": traces, "layout": layout}
 
 
@@ -137,7 +57,7 @@ def hits_and_misses(seen: pd.DataFrame) -> Figure:
         for name, (mask, colour) in parts.items()
         if mask.any()
     ]
-    layout = _layout("confidence", "detections", height=250) | {"barmode": "stack"}
+    layout = axes("confidence", "detections", height=250) | {"barmode": "stack"}
     return {"data": traces, "layout": layout}
 
 
@@ -168,15 +88,16 @@ def losses(logs: Iterable[tuple[int | None, pd.DataFrame]]) -> Figure:
     for batch, log in logs:
         if x:
             x.append(None)  # a gap between two trainings
-            for values in y.values():
-                values.append(None)
-        x += _values(log["epoch"])
-        for name, values in y.items():
-            values.extend(_values(log[name]))
+            for so_far in y.values():
+                so_far.append(None)
+        x += values(log["epoch"])
+        for name, so_far in y.items():
+            so_far.extend(values(log[name]))
         if batch is not None:
             edge = float(log["epoch"].min()) - 0.5
-            shapes.append(_boundary(edge))
-            notes.append(_boundary_note(edge, batch))
+            shape, note = boundary(edge, f"batch {batch}")
+            shapes.append(shape)
+            notes.append(note)
     styles = {"train_loss": (PALETTE[0], "solid"), "valid_loss": (PALETTE[1], "solid")}
     traces = [
         {
@@ -191,47 +112,83 @@ def losses(logs: Iterable[tuple[int | None, pd.DataFrame]]) -> Figure:
         }
         for name, (colour, dash) in styles.items()
     ]
-    layout = _layout("epoch", "loss", height=300) | {"shapes": shapes, "annotations": notes}
+    layout = axes("epoch", "loss", height=300) | {"shapes": shapes, "annotations": notes}
     return {"data": traces, "layout": layout}
 
 
-def _boundary(x: float) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "x0": x,
-        "x1": x,
-        "y0": 0,
-        "y1": 1,
-        "yref": "paper",
-        "line": {"color": NEUTRAL, "width": 1, "dash": "dash"},
-    }
+def class_balance(
+    balance: pd.DataFrame, class_names: Sequence[str], colour: str
+) -> Figure | None:
+    """Compare the shares of the classes in a method's pool with those in what it sent.
+
+    Args:
+        balance: What `backhaul.report.tables.class_balance` returns.
+        class_names: All classes; of more than 30 the most frequent ones are shown.
+        colour: Colour of the method.
+
+    Returns:
+        The figure, None if nothing was sent.
+    """
+    if not balance["sent"].sum():
+        return None
+    known = balance.reindex([name for name in class_names if name in balance.index])
+    top = known["pool"].nlargest(MOST_CLASSES).index
+    shown = known[known.index.isin(top)]
+    places = list(range(len(shown)))
+    traces: list[Trace] = [
+        {
+            "type": "bar",
+            "name": where,
+            "x": places,
+            "y": values(100 * shown[f"{where}_share"]),
+            "customdata": [
+                [plain(str(name)), int(n)]
+                for name, n in zip(shown.index, shown[where], strict=True)
+            ],
+            "marker": {"color": shade},
+            "hovertemplate": "%{customdata[0]}: %{customdata[1]} objects, %{y:.1f} %",
+        }
+        for where, shade in (("pool", NEUTRAL), ("sent", colour))
+    ]
+    figure = axes("", "% of objects", height=250) | {"barmode": "group"}
+    words = [plain(shortened(str(name))) for name in shown.index]
+    figure["xaxis"] |= {"tickmode": "array", "tickvals": places, "ticktext": words}
+    return {"data": traces, "layout": figure}
 
 
-def _boundary_note(x: float, batch: int) -> dict[str, Any]:
-    return {
-        "x": x,
-        "y": 1,
-        "yref": "paper",
-        "xanchor": "left",
-        "yanchor": "top",
-        "text": f"batch {batch}",
-        "textangle": 90,
-        "showarrow": False,
-        "font": {"size": 10},
-    }
+def stage_times(
+    by_method: pd.DataFrame, cached: pd.Series[float], colours: Mapping[str, str]
+) -> Figure:
+    """Show the time of each stage, stacked by method, and apart from it that of the cache.
 
-
-def _layout(x_title: str, y_title: str, *, height: int) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 56, "r": 12, "t": 30, "b": 44},
-        "xaxis": {"title": {"text": x_title}, "automargin": True},
-        "yaxis": {"title": {"text": y_title}, "automargin": True, "rangemode": "tozero"},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "showlegend": True,
-    }
-
-
-def _values(numbers: Iterable[float]) -> list[float | None]:
-    """Return plain numbers, None for what is not finite (JSON has no NaN)."""
-    return [float(v) if np.isfinite(v) else None for v in numbers]
+    Args:
+        by_method: Seconds that were computed: stages by methods.
+        cached: Seconds spent on reading the cache, by stage; its index has all stages.
+        colours: Colour of each method; what all methods share is grey.
+    """
+    stages = list(cached.index)
+    order = [c for c in (*colours, tables.SHARED) if c in by_method.columns]
+    parts = {label: by_method[label].reindex(stages).fillna(0.0) for label in order}
+    shades: dict[str, Any] = {label: {"color": colours.get(label, NEUTRAL)} for label in order}
+    if CONTROL in shades:  # as grey as what is shared
+        shades[CONTROL] |= {"pattern": {"shape": "/", "solidity": 0.3}}
+    if cached.gt(0).any():
+        parts["from the cache"] = cached
+        shades["from the cache"] = {"color": CACHED, "pattern": {"shape": ".", "size": 5}}
+    traces: list[Trace] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": plain(label),
+            "x": values(seconds),
+            "y": stages,
+            "customdata": [duration(s) for s in seconds],
+            "marker": shades[label],
+            "hovertemplate": "%{y}: %{customdata}",
+        }
+        for label, seconds in parts.items()
+    ]
+    height = 120 + BAR_PX * len(stages)
+    figure = axes("seconds", "", height=height) | legend_below(height, len(traces))
+    figure["yaxis"] |= {"autorange": "reversed", "type": "category"}
+    return {"data": traces, "layout": figure | {"barmode": "stack"}}

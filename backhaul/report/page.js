@@ -36,13 +36,31 @@
     return change;
   }
 
-  function draw(plot) {
-    const { data, layout } = figures[plot.dataset.figure];
-    const font = { family: getComputedStyle(document.body).fontFamily, size: 12 };
-    return Plotly.newPlot(plot, data, { ...layout, font }, config).then(() => Plotly.relayout(plot, themed()));
+  const NARROW = 500;
+  const LEGEND_ROW = 20;
+
+  // A legend below the axes has two columns on average, and one where there is no room.
+  function height(plot, { data, layout }) {
+    const entries = data.filter((trace) => trace.showlegend !== false).length;
+    const below = layout.legend.yref === "container" && plot.clientWidth < NARROW;
+    return layout.height + (below ? LEGEND_ROW * Math.ceil(entries / 2) : 0);
   }
 
-  const restyle = (more = {}) => plots.forEach((plot) => Plotly.relayout(plot, { ...themed(), ...more }));
+  function draw(plot) {
+    const figure = figures[plot.dataset.figure];
+    const font = { family: getComputedStyle(document.body).fontFamily, size: 12 };
+    const layout = { ...figure.layout, font, height: height(plot, figure) };
+    return Plotly.newPlot(plot, figure.data, layout, config).then(() => themeOne(plot));
+  }
+
+  // Whiskers on bars are dark unless told; those on points have the colour of the points.
+  function themeOne(plot, more = {}) {
+    const bars = plot.data.flatMap((trace, i) => (trace.type === "bar" && trace.error_y ? [i] : []));
+    if (bars.length) Plotly.restyle(plot, { "error_y.color": colours().ink }, bars);
+    return Plotly.relayout(plot, { ...themed(), ...more });
+  }
+
+  const restyle = (more = {}) => plots.forEach((plot) => themeOne(plot, more));
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.style.colorScheme || (dark.matches ? "dark" : "light")) === "dark";
@@ -56,7 +74,7 @@
   if (metric)
     metric.addEventListener("change", () => {
       for (const plot of plots.filter((p) => p.dataset.figure.startsWith("curve-"))) {
-        Plotly.restyle(plot, { y: figures[plot.dataset.figure].layout.meta[metric.value] });
+        Plotly.restyle(plot, figures[plot.dataset.figure].layout.meta[metric.value]);
         Plotly.relayout(plot, { "yaxis.title.text": metric.value });
       }
     });

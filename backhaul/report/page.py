@@ -4,45 +4,39 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from backhaul.report import figures, pictures, tables, views, wording
-from backhaul.report.figures import Figure
-from backhaul.report.pictures import Album, RoundPictures
-from backhaul.rundata import CONTROL, INIT, Run, read_run
+from backhaul.report import curves, figures, overview, tables, views, wording
+from backhaul.report.campaign import Campaign, read_campaign
+from backhaul.report.findings import show_findings
+from backhaul.report.intervals import Estimates, estimates
+from backhaul.report.pictures import Album
+from backhaul.report.plot import Figure, method_colours
+from backhaul.report.sections import method_section
+from backhaul.rundata import INIT
 
-
-@dataclass(frozen=True, slots=True)
-class MethodSection:
-    """What the page shows of one method: ids of its figures, and its pictures."""
-
-    label: str
-    colour: str
-    note: str
-    histograms: tuple[tuple[str, str], ...]
-    losses: str
-    rounds: tuple[RoundPictures, ...]
+PAGE = "report.html"
 
 
 def write_report(run_folder: Path) -> Path:
-    """Write `report.html` into a run's folder and return its path.
+    """Write `report.html` into the folder of a run, or of several seeds, and return its path.
 
     The page needs nothing but itself: scripts, styles and pictures lie within. It is made from
     the files of the folder (and the images they name, where those are still there), and
-    replaces an earlier page in one step.
+    replaces an earlier page in one step. That of several seeds shows means and intervals, and
+    leads to the pages of the seeds that are there.
 
     Raises:
         InputError: If the folder holds no record of a run.
     """
-    page = _render(read_run(run_folder))
-    target = run_folder / "report.html"
+    page = _render(read_campaign(run_folder))
+    target = run_folder / PAGE
     draft = run_folder / f".report.{uuid.uuid4().hex}.html"
     try:
         draft.write_text(page, encoding="utf-8")
@@ -52,12 +46,64 @@ def write_report(run_folder: Path) -> Path:
     return target
 
 
-def _render(run: Run) -> str:
-    labels = run.labels
-    colours = figures.method_colours(labels)
-    album = Album(run.folder)
-    charts = _curves(run, colours)
-    sections = tuple(_section(run, label, colours, album, charts) for label in labels)
+def _render(campaign: Campaign) -> str:
+    summary, labels = campaign.summary, campaign.labels
+    colours = method_colours(labels)
+    album = Album(campaign.runs[0].folder)
+    compared = tables.comparison(summary, random=campaign.random_label)
+    forgetting = tables.forgetting(summary)
+    timings = [t for run in campaign.runs for t in run.record.timings]
+    times = tables.stage_times(timings)
+    charts = _common_charts(summary, forgetting, colours)
+    if len(times):
+        by_method = tables.time_by_method(timings)
+        charts["times"] = figures.stage_times(by_method, times["cached_seconds"], colours)
+    sections = tuple(
+        method_section(campaign, label, colours[label], album, charts) for label in labels
+    )
+    found, problems = show_findings(campaign.folder, colours, charts)
+    rounds = [r for run in campaign.runs for r in run.rounds]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=campaign.name,
+            state=campaign.state,
+            seeds=campaign.seeds,
+            several=len(campaign.runs) > 1,
+            seed_pages=_seed_pages(campaign),
+            headline=wording.headline(summary, campaign.random_label),
+            tiles=overview.tiles(compared, campaign.random_label),
+            played=overview.played(campaign),
+            reading=overview.reading_help(campaign),
+            best=tables.best_method(compared),
+            troubled=campaign.troubled,
+            metrics=tables.METRICS,
+            methods=views.methods_table(
+                compared, campaign.random_label, colours, n_seeds=len(campaign.runs)
+            ),
+            summary=views.summary_table(summary),
+            old_start=_old_start(summary),
+            forgetting=views.forgetting_table(forgetting, colours),
+            classes=views.class_table(
+                tables.per_class(campaign.classes), campaign.class_names, labels
+            ),
+            balance=views.balance_table(rounds, campaign.class_names),
+            sections=sections,
+            findings=found,
+            finding_problems=problems,
+            thumbnails=album.used(),
+            trainings=views.trainings_table(campaign, colours),
+            timings=views.timings_table(times),
+            config=yaml.safe_dump(campaign.config, sort_keys=False, allow_unicode=True),
+            provenance=overview.provenance(campaign),
+            figures=charts,
+            plotly=Markup(get_plotlyjs()),  # noqa: S704 - the installed package's own script
+        )
+    )
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -66,76 +112,42 @@ def _render(run: Run) -> str:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    return environment.get_template("template.html.j2").render(
-        record=run.record,
-        headline=wording.headline(run.summary, run.record),
-        best=tables.best_method(run.summary),
-        troubled={
-            k: m for k, m in run.record.methods.items() if m.state in ("failed", "waiting")
-        },
-        metrics=figures.METRICS,
-        methods=views.methods_table(run, colours),
-        summary=views.summary_table(run.summary),
-        old_start=wording.number(tables.initial(run.summary, test_set=tables.OLD)),
-        forgetting=views.forgetting_table(run.summary, colours),
-        classes=views.class_table(run, labels),
-        balance=views.balance_table(run.rounds, run.record.class_names),
-        sections=sections,
-        thumbnails=album.used(),
-        trainings=views.trainings_table(run.record.trainings, colours),
-        timings=views.timings_table(run),
-        config=yaml.safe_dump(run.record.config, sort_keys=False, allow_unicode=True),
-        facts=views.facts(run),
-        figures=charts,
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the installed package's own script
+    return environment
+
+
+def _common_charts(
+    summary: pd.DataFrame, forgetting: Estimates, colours: Mapping[str, str]
+) -> dict[str, Figure]:
+    charts = {}
+    if len(tables.on(summary)):
+        points = tables.curves(summary)
+        for key, unit, title in (
+            ("curve-images", "images_sent_total", "images sent"),
+            ("curve-bytes", "bytes_sent_total", "bytes sent"),
+        ):
+            charts[key] = curves.learning_curves(points, unit, title, colours)
+    if len(forgetting.mean):
+        charts["forgetting"] = curves.forgetting(forgetting, colours)
+    return charts
+
+
+def _old_start(summary: pd.DataFrame) -> str:
+    """Return the initial model's mAP50 on the old test set."""
+    start = estimates(tables.initial(summary, tables.OLD), ["method"], ["mAP50"])
+    if INIT not in start.mean.index:
+        return wording.NONE
+    return wording.plus_minus(*start.at(INIT, "mAP50"))
+
+
+def _seed_pages(campaign: Campaign) -> tuple[tuple[int, str, str], ...]:
+    """Return seed, state and address of the page of each seed, empty if it has none yet."""
+    if len(campaign.runs) == 1:
+        return ()
+    return tuple(
+        (
+            seed,
+            run.record.state,
+            f"{run.folder.name}/{PAGE}" if (run.folder / PAGE).is_file() else "",
+        )
+        for seed, run in zip(campaign.seeds, campaign.runs, strict=True)
     )
-
-
-def _curves(run: Run, colours: Mapping[str, str]) -> dict[str, Figure]:
-    if tables.on(run.summary).empty:
-        return {}
-    return {
-        "curve-images": figures.learning_curves(run.summary, "images", "images sent", colours),
-        "curve-bytes": figures.learning_curves(run.summary, "bytes", "bytes sent", colours),
-    }
-
-
-def _section(
-    run: Run, label: str, colours: Mapping[str, str], album: Album, charts: dict[str, Figure]
-) -> MethodSection:
-    """Return one method's section; its figures are added to `charts`."""
-    key = f"method-{len(charts)}"
-    rounds = [r for r in run.rounds if r.method == label]
-    seen = tables.seen_by(rounds)
-    histograms: tuple[tuple[str, str], ...] = ()
-    if seen["detected"].notna().any():
-        charts[f"{key}-sent"] = figures.pool_and_sent(seen, colours[label])
-        charts[f"{key}-hits"] = figures.hits_and_misses(seen)
-        histograms = (("pool and sent", f"{key}-sent"), ("hit and miss", f"{key}-hits"))
-    logs = [(b, log) for (method, b), log in run.losses.items() if method in (INIT, label)]
-    if logs:
-        charts[f"{key}-loss"] = figures.losses(logs)
-    return MethodSection(
-        label=label,
-        colour=colours[label],
-        note=_seen_note(seen),
-        histograms=histograms,
-        losses=f"{key}-loss" if logs else "",
-        rounds=_pictures(run, label, album) if label != CONTROL else (),
-    )
-
-
-def _seen_note(seen: Any) -> str:
-    detections = seen["detected"].notna()
-    sent, hits = int((detections & seen["sent"]).sum()), int(seen["hit"].eq(True).sum())
-    known, missed = seen.loc[detections, "hit"].notna().any(), int((~detections).sum())
-    text = f"{wording.plural(int(detections.sum()), 'detection')}, {sent:,} on images sent"
-    if known:
-        text += f"; {wording.plural(hits, 'hit')}, {missed:,} objects missed"
-    return text
-
-
-def _pictures(run: Run, label: str, album: Album) -> tuple[RoundPictures, ...]:
-    shown = pictures.shown_rounds(r for r in run.rounds if r.method != CONTROL)
-    each = pictures.per_side(len(shown))
-    return tuple(pictures.round_pictures(r, album, each) for r in shown if r.method == label)

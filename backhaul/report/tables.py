@@ -1,19 +1,33 @@
-"""The numbers of the page: tables in, tables out, no files and no words."""
+"""The numbers of the page: tables in, tables out, no files and no words.
+
+A summary here is the rows of ``summary.csv`` of every seed, with the column ``seed``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
+from backhaul.report.intervals import Estimates, estimates
 from backhaul.rundata import CONTROL, INIT, Round, TimingRecord
-from backhaul.types import IntArray
+from backhaul.types import FloatArray, IntArray
 
 COMMON = "common"
 OLD = "old_test"
 HISTOGRAM_BINS = 20
 INITIAL_BATCH = -1  # batches are numbered from 0
+SHARED = "all methods"
+METRICS = ("mAP50", "mAP50-95", "prec", "recall", "acc", "conf", "conf_std", "detect_conf_std")
+SENT = ("images_sent_total", "bytes_sent_total")
+COMPARED = (
+    *("mAP50", "mAP50-95", "prec", "recall", "acc"),
+    *("gain_init", "gain_control", "gain_random"),
+    *SENT,
+    *("mean_bytes_sent", "mean_bytes_pool", "epochs_trained", "batch"),
+)
+"""Columns of the comparison of methods."""
 
 
 def on(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
@@ -23,119 +37,120 @@ def on(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
     return rows.astype({"batch": int}).reset_index(drop=True)
 
 
-def initial(summary: pd.DataFrame, metric: str = "mAP50", test_set: str = COMMON) -> float:
-    """Return the initial model's value on a test set, NaN if there is none."""
+def initial(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
+    """Return the rows of the initial model on a test set, by seed."""
     rows = summary[(summary["test_set"] == test_set) & (summary["method"] == INIT)]
-    return float(rows[metric].iloc[0]) if len(rows) else float("nan")
+    return rows.drop_duplicates("seed").set_index("seed")
 
 
 def last_rows(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return each method's row on the common test set after its last batch."""
+    """Return each method's rows on the common test set after its last batch.
+
+    The last batch is the last of any seed: seeds that have not come there yet are left out.
+    """
     rows = on(summary)
     last = rows.groupby("method")["batch"].transform("max")
     return rows[rows["batch"] == last].reset_index(drop=True)
 
 
 def gains(summary: pd.DataFrame, *, random: str = "true-random") -> pd.DataFrame:
-    """Rank the methods on the common test set after the last batch of each, best first.
+    """Return how much better the methods are after the last batch of each, seed by seed.
 
-    A gain is a difference in mAP50: over the initial model, and over the control arm and the
-    true-random arm after the same batch. It is NaN where that arm has no such batch, or a mAP50
-    is null.
+    A gain is a difference in mAP50 on the common test set: over the initial model, and over the
+    control arm and the true-random arm after the same batch, all of the same seed. It is NaN
+    where that arm has no such batch, or a mAP50 is null.
 
     Args:
-        summary: Rows and columns of summary.csv.
+        summary: Rows and columns of summary.csv, and the column seed.
         random: Label of the true-random arm.
 
     Returns:
-        One row a method (the control arm too, the initial model not), with columns method,
-        images_sent_total, bytes_sent_total, mAP50, mAP50-95, gain_init, gain_control and
-        gain_random.
+        One row a method and seed (the control arm too, the initial model not): the columns of
+        `summary`, and gain_init, gain_control and gain_random.
     """
     last, rows = last_rows(summary), on(summary)
+    moments = pd.MultiIndex.from_frame(last[["seed", "batch"]])
 
-    def over(arm: str) -> pd.Series[float]:
-        paired = rows[rows["method"] == arm].set_index("batch")["mAP50"]
-        return last["mAP50"] - last["batch"].map(paired)
+    def over(arm: str) -> FloatArray:
+        paired = rows[rows["method"] == arm].set_index(["seed", "batch"])["mAP50"]
+        return np.asarray(last["mAP50"] - paired.reindex(moments).to_numpy(), dtype=float)
 
-    table = last[
-        ["method", "images_sent_total", "bytes_sent_total", "mAP50", "mAP50-95"]
-    ].assign(
-        gain_init=last["mAP50"] - initial(summary),
+    return last.assign(
+        gain_init=last["mAP50"] - last["seed"].map(initial(summary)["mAP50"]),
         gain_control=over(CONTROL),
         gain_random=over(random),
     )
-    return table.sort_values("mAP50", ascending=False, kind="stable", ignore_index=True)
 
 
-def best_method(summary: pd.DataFrame) -> str | None:
-    """Return the method with the greatest mAP50 of those that came furthest.
+def comparison(summary: pd.DataFrame, *, random: str = "true-random") -> Estimates:
+    """Rank the methods by their mean mAP50 after the last batch of each, best first.
 
-    The control arm does not compete, and neither does a method that stopped at an earlier
-    batch: it was trained for less. None if no method has a mAP50.
+    Returns:
+        Index: method; columns: `COMPARED`, with the gains of `gains`, paired by seed.
     """
-    last = last_rows(summary)
-    last = last[(last["method"] != CONTROL) & (last["batch"] == last["batch"].max())]
-    last = last[last["mAP50"].notna()]
-    return str(last.loc[last["mAP50"].idxmax(), "method"]) if len(last) else None
+    table = estimates(gains(summary, random=random), ["method"], COMPARED)
+    ranks = table.mean["mAP50"].sort_values(ascending=False, kind="stable")
+    return table.ordered(ranks.index)
 
 
-def curves(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the learning curves on the common test set.
+def best_method(compared: Estimates) -> str | None:
+    """Return the method with the greatest mean mAP50 of those that came furthest.
+
+    The control arm does not compete, and neither does a method that stopped at an earlier batch
+    or came to the last one with fewer seeds: it was trained for less, or less is known of it.
+    None if no method has a mAP50.
+    """
+    mean = compared.mean.drop(index=CONTROL, errors="ignore")
+    mean = mean[(mean["batch"] == mean["batch"].max()) & mean["mAP50"].notna()]
+    n = compared.n.loc[mean.index, "mAP50"]
+    mean = mean[n == n.max()]
+    return str(mean.index[0]) if len(mean) else None
+
+
+def curves(summary: pd.DataFrame) -> Estimates:
+    """Return the learning curves on the common test set, as means over the seeds.
 
     Every method starts with the initial model at 0 images and bytes. The control arm sends
     nothing; its points stand at the mean of what the other methods had sent after that batch.
 
     Returns:
-        Columns method, batch (-1 = initial), images, bytes, value.
+        Index: method, batch (-1 = initial), in order; columns: images_sent_total,
+        bytes_sent_total and `METRICS`.
     """
-    rows = (
-        on(summary)
-        .rename(
-            columns={
-                "images_sent_total": "images",
-                "bytes_sent_total": "bytes",
-                metric: "value",
-            }
-        )[["method", "batch", "images", "bytes", "value"]]
-        .astype({"images": float, "bytes": float})
-    )
+    rows = on(summary).astype(dict.fromkeys(SENT, float))
     control = rows["method"] == CONTROL
-    for unit in ("images", "bytes"):
-        mean = rows[~control].groupby("batch")[unit].mean()
-        rows.loc[control, unit] = rows.loc[control, "batch"].map(mean).fillna(0.0).astype(float)
-    start = rows[["method"]].drop_duplicates()
-    start = start.assign(
-        batch=INITIAL_BATCH, images=0.0, bytes=0.0, value=initial(summary, metric)
-    )
-    return pd.concat([start, rows]).sort_values(["method", "batch"], ignore_index=True)
+    others = rows[~control].groupby(["seed", "batch"])[list(SENT)].mean()
+    moments = pd.MultiIndex.from_frame(rows.loc[control, ["seed", "batch"]])
+    rows.loc[control, list(SENT)] = others.reindex(moments).fillna(0.0).to_numpy()
+    start = rows[["seed", "method"]].drop_duplicates()
+    start = start.assign(batch=INITIAL_BATCH, **dict.fromkeys(SENT, 0.0))
+    start = start.join(initial(summary)[list(METRICS)], on="seed")
+    points = pd.concat([start, rows]).sort_values(["method", "batch"], ignore_index=True)
+    return estimates(points, ["method", "batch"], [*SENT, *METRICS])
 
 
-def forgetting(summary: pd.DataFrame, metric: str = "mAP50") -> pd.DataFrame:
-    """Return the change on the old test set since the initial training: methods by batches."""
-    rows = on(summary, OLD)
-    change = rows.assign(change=rows[metric] - initial(summary, metric, OLD))
-    return change.pivot_table(
-        index="method", columns="batch", values="change", dropna=False, sort=True
-    )
-
-
-def per_class(
-    classes: pd.DataFrame, class_names: Sequence[str], metric: str = "mAP50"
-) -> pd.DataFrame:
-    """Return a metric per class on the common test set, after the last batch of each method.
+def forgetting(summary: pd.DataFrame) -> Estimates:
+    """Return the change of mAP50 on the old test set since the initial training.
 
     Returns:
-        Index: the classes in the order of `class_names`; columns: ``n_truths``, then ``init``
-        and the methods that have rows.
+        Index: method, batch, in order; column: change.
+    """
+    rows = on(summary, OLD).sort_values(["method", "batch"], ignore_index=True)
+    start = rows["seed"].map(initial(summary, OLD)["mAP50"])
+    return estimates(rows.assign(change=rows["mAP50"] - start), ["method", "batch"], ["change"])
+
+
+def per_class(classes: pd.DataFrame) -> Estimates:
+    """Return results per class on the common test set, after the last batch of each method.
+
+    Returns:
+        Index: class, method (``init`` = the initial model); columns: mAP50, n_truths.
     """
     rows = classes[classes["test_set"] == COMMON]
     batch = rows["batch"].fillna(0).astype(int)
     rows = rows[batch == batch.groupby(rows["method"]).transform("max")]
-    table = rows.drop_duplicates(["class", "method"]).set_index(["class", "method"])[metric]
-    wide = table.unstack("method").reindex(list(class_names))
-    wide.insert(0, "n_truths", rows.groupby("class")["n_truths"].max())
-    return wide
+    rows = rows.drop_duplicates(["seed", "class", "method"])
+    return estimates(rows, ["class", "method"], ["mAP50", "n_truths"])
 
 
 def seen_by(rounds: Iterable[Round]) -> pd.DataFrame:
@@ -203,3 +218,23 @@ def stage_times(timings: Iterable[TimingRecord]) -> pd.DataFrame:
         },
         index=pd.Index(rows["stage"].unique(), name="stage"),
     ).fillna(0)
+
+
+def time_by_method(timings: Iterable[TimingRecord]) -> pd.DataFrame:
+    """Sum up the seconds of each stage that were computed, method by method.
+
+    Returns:
+        Index: stage, in the order stages first ran; columns: method, or ``all methods`` for
+        what was done once for all of them (the initial training too).
+    """
+    rows = pd.DataFrame(
+        [
+            (t.stage, t.method if t.method not in (None, INIT) else SHARED, t.seconds)
+            for t in timings
+            if not t.cached
+        ],
+        columns=["stage", "method", "seconds"],
+    )
+    return rows.pivot_table(
+        index="stage", columns="method", values="seconds", aggfunc="sum", sort=False
+    ).fillna(0.0)

@@ -1,17 +1,28 @@
-"""Tables of the page as cells of text."""
+"""The tables of the page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
 from backhaul.report import tables
-from backhaul.report.wording import NONE, count, duration, number, plural, signed, size
-from backhaul.rundata import INIT, KEYS, SUMMARY_NUMBERS, Round, Run, TrainingRecord
+from backhaul.report.campaign import Campaign
+from backhaul.report.cells import Cell, Table
+from backhaul.report.intervals import Estimates
+from backhaul.report.wording import (
+    NONE,
+    count,
+    duration,
+    number,
+    plus_minus,
+    signed_plus_minus,
+    size,
+)
+from backhaul.rundata import INIT, KEYS, SUMMARY_NUMBERS, Round
 
+GAINS = ("gain_init", "gain_control", "gain_random")
 COUNTS = (
     "images_sent",
     "images_sent_total",
@@ -23,81 +34,75 @@ COUNTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell.
+def methods_table(
+    compared: Estimates, random: str, colours: Mapping[str, str], *, n_seeds: int
+) -> Table:
+    """Compare the methods after their last batch, on the common test set.
 
     Args:
-        text: What it says.
-        words: Whether it is text, set to the left, and not a number.
-        heat: Strength of its background in [0, 1], None for none.
-        colour: Colour of the dot before it, empty for none.
+        compared: What `backhaul.report.tables.comparison` returns.
+        random: Label of the true-random arm.
+        colours: Colour of each method.
+        n_seeds: Seeds of the campaign; of several, the table says how many each row has.
     """
-
-    text: str
-    words: bool = False
-    heat: float | None = None
-    colour: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table; the first cell of a row is its heading."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-def methods_table(run: Run, colours: Mapping[str, str]) -> Table:
-    """Compare the methods after their last batch, on the common test set."""
-    last = tables.last_rows(run.summary).set_index("method")
-    ranked = tables.gains(run.summary, random=run.record.random_label)
-    rows = []
-    for gain in ranked.to_dict("records"):
-        label, row = str(gain["method"]), last.loc[gain["method"]]
-        numbers = [
-            *(number(row[name]) for name in ("mAP50", "mAP50-95", "prec", "recall", "acc")),
-            *(signed(gain[name]) for name in ("gain_init", "gain_control", "gain_random")),
-            count(row["images_sent_total"]),
-            size(row["bytes_sent_total"]),
-            size(row["mean_bytes_sent"]),
-            size(row["mean_bytes_pool"]),
-            count(row["epochs_trained"]),
-            count(row["batch"]),
-        ]
-        rows.append((_method(label, colours), *map(Cell, numbers)))
+    certain: tuple[tuple[str, Callable[[float], str]], ...] = (
+        ("prec", number),
+        ("recall", number),
+        ("acc", number),
+        ("images_sent_total", count),
+        ("bytes_sent_total", size),
+        ("mean_bytes_sent", size),
+        ("mean_bytes_pool", size),
+        ("epochs_trained", count),
+        ("batch", count),
+    )
+    rows = tuple(
+        (
+            _method(label, colours),
+            *(Cell(plus_minus(*compared.at(label, name))) for name in ("mAP50", "mAP50-95")),
+            *(Cell(signed_plus_minus(*compared.at(label, gain))) for gain in GAINS),
+            *(Cell(write(compared.at(label, name)[0])) for name, write in certain),
+            *([Cell(count(compared.n["mAP50"][label]))] if n_seeds > 1 else []),
+        )
+        for label in compared.mean.index
+    )
     head = (
         "method",
         "mAP50",
         "mAP50-95",
+        "gain over initial",
+        "gain over no-new-data",
+        f"gain over {random}",
         "precision",
         "recall",
         "accuracy",
-        "gain over initial",
-        "gain over no-new-data",
-        f"gain over {run.record.random_label}",
         "images sent",
         "bytes sent",
         "mean size sent",
         "mean size pool",
         "epochs trained",
         "last batch",
+        *(["seeds"] if n_seeds > 1 else []),
     )
-    return Table(head, tuple(rows))
+    return Table(head, rows)
 
 
 def summary_table(summary: pd.DataFrame) -> Table:
-    """Show summary.csv whole."""
+    """Show summary.csv whole, with the seeds if there are several."""
+    several = summary["seed"].nunique() > 1
     rows = tuple(
         (
             Cell(str(row["method"]), words=True),
+            *([Cell(str(row["seed"]))] if several else []),
             Cell(NONE if pd.isna(row["batch"]) else str(row["batch"])),
             Cell(str(row["test_set"]), words=True),
             *(Cell(_plain(name, row[name])) for name in SUMMARY_NUMBERS),
         )
         for row in summary.to_dict("records")
     )
-    return Table((*KEYS, *SUMMARY_NUMBERS), rows)
+    method, *others = KEYS
+    seed = ["seed"] if several else []
+    return Table((method, *seed, *others, *SUMMARY_NUMBERS), rows)
 
 
 def _plain(name: str, value: float) -> str:
@@ -106,29 +111,46 @@ def _plain(name: str, value: float) -> str:
     return number(value)
 
 
-def forgetting_table(summary: pd.DataFrame, colours: Mapping[str, str]) -> Table:
+def forgetting_table(change: Estimates, colours: Mapping[str, str]) -> Table:
     """Show the change on the old test set after each batch."""
-    change = tables.forgetting(summary)
-    change = change.reindex([label for label in colours if label in change.index])
-    head = ("method", *(f"batch {batch}" for batch in change.columns))
-    rows = tuple(
-        (_method(str(label), colours), *(Cell(signed(v)) for v in values))
-        for label, values in zip(change.index, change.to_numpy(), strict=True)
-    )
-    return Table(head, rows)
-
-
-def class_table(run: Run, labels: Sequence[str]) -> Table:
-    """Show mAP50 per class: the initial model, then the methods."""
-    values = tables.per_class(run.classes, run.record.class_names)
-    shown = [label for label in (INIT, *labels) if label in values.columns]
+    known = set(change.mean.index)
+    batches = sorted({batch for _, batch in known})
     rows = tuple(
         (
-            Cell(str(name), words=True),
-            Cell(count(row["n_truths"])),
-            *(Cell(number(row[label]), heat=_finite(row[label])) for label in shown),
+            _method(label, colours),
+            *(
+                Cell(signed_plus_minus(*change.at((label, batch), "change")))
+                if (label, batch) in known
+                else Cell(NONE)
+                for batch in batches
+            ),
         )
-        for name, row in values.iterrows()
+        for label in colours
+        if any(method == label for method, _ in known)
+    )
+    return Table(("method", *(f"batch {batch}" for batch in batches)), rows)
+
+
+def class_table(results: Estimates, class_names: Sequence[str], labels: Sequence[str]) -> Table:
+    """Show mAP50 per class: the initial model, then the methods."""
+    known = set(results.mean.index)
+    truths = results.mean["n_truths"].groupby(level="class").max()
+    shown = [label for label in (INIT, *labels) if any(method == label for _, method in known)]
+
+    def cell(name: str, label: str) -> Cell:
+        if (name, label) not in known:
+            return Cell(NONE)
+        mean, half_width = results.at((name, label), "mAP50")
+        return Cell(plus_minus(mean, half_width), heat=_finite(mean))
+
+    rows = tuple(
+        (
+            Cell(name, words=True),
+            Cell(count(truths[name])),
+            *(cell(name, label) for label in shown),
+        )
+        for name in class_names
+        if name in truths.index
     )
     return Table(("class", "objects", *shown), rows)
 
@@ -144,14 +166,14 @@ def balance_table(rounds: Sequence[Round], class_names: Sequence[str]) -> Table:
     if not balance:
         return Table(("class",), ())
     widest = max(balance.values(), key=lambda table: float(table["pool"].sum()))
-    known = [name for name in class_names if name in widest.index]
     rows = [
         (
             Cell(name, words=True),
             _share(widest, name, "pool"),
             *(_share(table, name, "sent") for table in balance.values()),
         )
-        for name in known
+        for name in class_names
+        if name in widest.index
     ]
     return Table(("class", "pool", *balance), tuple(rows))
 
@@ -164,11 +186,13 @@ def _share(balance: pd.DataFrame, name: str, where: str) -> Cell:
     )
 
 
-def trainings_table(trainings: Iterable[TrainingRecord], colours: Mapping[str, str]) -> Table:
+def trainings_table(campaign: Campaign, colours: Mapping[str, str]) -> Table:
     """Show every training: its epochs, why it stopped, and what it had."""
+    several = len(campaign.runs) > 1
     rows = tuple(
         (
             _method(t.method, colours),
+            *([Cell(str(seed))] if several else []),
             Cell(NONE if t.batch is None else str(t.batch)),
             Cell(f"{t.first_epoch} to {t.last_epoch}"),
             Cell(count(t.epochs)),
@@ -179,10 +203,12 @@ def trainings_table(trainings: Iterable[TrainingRecord], colours: Mapping[str, s
             Cell(count(t.valid_images)),
             Cell(duration(t.seconds)),
         )
-        for t in trainings
+        for seed, run in zip(campaign.seeds, campaign.runs, strict=True)
+        for t in run.record.trainings
     )
     head = (
         "method",
+        *(["seed"] if several else []),
         "batch",
         "from to epoch",
         "epochs",
@@ -196,8 +222,12 @@ def trainings_table(trainings: Iterable[TrainingRecord], colours: Mapping[str, s
     return Table(head, rows)
 
 
-def timings_table(run: Run) -> Table:
-    """Show how long each stage took, and how often it was read from the cache."""
+def timings_table(times: pd.DataFrame) -> Table:
+    """Show how long each stage took, and how often it was read from the cache.
+
+    Args:
+        times: What `backhaul.report.tables.stage_times` returns.
+    """
     rows = tuple(
         (
             Cell(str(stage), words=True),
@@ -206,7 +236,7 @@ def timings_table(run: Run) -> Table:
             Cell(count(row["cached"])),
             Cell(duration(row["cached_seconds"])),
         )
-        for stage, row in tables.stage_times(run.record.timings).iterrows()
+        for stage, row in times.iterrows()
     )
     head = (
         "stage",
@@ -216,22 +246,6 @@ def timings_table(run: Run) -> Table:
         "time reading cache",
     )
     return Table(head, rows)
-
-
-def facts(run: Run) -> dict[str, str]:
-    """Return where the run came from, as names and values."""
-    record = run.record
-    data = {name.replace("_", " "): count(n) for name, n in record.data.items()}
-    dirty = " with uncommitted changes" if record.git.dirty else ""
-    return {
-        "started": record.started,
-        "seed": str(record.config.get("seed", "unknown")),
-        "commit": f"{record.git.commit}{dirty}" if record.git.commit else "unknown",
-        "images": ", ".join(f"{name} {n}" for name, n in data.items()) or "unknown",
-        "classes": plural(len(record.class_names), "class"),
-        "versions": ", ".join(f"{name} {v}" for name, v in record.versions.items())
-        or "unknown",
-    }
 
 
 def _method(label: str, colours: Mapping[str, str]) -> Cell:

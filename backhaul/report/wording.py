@@ -7,9 +7,10 @@ import math
 import pandas as pd
 
 from backhaul.report import tables
-from backhaul.rundata import CONTROL, RunRecord
+from backhaul.rundata import CONTROL
 
 NONE = "-"
+PLUS_MINUS = "\xa0±\xa0"  # stays on one line
 MINUTE_S, HOUR_S = 60, 3600
 ROUNDS_TO_1000 = 999.5
 
@@ -69,54 +70,116 @@ def plural(n: float, noun: str) -> str:
     """Return a count with its noun.
 
     Example:
-        >>> plural(1, "image"), plural(2, "batch")
-        ('1 image', '2 batches')
+        >>> plural(1, "image"), plural(2, "batch"), plural(3, "epoch")
+        ('1 image', '2 batches', '3 epochs')
     """
-    ending = "" if n == 1 else "es" if noun.endswith(("ch", "s")) else "s"
+    ending = "" if n == 1 else "es" if noun.endswith(("tch", "s")) else "s"
     return f"{count(n)} {noun}{ending}"
 
 
-def headline(summary: pd.DataFrame, record: RunRecord) -> str:
-    """Return the result in words: the best method, its gains, what it sent, and how sure."""
-    best = tables.best_method(summary)
+def shortened(text: str, limit: int = 18) -> str:
+    """Return `text`, cut if it is longer than `limit` characters.
+
+    Example:
+        >>> shortened("bus"), shortened("a very long name of a class")
+        ('bus', 'a very long name…')
+    """
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+
+
+def plus_minus(mean: float, half_width: float) -> str:
+    r"""Return a mean with the half width of its interval, if there is one.
+
+    Example:
+        >>> plus_minus(0.4512, 0.0123), plus_minus(0.4512, float("nan"))
+        ('0.451\xa0±\xa00.012', '0.451')
+    """
+    return _with_interval(number(mean), half_width)
+
+
+def signed_plus_minus(mean: float, half_width: float) -> str:
+    r"""Return a mean difference with its sign, and the half width of its interval.
+
+    Example:
+        >>> signed_plus_minus(0.0512, 0.0123), signed_plus_minus(float("nan"), float("nan"))
+        ('+0.051\xa0±\xa00.012', '-')
+    """
+    return _with_interval(signed(mean), half_width)
+
+
+def _with_interval(mean: str, half_width: float) -> str:
+    return f"{mean}{PLUS_MINUS}{half_width:.3f}" if math.isfinite(half_width) else mean
+
+
+def headline(summary: pd.DataFrame, random: str) -> str:
+    """Return the result in words: the best method, its gains, what it sent, and how sure.
+
+    Args:
+        summary: Rows of summary.csv of all seeds, with the column seed.
+        random: Label of the true-random arm.
+    """
+    compared = tables.comparison(summary, random=random)
+    best = tables.best_method(compared)
     if best is None:
         return _nothing_yet(summary)
-    table = tables.gains(summary, random=record.random_label)
-    row = table[table["method"] == best].iloc[0]
-    played = int((tables.on(summary)["method"] == best).sum())
-    rivals = [
-        _over(row["gain_init"], "the initial model"),
-        _over(row["gain_control"], f"{CONTROL} (retrained on old data alone)"),
-        "" if best == record.random_label else _over(row["gain_random"], record.random_label),
+    several = compared.n["mAP50"][best] > 1
+    highest = f"highest {'mean ' if several else ''}mAP50"
+    rivals = {
+        "gain_init": "the initial model",
+        "gain_control": f"{CONTROL} (retrained on old data alone)",
+        "gain_random": random,
+    }
+    told = [
+        _over(*compared.at(best, gain), rival)
+        for gain, rival in rivals.items()
+        if rival != best and math.isfinite(compared.at(best, gain)[0])
     ]
-    told = [text for text in rivals if text]
+    rows = tables.on(summary)
+    n_played = rows.loc[rows["method"] == best, "batch"].nunique()
     lead = (
-        f"After {plural(played, 'batch')}, {best} has the highest mAP50 on the common test set"
+        f"After {plural(n_played, 'batch')}, {best} has the {highest} on the common test "
+        f"set: {plus_minus(*compared.at(best, 'mAP50'))}"
     )
     gained = f" ({'; '.join(told)})" if told else ""
-    images, volume = row["images_sent_total"], row["bytes_sent_total"]
-    sent = f". It sent {plural(images, 'image')}, {size(volume)}."
-    return f"{lead}: {number(row['mAP50'])}" + gained + sent + _caveat(record)
+    images, _ = compared.at(best, "images_sent_total")
+    volume, _ = compared.at(best, "bytes_sent_total")
+    sent = f". It sent {plural(images, 'image')}, {size(volume)}"
+    return lead + gained + sent + (" a seed." if several else ".") + _caveat(summary)
 
 
-def _over(gain: float, rival: str) -> str:
-    if not math.isfinite(gain):
-        return ""
-    if round(gain, 3) == 0:
+def _over(gain: float, half_width: float, rival: str) -> str:
+    if round(gain, 3) == 0 and not math.isfinite(half_width):
         return f"equal to {rival} to three digits"
-    return f"{signed(gain)} {'over' if gain > 0 else 'against'} {rival}"
+    told = signed_plus_minus(gain, half_width)
+    return f"{told} {'over' if gain > 0 else 'against'} {rival}"
 
 
-def _caveat(record: RunRecord) -> str:
-    seed = record.config.get("seed", "unknown")
+def _caveat(summary: pd.DataFrame) -> str:
+    seeds = list(dict.fromkeys(summary["seed"]))
+    if len(seeds) == 1:
+        return (
+            f" All of this comes from one seed ({seeds[0]}): the differences have no intervals,"
+            " and small ones may be chance."
+        )
+    listed = ", ".join(map(str, seeds))
     return (
-        f" All of this comes from one seed ({seed}): the differences have no intervals, and "
-        "small ones may be chance."
+        f" Means over {len(seeds)} seeds ({listed}); ± is half the width of the 95 % "
+        "t-interval, and gains are paired by seed."
     )
+
+
+def beyond_chance(gain: float, half_width: float) -> str:
+    """Say whether the interval of a gain leaves out zero."""
+    if not math.isfinite(gain):
+        return "not run"
+    if not math.isfinite(half_width):
+        return "one seed: no interval"
+    within = abs(gain) <= half_width
+    return f"the interval {'includes' if within else 'excludes'} 0"
 
 
 def _nothing_yet(summary: pd.DataFrame) -> str:
-    start = tables.initial(summary)
+    start = tables.initial(summary)["mAP50"].mean()
     if len(tables.last_rows(summary)):
         return "No method has a mAP50 on the common test set, so there is nothing to rank."
     if math.isfinite(start):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from backhaul.analysis.finding import FOLDER, Chart, Finding, Mark, Series
 from backhaul.rundata import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
 
 NASTY = "</script><script>alert('x')</script> & \"q\""
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class FakeRun:
-    """What a made-up run is made of."""
+    """What a made-up run is made of; with `seeds`, a campaign of several."""
 
     folder: Path
     methods: tuple[str, ...] = METHODS
@@ -35,8 +36,22 @@ class FakeRun:
     size_px: tuple[int, int] = (64, 48)
     truth: bool = True
     noise: bool = False
+    seed: int = 7
+    spread: float = 0.0
+    seeds: tuple[int, ...] = ()
 
     def write(self) -> Path:
+        """Write the run, or a folder ``seed<k>`` for each of several seeds."""
+        for seed in self.seeds:
+            self.of_seed(seed).write()
+        return self.folder if self.seeds else self._write()
+
+    def of_seed(self, seed: int) -> FakeRun:
+        """The run of one of several seeds, whose results differ a little from the others'."""
+        folder = self.folder / f"seed{seed}"
+        return replace(self, folder=folder, seed=seed, seeds=(), spread=0.01)
+
+    def _write(self) -> Path:
         for name in ("output", "logs", "images <i>"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for batch in range(self.batches):
@@ -53,11 +68,17 @@ class FakeRun:
         (self.folder / "run.json").write_text(json.dumps(self.record()), encoding="utf-8")
         return self.folder
 
+    @property
+    def name(self) -> str:
+        """Name of the run, of a seed with that of its campaign."""
+        part_of = self.folder.parent.name
+        return self.folder.name if part_of == "runs" else f"{part_of}/{self.folder.name}"
+
     def files(self, batch: int) -> list[str]:
         return [str(self.folder / f"images <i>/b{batch} & {i}.jpg") for i in range(self.pool)]
 
     def _pictures(self, batch: int) -> None:
-        rng = np.random.default_rng(batch)
+        rng = np.random.default_rng([batch, self.seed])
         width, height = self.size_px
         for path in self.files(batch):
             pixels = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
@@ -67,7 +88,7 @@ class FakeRun:
             Image.fromarray(pixels).save(path, quality=90)
 
     def _round(self, label: str, batch: int) -> None:
-        rng = np.random.default_rng([batch, len(label)])
+        rng = np.random.default_rng([batch, len(label), self.seed])
         files, (width, height) = self.files(batch), self.size_px
         n_sent = 0 if label == "no-new-data" else self.sent
         sent = [files[i] for i in rng.permutation(self.pool)[:n_sent]]
@@ -144,6 +165,9 @@ class FakeRun:
         n = 0 if batch is None or label == "no-new-data" else self.sent
         played = 0 if batch is None else batch + 1
         total = n * played
+        drawn = np.random.default_rng([self.seed, played, sum(label.encode()), len(test_set)])
+        value += self.spread * drawn.normal()
+        total_bytes = 1000 * total + round(self.spread * 10_000 * total * drawn.uniform())
         return {
             "method": label,
             "batch": batch,
@@ -151,7 +175,7 @@ class FakeRun:
             "images_sent": n,
             "bytes_sent": 1000 * n,
             "images_sent_total": total,
-            "bytes_sent_total": 1000 * total,
+            "bytes_sent_total": total_bytes,
             "mean_bytes_sent": 1000 if n else None,
             "mean_bytes_pool": 1200.0,
             "epochs_trained": 10,
@@ -175,16 +199,17 @@ class FakeRun:
             error = "InputError: labels/a<b>.txt:3: expected 5 numbers"
             states[self.failed] = {"state": "failed", "error": error}
         return {
-            "name": "street-cameras",
+            "name": self.name,
             "state": "completed-with-failures" if self.failed else "completed",
             "config": {
-                "name": "street-cameras",
-                "seed": 7,
+                "name": self.name,
+                "seed": self.seed,
                 "bandwidth": {"images": self.sent, "bytes": None},
                 "methods": [
                     {"kind": m, "label": m} for m in self.methods if m != "no-new-data"
                 ],
-                "training": {"model": "yolo11n", "max_epochs": 10},
+                "batches": {"sampling_batch": self.pool, "count": self.batches},
+                "training": {"model": "yolo11n", "max_epochs": 10, "img_size": 96},
             },
             "class_names": list(self.class_names),
             "versions": {"backhaul": "0.1.0", "torch": "2.8.0", "ultralytics": "8.4.190"},
@@ -224,6 +249,69 @@ def _training(method: str, batch: int | None, first: int) -> Row:
         "train_images": 60,
         "valid_images": 20,
     }
+
+
+def write_findings(folder: Path) -> tuple[Finding, ...]:
+    """Write findings with every kind of series, a long table and names from data."""
+    x = tuple(float(i) for i in range(8))
+    low, y, high = (tuple(0.3 + 0.02 * i + d for i in x) for d in (-0.03, 0.0, 0.03))
+    lines = Chart(
+        title="Lines with bands & marks",
+        x_title="epoch",
+        y_title="mAP50 <b>",
+        series=(
+            Series(name="iqr", x=x, y=y, low=low, high=high),
+            Series(name=NASTY, x=x, y=(*y[:3], None, *y[2:6]), labels=("a",) * 8),
+        ),
+        marks=(Mark(x=2.5, label="batch 0"), Mark(x=5.5)),
+    )
+    points = Chart(
+        title="Points",
+        x_title="size",
+        y_title="mAP50",
+        series=(
+            Series(name="classes", x=x[:3], y=y[:3], kind="points", labels=("a", "b", "c")),
+        ),
+    )
+    bars = Chart(
+        title="Bars",
+        x_title="",
+        y_title="gain",
+        series=(
+            Series(name="iqr", x=("small", "large"), y=(0.1, -0.05), kind="bars"),
+            Series(
+                name="true-random",
+                x=("small", "large"),
+                y=(0.05, None),
+                kind="bars",
+                low=(0.02, None),
+                high=(0.09, None),
+            ),
+        ),
+    )
+    long = tuple((f"row {i}", i, 0.1 * i if i % 3 else None, bool(i % 2)) for i in range(40))
+    findings = (
+        Finding(
+            name="compare_map50",
+            title="mAP50 by method and batch",
+            note="Measured on the common test set.",
+            columns=("name", "n", "value", "hit"),
+            rows=long,
+            charts=(lines, points),
+        ),
+        Finding(
+            name="sizes",
+            title="By size of the object",
+            columns=("size", "gain"),
+            rows=(("small", 0.1), ("large", -0.05)),
+            charts=(bars,),
+        ),
+    )
+    (folder / FOLDER).mkdir()
+    for finding in findings:
+        path = folder / FOLDER / f"{finding.name}.json"
+        path.write_text(finding.model_dump_json(), encoding="utf-8")
+    return findings
 
 
 @pytest.fixture
