@@ -21,6 +21,7 @@ from backhaul.types import ImageSet, Selection, Splits
 from tasks.caching import content_digest
 from tasks.provenance import git_state, versions
 from tasks.records import RoundRecord, read_records, run_folder
+from tasks.sampling import Sent
 from tasks.split import Arrangement
 from tasks.stages import Timing
 from tasks.store import local_path, read_value, replace
@@ -132,15 +133,12 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any], prefix: str = "")
 
 def write_round(folder: str, record: RoundRecord) -> None:
     """Write the files of one round under the names users of the earlier tool know."""
-    if record.new is not None:
-        splits = read_value(Splits, record.new)
-        for name in ("train", "valid", "test"):
-            _write_list(f"{folder}/output/{record.prefix}_{name}.txt", getattr(splits, name))
-    if record.images is not None and record.sent is not None:
-        _write_sent(folder, record)
+    write_lists(folder, record)
+    if record.sent is not None:
+        _write_selection(folder, record.prefix, record.sent)
     if record.benchmark is not None:
-        name = f"{record.prefix}_benchmark_avg_1_{_epoch_before(record)}.csv"
-        _write_csv(f"{folder}/output/{name}", read_value(pd.DataFrame, record.benchmark))
+        table = read_value(pd.DataFrame, record.benchmark)
+        write_csv(f"{folder}/output/{benchmark_name(record)}", table)
     write_logs(f"{folder}/logs", f"{folder}/logs/tensorboard", record)
     for checkpoint in record.new_checkpoints:
         name = f"{record.method}_ckpt_{checkpoint.epoch}.pt"
@@ -152,26 +150,48 @@ def write_logs(folder: str, events: str, record: RoundRecord) -> None:
     history, steps = None, None
     if record.training is not None:
         history = read_value(pd.DataFrame, record.training.history)
-        _write_csv(f"{folder}/{record.prefix}_training.csv", history)
+        write_csv(f"{folder}/{record.prefix}_training.csv", history)
         steps = read_value(pd.DataFrame, record.training.steps)
         if len(steps):
-            _write_csv(f"{folder}/{record.prefix}_steps.csv", steps)
+            write_csv(f"{folder}/{record.prefix}_steps.csv", steps)
     evaluation = read_value(pd.DataFrame, record.evaluation)
     epoch = record.standing.current.epoch
     write_events(Path(events) / record.prefix, history, steps, evaluation, epoch)
 
 
-def _write_sent(folder: str, record: RoundRecord) -> None:
-    assert record.images is not None  # noqa: S101 - the caller looked
-    assert record.sent is not None  # noqa: S101
-    arrived = read_value(ImageSet, record.images)
-    chosen = read_value(ImageSet, record.sent.chosen)
-    _write_list(f"{folder}/output/sample{record.batch}.txt", arrived)
-    name = f"{record.prefix}_sample_{_epoch_before(record)}.txt"
-    _write_list(f"{folder}/output/{name}", chosen)
-    selection = read_value(Selection, record.sent.selection).table
-    selection = selection.assign(file=chosen.table["uri"].to_numpy())
-    _write_csv(f"{folder}/output/{record.prefix}_selection.csv", selection)
+def write_lists(folder: str, record: RoundRecord) -> None:
+    """Write the images of one round below ``output/``: the batch, what was sent, the splits."""
+    if record.images is not None:
+        arrived = read_value(ImageSet, record.images)
+        _write_list(f"{folder}/output/sample{record.batch}.txt", arrived)
+    if record.sent is not None:
+        name = f"{record.prefix}_sample_{_epoch_before(record)}.txt"
+        _write_list(f"{folder}/output/{name}", read_value(ImageSet, record.sent.chosen))
+    if record.new is not None:
+        splits = read_value(Splits, record.new)
+        for name in ("train", "valid", "test"):
+            _write_list(f"{folder}/output/{record.prefix}_{name}.txt", getattr(splits, name))
+
+
+def write_unplayed(folder: str, arrangement: Arrangement) -> None:
+    """Write the images below ``output/`` that no round plays: held out, and left over."""
+    for name, part in (
+        ("holdout", arrangement.holdout),
+        (f"sample{len(arrangement.batches)}", arrangement.leftover),
+    ):
+        if len(images := read_value(ImageSet, part)):
+            _write_list(f"{folder}/output/{name}.txt", images)
+
+
+def benchmark_name(record: RoundRecord) -> str:
+    """Return the name of a round's benchmark."""
+    return f"{record.prefix}_benchmark_avg_1_{_epoch_before(record)}.csv"
+
+
+def _write_selection(folder: str, prefix: str, sent: Sent) -> None:
+    selection = read_value(Selection, sent.selection).table
+    file = read_value(ImageSet, sent.chosen).table["uri"].to_numpy()
+    write_csv(f"{folder}/output/{prefix}_selection.csv", selection.assign(file=file))
 
 
 def _epoch_before(record: RoundRecord) -> int:
@@ -183,17 +203,12 @@ def _epoch_before(record: RoundRecord) -> int:
 
 def write_overview(folder: str, overview: Overview) -> None:
     """Write ``run.json``, ``summary.csv`` and ``classes.csv`` from the rounds' records."""
-    holdout = read_value(ImageSet, overview.arrangement.holdout)
-    if len(holdout):
-        _write_list(f"{folder}/output/holdout.txt", holdout)
-    leftover = read_value(ImageSet, overview.arrangement.leftover)
-    if len(leftover):
-        _write_list(f"{folder}/output/sample{len(overview.arrangement.batches)}.txt", leftover)
+    write_unplayed(folder, overview.arrangement)
     labels = {method.label for method in overview.config.arms}
     records = [r for r in read_records(folder) if r.batch is None or r.method in labels]
     if records:
-        _write_csv(f"{folder}/summary.csv", summary_table(records))
-        _write_csv(f"{folder}/classes.csv", classes_table(records))
+        write_csv(f"{folder}/summary.csv", summary_table(records))
+        write_csv(f"{folder}/classes.csv", classes_table(records))
     text = json.dumps(_run_json(overview, records), indent=1, allow_nan=False)
     replace(f"{folder}/run.json", text.encode())
 
@@ -231,7 +246,8 @@ def _write_list(uri: str, images: ImageSet) -> None:
     replace(uri, "".join(f"{image}\n" for image in images.table["uri"]).encode())
 
 
-def _write_csv(uri: str, table: pd.DataFrame) -> None:
+def write_csv(uri: str, table: pd.DataFrame) -> None:
+    """Write a table without its index."""
     replace(uri, table.to_csv(index=False).encode())
 
 

@@ -1,0 +1,58 @@
+"""`backhaul export`: a run as the earlier tool would have written it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from backhaul.cli.options import RunName, find_run, seeds_in
+from backhaul.errors import InputError, MissingObjectError
+
+
+def export(
+    run: RunName,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="New or empty folder to write.")
+    ],
+) -> None:
+    """Write lists, benchmarks, logs and checkpoints of a run as the earlier tool did.
+
+    Of each checkpoint there are the weights alone (.pth), for torch.load, and the whole model
+    (.pt), for Ultralytics. All is read from the store. A run of several seeds gets a folder a
+    seed.
+
+    [bold]Examples[/bold]
+
+      backhaul export quickstart /tmp/quickstart
+
+      backhaul export runs/cars/seed0 cars-0
+    """
+    try:
+        from tasks.export import export_run, require_empty
+    except ModuleNotFoundError as error:
+        if error.name != "tasks":
+            raise
+        raise InputError(
+            "the tasks were not found: run from a checkout installed with pip install -e ."
+        ) from None
+    require_empty(folder)
+    place = find_run(run)
+    runs = seeds_in(place)
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        for one in runs:
+            bar = bars.add_task(f"{one.name}: checkpoints", total=None)
+            target = folder if one == place else folder / one.name
+            try:
+                export_run(one, target, partial(_show, bars, bar))
+            except MissingObjectError as error:
+                raise InputError(f"{error}; expected the store of {one}") from None
+    typer.echo(folder)
+
+
+def _show(bars: Progress, bar: TaskID, done: int, total: int) -> None:
+    bars.update(bar, completed=done, total=total)
