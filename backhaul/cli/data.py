@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 from rich.console import Console
@@ -11,17 +13,24 @@ from rich.progress import Progress
 
 from backhaul.config import DigitsData, FolderData
 from backhaul.errors import InputError
+from backhaul.images import OnProgress
 
-data = typer.Typer(help="Look at data sets, and write the demo's.", no_args_is_help=True)
+data = typer.Typer(
+    help="Look at data sets, convert them, and write the demo's.", no_args_is_help=True
+)
+
+FormatName: TypeAlias = Literal["yolo", "voc", "coco", "kitti", "csv"]
+FormatOrAuto: TypeAlias = Literal["auto", "yolo", "voc", "coco", "kitti", "csv"]
+Names: TypeAlias = Annotated[Path | None, typer.Option(help="File with one class name a line.")]
 
 
 @data.command()
 def check(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a data set.")],
     label_format: Annotated[
-        Literal["auto", "yolo", "voc", "coco"], typer.Option("--format", help="Label format.")
+        FormatOrAuto, typer.Option("--format", help="Label format.")
     ] = "auto",
-    names: Annotated[Path | None, typer.Option(help="File with one class name a line.")] = None,
+    names: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Report classes, boxes, sizes, bytes, and problems with file and line; nothing is changed.
@@ -39,16 +48,63 @@ def check(
 
     if not folder.is_dir():
         raise InputError(f"{folder}: no folder there")
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("reading images", total=None)
-        report = read(
-            FolderData(root=folder, format=label_format, names=names),
-            lambda done, total: bars.update(bar, completed=done, total=total),
-        )
+    with _progress("reading images") as on_progress:
+        report = read(FolderData(root=folder, format=label_format, names=names), on_progress)
     summary = summarize(report)
     typer.echo(summary.to_json() if as_json else summary.to_text())
     if summary.n_errors or not summary.n_images:
         raise typer.Exit(2)
+
+
+@data.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of a data set.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="New or empty folder.")],
+    to: Annotated[FormatName, typer.Option(help="Format to write.")],
+    read_as: Annotated[
+        FormatOrAuto, typer.Option("--from", help="Format of SOURCE; auto looks at it.")
+    ] = "auto",
+    names: Names = None,
+    link: Annotated[
+        bool,
+        typer.Option("--link/--copy", help="Hard links of the images, or copies."),
+    ] = False,
+) -> None:
+    """Write a data set in another format into a new folder; SOURCE is not changed.
+
+    Ends with exit code 2, and nothing written, if labels are wrong; all that is wrong is named.
+
+    [bold]Examples[/bold]
+
+      backhaul data convert ~/cars ~/cars-coco --to coco
+
+      backhaul data convert ~/kitti/training ~/cars --from kitti --to yolo --link
+    """
+    from backhaul.datacheck import summarize
+    from backhaul.formats import read
+    from backhaul.formats.conversion import losses, require_target, write_whole
+    from backhaul.formats.writing import copy_file, link_file
+
+    if not source.is_dir():
+        raise InputError(f"{source}: no folder there")
+    require_target(target, source)
+    with _progress("reading images") as on_progress:
+        report = read(FolderData(root=source, format=read_as, names=names), on_progress)
+    for problem in report.problems:
+        typer.echo(str(problem), err=True)
+    if report.errors:
+        raise InputError(f"{source}: {len(report.errors)} errors, named above; nothing written")
+    report.require_clean()
+    for loss in losses(to, report.images):
+        typer.echo(f"warning: {loss}", err=True)
+    with _progress("writing images") as on_progress:
+        write_whole(target, to, report.images, link_file if link else copy_file, on_progress)
+    summary = summarize(report)
+    typer.echo(
+        f"{target}: wrote {summary.n_images} images ({summary.n_empty} without objects, "
+        f"{summary.n_unlabelled} unlabelled) and {summary.n_boxes} boxes of "
+        f"{len(summary.classes)} classes as {to}"
+    )
 
 
 @data.command()
@@ -67,3 +123,11 @@ def digits(
 
     write_scenes(folder, DigitsData(images=images, seed=seed))
     typer.echo(folder)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[OnProgress]:
+    """Give a function that shows on stderr how much is done."""
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)

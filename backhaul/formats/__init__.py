@@ -1,4 +1,4 @@
-"""Labelled images in a folder: YOLO/Darknet, Pascal VOC or COCO."""
+"""Labelled images in a folder: YOLO/Darknet, Pascal VOC, COCO, KITTI or CSV."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pandas as pd
 
 from backhaul.config import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import coco, voc, yolo
+from backhaul.formats import coco, kitti, table, voc, yolo
 from backhaul.formats.files import Listing, scan
 from backhaul.formats.report import DataReport, Problem
+from backhaul.formats.writing import Put, copy_file
 from backhaul.images import OnProgress
 from backhaul.types import ImageSet
 
@@ -30,11 +31,26 @@ class Format(Protocol):
     ) -> DataReport:
         """Return the data set below `root`."""
 
-    def write(self, folder: Path, images: ImageSet) -> None:
+    def written_names(self, class_names: tuple[str, ...], /) -> tuple[str, ...]:
+        """Return the names that `write` writes for these classes."""
+
+    def write(
+        self,
+        folder: Path,
+        images: ImageSet,
+        put: Put = copy_file,
+        on_progress: OnProgress | None = None,
+    ) -> None:
         """Write images and labels into a new folder."""
 
 
-FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco}
+FORMATS: dict[str, Format] = {
+    "yolo": yolo,
+    "voc": voc,
+    "coco": coco,
+    "kitti": kitti,
+    "csv": table,
+}
 
 
 def sources(data: FolderData) -> list[str]:
@@ -60,9 +76,9 @@ def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
     report = FORMATS[name].read(data.root, data.names, on_progress)
     if data.group_pattern is None:
         return report
-    table = report.images.table
-    groups = [_group(data.group_pattern, uri) for uri in table["uri"]]
-    grouped = table.assign(group=pd.Series(groups, dtype=object))
+    rows = report.images.table
+    groups = [_group(data.group_pattern, uri) for uri in rows["uri"]]
+    grouped = rows.assign(group=pd.Series(groups, dtype=object))
     return DataReport(ImageSet(grouped, report.images.class_names), report.problems)
 
 
@@ -84,7 +100,8 @@ def detect(root: Path) -> str:
     raise InputError(
         f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "
         "(data.yaml, labels/*.txt or .txt beside images), Pascal VOC (*.xml with an "
-        "annotation) and COCO (instances*.json)"
+        "annotation), COCO (instances*.json), KITTI (label_2/*.txt) and CSV (*.csv with "
+        "filename, class, xmin, ymin, xmax, ymax)"
     )
 
 

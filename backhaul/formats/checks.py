@@ -40,6 +40,20 @@ class Box(NamedTuple):
     what: str = ""
 
 
+def box_of_corners(
+    class_id: int,
+    corners: tuple[float, float, float, float],
+    image: ImageFile,
+    line: int | None = None,
+    what: str = "",
+) -> Box:
+    """Return the box with the edges `corners`, which are x1, y1, x2, y2 in pixels."""
+    x1, y1, x2, y2 = corners
+    w, h = (x2 - x1) / image.width, (y2 - y1) / image.height
+    cx, cy = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
+    return Box(class_id, cx, cy, w, h, line, what)
+
+
 class WrongBoxError(ValueError):
     """A box that is wrong."""
 

@@ -17,8 +17,9 @@ from typing import Any
 from backhaul.errors import InputError
 from backhaul.formats.assembly import Labels, assemble
 from backhaul.formats.checks import Box, check_boxes
-from backhaul.formats.files import Listing, copy_images, new_folder, read_names, scan
+from backhaul.formats.files import Listing, image_finder, read_names, scan
 from backhaul.formats.report import DataReport, Problem
+from backhaul.formats.writing import Put, copy_file, labelled_rows, new_folder, put_images
 from backhaul.images import ImageFile, OnProgress
 from backhaul.types import ImageSet
 
@@ -57,8 +58,7 @@ def read(
     paths = _find_files(listing)
     if not paths:
         raise InputError(f"{root}: no COCO file (instances*.json) found")
-    if not listing.images:
-        raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found")
+    listing.require_images()
     categories: dict[int, str] = {}
     entries: dict[str, _Entry] = {}
     problems: list[Problem] = []
@@ -76,34 +76,37 @@ def read(
     return assemble(listing.images, class_names, find_labels, problems, on_progress)
 
 
-def write(folder: Path, images: ImageSet) -> None:
+def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that `write` writes for these."""
+    return class_names
+
+
+def write(
+    folder: Path,
+    images: ImageSet,
+    put: Put = copy_file,
+    on_progress: OnProgress | None = None,
+) -> None:
     """Write ``images/`` and ``annotations/instances.json`` into a new folder.
+
+    Boxes are exact but for the arithmetic of floating point.
 
     Raises:
         InputError: If `folder` is not empty.
     """
     new_folder(folder)
-    names = copy_images(folder / "images", images)
+    names = put_images(folder / "images", images, put, on_progress)
     listed, annotations = [], list[dict[str, Any]]()
-    columns = images.table[["width", "height", "labels"]]
-    for number, (name, (width, height, labels)) in enumerate(
-        zip(names, columns.itertuples(index=False, name=None), strict=True), start=1
-    ):
-        if labels is None:
-            continue
+    for number, (name, width, height, labels) in enumerate(labelled_rows(names, images), 1):
         listed.append({"id": number, "file_name": name, "width": width, "height": height})
         for class_id, cx, cy, w, h in labels.tolist():
+            corner = [(cx - w / 2) * width, (cy - h / 2) * height]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
                     "category_id": int(class_id) + 1,
-                    "bbox": [
-                        (cx - w / 2) * width,
-                        (cy - h / 2) * height,
-                        w * width,
-                        h * height,
-                    ],
+                    "bbox": [*corner, w * width, h * height],
                     "area": w * width * h * height,
                     "iscrowd": 0,
                 }
@@ -261,15 +264,10 @@ def _finder(path: str, listing: Listing) -> Callable[[str], str | None]:
     root, subset = listing.root.as_posix(), Path(path).stem.removeprefix("instances_")
     beside = path.rpartition("/")[0]
     folders = (f"{root}/{subset}", f"{root}/images/{subset}", beside, f"{root}/images", root)
-    known = set(listing.images)
-    times = Counter(image.rpartition("/")[2] for image in listing.images)
-    of_name = {image.rpartition("/")[2]: image for image in listing.images}
+    candidates = image_finder(listing, folders)
 
     def find(name: str) -> str | None:
-        place = next(
-            (f"{place}/{name}" for place in folders if f"{place}/{name}" in known), None
-        )
-        last = name.replace("\\", "/").rpartition("/")[2]
-        return place or (of_name[last] if times[last] == 1 else None)
+        found = candidates(name)
+        return found[0] if len(found) == 1 else None
 
     return find

@@ -1,18 +1,16 @@
-"""The files of a data set: which there are, names of classes, copies of images."""
+"""The files of a data set: which there are, and what belongs together by name."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.errors import InputError
 from backhaul.formats.report import Problem
 from backhaul.images import is_image
-from backhaul.types import ImageSet
 
 NAMES_FILES = ("classes.txt", "obj.names")
 
@@ -31,6 +29,15 @@ class Listing:
     def of(self, *suffixes: str) -> tuple[str, ...]:
         """Return the files, images apart, with one of `suffixes` (lower case, with the dot)."""
         return tuple(path for suffix in suffixes for path in self.others.get(suffix, ()))
+
+    def require_images(self) -> None:
+        """Do nothing if there are images.
+
+        Raises:
+            InputError: If there are none.
+        """
+        if not self.images:
+            raise InputError(f"{self.root}: no image (jpg, jpeg, png, bmp or webp) found")
 
 
 def scan(root: Path) -> Listing:
@@ -137,31 +144,64 @@ def shared_stems(images: Sequence[str]) -> list[Problem]:
     ]
 
 
-def new_folder(folder: Path) -> None:
-    """Make `folder`.
+def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> tuple[str, ...]:
+    """Return the names in `names`, else in ``classes.txt`` below `root`, else `found`, sorted.
+
+    Args:
+        root: Folder of the data set.
+        names: File with one class name a line, or None.
+        found: The names that boxes of the data set have.
 
     Raises:
-        InputError: If there is something in it already: nothing is ever overwritten.
+        InputError: If there are none, or the file is wrong.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise InputError(f"{folder}: expected a new or empty folder")
+    beside = (root / name for name in NAMES_FILES)
+    path = names or next((path for path in beside if path.is_file()), None)
+    if path is not None:
+        return read_names(path)
+    if not found:
+        raise InputError(
+            f"{root}: no class name among its labels; give a file as data.names or --names"
+        )
+    return tuple(sorted(found))
 
 
-def copy_images(folder: Path, images: ImageSet) -> list[str]:
-    """Copy the images into `folder` and return their names there, in the order of the table.
+def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a function from what a file calls an image to the images that may be meant.
 
-    A name keeps its stem where that is the only one, else it gets the image's id too, so that
-    each image can have a label file named like it.
+    It looks for the path itself, then in each of `folders`; if there is no such image, all with
+    that name anywhere below the data set's folder may be meant.
     """
-    folder.mkdir(parents=True)
-    stems = [stem_and_suffix(Path(uri).name) for uri in images.table["uri"]]
-    times = Counter(stem.casefold() for stem, _ in stems)
-    names = []
-    for (stem, suffix), image_id, uri in zip(
-        stems, images.table["image_id"], images.table["uri"], strict=True
-    ):
-        unique = stem if times[stem.casefold()] == 1 else f"{stem}-{image_id}"
-        names.append(unique + suffix)
-        shutil.copyfile(uri, folder / names[-1])
-    return names
+    known = frozenset(listing.images)
+    of_name: dict[str, tuple[str, ...]] = {}
+    for image in listing.images:
+        name = image.rpartition("/")[2]
+        of_name[name] = (*of_name.get(name, ()), image)
+
+    def find(name: str) -> tuple[str, ...]:
+        places = (name, *(os.path.normpath(f"{folder}/{name}") for folder in folders))
+        place = next((place for place in places if place in known), None)
+        last = name.replace("\\", "/").rpartition("/")[2]
+        return of_name.get(last, ()) if place is None else (place,)
+
+    return find
+
+
+def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:
+    """Return a warning for each label file that belongs to no image.
+
+    Args:
+        listing: The files of the data set.
+        suffix: That of label files.
+        claimed: The paths at which labels of an image may lie. Only in folders of labels, as in
+            ``labels/train``, is every other file one too many.
+    """
+    paths = set(claimed)
+    folders = {path.rpartition("/")[0] for path in paths}
+    return [
+        Problem(path, None, "labels without an image", "warning")
+        for path in listing.of(suffix)
+        if path not in paths
+        and path.rpartition("/")[0] in folders
+        and not path.endswith(NAMES_FILES)
+    ]

@@ -14,22 +14,27 @@ from xml.etree import ElementTree as ET
 
 from defusedxml.ElementTree import parse
 
-from backhaul.boxes import xywhn_to_xyxy
-from backhaul.errors import InputError
 from backhaul.formats.assembly import Labels, assemble
-from backhaul.formats.checks import Box, check_boxes
+from backhaul.formats.checks import box_of_corners, check_boxes
 from backhaul.formats.files import (
-    NAMES_FILES,
     Listing,
-    copy_images,
-    new_folder,
-    read_names,
+    find_class_names,
     scan,
     shared_stems,
     stem_and_suffix,
     with_folder,
 )
 from backhaul.formats.report import DataReport, Problem
+from backhaul.formats.writing import (
+    Put,
+    copy_file,
+    corner_texts,
+    labelled_rows,
+    new_folder,
+    plain_names,
+    put_images,
+    write_names,
+)
 from backhaul.images import ImageFile, OnProgress
 from backhaul.types import ImageSet
 
@@ -76,10 +81,10 @@ def read(
         InputError: If there is no class name or no image.
     """
     listing = scan(root)
-    if not listing.images:
-        raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found")
+    listing.require_images()
     annotations, problems = _read_annotations(listing)
-    class_names = _class_names(listing, annotations, names)
+    found = {thing.name for annotation in annotations for thing in annotation.things} - {""}
+    class_names = find_class_names(listing.root, names, found)
     of_image, orphans = _match(listing, annotations)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
@@ -91,35 +96,45 @@ def read(
     return assemble(listing.images, class_names, find_labels, problems, on_progress)
 
 
-def write(folder: Path, images: ImageSet) -> None:
-    """Write ``JPEGImages/``, ``Annotations/`` and ``classes.txt`` into a new folder.
+def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that `write` writes for these: white space is one space.
 
     Raises:
-        InputError: If `folder` is not empty.
+        InputError: If a name is empty, or no difference between two is left.
     """
+    return plain_names(class_names)
+
+
+def write(
+    folder: Path,
+    images: ImageSet,
+    put: Put = copy_file,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Write ``JPEGImages/``, ``Annotations/`` and ``classes.txt`` into a new folder.
+
+    Corners are rounded to a millionth of a pixel.
+
+    Raises:
+        InputError: If `folder` is not empty, or a class cannot be named.
+    """
+    class_names = written_names(images.class_names)
     new_folder(folder)
-    names = copy_images(folder / "JPEGImages", images)
+    names = put_images(folder / "JPEGImages", images, put, on_progress)
+    write_names(folder, class_names)
     (folder / "Annotations").mkdir()
-    lines = "".join(f"{name}\n" for name in images.class_names)
-    (folder / "classes.txt").write_text(lines, encoding="utf-8")
-    columns = images.table[["width", "height", "labels"]]
-    for name, (width, height, labels) in zip(
-        names, columns.itertuples(index=False, name=None), strict=True
-    ):
-        if labels is None:
-            continue
+    for name, width, height, labels in labelled_rows(names, images):
         root = ET.Element("annotation")
         _add(root, "filename", name)
         size = ET.SubElement(root, "size")
         for key, value in (("width", width), ("height", height), ("depth", 3)):
             _add(size, key, value)
-        corners = xywhn_to_xyxy(labels[:, 1:], width, height).round(6).tolist()
-        for class_id, xyxy in zip(labels[:, 0].astype(int), corners, strict=True):
+        for class_id, corners in corner_texts(labels, width, height):
             thing = ET.SubElement(root, "object")
-            _add(thing, "name", images.class_names[class_id])
+            _add(thing, "name", class_names[class_id])
             box = ET.SubElement(thing, "bndbox")
-            for key, value in zip(_CORNERS, xyxy, strict=True):
-                _add(box, key, f"{value:.6f}".rstrip("0").rstrip("."))
+            for key, text in zip(_CORNERS, corners, strict=True):
+                _add(box, key, text)
         ET.indent(root)
         path = folder / "Annotations" / f"{stem_and_suffix(name)[0]}.xml"
         ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
@@ -160,19 +175,6 @@ def _number(text: str | None) -> float:
         return float(text or "nan")
     except ValueError:
         return math.nan
-
-
-def _class_names(
-    listing: Listing, annotations: list[_Annotation], names: Path | None
-) -> tuple[str, ...]:
-    beside = (listing.root / name for name in NAMES_FILES)
-    path = names or next((path for path in beside if path.is_file()), None)
-    if path is not None:
-        return read_names(path)
-    found = {thing.name for annotation in annotations for thing in annotation.things} - {""}
-    if not found:
-        raise InputError(f"{listing.root}: no class name in its annotations; give data.names")
-    return tuple(sorted(found))
 
 
 def _match(
@@ -239,9 +241,6 @@ def _labels(annotation: _Annotation, image: ImageFile, ids: dict[str, int]) -> L
             reason = f"{what}expected a bndbox with {', '.join(_CORNERS)}"
             problems.append(Problem(path, None, reason, "error"))
         else:
-            x1, y1, x2, y2 = corners
-            w, h = (x2 - x1) / image.width, (y2 - y1) / image.height
-            cx, cy = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
-            boxes.append(Box(ids[name], cx, cy, w, h, what=what))
+            boxes.append(box_of_corners(ids[name], corners, image, what=what))
     labels, wrong = check_boxes(path, boxes, image, len(ids))
     return labels, problems + wrong

@@ -20,8 +20,7 @@ from backhaul.formats.checks import Box, WrongBoxError, check_boxes
 from backhaul.formats.files import (
     NAMES_FILES,
     Listing,
-    copy_images,
-    new_folder,
+    orphans,
     read_names,
     require_names,
     scan,
@@ -29,7 +28,9 @@ from backhaul.formats.files import (
     stem_and_suffix,
     with_folder,
 )
+from backhaul.formats.kitti import is_kitti
 from backhaul.formats.report import DataReport, Problem
+from backhaul.formats.writing import Put, copy_file, new_folder, put_images
 from backhaul.images import ImageFile, OnProgress, is_image
 from backhaul.types import ImageSet
 
@@ -46,12 +47,9 @@ def recognise(listing: Listing) -> bool:
     """Return whether the folder looks like this format."""
     if _find_yaml(listing) is not None:
         return True
-    texts = {stem_and_suffix(path)[0] for path in listing.of(".txt")}
-    return any(
-        stem_and_suffix(candidate)[0] in texts
-        for path in listing.images
-        for candidate in label_paths(path)
-    )
+    texts = set(listing.of(".txt"))
+    claimed = [path for image in listing.images for path in label_paths(image) if path in texts]
+    return bool(claimed) and not is_kitti(claimed)
 
 
 def read(
@@ -124,14 +122,26 @@ def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Label
     return labels, problems + wrong
 
 
-def write(folder: Path, images: ImageSet) -> None:
-    """Write images and labels as ``images/``, ``labels/`` and ``data.yaml`` into a new folder.
+def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that `write` writes for these."""
+    return class_names
+
+
+def write(
+    folder: Path,
+    images: ImageSet,
+    put: Put = copy_file,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Write ``images/``, ``labels/`` and ``data.yaml`` into a new folder.
+
+    Numbers are written so that they are read back as they were.
 
     Raises:
         InputError: If `folder` is not empty.
     """
     new_folder(folder)
-    names = copy_images(folder / "images", images)
+    names = put_images(folder / "images", images, put, on_progress)
     (folder / "labels").mkdir()
     for name, labels in zip(names, images.table["labels"], strict=True):
         if labels is not None:
@@ -286,13 +296,5 @@ def _read_list(path: Path, base: Path) -> tuple[list[str], list[Problem]]:
 
 
 def _orphans(listing: Listing) -> list[Problem]:
-    """Return a warning for each file in a folder of labels that belongs to no image."""
-    claimed = {path for image in listing.images for path in label_paths(image)}
-    folders = {path.rpartition("/")[0] for path in claimed if "/labels/" in path}
-    return [
-        Problem(path, None, "labels without an image", "warning")
-        for path in listing.of(".txt")
-        if path.rpartition("/")[0] in folders
-        and path not in claimed
-        and not path.endswith(NAMES_FILES)
-    ]
+    claimed = (path for image in listing.images for path in label_paths(image))
+    return orphans(listing, ".txt", (path for path in claimed if "/labels/" in path))
