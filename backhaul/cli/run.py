@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 
 from backhaul.cli.options import ConfigFile, Overrides, read_config
+from backhaul.cli.prefect import flows_at_hand, prepare_prefect
 from backhaul.cli.tables import print_gains
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError, InputError
@@ -57,17 +57,11 @@ def run(
     wins = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     overrides = [*(settings or []), *wins]
     campaign = read_config(config, overrides)
-    prepare_prefect(campaign)
-    try:
+    prepare_prefect(campaign.store)
+    with flows_at_hand():
         from flows.campaign import campaign as flow
         from tasks.records import run_folder
         from tasks.runfolder import claim
-    except ModuleNotFoundError as error:
-        if error.name not in ("flows", "tasks"):
-            raise
-        raise InputError(
-            "the flows were not found: run from a checkout installed with pip install -e ."
-        ) from None
     for each in campaign.each_seed:
         claim(each)
     from backhaul.cli.progress import live_progress
@@ -84,25 +78,6 @@ def run(
     _show(campaign, folder)
     if state.is_failed():
         raise typer.Exit(1)
-
-
-def prepare_prefect(config: CampaignConfig) -> None:
-    """Set what Prefect reads when it is imported; what the user has set stays.
-
-    Without a server of the user's, a temporary one keeps its database below the store's root.
-    """
-    internal = Path(config.store).resolve() / ".backhaul"
-    internal.mkdir(parents=True, exist_ok=True)
-    database = f"sqlite+aiosqlite:///{internal / 'prefect.db'}"
-    for key, value in {
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
-        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(internal / "results"),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
-    }.items():
-        os.environ.setdefault(key, value)
 
 
 def _show(campaign: CampaignConfig, folder: Path) -> None:
