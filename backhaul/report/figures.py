@@ -29,6 +29,7 @@ HIT, MISS = "#1594a6", "#d9730d"
 CACHED = "#b6bec9"
 MOST_CLASSES = 30  # of a figure; the table has them all
 BAR_PX = 26
+TICK_CHARACTERS = 12
 
 
 def pool_and_sent(seen: pd.DataFrame, colour: str) -> Figure:
@@ -151,7 +152,7 @@ def class_balance(
         for where, shade in (("pool", NEUTRAL), ("sent", colour))
     ]
     figure = axes("", "% of objects", height=250) | {"barmode": "group"}
-    words = [plain(shortened(str(name))) for name in shown.index]
+    words = [plain(shortened(str(name), TICK_CHARACTERS)) for name in shown.index]
     figure["xaxis"] |= {"tickmode": "array", "tickvals": places, "ticktext": words}
     return {"data": traces, "layout": figure}
 

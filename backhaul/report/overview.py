@@ -73,9 +73,13 @@ def played(campaign: Campaign) -> dict[str, str]:
         "batches": _batches(campaign),
         "bandwidth": _bandwidth(_part(config, "bandwidth")),
         "methods": ", ".join(campaign.labels) or UNKNOWN,
-        "seeds": ", ".join(map(str, campaign.seeds)),
+        _seeds_title(campaign): ", ".join(map(str, campaign.seeds)),
         "detector": _detector(config),
     }
+
+
+def _seeds_title(campaign: Campaign) -> str:
+    return "seed" if len(campaign.seeds) == 1 else "seeds"
 
 
 def _part(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -158,7 +162,7 @@ def provenance(campaign: Campaign) -> dict[str, str]:
     ]
     return {
         "started": each([record.started for record in records]),
-        "seeds": ", ".join(map(str, campaign.seeds)),
+        _seeds_title(campaign): ", ".join(map(str, campaign.seeds)),
         "commit": each(commits),
         "versions": each(
             [", ".join(f"{k} {v}" for k, v in r.versions.items()) for r in records]
@@ -179,9 +183,9 @@ def reading_help(campaign: Campaign) -> str:
     if len(campaign.runs) == 1:
         return f"{told} One seed shows what can happen; play several to see what to expect."
     return (
-        f"{told} Numbers are means over the seeds, ± and bands are 95 % t-intervals of these "
-        "means. Each seed splits the data anew, so absolute values vary with the test set; "
-        "gains do so less, since they are paired by seed. The best of several methods is also "
-        "the luckiest: its interval knows nothing of the choice."
+        f"{told} Numbers are means over the seeds, ± and bands are 95\xa0% t-intervals of "
+        "these means. Each seed splits the data anew, so absolute values vary with the test "
+        "set; gains do so less, since they are paired by seed. The best of several methods is "
+        "also the luckiest: its interval knows nothing of the choice."
         + (" With two seeds, intervals are very wide." if len(campaign.runs) == 2 else "")  # noqa: PLR2004
     )

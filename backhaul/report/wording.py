@@ -77,12 +77,12 @@ def plural(n: float, noun: str) -> str:
     return f"{count(n)} {noun}{ending}"
 
 
-def shortened(text: str, limit: int = 18) -> str:
+def shortened(text: str, limit: int) -> str:
     """Return `text`, cut if it is longer than `limit` characters.
 
     Example:
-        >>> shortened("bus"), shortened("a very long name of a class")
-        ('bus', 'a very long name…')
+        >>> shortened("bus", 12), shortened("a very long name", 12)
+        ('bus', 'a very long…')
     """
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
@@ -163,7 +163,7 @@ def _caveat(summary: pd.DataFrame) -> str:
         )
     listed = ", ".join(map(str, seeds))
     return (
-        f" Means over {len(seeds)} seeds ({listed}); ± is half the width of the 95 % "
+        f" Means over {len(seeds)} seeds ({listed}); ± is half the width of the 95\xa0% "
         "t-interval, and gains are paired by seed."
     )
 

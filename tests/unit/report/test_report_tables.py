@@ -32,7 +32,7 @@ def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
     names = ["method", "batch", "test_set", "images_sent_total", "bytes_sent_total", "mAP50"]
     table = pd.DataFrame(rows, columns=names)
     others = [name for name in (*COMPARED, *METRICS) if not name.startswith("gain_")]
-    table = table.reindex(columns=dict.fromkeys([*names, *others])).assign(seed=0)
+    table = table.reindex(columns=list(dict.fromkeys([*names, *others]))).assign(seed=0)
     return table.assign(
         mAP50=table["mAP50"].astype(float), **{"mAP50-95": table["mAP50"].astype(float) / 2}
     )

@@ -23,7 +23,7 @@ def summary(**values: float) -> pd.DataFrame:
     names = ["method", "batch", "test_set", "images_sent_total", "bytes_sent_total"]
     table = pd.DataFrame(rows, columns=[*names, "mAP50", "mAP50-95"]).assign(seed=3)
     others = [name for name in COMPARED if not name.startswith("gain_")]
-    return table.reindex(columns=dict.fromkeys([*table.columns, *others]))
+    return table.reindex(columns=list(dict.fromkeys([*table.columns, *others])))
 
 
 def test_headline_names_all_gains_and_the_single_seed() -> None:
