@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backhaul.errors import InputError
-from backhaul.rundata import read_run
+from backhaul.rundata import read_run, read_runs, run_folders
 
 
 def test_reads_what_a_run_wrote(fake_run: Callable[..., Any]) -> None:
@@ -103,3 +103,22 @@ def test_a_folder_without_a_record_is_refused(tmp_path: Path, text: str | None) 
     with pytest.raises(InputError, match=r"run\.json: .+; expected") as caught:
         read_run(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_is_read_alone_and_several_seeds_by_number(
+    fake_run: Callable[..., Any],
+) -> None:
+    fake = fake_run(methods=("iqr",), batches=1, seeds=(10, 2))
+    folder = fake.write()
+    (folder / "seedling").mkdir()
+    (folder / "seedling" / "run.json").write_text("{}")
+    (folder / "seed3").mkdir()  # has not begun
+    runs = read_runs(folder)
+    assert [run.record.name for run in runs] == [f"street-cameras/seed{k}" for k in (2, 10)]
+    assert [run.folder for run in read_runs(folder / "seed2")] == [folder / "seed2"]
+    assert run_folders(folder / "seed3") == ()
+
+
+def test_a_folder_without_any_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected the folder of a run"):
+        read_runs(tmp_path)
