@@ -1,5 +1,6 @@
 """A run goes out in the layout of the earlier tool, and comes back by its lists."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,11 +125,26 @@ def test_without_its_store_nothing_of_a_run_is_written(
     for record in (copy / "rounds").iterdir():
         text = record.read_text().replace(str(played.place.folder), str(tmp_path / "gone"))
         record.write_text(text)
-    with pytest.raises(
-        InputError, match="is gone from the store; expected the store of .*moved"
-    ):
+    with pytest.raises(InputError, match=r"gone from the store; expected the store of .*moved"):
         export(str(copy), tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+
+
+def test_checkpoints_of_a_detector_of_ones_own_are_copied_as_they_are(
+    exported: Export, played: Any, tmp_path: Path
+) -> None:
+    from tasks.export import export_run
+
+    copy = shutil.copytree(played.place.folder / "copies" / "tiny", tmp_path / "own")
+    about = json.loads((copy / "run.json").read_text())
+    about["config"]["training"]["detector"] = {"use": "mine:Detector"}
+    (copy / "run.json").write_text(json.dumps(about))
+    calls: list[tuple[int, int]] = []
+    export_run(copy, tmp_path / "new", lambda done, total: calls.append((done, total)))
+    found = sorted(path.name for path in (tmp_path / "new" / "checkpoints").iterdir())
+    assert len(found) == 3 + 2 * len(METHODS)
+    assert {Path(name).suffix for name in found} == {".pt"}
+    assert calls == [(done, 9) for done in range(10)]
 
 
 def test_lists_of_an_export_play_the_same_again(
