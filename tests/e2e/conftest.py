@@ -197,8 +197,8 @@ SMALL_BCCD = (
     "training.img_size=128",
     "training.batch_size=8",
     "inference.conf_check_num=2",
-    "inference.conf_thres=0.01",
-    "evaluation.pos_thres=0.05",
+    "inference.conf_thres=0.001",
+    "evaluation.pos_thres=0.01",
 )
 """Changes to configs/bccd.yaml with which a test can wait for it."""
 

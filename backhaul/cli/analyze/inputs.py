@@ -13,6 +13,7 @@ import typer
 from backhaul.analysis.finding import Finding
 from backhaul.analysis.results import choose_methods
 from backhaul.analysis.seen import read_benchmark, seen_by_method
+from backhaul.cli.analyze.keep import keep
 from backhaul.cli.options import find_run, seeds_in
 from backhaul.errors import InputError
 from backhaul.rundata import Run, read_run
@@ -71,9 +72,9 @@ class Source:
 
     def write(self, finding: Finding) -> tuple[Path, ...]:
         """Write a finding into the run's folder, or beside the file; return the files."""
-        from backhaul.analysis.writing import write_beside, write_finding
+        from backhaul.analysis.writing import write_beside
 
-        write = write_finding if self.place.is_dir() else write_beside
+        write = keep if self.place.is_dir() else write_beside
         return write(self.place, finding)
 
 

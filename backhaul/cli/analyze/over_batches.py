@@ -9,6 +9,7 @@ import typer
 from backhaul.analysis.compare import Aggregate
 from backhaul.analysis.results import COMMON
 from backhaul.cli.analyze.inputs import Methods, TestSet, open_run
+from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.options import RunName
 
@@ -39,11 +40,10 @@ def curves(
       backhaul analyze curves quickstart --metric loss --metric recall --method iqr
     """
     from backhaul.analysis.curves import curves as follow
-    from backhaul.analysis.writing import write_finding
 
     opened = open_run(run)
     finding = follow(opened, metric or ("loss", "mAP50"), method or (), test_set)
-    show(finding, write_finding(opened.folder, finding), output)
+    show(finding, keep(opened.folder, finding), output)
 
 
 def method(
@@ -61,11 +61,10 @@ def method(
       backhaul analyze method quickstart iqr --test-set old_test --format csv > iqr.csv
     """
     from backhaul.analysis.method import one_method
-    from backhaul.analysis.writing import write_finding
 
     opened = open_run(run)
     finding = one_method(opened, label, test_set)
-    show(finding, write_finding(opened.folder, finding), output)
+    show(finding, keep(opened.folder, finding), output)
 
 
 def compare(
@@ -97,11 +96,10 @@ def compare(
       backhaul analyze compare quickstart --filter-sample iqr,true-random
     """
     from backhaul.analysis.compare import compare as put_side_by_side
-    from backhaul.analysis.writing import write_finding
 
     opened = open_run(run)
     kept = [label for labels in filter_sample or () for label in labels.split(",") if label]
     finding = put_side_by_side(
         opened, metric, test_set, over_initial=compare_init, methods=kept, aggregate=aggregate
     )
-    show(finding, write_finding(opened.folder, finding), output)
+    show(finding, keep(opened.folder, finding), output)

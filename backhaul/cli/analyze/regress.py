@@ -9,6 +9,7 @@ import typer
 from backhaul.analysis.results import COMMON, By, Over
 from backhaul.analysis.sample import MEANINGS, Feature
 from backhaul.cli.analyze.inputs import TestSet
+from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.options import find_run, seeds_in
 from backhaul.rundata import read_run
@@ -44,9 +45,8 @@ def regression(
       backhaul analyze regression a b c --feature class_balance --gain control --by batch
     """
     from backhaul.analysis.regression import regression as regress
-    from backhaul.analysis.writing import write_finding
 
     places = [find_run(name) for name in runs]
     opened = [read_run(folder) for place in places for folder in seeds_in(place)]
     finding = regress(opened, feature, gain, metric, test_set, by)
-    show(finding, write_finding(places[0], finding), output)
+    show(finding, keep(places[0], finding), output)
