@@ -7,6 +7,7 @@ import typer
 from backhaul.cli.analyze.confidence import classes, histogram, rolling
 from backhaul.cli.analyze.over_batches import compare, curves, method
 from backhaul.cli.analyze.regress import regression
+from backhaul.cli.analyze_series import OptionalCount, batches, series
 
 analyze = typer.Typer(
     help="Tables and charts of a run, from the files in its folder.",
@@ -20,3 +21,5 @@ analyze.command()(regression)
 analyze.command()(classes)
 analyze.command()(histogram)
 analyze.command()(rolling)
+analyze.command(cls=OptionalCount)(series)
+analyze.command()(batches)

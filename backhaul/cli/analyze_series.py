@@ -1,0 +1,196 @@
+"""`backhaul analyze series` and `batches`: checkpoints measured once more, by inference."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from backhaul.analysis.results import check_metric, choose_methods
+from backhaul.analysis.series import SET_NAMES, Arrivals, BatchesPlan, Mode, SeriesPlan, SetName
+from backhaul.cli.analyze.inputs import Methods, open_run
+from backhaul.cli.analyze.show import Format, show
+from backhaul.cli.options import RunName
+from backhaul.cli.prefect import flows_at_hand, prepare_prefect
+from backhaul.errors import InputError, MissingObjectError
+from backhaul.metrics import METRICS
+from backhaul.rundata import Run
+from backhaul.storeroot import store_of
+
+OF_CONFIG = 0
+
+Drawn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="X",
+        help=f"Draw this: {', '.join(METRICS[:8])}. Repeatable; none = mAP50.",
+    ),
+]
+Parallel = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="P", help="Checkpoints side by side; none = the run's `parallel`."
+    ),
+]
+
+
+class OptionalCount(TyperCommand):
+    """A command whose option ``--avg`` may stand without a number."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments, with a number after each ``--avg``."""
+        given: list[str] = []
+        for this, following in zip(args, [*args[1:], ""], strict=True):
+            bare = this == "--avg" and not following.isdecimal()
+            given.append(f"--avg={OF_CONFIG}" if bare else this)
+        return super().parse_args(ctx, given)
+
+
+def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    run: RunName,
+    method: Methods = None,
+    test_sets: Annotated[
+        str,
+        typer.Option("--set", metavar="S1,S2", help=f"Test sets: {', '.join(SET_NAMES)}."),
+    ] = "common",
+    delta: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Epochs between two points of a training.")
+    ] = 1,
+    avg: Annotated[
+        int | None,
+        typer.Option(
+            min=OF_CONFIG,
+            metavar="[N]",
+            help="The mean of N checkpoints, equally spaced over all epochs so far; without N, "
+            "of as many as the run's ensembles have.",
+            show_default="one checkpoint",
+        ),
+    ] = None,
+    roll: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The mean of the last N checkpoints.",
+            show_default="one checkpoint",
+        ),
+    ] = None,
+    batch_test: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Batches of the set batch_test; none = those held out."
+        ),
+    ] = None,
+    metric: Drawn = None,
+    parallel: Parallel = None,
+    output: Format = "table",
+) -> None:
+    """Measure checkpoints epoch by epoch, on test sets of your choice.
+
+    Runs the detector; a second call takes what is known from the cache.
+
+    [bold]Examples[/bold]
+
+      backhaul analyze series quickstart
+
+      backhaul analyze series quickstart --set init,all_iter --delta 5 --method iqr
+
+      backhaul analyze series quickstart --set batch_test --batch-test 2 --avg --metric recall
+    """
+    opened = open_run(run)
+    if avg is not None and roll is not None:
+        raise InputError("--roll: means other checkpoints than --avg; give one of them")
+    config = opened.record.config
+    mode = Mode()
+    if roll is not None:
+        mode = Mode(kind="roll", count=roll)
+    elif avg is not None:
+        mode = Mode(kind="avg", count=avg or config["inference"]["conf_check_num"])
+    plan = SeriesPlan(
+        sets=_sets(test_sets),
+        mode=mode,
+        delta=delta,
+        batch_test=batch_test or config["batches"]["holdout_batches"],
+        metrics=_metrics(metric),
+    )
+    _analyze(opened, method, plan, parallel, output)
+
+
+def batches(
+    run: RunName,
+    method: Methods = None,
+    batch_test: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Measure on the last N batches; none = on the batch that comes next.",
+        ),
+    ] = None,
+    metric: Drawn = None,
+    parallel: Parallel = None,
+    output: Format = "table",
+) -> None:
+    """Measure the model after each batch on a later one, alone and as an ensemble.
+
+    Runs the detector; a second call takes what is known from the cache.
+
+    [bold]Examples[/bold]
+
+      backhaul analyze batches quickstart
+
+      backhaul analyze batches quickstart --batch-test 2 --metric recall
+    """
+    opened = open_run(run)
+    ensemble = Mode(kind="avg", count=opened.record.config["inference"]["conf_check_num"])
+    plan = BatchesPlan(
+        modes=(Mode(), ensemble), batch_test=batch_test, metrics=_metrics(metric)
+    )
+    _analyze(opened, method, plan, parallel, output)
+
+
+def _sets(text: str) -> tuple[SetName, ...]:
+    names = dict.fromkeys(part for part in text.split(",") if part)
+    for name in names:
+        if name not in SET_NAMES:
+            raise InputError(
+                f"--set: unknown test set {name!r}: expected {', '.join(SET_NAMES)}"
+            )
+    return tuple(name for name in SET_NAMES if name in names)
+
+
+def _metrics(names: list[str] | None) -> tuple[str, ...]:
+    for name in names or ():
+        check_metric(name, METRICS)
+    return tuple(dict.fromkeys(names or ("mAP50",)))
+
+
+def _analyze(
+    run: Run,
+    methods: list[str] | None,
+    plan: SeriesPlan | BatchesPlan,
+    parallel: int | None,
+    output: Format,
+) -> None:
+    labels = choose_methods(run, methods or ())
+    n_held_out = run.record.config["batches"]["holdout_batches"]
+    if "batch_test" in plan.sets:
+        Arrivals(run.record.data["batches"], n_held_out).first_tested(plan.batch_test or 0)
+    prepare_prefect(str(store_of(run.folder, run.record.name)))
+    with flows_at_hand():
+        from flows.analyze import analyze
+        from tasks.server import start_temporary_server
+    from backhaul.cli.progress import live_progress
+
+    logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)  # there are hundreds
+    with live_progress():
+        start_temporary_server()
+        state = analyze(str(run.folder), labels, plan, parallel, return_state=True)
+    try:
+        finding, files = state.result()
+    except MissingObjectError as error:
+        raise InputError(f"{error}; expected the store of {run.folder}") from None
+    show(finding, files, output)

@@ -1,0 +1,34 @@
+"""The store that a run's folder lies in, which may have been moved since it was written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from backhaul.errors import InputError
+
+INTERNAL = ".backhaul"
+
+
+def store_of(folder: Path, name: str) -> Path:
+    """Return the root of the store in which the folder of the run `name` lies.
+
+    Raises:
+        InputError: If it lies in none.
+    """
+    above = folder.resolve().parents
+    depth = 1 + name.count("/")
+    if len(above) <= depth or not (above[depth] / INTERNAL).is_dir():
+        raise InputError(
+            f"{folder}: expected in its store, with {INTERNAL} two levels up, which holds the "
+            "checkpoints and images"
+        )
+    return above[depth]
+
+
+def moved(uri: str, root: Path) -> str:
+    """Return where something in a store lies now that the root of the store is `root`."""
+    below = re.fullmatch(rf".*/{re.escape(INTERNAL)}/(.*)", uri)
+    if below is None or "://" in uri or Path(uri).exists():
+        return uri
+    return (root.resolve() / INTERNAL / below[1]).as_posix()

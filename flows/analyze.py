@@ -1,0 +1,113 @@
+"""Measure checkpoints of a campaign on test sets of one's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TypeAlias, TypeVar
+
+from prefect import flow
+from pydantic import Field
+
+from backhaul.analysis.finding import Finding
+from backhaul.analysis.series import BatchesPlan, Point, SeriesPlan
+from backhaul.analysis.series_charts import finding_of
+from backhaul.report import write_report
+from flows.blocks import collect_blocks
+from tasks.progress import Progress
+from tasks.recorded import RecordedRun, open_recorded
+from tasks.series import Measured, measure, points_table, predict_block, write_points
+
+Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind")]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@flow(name="analyze", flow_run_name="analyze-{plan.kind}")
+def analyze(
+    folder: str, methods: tuple[str, ...], plan: Plan, parallel: int | None = None
+) -> tuple[Finding, tuple[Path, ...]]:
+    """Measure what `plan` asks for of a run, and write it to its folder and on its page.
+
+    Args:
+        folder: Folder of the run, in its store; its campaign need not be over.
+        methods: Labels of the methods. The initial training is always there.
+        plan: What to measure.
+        parallel: How many checkpoints are run side by side; None = as many as methods were.
+
+    Returns:
+        What was found, and where it was written.
+    """
+    run = open_recorded(Path(folder), methods)
+    fraction = run.config.inference.first_epoch_fraction
+    points = plan.points(run.rounds, run.arrivals, fraction)
+    measured = _measure_all(run, points, parallel or run.config.parallel)
+    table = points_table(points, measured)
+    finding = finding_of(table, plan, run.rounds, run.arrivals)
+    files = write_points(Path(folder), finding, table, points, measured)
+    return finding, (*files, write_report(Path(folder)))
+
+
+def _measure_all(
+    run: RecordedRun, points: Sequence[Point], parallel: int
+) -> tuple[Measured, ...]:
+    """Return what each point is worth; no checkpoint looks at an image twice."""
+    blocks = collect_blocks(run, points)
+    inference, evaluation = run.config.inference, run.config.evaluation
+    owners = {look: point for point in reversed(points) for look in blocks.looks(point)}
+    predictions = side_by_side(
+        {
+            (checkpoint, images): partial(
+                predict_block,
+                images,
+                checkpoint,
+                inference,
+                evaluation,
+                run.config.training.img_size,
+                step=run.step(owner.method, owner.batch),
+            )
+            for (checkpoint, images), owner in owners.items()
+        },
+        parallel,
+        "predictions",
+    )
+    measured = side_by_side(
+        {
+            number: partial(
+                measure,
+                point.looking,
+                tuple(predictions[look] for look in blocks.looks(point)),
+                blocks.sets(point),
+                inference,
+                evaluation,
+                step=run.step(point.method, point.batch),
+            )
+            for number, point in enumerate(points)
+        },
+        parallel,
+        "points",
+    )
+    return tuple(measured[number] for number in range(len(points)))
+
+
+def side_by_side(
+    calls: Mapping[K, Callable[[], V]], parallel: int, description: str
+) -> dict[K, V]:
+    """Make the calls, at most `parallel` at once, each in the context of this one.
+
+    The first that fails ends all; those that are over stay cached.
+    """
+    progress = Progress(description)
+    with ThreadPoolExecutor(parallel) as threads:
+        futures = {threads.submit(copy_context().run, call): key for key, call in calls.items()}
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                progress(done, len(futures))
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+        return {key: future.result() for future, key in futures.items()}

@@ -1,0 +1,88 @@
+"""The images that the test sets of an analysis consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from backhaul.analysis.series import Point, batch_block, split_block
+from backhaul.artifacts import Artifact
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.rundata import INIT
+from tasks.evaluation import old_test_set
+from tasks.labelling import label_existing
+from tasks.recorded import RecordedRun
+from tasks.series import labelled_so_far, share_held_out
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Labelled images by the name of their block, of those blocks that a run has by now.
+
+    Args:
+        images: The images of each block.
+        looked_at: The images to predict on for each block: its own, or the whole batch that it
+            is a split of where that is looked at anyway.
+    """
+
+    images: dict[str, Artifact]
+    looked_at: dict[str, Artifact]
+
+    def sets(self, point: Point) -> dict[str, tuple[Artifact, ...]]:
+        """Return the images of each test set of a point that has any."""
+        found = {
+            name: tuple(self.images[block] for block in used if block in self.images)
+            for name, used in point.sets.items()
+        }
+        return {name: images for name, images in found.items() if images}
+
+    def looks(self, point: Point) -> tuple[tuple[Checkpoint, Artifact], ...]:
+        """Return which checkpoint has to look at which images for a point, each pair once."""
+        blocks = (block for used in point.sets.values() for block in used)
+        images = dict.fromkeys(self.looked_at[b] for b in blocks if b in self.looked_at)
+        return tuple((checkpoint, each) for each in images for checkpoint in point.looking)
+
+
+def collect_blocks(run: RecordedRun, points: Iterable[Point]) -> Blocks:
+    """Return the blocks of images that the test sets of `points` consist of."""
+    wanted = dict.fromkeys(
+        block for point in points for used in point.sets.values() for block in used
+    )
+    sources = _sources(run)
+    images = {block: sources[block]() for block in wanted if block in sources}
+    whole = {
+        split_block(record.method, record.batch): images[batch_block(record.batch)]
+        for record in run.records
+        if record.batch is not None
+        and batch_block(record.batch) in images
+        and record.images == run.setting.batches[record.batch]
+    }
+    return Blocks(images, {block: whole.get(block, images[block]) for block in images})
+
+
+def _sources(run: RecordedRun) -> dict[str, Callable[[], Artifact]]:
+    """Return how to get the images of each block that the run has by now."""
+    sources: dict[str, Callable[[], Artifact]] = {INIT: lambda: run.setting.old_test}
+    for batch, images in enumerate(run.setting.batches):
+        sources[batch_block(batch)] = partial(_with_known_truth, run, images)
+    for number, block in enumerate(run.arrivals.held_out):
+        sources[block] = partial(_held_out, run, number)
+    for record in run.records:
+        if record.batch is not None and record.new is not None:
+            step = run.step(record.method, record.batch)
+            block = split_block(record.method, record.batch)
+            sources[block] = partial(old_test_set, record.new, step=step)
+    return sources
+
+
+def _with_known_truth(run: RecordedRun, images: Artifact) -> Artifact:
+    if run.labels_exist:
+        return label_existing(images, run.setting.dataset, step=run.step())
+    sent = tuple(record.new for record in run.records if record.new is not None)
+    return labelled_so_far(images, sent, step=run.step())
+
+
+def _held_out(run: RecordedRun, number: int) -> Artifact:
+    setting, n_batches = run.setting, run.arrivals.n_held_out
+    return share_held_out(setting.common, setting.old_test, n_batches, step=run.step())[number]

@@ -1,0 +1,149 @@
+"""A run that is there, opened to be analysed: its records, and the parts of its config."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from backhaul.analysis.series import Arrivals, Played
+from backhaul.config import Evaluation, Inference
+from backhaul.errors import InputError
+from backhaul.rundata import INIT
+from backhaul.storeroot import moved, store_of
+from tasks.records import RoundRecord, read_records, read_setting
+from tasks.setting import Setting
+from tasks.stages import Step
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Training(_Part):
+    img_size: int
+    device: str
+    threads: int
+
+
+class _Batches(_Part):
+    holdout_batches: int
+
+
+class _Labelling(_Part):
+    source: Any
+
+
+class RunConfig(_Part):
+    """The parts of a run's config that tell how to look at images.
+
+    The rest is left alone: a method or data set of the user's may be gone by now.
+    """
+
+    seed: int
+    parallel: int
+    batches: _Batches
+    training: _Training
+    inference: Inference
+    evaluation: Evaluation
+    labelling: _Labelling
+
+
+class _RunFile(_Part):
+    name: str
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """What a campaign left that can be measured again.
+
+    Args:
+        root: Root of the store that the run's folder lies in.
+        config: Parts of its config.
+        setting: What all methods were put through.
+        records: The initial training, then the rounds, method after method, by batch.
+    """
+
+    root: str
+    config: RunConfig
+    setting: Setting
+    records: tuple[RoundRecord, ...]
+
+    @property
+    def rounds(self) -> tuple[Played, ...]:
+        """The checkpoints after each round."""
+        return tuple(
+            Played(method=record.method, batch=record.batch, past=record.standing.checkpoints)
+            for record in self.records
+        )
+
+    @property
+    def labels_exist(self) -> bool:
+        """Whether labels are those of the data set: the truth of all images is known."""
+        return bool(self.config.labelling.source == "existing")
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What arrives in the campaign."""
+        return Arrivals(len(self.setting.batches), self.config.batches.holdout_batches)
+
+    def step(self, method: str = "", batch: int | None = None) -> Step:
+        """Return a step of an analysis of the run."""
+        return Step(
+            root=self.root,
+            seed=self.config.seed,
+            method=method,
+            batch=batch,
+            device=self.config.training.device,
+            threads=self.config.training.threads,
+        )
+
+
+def open_recorded(folder: Path, methods: tuple[str, ...]) -> RecordedRun:
+    """Return what the run in `folder` left of the initial training and of these methods.
+
+    The store may have been moved with the run since.
+
+    Raises:
+        InputError: If there is no run with rounds, or it does not lie in its store.
+    """
+    try:
+        about = _RunFile.model_validate_json((folder / "run.json").read_bytes())
+    except OSError as error:
+        raise InputError(f"{folder}/run.json: {error.strerror}; expected a run") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{folder}/run.json: {key}: {first['msg']}") from None
+    root = store_of(folder, about.name)
+    place = {label: i for i, label in enumerate((INIT, *methods))}
+    found = [record for record in read_records(str(folder)) if record.method in place]
+    records = sorted(found, key=lambda record: place[record.method])
+    if not records:
+        raise InputError(f"{folder}: no rounds there yet: expected a trained initial model")
+    return RecordedRun(
+        root=root.as_posix(),
+        config=about.config,
+        setting=_moved(read_setting(str(folder)), root),
+        records=tuple(_moved(record, root) for record in records),
+    )
+
+
+def _moved(value: M, root: Path) -> M:
+    def walk(item: Any) -> Any:
+        match item:
+            case {"uri": str(uri), "sha256": _}:
+                return item | {"uri": moved(uri, root)}
+            case dict():
+                return {key: walk(each) for key, each in item.items()}
+            case list():
+                return [walk(each) for each in item]
+        return item
+
+    return type(value).model_validate(walk(json.loads(value.model_dump_json())))

@@ -1,0 +1,168 @@
+"""Measure checkpoints of a campaign that is over, or under way, once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.analysis.finding import FOLDER, Finding
+from backhaul.analysis.series import Point
+from backhaul.analysis.writing import write_finding
+from backhaul.artifacts import Artifact
+from backhaul.benchmark import benchmark
+from backhaul.config import Evaluation, Inference
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.fusion import fuse
+from backhaul.metrics import METRICS, metrics
+from backhaul.storeroot import moved
+from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
+from tasks.inference import predict_stored, prediction_settings
+from tasks.runfolder import write_csv
+from tasks.stages import Step, stage
+from tasks.store import read_value, write_value
+
+KEYS = ["method", "batch", "epoch", "test_set", "mode"]
+
+
+class Measured(BaseModel):
+    """What one model was found to be worth.
+
+    Args:
+        table: Metrics by test set and class (`backhaul.metrics.metrics`).
+        benchmarks: Its benchmark table, by test set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: Artifact
+    benchmarks: dict[str, Artifact]
+
+
+@stage("held-out", random=False)
+def share_held_out(
+    common: Artifact, old_test: Artifact, n_batches: int, *, step: Step
+) -> tuple[Artifact, ...]:
+    """Store the held-out images of the common test set as batches of about the same size."""
+    everything = read_value(ImageSet, common)
+    initial = everything.table["image_id"].isin(read_value(ImageSet, old_test).ids).to_numpy()
+    held_out = everything.where(~initial)
+    owner = np.arange(len(held_out)) * n_batches // max(len(held_out), 1)
+    return tuple(write_value(step.root, held_out.where(owner == i)) for i in range(n_batches))
+
+
+@stage("known-truth", random=False)
+def labelled_so_far(images: Artifact, splits: tuple[Artifact, ...], *, step: Step) -> Artifact:
+    """Store those of `images` that somebody labelled, as they are in `splits`."""
+    arrived = read_value(ImageSet, images)
+    parts = [arrived.where(np.zeros(len(arrived), dtype=bool))]
+    for stored in splits:
+        each = read_value(Splits, stored)
+        parts += [each.train, each.valid, each.test]
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    table = table[table["image_id"].isin(arrived.ids)]
+    table = table.drop_duplicates("image_id", ignore_index=True)
+    return write_value(step.root, ImageSet(table, arrived.class_names))
+
+
+@stage("predictions", random=False)
+def predict_block(
+    images: Artifact,
+    checkpoint: Checkpoint,
+    inference: Inference,
+    evaluation: Evaluation,
+    img_size: int,
+    *,
+    step: Step,
+) -> Artifact:
+    """Store the `Detections` of one checkpoint, down to where any metric needs them."""
+    block = read_value(ImageSet, images)
+    here = [moved(uri, Path(step.root)) for uri in block.table["uri"]]
+    block = ImageSet(block.table.assign(uri=here), block.class_names)
+    floor = min(evaluation.conf_floor, inference.conf_thres)
+    settings = prediction_settings(inference, img_size, floor, step)
+    description = f"{step}: epoch {checkpoint.epoch}"
+    return write_value(step.root, predict_stored(block, (checkpoint,), settings, description))
+
+
+@stage("series", random=False)
+def measure(
+    looking: tuple[Checkpoint, ...],
+    predictions: tuple[Artifact, ...],
+    sets: dict[str, tuple[Artifact, ...]],
+    inference: Inference,
+    evaluation: Evaluation,
+    *,
+    step: Step,
+) -> Measured:
+    """Store metrics and benchmarks of one checkpoint, or of several as an ensemble.
+
+    Args:
+        looking: The checkpoints.
+        predictions: What each of them sees, in any order.
+        sets: The images of each test set, which are among those predicted on.
+        inference: How detections are fused.
+        evaluation: How they are matched and counted.
+        step: The step.
+    """
+    loaded = {name: concat(read_value(ImageSet, a) for a in s) for name, s in sets.items()}
+    loaded = {name: images for name, images in loaded.items() if len(images)}
+    ids = {image_id for images in loaded.values() for image_id in images.ids}
+    raw = _seen(predictions, ids)
+    low, confident = (_above(raw, c) for c in (evaluation.conf_floor, inference.conf_thres))
+    epochs = tuple(checkpoint.epoch for checkpoint in looking)
+    label_from = inference.label_from
+    alone = len(looking) == 1  # its own classes count in average precision, fused or not
+    ranked = low if alone else fuse(low, epochs, inference.iou_thres, label_from)
+    fused = fuse(confident, epochs, inference.iou_thres, label_from)
+    tables, benchmarks = [pd.DataFrame(columns=["test_set", "class", *METRICS])], {}
+    for name, images in loaded.items():
+        own = FusedDetections(fused.table[fused.table["image_id"].isin(images.ids)])
+        matched = benchmark(own, images, evaluation.iou_thres)
+        table = metrics(matched, ranked, images, evaluation.pos_thres)
+        table.insert(0, "test_set", name)
+        tables.append(table)
+        benchmarks[name] = write_value(step.root, matched)
+    whole = pd.concat(tables[1:] or tables, ignore_index=True)
+    return Measured(table=write_value(step.root, whole), benchmarks=benchmarks)
+
+
+def _seen(predictions: Iterable[Artifact], ids: set[str]) -> Detections:
+    tables = (read_value(Detections, artifact).table for artifact in predictions)
+    table = pd.concat([t[t["image_id"].isin(ids)] for t in tables], ignore_index=True)
+    return Detections(table)
+
+
+def _above(raw: Detections, confidence: float) -> Detections:
+    return Detections(raw.table[raw.table["confidence"] > confidence])
+
+
+def points_table(points: Sequence[Point], measured: Sequence[Measured]) -> pd.DataFrame:
+    """Return a row a point, test set and class; the class of all together is empty."""
+    tables = []
+    for point, found in zip(points, measured, strict=True):
+        table = read_value(pd.DataFrame, found.table)
+        known = {"method": point.method, "batch": point.batch, "epoch": point.epoch}
+        tables.append(table.assign(**known, mode=point.mode).astype({"batch": "Int64"}))
+    return pd.concat(tables, ignore_index=True)[[*KEYS, "class", *METRICS]]
+
+
+def write_points(
+    folder: Path,
+    finding: Finding,
+    table: pd.DataFrame,
+    points: Sequence[Point],
+    measured: Sequence[Measured],
+) -> tuple[Path, ...]:
+    """Write a finding, its rows by class, and benchmarks; return the files and their folder."""
+    by_class = folder / FOLDER / f"{finding.name}_classes.csv"
+    write_csv(by_class.as_posix(), table[table["class"] != ""])
+    benchmarks = folder / FOLDER / "benchmarks"
+    for point, found in zip(points, measured, strict=True):
+        for name, artifact in found.benchmarks.items():
+            benchmarked = read_value(pd.DataFrame, artifact)
+            write_csv(f"{benchmarks}/{point.benchmark(name)}", benchmarked)
+    return (*write_finding(folder, finding), by_class, benchmarks)
