@@ -12,6 +12,7 @@ from backhaul import __version__
 from backhaul.cli.analyze import analyze
 from backhaul.cli.data import data
 from backhaul.cli.export import export
+from backhaul.cli.import_cfg import import_cfg
 from backhaul.cli.methods import methods
 from backhaul.cli.report import report
 from backhaul.cli.run import run
@@ -51,6 +52,7 @@ app.command()(run)
 app.command()(validate)
 app.command()(methods)
 app.command()(report)
+app.command("import-cfg")(import_cfg)
 app.command()(export)
 app.add_typer(data, name="data")
 app.add_typer(analyze, name="analyze")

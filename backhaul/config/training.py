@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field, field_validator
 
 from backhaul.config.part import Part, PositiveInt
+from backhaul.detector.darknet import recognise
 from backhaul.plugins import UserCode
 from backhaul.types import Probability
 
@@ -20,7 +21,8 @@ class Training(Part):
 
     model: str = Field(
         "yolo11n",
-        description="model name or YAML (yolov3-tiny, yolo11n, yolo26n, ...), or a .pt",
+        description="model name or YAML (yolov3-tiny, yolo11n, yolo26n, ...), a .pt, or a "
+        "Darknet .cfg of a YOLOv3",
     )
     max_epochs: PositiveInt = Field(50, description="most epochs of the initial training")
     retrain_max_epochs: PositiveInt | None = Field(
@@ -86,6 +88,8 @@ class Training(Part):
     @field_validator("model")
     @classmethod
     def _check_model(cls, value: str) -> str:
+        if value.endswith(".cfg"):
+            return recognise(Path(value).expanduser())
         if value.endswith(".pt") and not Path(value).expanduser().is_file():
             raise ValueError("no checkpoint there, and weights are never downloaded")
         return str(Path(value).expanduser())

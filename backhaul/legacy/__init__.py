@@ -1,0 +1,1 @@
+"""Configs of the earlier tool, bandwidth-aware-learning, as campaigns of this one."""

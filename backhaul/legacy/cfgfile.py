@@ -1,0 +1,92 @@
+"""Read ``key = value`` files whose parents are named by ``inherit``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from backhaul.errors import InputError
+
+INHERIT = "inherit"
+_SETTING = re.compile(r"([A-Za-z]\w*)\s*=(.*)")
+_COMMENT = re.compile(r"(?:^|\s)#")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting.
+
+    Args:
+        key: Its name.
+        value: Its text, without comment.
+        comment: The comment behind it, empty for none.
+        file: The file it was written in, a parent maybe.
+        line: Its line there, from 1.
+    """
+
+    key: str
+    value: str
+    comment: str
+    file: Path
+    line: int
+
+    @property
+    def place(self) -> str:
+        """Where it was written, as errors say it."""
+        return f"{self.file}:{self.line}"
+
+
+def read_cfg(path: Path) -> dict[str, Entry]:
+    """Return the settings of a file, over those of its parents.
+
+    ``inherit`` names a parent relative to the working directory, as the earlier tool had it,
+    or else relative to the file that says so.
+
+    Raises:
+        InputError: If a file cannot be read, a line is neither a setting nor a comment, a key
+            is given twice in one file, or files inherit from each other in a circle.
+    """
+    return _read(path, ())
+
+
+def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Entry]:
+    chain = (*children, path)
+    if path.resolve() in [child.resolve() for child in children]:
+        raise InputError(f"{path}: inherits from itself: {' -> '.join(map(str, chain))}")
+    own = _own(path)
+    parent = own.pop(INHERIT, None)
+    return own if parent is None else _read(_parent(parent), chain) | own
+
+
+def _own(path: Path) -> dict[str, Entry]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InputError(f"{path}: {reason}") from None
+    entries: dict[str, Entry] = {}
+    for number, text in enumerate(lines, start=1):
+        line = text.strip()
+        if not line or line[0] in "#;[":
+            continue
+        setting = _SETTING.fullmatch(line)
+        if setting is None:
+            raise InputError(f"{path}:{number}: expected key = value, got {line!r}")
+        key, rest = setting.groups()
+        if key in entries:
+            raise InputError(f"{path}:{number}: {key} was set before, in {entries[key].place}")
+        value, *comment = (part.strip() for part in _COMMENT.split(rest, maxsplit=1))
+        entries[key] = Entry(key, value, "".join(comment), path, number)
+    return entries
+
+
+def _parent(entry: Entry) -> Path:
+    named = Path(entry.value).expanduser()
+    for candidate in (named, entry.file.parent / named):
+        if candidate.is_file():
+            return candidate
+    raise InputError(
+        f"{entry.place}: inherit: {entry.value}: no such file, neither from {Path.cwd()} nor "
+        f"from {entry.file.parent.resolve()}"
+    )
