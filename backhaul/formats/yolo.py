@@ -261,11 +261,16 @@ def _listed_images(data: _DataYaml) -> tuple[list[str], list[Problem]]:
 
 
 def outside(listing: Listing) -> list[str]:
-    """Return the images that a data.yaml names outside its folder, and where labels may lie."""
+    """Return what belongs to a data set and lies outside its folder.
+
+    That are images that a data.yaml names there, and places where labels may lie.
+    """
     data = _find_yaml(listing)
-    images = [] if data is None else _listed_images(data)[0]
-    far = [image for image in images if not image.startswith(f"{listing.root}/")]
-    return [path for image in far for path in (image, *label_paths(image))]
+    named = [] if data is None else _listed_images(data)[0]
+    paths = [
+        path for image in {*named, *listing.images} for path in (image, *label_paths(image))
+    ]
+    return sorted(path for path in paths if not path.startswith(f"{listing.root}/"))
 
 
 def _resolve(base: Path, entry: str) -> Path:

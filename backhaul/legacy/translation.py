@@ -114,14 +114,14 @@ def _fields(
     values: Mapping[str, Any], entries: Mapping[str, Entry]
 ) -> tuple[dict[str, Any], dict[str, Entry]]:
     """Return fields by dotted name, and the setting that each came from."""
-    fields: dict[str, Any] = {"data.kind": "folder"}
+    fields: dict[str, Any] = {"data.kind": "folder", "data.format": "yolo"}
     origins: dict[str, Entry] = {}
     for key, rule in RULES.items():
         for here in rule.here if key in values else ():
             fields[here] = _here(key, values)
             origins[here] = entries[key]
     if "initial_set" in values:
-        fields |= {"initial.images": None}
+        fields |= {"initial.images": None, "initial.data.format": "yolo"}
         if "class_list" in values:
             fields["initial.data.names"] = values["class_list"]
     if fields.get("stopping.kind") != "up":

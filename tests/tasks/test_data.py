@@ -36,3 +36,15 @@ def test_the_demo_is_written_once_below_the_store(tmp_path: Path) -> None:
     before = fingerprint(folder)
     assert data_folder(data, str(tmp_path)) == folder
     assert fingerprint(folder) == before
+
+
+def test_labels_beside_the_folder_of_images_are_watched(tmp_path: Path) -> None:
+    images, labels = tmp_path / "images" / "a", tmp_path / "labels" / "a"
+    images.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    (images / "x.jpg").write_bytes(b"x")
+    (labels / "x.txt").write_text("0 0.5 0.5 0.1 0.1")
+    data = FolderData(root=images, format="yolo")
+    before = fingerprint(data)
+    (labels / "x.txt").write_text("0 0.5 0.5 0.1 0.12")
+    assert fingerprint(data) != before

@@ -8,7 +8,7 @@ from backhaul.config import Training
 from backhaul.detector import isolate_libraries
 from backhaul.detector.darknet import KNOWN, recognise
 from backhaul.errors import InputError
-from tests.unit.darknet_files import full, tiny
+from tests.darknet_files import full, tiny
 
 FILES: dict[str, Callable[[], str]] = {
     "yolov3": full,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.darknet_files import tiny
+from tests.darknet_files import tiny
 
 RETRAIN = """\
 # Overall
