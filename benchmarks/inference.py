@@ -21,8 +21,10 @@ import numpy as np
 
 from backhaul.config import DigitsData, FolderData, NoStopping, Training
 from backhaul.detector import isolate_libraries
+from backhaul.detector.checkpoint import LocalCheckpoint
 from backhaul.detector.job import EpochDone, TrainingJob
-from backhaul.detector.predict import LocalCheckpoint, PredictionSettings, predict
+from backhaul.detector.predict import predict
+from backhaul.detector.protocol import PredictionSettings
 from backhaul.detector.train import train
 from backhaul.detector.workfolder import write_work_folder
 from backhaul.digits import write_scenes

@@ -9,9 +9,12 @@ from prefect import get_run_logger
 
 from backhaul.artifacts import Artifact
 from backhaul.config import Inference
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.detector.predict import LocalCheckpoint, PredictionSettings, predict
+from backhaul.detector.checkpoint import Checkpoint, LocalCheckpoint
+from backhaul.detector.own import predict_with
+from backhaul.detector.predict import predict
+from backhaul.detector.protocol import PredictionSettings
 from backhaul.fusion import fuse
+from backhaul.plugins import UserCode
 from backhaul.types import Detections, ImageSet
 from tasks.images import localise
 from tasks.progress import Progress
@@ -68,4 +71,8 @@ def predict_stored(
             LocalCheckpoint(c.epoch, local_path(c.artifact.uri, folder), c.artifact.sha256)
             for c in checkpoints
         ]
-        return predict(localise(images, folder), local, settings, Progress(description))
+        progress = Progress(description)
+        if detector := checkpoints[0].detector:
+            code = UserCode.model_validate_json(detector)
+            return predict_with(code, localise(images, folder), local, settings, progress)
+        return predict(localise(images, folder), local, settings, progress)

@@ -102,12 +102,15 @@ def take_checkpoints(
     """Store the user's checkpoints; classes and architecture must be those of the campaign."""
     classes = read_value(ImageSet, images).class_names
     taken = []
+    detector = "" if training.detector is None else training.detector.model_dump_json()
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         for checkpoint in given:
             path = local_path(checkpoint.uri, Path(name))
             digest = checked_digest(path, classes, training)
             artifact = write_checkpoint(step.root, path, digest)
-            taken.append(Checkpoint(epoch=checkpoint.epoch, artifact=artifact))
+            taken.append(
+                Checkpoint(epoch=checkpoint.epoch, artifact=artifact, detector=detector)
+            )
     epochs = [checkpoint.epoch for checkpoint in taken]
     get_run_logger().info("starts from %s, with epochs %s", given[-1].uri, epochs)
     return tuple(taken)

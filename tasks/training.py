@@ -18,7 +18,7 @@ from backhaul.config import Stopping, Training
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
 from backhaul.detector.train import train
-from backhaul.detector.workfolder import write_work_folder
+from backhaul.detector.workfolder import write_splits, write_work_folder
 from backhaul.errors import InputError
 from backhaul.stopping import best_epoch
 from backhaul.types import Splits
@@ -133,7 +133,8 @@ def train_detector(
             history=known.history,
             resume=None if known.state is None else local_path(known.state, folder),
         )
-        write_work_folder(folder, _localised(images, folder))
+        write = write_work_folder if training.detector is None else write_splits
+        write(folder, _localised(images, folder))
         finished = _follow(job, known, place, step)
     result = _result(finished, images, step.root)
     _forget(place)
@@ -158,7 +159,7 @@ def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> Res
         if isinstance(event, StepDone):
             known = known.model_copy(update={"steps": (*known.steps, event)})
             continue
-        known = _store_epoch(event, known, place, step.root)
+        known = _store_epoch(event, known, place, job.settings, step.root)
         progress(len(known.history), job.epochs)
         logger.info(
             "epoch %d: loss %.3f, validation %s",
@@ -171,12 +172,15 @@ def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> Res
     return known
 
 
-def _store_epoch(event: EpochDone, known: ResumeState, place: str, root: str) -> ResumeState:
+def _store_epoch(
+    event: EpochDone, known: ResumeState, place: str, training: Training, root: str
+) -> ResumeState:
     checkpoint = None
     if event.checkpoint is not None and event.sha256 is not None:
         artifact = write_checkpoint(root, event.checkpoint, event.sha256)
         event.checkpoint.unlink()  # a long training would fill the disk with them
-        checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact)
+        detector = "" if training.detector is None else training.detector.model_dump_json()
+        checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact, detector=detector)
     state = f"{place}/state-{event.record.epoch}.pt"
     replace(state, event.state.read_bytes())
     new = known.after(event, checkpoint, state)

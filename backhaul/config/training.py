@@ -85,6 +85,19 @@ class Training(Part):
             update={"max_epochs": 1, "retrain_max_epochs": None, "retrain_from": "last"}
         )
 
+    @field_validator("detector")
+    @classmethod
+    def _check_detector(cls, value: UserCode | None) -> UserCode | None:
+        if value is not None:
+            code = value.load()
+            missing = [m for m in ("train", "predict") if not callable(getattr(code, m, None))]
+            if not isinstance(code, type) or missing:
+                raise ValueError(
+                    f"{value.use}: expected a class with train and predict"
+                    + (f", {' and '.join(missing)} is missing" if missing else "")
+                )
+        return value
+
     @field_validator("model")
     @classmethod
     def _check_model(cls, value: str) -> str:

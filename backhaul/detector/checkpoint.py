@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,42 @@ from backhaul.errors import InputError
 
 
 class Checkpoint(BaseModel):
-    """A stored checkpoint and the number of epochs behind it."""
+    """A stored checkpoint and the number of epochs behind it.
+
+    Args:
+        epoch: Epochs behind it.
+        artifact: The file. Its digest is `model_digest`, or `file_digest` for a detector of the
+            user's own.
+        detector: That detector, as the JSON of its `UserCode`; empty = Ultralytics. So its
+            source is known to every stage that looks through the checkpoint.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epoch: int
     artifact: Artifact
+    detector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCheckpoint:
+    """A checkpoint file on this machine's disk.
+
+    Args:
+        epoch: Epochs behind it.
+        path: The file.
+        sha256: Digest it must have.
+    """
+
+    epoch: int
+    path: Path
+    sha256: str
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def model_digest(model: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,50 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from backhaul.detector import isolate_libraries
-from backhaul.detector.checkpoint import load_model
+from backhaul.detector.checkpoint import LocalCheckpoint, load_model
+from backhaul.detector.protocol import PredictionSettings
 from backhaul.errors import InputError
 from backhaul.types import DETECTION_COLUMNS, Detections, FloatArray, ImageSet
 
 PADDING = 114
 """Grey that Ultralytics pads letterboxed images with."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalCheckpoint:
-    """A checkpoint file on this machine's disk.
-
-    Args:
-        epoch: Epochs behind it.
-        path: The file.
-        sha256: Digest it must have.
-    """
-
-    epoch: int
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionSettings:
-    """How raw outputs become boxes.
-
-    Args:
-        img_size: Side of the square input, pixels.
-        conf_thres: Boxes must have more confidence than this.
-        nms_thres: IoU above which a box of the same class is suppressed by a better one.
-        max_detections: Most boxes an image and checkpoint.
-        batch_size: Images of one forward pass.
-        device: ``auto``, ``cpu`` or a GPU's number.
-        threads: CPU threads.
-    """
-
-    img_size: int
-    conf_thres: float
-    nms_thres: float
-    max_detections: int = 300
-    batch_size: int = 16
-    device: str = "auto"
-    threads: int = 2
 
 
 def predict(

@@ -55,8 +55,9 @@ def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
         "MKL_NUM_THREADS": threads,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # user's own criteria
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "backhaul.detector.trainer"],
+    trainer = "trainer" if job.settings.detector is None else "own_trainer"
+    return subprocess.Popen(  # noqa: S603 - one of our own modules
+        [sys.executable, "-m", f"backhaul.detector.{trainer}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -1,23 +1,20 @@
 """The training process: Ultralytics' trainer with the settings that it has no option for.
 
-Run as ``python -m backhaul.detector.trainer``: the job comes as one line of JSON on standard
-input, which then stays open for as long as the parent lives; events leave on standard output.
+Run as ``python -m backhaul.detector.trainer``, see `backhaul.detector.child`.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import time
 from copy import deepcopy
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from backhaul.detector import isolate_libraries
 from backhaul.detector.checkpoint import load_model, model_digest
+from backhaul.detector.child import Events, begin, reason_to_stop
 from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
-from backhaul.stopping import should_stop
 
 isolate_libraries()
 
@@ -50,7 +47,7 @@ NO_ONLINE_AUGMENTATION: dict[str, Any] = {
 class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no types
     """A training with checkpoints by epoch, our stopping criteria, events for the parent."""
 
-    def __init__(self, job: TrainingJob, events: IO[str]) -> None:
+    def __init__(self, job: TrainingJob, events: Events) -> None:
         self.job = job
         self.events = events
         self.records = list(job.history)
@@ -109,7 +106,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.steps_done += 1
         steps, wanted = len(self.train_loader), self.job.settings.logs_per_epoch
         if self.steps_done * wanted // steps > (self.steps_done - 1) * wanted // steps:
-            self._tell(
+            self.events.tell(
                 StepDone(
                     epoch=self._epoch_number(),
                     step=self.steps_done,
@@ -125,12 +122,12 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
     def _finish_epoch(self) -> None:
         record = self._record()
         self.records.append(record)
-        stop = self._reason_to_stop()
+        stop = reason_to_stop(self.job, self.records)
         self.stop = stop is not None
         interval = self.job.settings.checkpoint_interval
         due = (self.epoch + 1) % interval == 0 or self.stop
         path, digest = self._save_checkpoint(record.epoch) if due else (None, None)
-        self._tell(
+        self.events.tell(
             EpochDone(
                 record=record, checkpoint=path, sha256=digest, state=self.state, stop=stop
             )
@@ -145,13 +142,6 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
             mAP50=float(self.metrics["metrics/mAP50(B)"]) if self.args.val else None,
             seconds=time.monotonic() - self.started,
         )
-
-    def _reason_to_stop(self) -> str | None:
-        train_losses = [record.train_loss for record in self.records]
-        valid_losses = [record.valid_loss for record in self.records]
-        if should_stop(self.job.stopping, train_losses, valid_losses):
-            return f"stopping criterion {self.job.stopping.kind}"
-        return "all epochs done" if self.epoch + 1 == self.epochs else None
 
     def _save_checkpoint(self, epoch: int) -> tuple[Path, str]:
         full = torch.load(self.last, map_location="cpu", weights_only=False)
@@ -171,10 +161,6 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
 
     def _epoch_number(self) -> int:
         return self.job.start_epoch + int(self.epoch) + 1
-
-    def _tell(self, event: StepDone | EpochDone) -> None:
-        self.events.write(event.model_dump_json() + "\n")
-        self.events.flush()
 
 
 def ultralytics_settings(job: TrainingJob) -> dict[str, Any]:
@@ -221,18 +207,9 @@ def device(name: str) -> str:
     return name
 
 
-def _die_with_parent() -> None:
-    while os.read(0, 1):  # not through sys.stdin, whose lock would outlive this thread
-        pass
-    os._exit(1)
-
-
 def main() -> None:
     """Train as standard input says."""
-    job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever the libraries print goes to the log
+    job, events = begin()
     torch.set_num_threads(job.settings.threads)
     if job.start is not None:
         load_model(job.start, job.class_names)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from backhaul.parquet import from_parquet, to_parquet
 from backhaul.types import FloatArray, ImageSet, Splits
+
+SPLITS = "splits.parquet"
 
 
 def write_work_folder(folder: Path, splits: Splits) -> None:
@@ -33,6 +36,16 @@ def write_work_folder(folder: Path, splits: Splits) -> None:
     (folder / "data.yaml").write_text(
         yaml.safe_dump(data, allow_unicode=True), encoding="utf-8"
     )
+
+
+def write_splits(folder: Path, splits: Splits) -> None:
+    """Keep the splits in a folder for a training process that reads them by itself."""
+    (folder / SPLITS).write_bytes(to_parquet(splits))
+
+
+def read_splits(folder: Path) -> Splits:
+    """Return what `write_splits` kept."""
+    return from_parquet(Splits, (folder / SPLITS).read_bytes())
 
 
 def _write_part(folder: Path, images: ImageSet) -> None:

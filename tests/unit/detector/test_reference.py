@@ -10,8 +10,10 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from backhaul.detector.checkpoint import LocalCheckpoint
 from backhaul.detector.job import EpochDone
-from backhaul.detector.predict import LocalCheckpoint, PredictionSettings, predict
+from backhaul.detector.predict import predict
+from backhaul.detector.protocol import PredictionSettings
 from backhaul.detector.train import train
 from backhaul.errors import InputError
 from backhaul.metrics import average_precision

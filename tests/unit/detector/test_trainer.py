@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from backhaul.config import Training
+from backhaul.detector.child import Events
 from backhaul.detector.trainer import Trainer, model_file, ultralytics_settings
 from backhaul.types import Splits
 from tests.unit.detector.conftest import make_job
@@ -37,7 +38,7 @@ def test_defect_24_the_optimizer_steps_once_for_each_accumulation(
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", record)
     settings = {"gradient_accumulations": accumulations, "clip": 1.5}
     job = make_job(tmp_path, scenes, **settings).model_copy(update={"epochs": 1})
-    Trainer(job, io.StringIO()).train()
+    Trainer(job, Events(io.StringIO())).train()
     assert norms == [1.5] * steps
 
 
@@ -45,7 +46,7 @@ def test_defect_25_validation_leaves_batchnorm_statistics_alone(
     scenes: Splits, tmp_path: Path
 ) -> None:
     trainer = Trainer(
-        make_job(tmp_path, scenes).model_copy(update={"epochs": 1}), io.StringIO()
+        make_job(tmp_path, scenes).model_copy(update={"epochs": 1}), Events(io.StringIO())
     )
     trainer.train()
     before = {k: v.clone() for k, v in trainer.model.state_dict().items() if "running" in k}

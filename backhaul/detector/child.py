@@ -1,0 +1,51 @@
+"""What every training process does: hear of its job, tell of it, and end with its parent."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import IO
+
+from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.stopping import should_stop
+
+
+class Events:
+    """Tells the parent what happens, a line of JSON each."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def tell(self, event: StepDone | EpochDone) -> None:
+        """Send one event at once."""
+        self._stream.write(event.model_dump_json() + "\n")
+        self._stream.flush()
+
+
+def begin() -> tuple[TrainingJob, Events]:
+    """Return the job that standard input holds, and where to tell of it.
+
+    Standard input then stays open for as long as the parent lives; the process ends with it.
+    Whatever is printed from here on goes to the log.
+    """
+    job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return job, Events(stream)
+
+
+def _die_with_parent() -> None:
+    while os.read(0, 1):  # not through sys.stdin, whose lock would outlive this thread
+        pass
+    os._exit(1)
+
+
+def reason_to_stop(job: TrainingJob, records: list[EpochRecord]) -> str | None:
+    """Return why a training ends after the last of `records`, None if it goes on."""
+    train_losses = [record.train_loss for record in records]
+    valid_losses = [record.valid_loss for record in records]
+    if should_stop(job.stopping, train_losses, valid_losses):
+        return f"stopping criterion {job.stopping.kind}"
+    return "all epochs done" if len(records) == job.epochs else None
