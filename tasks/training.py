@@ -132,6 +132,7 @@ def train_detector(
             start_epoch=0 if start is None else start.epoch,
             history=known.history,
             resume=None if known.state is None else local_path(known.state, folder),
+            label=str(step),
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))

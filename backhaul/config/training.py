@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from backhaul.config.part import Part, PositiveInt
 from backhaul.detector.darknet import recognise
@@ -97,6 +98,19 @@ class Training(Part):
                     + (f", {' and '.join(missing)} is missing" if missing else "")
                 )
         return value
+
+    @field_validator("mlflow")
+    @classmethod
+    def _check_mlflow(cls, value: bool) -> bool:
+        if value and importlib.util.find_spec("mlflow") is None:
+            raise ValueError("mlflow is not installed: pip install mlflow-skinny, or mlflow")
+        return value
+
+    @model_validator(mode="after")
+    def _check_logger(self) -> Self:
+        if self.mlflow and self.detector is not None:
+            raise ValueError("mlflow: a detector of your own logs by itself")
+        return self
 
     @field_validator("model")
     @classmethod

@@ -12,6 +12,7 @@ LIBRARY_ENVIRONMENT = {
     "YOLO_CONFIG_DIR": str(Path(tempfile.gettempdir()) / "backhaul-ultralytics"),
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Keeps the libraries off the network and their settings files out of the user's home."""
 

@@ -50,6 +50,7 @@ class TrainingJob(_Message):
         start_epoch: Epochs that `start` has behind it.
         history: Epochs of this training that are already done.
         resume: Resume state of the last epoch of `history`; None = begin.
+        label: What is trained, for logs.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class TrainingJob(_Message):
     start_epoch: int = 0
     history: tuple[EpochRecord, ...] = ()
     resume: Path | None = None
+    label: str = "training"
 
 
 class StepDone(_Message):

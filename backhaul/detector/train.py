@@ -53,8 +53,14 @@ def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
         **os.environ,
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
+        "YOLO_CONFIG_DIR": str(job.folder / "settings"),  # each training chooses its own
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # user's own criteria
     }
+    if job.settings.mlflow:
+        environment = {
+            "MLFLOW_EXPERIMENT_NAME": "backhaul",
+            "MLFLOW_RUN": job.label,
+        } | environment
     trainer = "trainer" if job.settings.detector is None else "own_trainer"
     return subprocess.Popen(  # noqa: S603 - one of our own modules
         [sys.executable, "-m", f"backhaul.detector.{trainer}"],

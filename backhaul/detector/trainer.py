@@ -20,6 +20,10 @@ isolate_libraries()
 
 import torch  # noqa: E402 - Ultralytics reads its environment when imported
 from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
+from ultralytics.utils import SETTINGS  # noqa: E402
+
+INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+"""Loggers that would write or send somewhere by themselves."""
 
 NO_ONLINE_AUGMENTATION: dict[str, Any] = {
     "mosaic": 0.0,
@@ -207,9 +211,15 @@ def device(name: str) -> str:
     return name
 
 
+def choose_integrations(mlflow: bool) -> None:
+    """Switch off all loggers that Ultralytics has on where it finds them, except as asked."""
+    SETTINGS.update(dict.fromkeys(INTEGRATIONS, False) | {"mlflow": mlflow})
+
+
 def main() -> None:
     """Train as standard input says."""
     job, events = begin()
+    choose_integrations(job.settings.mlflow)
     torch.set_num_threads(job.settings.threads)
     if job.start is not None:
         load_model(job.start, job.class_names)
