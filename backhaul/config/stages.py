@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from backhaul.config.part import Part, PositiveInt
 from backhaul.plugins import UserCode
@@ -30,6 +30,13 @@ class Cropping(Part):
         description="module:function (image path, detections -> boxes to cut out); null = "
         "objects that overlap no other",
     )
+
+    @field_validator("function")
+    @classmethod
+    def _check_function(cls, value: UserCode | None) -> UserCode | None:
+        if value is not None and not callable(value.load()):
+            raise ValueError(f"{value.use}: expected a function")
+        return value
 
 
 class Augmentation(Part):

@@ -1,0 +1,123 @@
+"""Replace the images of batches by the objects that are seen in them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from prefect import get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.artifacts import Artifact
+from backhaul.config import Cropping
+from backhaul.cropping import Crops, choose_cuts, cut
+from backhaul.errors import InputError
+from backhaul.types import XYXY, FusedDetections, ImageSet, concat
+from tasks.images import localise, store_images
+from tasks.progress import Progress
+from tasks.stages import Step, stage
+from tasks.store import read_value, write_value
+
+
+class Cropped(BaseModel):
+    """Batches of crops.
+
+    Args:
+        batches: The crops of each batch (`ImageSet` without labels).
+        dataset: The data set, with the labelled crops.
+        tables: For each batch a table with a row for each crop: its file, that of its source,
+            its corners there in pixels, and class and confidence of what was detected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batches: tuple[Artifact, ...]
+    dataset: Artifact
+    tables: tuple[Artifact, ...]
+
+
+@stage("cropping", random=False)
+def crop(
+    batches: tuple[Artifact, ...],
+    fused: tuple[Artifact, ...],
+    dataset: Artifact,
+    cropping: Cropping,
+    *,
+    step: Step,
+) -> Cropped:
+    """Store the crops of each of `batches`, in which `fused` was seen.
+
+    A crop with the content of an image that is played elsewhere, or of an earlier crop, is
+    left out.
+
+    Raises:
+        InputError: If nothing can be cut out of a batch.
+    """
+    everything = read_value(ImageSet, dataset)
+    known = set(everything.ids)
+    made = []
+    for number, (batch, seen) in enumerate(zip(batches, fused, strict=True)):
+        images = everything.take(read_value(ImageSet, batch).ids)
+        detections = read_value(FusedDetections, seen)
+        elsewhere = known.difference(images.ids)
+        crops = _cut_and_store(images, detections, cropping, elsewhere, step.root)
+        if not len(crops.images):
+            raise _nothing_cut(number, len(images), detections, cropping)
+        get_run_logger().info(
+            "batch %d: %d crops of %d images", number, len(crops.images), len(images)
+        )
+        known.update(crops.images.ids)
+        made.append(crops)
+    return Cropped(
+        batches=tuple(write_value(step.root, c.images.without_labels()) for c in made),
+        dataset=write_value(step.root, _joined(everything, made)),
+        tables=tuple(write_value(step.root, _table(c, everything)) for c in made),
+    )
+
+
+def _cut_and_store(
+    images: ImageSet,
+    detections: FusedDetections,
+    cropping: Cropping,
+    elsewhere: set[str],
+    root: str,
+) -> Crops:
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+        folder = Path(name)
+        local = localise(images, folder)
+        cuts = choose_cuts(local, detections, cropping)
+        progress = Progress("cropping")
+        crops = cut(local, cuts, cropping.min_visibility, folder, elsewhere, progress)
+        return Crops(store_images(root, crops.images), crops.table)
+
+
+def _nothing_cut(
+    number: int, n_images: int, detections: FusedDetections, cropping: Cropping
+) -> InputError:
+    confidence = detections.table["confidence"]
+    highest = f" (highest {confidence.max():.3g})" if len(confidence) else ""
+    mend = "lower cropping.conf_thres or cropping.min_side_px"
+    if cropping.function is not None:
+        mend += f", or mend {cropping.function.use}"
+    return InputError(
+        f"cropping: nothing can be cut out of batch {number}: {len(confidence)} objects found "
+        f"in {n_images} images, {(confidence >= cropping.conf_thres).sum()} of them with "
+        f"confidence >= {cropping.conf_thres:g}{highest}; {mend}"
+    )
+
+
+def _joined(everything: ImageSet, made: list[Crops]) -> ImageSet:
+    """Return the data set with all crops but those that are whole images of it."""
+    crops = concat([c.images for c in made])
+    new = ~crops.table["image_id"].isin(everything.ids).to_numpy()
+    return concat([everything, crops.where(new)])
+
+
+def _table(crops: Crops, everything: ImageSet) -> pd.DataFrame:
+    sources = everything.table.set_index("image_id")["uri"]
+    table = crops.table.assign(
+        file=crops.images.table["uri"].to_numpy(),
+        source=sources.loc[list(crops.table["source_id"])].to_numpy(),
+    )
+    return table[["file", "source", *XYXY, "detected", "confidence"]]
