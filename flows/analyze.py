@@ -15,8 +15,9 @@ from pydantic import Field
 from backhaul.analysis.finding import Finding
 from backhaul.analysis.series import BatchesPlan, Point, SeriesPlan
 from backhaul.analysis.series_charts import finding_of
+from backhaul.errors import InputError
 from backhaul.report import write_report
-from flows.blocks import collect_blocks
+from flows.blocks import Blocks, collect_blocks
 from tasks.progress import Progress
 from tasks.recorded import RecordedRun, open_recorded
 from tasks.series import Measured, measure, points_table, predict_block, write_points
@@ -40,11 +41,18 @@ def analyze(
 
     Returns:
         What was found, and where it was written.
+
+    Raises:
+        InputError: If there is no such run, or its test sets have no images yet.
     """
     run = open_recorded(Path(folder), methods)
     fraction = run.config.inference.first_epoch_fraction
-    points = plan.points(run.rounds, run.arrivals, fraction)
-    measured = _measure_all(run, points, parallel or run.config.parallel)
+    planned = plan.points(run.rounds, run.arrivals, fraction)
+    blocks = collect_blocks(run, planned)
+    points = [point for point in planned if blocks.sets(point)]
+    if not points:
+        raise InputError(f"{folder}: {', '.join(plan.sets)}: no images there yet")
+    measured = _measure_all(run, points, blocks, parallel or run.config.parallel)
     table = points_table(points, measured)
     finding = finding_of(table, plan, run.rounds, run.arrivals)
     files = write_points(Path(folder), finding, table, points, measured)
@@ -52,10 +60,9 @@ def analyze(
 
 
 def _measure_all(
-    run: RecordedRun, points: Sequence[Point], parallel: int
+    run: RecordedRun, points: Sequence[Point], blocks: Blocks, parallel: int
 ) -> tuple[Measured, ...]:
     """Return what each point is worth; no checkpoint looks at an image twice."""
-    blocks = collect_blocks(run, points)
     inference, evaluation = run.config.inference, run.config.evaluation
     owners = {look: point for point in reversed(points) for look in blocks.looks(point)}
     predictions = side_by_side(
@@ -65,7 +72,7 @@ def _measure_all(
                 images,
                 checkpoint,
                 inference,
-                evaluation,
+                evaluation.conf_floor,
                 run.config.training.img_size,
                 step=run.step(owner.method, owner.batch),
             )

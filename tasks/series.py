@@ -73,17 +73,21 @@ def predict_block(
     images: Artifact,
     checkpoint: Checkpoint,
     inference: Inference,
-    evaluation: Evaluation,
+    conf_floor: float,
     img_size: int,
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `Detections` of one checkpoint, down to where any metric needs them."""
+    """Store the `Detections` of one checkpoint, down to where any metric needs them.
+
+    For fusion these are as good as those above ``conf_thres`` alone: suppression begins with the
+    most confident, so a box is never suppressed by one below.
+    """
     block = read_value(ImageSet, images)
     here = [moved(uri, Path(step.root)) for uri in block.table["uri"]]
     block = ImageSet(block.table.assign(uri=here), block.class_names)
-    floor = min(evaluation.conf_floor, inference.conf_thres)
-    settings = prediction_settings(inference, img_size, floor, step)
+    lowest = min(conf_floor, inference.conf_thres)
+    settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
     return write_value(step.root, predict_stored(block, (checkpoint,), settings, description))
 

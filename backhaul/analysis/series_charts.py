@@ -28,6 +28,15 @@ MEANINGS = {
     "roll": "the mean of the last {} checkpoints",
 }
 
+SETS = {
+    "common": "the initial test set and all held-out batches",
+    "init": "the initial test set",
+    "sample": "all batches that were sampled, with the images that were trained on",
+    "cur_iter": "the test split of what the method sent of the batch (before: init)",
+    "all_iter": "the test splits of all that the method sent so far",
+    "all": "init and all_iter",
+}
+
 
 def finding_of(
     table: pd.DataFrame,
@@ -67,10 +76,11 @@ def _series(
         for metric in plan.metrics
     ]
     meaning = MEANINGS[plan.mode.kind].format(plan.mode.count)
+    sets = "".join(f" {name}: {SETS[name]}." for name in plan.sets if name in SETS)
     return Finding(
         name=plan.name,
         title=f"Metrics epoch by epoch: {meaning}",
-        note="A dashed line marks where the training after a batch begins."
+        note=f"A dashed line marks where the training after a batch begins.{sets}"
         + (_tested(plan.batch_test, arrivals) if "batch_test" in plan.sets else ""),
         columns=COLUMNS,
         rows=cells(table),
@@ -110,12 +120,10 @@ def _batches(table: pd.DataFrame, plan: BatchesPlan, arrivals: Arrivals) -> Find
 def _tested(n_test: int, arrivals: Arrivals) -> str:
     """Say what ``batch_test`` holds, and which models would have seen it."""
     first = arrivals.first_tested(n_test)
-    held = f" batch_test holds the last {n_test} of all batches that arrive."
+    held = f" batch_test: the last {n_test} of all batches that arrive"
     if first >= arrivals.n_batches:
-        return held
-    return (
-        f"{held} Models that were trained after batch {first} was sampled are left out there."
-    )
+        return f"{held}."
+    return f"{held}; models trained after batch {first}, which was sampled, are left out."
 
 
 def _after(row: Any) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from backhaul.analysis.results import check_metric, choose_methods
-from backhaul.analysis.series import SET_NAMES, Arrivals, BatchesPlan, Mode, SeriesPlan, SetName
+from backhaul.analysis.series import SET_NAMES, BatchesPlan, Mode, SeriesPlan, SetName
 from backhaul.cli.analyze.inputs import Methods, open_run
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.options import RunName
@@ -176,13 +178,15 @@ def _analyze(
     output: Format,
 ) -> None:
     labels = choose_methods(run, methods or ())
-    n_held_out = run.record.config["batches"]["holdout_batches"]
-    if "batch_test" in plan.sets:
-        Arrivals(run.record.data["batches"], n_held_out).first_tested(plan.batch_test or 0)
     prepare_prefect(str(store_of(run.folder, run.record.name)))
+    sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
     with flows_at_hand():
         from flows.analyze import analyze
+        from tasks.recorded import open_recorded
         from tasks.server import start_temporary_server
+    recorded = open_recorded(run.folder, labels)  # what is wrong is said before a server starts
+    if "batch_test" in plan.sets:
+        recorded.arrivals.first_tested(plan.batch_test or 0)
     from backhaul.cli.progress import live_progress
 
     logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)  # there are hundreds
