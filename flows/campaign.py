@@ -16,6 +16,7 @@ from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError
 from backhaul.report import write_report
 from backhaul.sampling import Method
+from flows.cropping import crop_batches
 from flows.initial_training import initial_training
 from flows.method import method
 from flows.preparation import prepare
@@ -49,6 +50,9 @@ def campaign(config: CampaignConfig) -> State[None]:
     first = initial_training(config, setting, splits)
     write_record(folder, first)
     write_round(folder, first)
+    with timed() as cropping:
+        setting = crop_batches(config, setting, first.standing)
+    overview = overview.model_copy(update={"timings": (*overview.timings, *cropping)})
     outcomes = _play(config, setting, first)
     ended = overview.ended(outcomes)
     write_overview(folder, ended)
