@@ -1,13 +1,17 @@
 """What an export makes of a config and of a benchmark."""
 
-import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from backhaul.benchmark import BENCHMARK_COLUMNS
 from backhaul.config import CampaignConfig
 from backhaul.export import earlier_benchmark, retrain_cfg
+from backhaul.legacy.cfgfile import read_cfg
+from backhaul.legacy.rules import RULES
+from backhaul.legacy.translation import translate
 
 CONFIG = {
     "name": "x",
@@ -20,15 +24,6 @@ CONFIG = {
 }
 
 
-KEYS = """
-class_list model_config images_per_class aug_compose early_stop max_epochs conf_check_num
-logs_per_epoch initial_set train_init valid_init sample_set sampling_batch bandwidth
-train_sample valid_sample retrain_new parallel log output checkpoints strip_len successions
-img_size batch_size clip gradient_accumulations evaluation_interval checkpoint_interval
-multiscale n_cpu iou_thres nms_thres conf_thres pos_thres
-"""
-
-
 def lines(**changes: object) -> dict[str, str]:
     config = CampaignConfig.model_validate(CONFIG | changes).model_dump(mode="json")
     pairs = [line.split(" = ") for line in retrain_cfg(config).splitlines()]
@@ -37,25 +32,41 @@ def lines(**changes: object) -> dict[str, str]:
 
 
 def test_every_key_of_the_earlier_tool_is_written() -> None:
-    """These are the keys that its documentation lists."""
-    written = lines()
-    assert set(written) == set(re.findall(r"\w+", KEYS))
+    written = lines(initial={"data": {"root": "/data/first"}, "images": None})
+    assert set(written) == set(RULES)
     some = ("model_config", "bandwidth", "aug_compose", "early_stop", "strip_len", "multiscale")
     assert [written[k] for k in some] == ["yolov3-tiny", "30", "1", "1", "4", "1"]
-    assert written["initial_set"] == written["sample_set"] == "/data/cars"
+    assert (written["initial_set"], written["sample_set"]) == ("/data/first", "/data/cars")
+
+
+def test_a_config_that_went_out_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CampaignConfig.model_validate(CONFIG)
+    (tmp_path / "retrain.cfg").write_text(retrain_cfg(config.model_dump(mode="json")))
+    monkeypatch.chdir(tmp_path)
+    text = translate(read_cfg(Path("retrain.cfg")), "x").yaml
+    back = CampaignConfig.model_validate(yaml.safe_load(text))
+    for part in ("training", "stopping", "inference", "mixing", "evaluation", "bandwidth"):
+        mine = getattr(config, part).model_dump(exclude={"multiscale"})
+        assert getattr(back, part).model_dump(exclude={"multiscale"}) == mine
+    assert back.batches.fractions == config.batches.fractions
+    assert back.augmentation.images_per_class == config.augmentation.images_per_class
+    assert back.initial.data is None
 
 
 def test_what_the_earlier_tool_does_not_know_is_left_out() -> None:
     written = lines(
         stopping={"kind": "none"}, bandwidth={"bytes": 9}, data={"kind": "digits"}, parallel=1
     )
-    assert not {"strip_len", "bandwidth", "sample_set", "initial_set"} & set(written)
+    assert set(RULES) - set(written) == {
+        "strip_len",
+        "successions",
+        "bandwidth",
+        "sample_set",
+        "initial_set",
+    }
     assert (written["early_stop"], written["parallel"]) == ("0", "0")
-
-
-def test_an_initial_set_of_its_own_is_named() -> None:
-    written = lines(initial={"data": {"root": "/data/first"}, "images": None})
-    assert (written["initial_set"], written["sample_set"]) == ("/data/first", "/data/cars")
 
 
 def test_benchmarks_have_the_columns_of_the_earlier_tool() -> None:
