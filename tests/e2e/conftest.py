@@ -126,7 +126,9 @@ class Place:
         mine |= {"PYTHONHASHSEED": hash_seed, "COLUMNS": "200"}
         return mine if self.server is None else mine | {"PREFECT_API_URL": self.server}
 
-    def backhaul(self, *arguments: str | Path, hash_seed: str = "0") -> Ended:
+    def backhaul(
+        self, *arguments: str | Path, hash_seed: str = "0", patience_s: float = PATIENCE_S
+    ) -> Ended:
         """Run the command here."""
         done = subprocess.run(
             [COMMAND, *map(str, arguments)],
@@ -134,7 +136,7 @@ class Place:
             env=self.environment(hash_seed),
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
@@ -182,6 +184,17 @@ def played(new_place: Callable[[str], Place]) -> Played:
     ended = place.without_server().backhaul("run", place.config("tiny"))
     assert ended.code == 0, ended.err
     run = place.run("tiny")
+    return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def played_demo(new_place: Callable[[str], Place]) -> Played:
+    """The campaign of `make demo`, whole."""
+    place = new_place("demo")
+    config = Path(__file__).resolve().parents[2] / "configs" / "quickstart.yaml"
+    ended = place.backhaul("run", config, patience_s=1200)
+    assert ended.code == 0, ended.err
+    run = place.run("quickstart")
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
 
 

@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
 CONTROL = "no-new-data"
 RUNS: dict[str, Callable[[Any], Path]] = {
-    "tiny": lambda request: request.getfixturevalue("played").run.folder
+    "tiny": lambda request: request.getfixturevalue("played").run.folder,
+    "bccd": lambda request: request.getfixturevalue("played_bccd").run.folder,
 }
 """Where runs come from; a finished run with a control arm can join."""
 

@@ -43,6 +43,11 @@ METHODS = [
     {"kind": "bin", "edges": [0.1, 0.3, 0.9], "shares": [0.9, 0.1]},
     {"kind": "bin", "n_bins": 3, "shares": [0, 1, 1e-320]},
     {"kind": "bin", "n_bins": 4, "density": "numpy:sqrt", "stratify": True},
+    *(
+        {"kind": kind, "stratify": stratify}
+        for kind in ("median-thresh", "mid-below-thresh", "iqr", "mid-normal", "bin-normal")
+        for stratify in (True, False)
+    ),
 ]
 
 CONFIDENCES = st.floats(0, 1) | st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.6, 1.0])
