@@ -15,6 +15,7 @@ import yaml
 from backhaul.augmentation.transforms import Picture, Transformer
 from backhaul.cli.options import read_config
 from backhaul.config import Augmentation, CampaignConfig, FolderData, UserStopping
+from backhaul.cropping import choose_cuts
 from backhaul.errors import AwaitingLabelsError
 from backhaul.formats import read
 from backhaul.labelling import label_by_function
@@ -25,6 +26,7 @@ from backhaul.stopping import should_stop
 from backhaul.types import (
     FUSED_COLUMNS,
     IMAGE_COLUMNS,
+    XYXY,
     Bandwidth,
     FusedDetections,
     ImageSet,
@@ -33,7 +35,10 @@ from backhaul.types import (
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-EXAMPLES = dict(BLOCK.findall((DOCS / "own-method.md").read_text(encoding="utf-8")))
+GUIDES = "".join(
+    (DOCS / name).read_text(encoding="utf-8") for name in ("own-method.md", "cropping.md")
+)
+EXAMPLES = dict(BLOCK.findall(GUIDES))
 CONFIGS = sorted(name for name in EXAMPLES if name.endswith(".yaml"))
 N_IMAGES = 60
 
@@ -80,8 +85,7 @@ def load(folder: Path, name: str) -> CampaignConfig:
 
 
 def test_every_block_is_a_file() -> None:
-    text = (DOCS / "own-method.md").read_text(encoding="utf-8")
-    assert len(EXAMPLES) == text.count("\n```") / 2
+    assert len(EXAMPLES) == GUIDES.count("\n```") / 2
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -180,6 +184,29 @@ def test_the_criterion_stops_when_patience_ends(folder: Path) -> None:
     losses = [3.0, 1.0, None, 2.0, 2.0, 2.0]
     stops = [should_stop(stopping, [1.0] * n, losses[:n]) for n in range(1, len(losses) + 1)]
     assert stops == [False] * 5 + [True]
+
+
+def test_the_object_that_the_checkpoints_disagree_on_is_cut_out(folder: Path) -> None:
+    cv2.imwrite(str(folder / "a.png"), np.zeros((96, 96, 3), np.uint8))
+    images = ImageSet(
+        pd.DataFrame(
+            [("a", str(folder / "a.png"), 96, 96, 1, None, None, None, None)],
+            columns=list(IMAGE_COLUMNS),
+        ),
+        ("cat",),
+    )
+    rows = [
+        ("a", 0, 0.9, 0.1, 5, 10, 10, 30, 30),
+        ("a", 0, 0.5, 0.3, 5, 40, 30, 60, 70),
+        ("a", 0, 0.05, 0.4, 5, 0, 0, 20, 20),
+    ]
+    seen = FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
+    own = load(folder, "own-crops.yaml").cropping
+    cuts = choose_cuts(images, seen, own)
+    assert cuts[list(XYXY)].to_numpy().tolist() == [[26, 26, 74, 74]]
+    assert len(choose_cuts(images, FusedDetections(seen.table[:0]), own)) == 0
+    widened = choose_cuts(images, seen, load(folder, "crops.yaml").cropping)
+    assert widened[list(XYXY)].to_numpy().tolist() == [[8, 8, 32, 32], [38, 26, 62, 74]]
 
 
 @pytest.mark.parametrize("guide", ["methods.md", "data.md", "lists.md"])
