@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backhaul.errors import InputError
 from backhaul.legacy.cfgfile import read_cfg
-from backhaul.legacy.translation import Row, translate
+from backhaul.legacy.row import Row
+from backhaul.legacy.translation import translate
 
 TITLES = {
     "mapped": "The same here",
@@ -50,8 +52,7 @@ def import_cfg(
         raise InputError(f"{target}: exists already; choose another file with --out")
     called = name or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._") or "campaign"
     translation = translate(read_cfg(file), called)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(translation.yaml, encoding="utf-8")
+    _write(target, translation.yaml)
     console = Console()
     for fate, title in TITLES.items():
         if rows := [row for row in translation.rows if row.fate == fate]:
@@ -60,10 +61,19 @@ def import_cfg(
     console.print(f"next: backhaul validate {target}", markup=False, soft_wrap=True)
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+
+
 def _table(title: str, rows: list[Row]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("parameter", "value", "here", "why"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(row.key, row.value, row.here, row.why)
+        table.add_row(*map(escape, (row.key, row.value, row.here, row.why)))
     return table

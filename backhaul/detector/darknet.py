@@ -48,8 +48,8 @@ def recognise(path: Path) -> str:
 def _pools_fit(name: str, layers: list[Section]) -> bool:
     """Return whether spatial pyramid pooling is where it belongs, and only there."""
     pools = [options for kind, options in layers if kind == "maxpool"]
-    kept = sorted(int(p.get("size", "2")) for p in pools if p.get("stride", "1") == "1")
-    return kept == {"yolov3": [], "yolov3-spp": [5, 9, 13], "yolov3-tiny": [2]}[name]
+    kept = {p.get("size", "1") for p in pools if p.get("stride", "1") == "1"}
+    return kept == {"yolov3": set(), "yolov3-spp": {"5", "9", "13"}, "yolov3-tiny": {"2"}}[name]
 
 
 def read_sections(path: Path) -> list[Section]:

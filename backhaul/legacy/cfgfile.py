@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,37 @@ class Entry:
         return f"{self.file}:{self.line}"
 
 
-def read_cfg(path: Path) -> dict[str, Entry]:
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A file that another one inherits from.
+
+    Args:
+        entry: The setting that names it.
+        path: The file.
+        beside: Whether it was found from that setting's file, not the working directory.
+    """
+
+    entry: Entry
+    path: Path
+    beside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cfg:
+    """A file with all that it inherits.
+
+    Args:
+        path: The file.
+        entries: Settings by key; a child's win over its parents'.
+        parents: The files it inherits from, nearest first.
+    """
+
+    path: Path
+    entries: Mapping[str, Entry]
+    parents: tuple[Parent, ...] = ()
+
+
+def read_cfg(path: Path) -> Cfg:
     """Return the settings of a file, over those of its parents.
 
     ``inherit`` names a parent relative to the working directory, as the earlier tool had it,
@@ -50,13 +81,17 @@ def read_cfg(path: Path) -> dict[str, Entry]:
     return _read(path, ())
 
 
-def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Entry]:
+def _read(path: Path, children: tuple[Path, ...]) -> Cfg:
     chain = (*children, path)
     if path.resolve() in [child.resolve() for child in children]:
         raise InputError(f"{path}: inherits from itself: {' -> '.join(map(str, chain))}")
     own = _own(path)
-    parent = own.pop(INHERIT, None)
-    return own if parent is None else _read(_parent(parent), chain) | own
+    entry = own.pop(INHERIT, None)
+    if entry is None:
+        return Cfg(path, own)
+    parent = _parent(entry)
+    above = _read(parent.path, chain)
+    return Cfg(path, {**above.entries, **own}, (parent, *above.parents))
 
 
 def _own(path: Path) -> dict[str, Entry]:
@@ -81,11 +116,11 @@ def _own(path: Path) -> dict[str, Entry]:
     return entries
 
 
-def _parent(entry: Entry) -> Path:
+def _parent(entry: Entry) -> Parent:
     named = Path(entry.value).expanduser()
-    for candidate in (named, entry.file.parent / named):
+    for candidate, beside in ((named, False), (entry.file.parent / named, True)):
         if candidate.is_file():
-            return candidate
+            return Parent(entry, candidate, beside)
     raise InputError(
         f"{entry.place}: inherit: {entry.value}: no such file, neither from {Path.cwd()} nor "
         f"from {entry.file.parent.resolve()}"

@@ -49,6 +49,22 @@ def whole(text: str) -> int:
     return int(number)
 
 
+def share_of_new(text: str) -> float:
+    """Return the fraction of new images in a mix.
+
+    Raises:
+        ValueError: If it is no number, or leaves no room for new images.
+    """
+    share = float(text)
+    if share <= 0:
+        raise ValueError(
+            f"expected a fraction above 0, got {text!r}: nothing that was sent would be used; "
+            "retraining on old images alone is the control arm no-new-data, which every "
+            "campaign runs unless control is false"
+        )
+    return share
+
+
 def file(text: str) -> str:
     """Return a path as it was written.
 
@@ -79,13 +95,20 @@ _FOLDER = "all files of a run lie in runs/NAME; `backhaul export` writes the ear
 
 RULES: dict[str, Rule] = {
     "class_list": Rule(("data.names",), file),
-    "model_config": Rule(("training.model",), file),
+    "model_config": Rule(
+        ("training.model",),
+        file,
+        "Ultralytics' form of it: the same backbone and neck, but a head without anchors and "
+        "objectness; the weights are new, and other thresholds may fit",
+    ),
     "images_per_class": Rule(
         ("augmentation.images_per_class",),
         whole,
         "originals count towards the target, which was added on top of them",
     ),
-    "aug_compose": Rule(("augmentation.major",), truth),
+    "aug_compose": Rule(
+        ("augmentation.major",), truth, "it takes effect; then it was read nowhere"
+    ),
     "early_stop": Rule(("stopping.kind",), truth),
     "max_epochs": Rule(("training.max_epochs",), whole),
     "conf_check_num": Rule(("inference.conf_check_num",), whole),
@@ -99,7 +122,9 @@ RULES: dict[str, Rule] = {
     "train_sample": Rule(("batches.train",), float),
     "valid_sample": Rule(("batches.valid",), float),
     "retrain_new": Rule(
-        ("mixing.retrain_new",), float, "it holds for each split by itself: train, valid, test"
+        ("mixing.retrain_new",),
+        share_of_new,
+        "it holds for each split by itself: train, valid, test",
     ),
     "parallel": Rule(
         ("parallel",), truth, "a number of methods side by side: 1 becomes 2; set what fits"
@@ -120,7 +145,9 @@ RULES: dict[str, Rule] = {
         truth,
         f"a fraction of img_size: 1 becomes {MULTISCALE_PX} pixels, the three strides of then",
     ),
-    "n_cpu": Rule(("training.n_cpu",), whole),
+    "n_cpu": Rule(
+        ("training.n_cpu",), whole, "processes that load data for a GPU; see training.threads"
+    ),
     "iou_thres": Rule(("inference.iou_thres", "evaluation.iou_thres"), float),
     "nms_thres": Rule(("inference.nms_thres",), float),
     "conf_thres": Rule(("inference.conf_thres",), float),

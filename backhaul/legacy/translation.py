@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from backhaul.config import CampaignConfig, Training
-from backhaul.detector.darknet import read_sections, recognise
+from backhaul.detector.darknet import KNOWN, recognise
 from backhaul.errors import InputError
-from backhaul.legacy.cfgfile import Entry
+from backhaul.legacy.cfgfile import INHERIT, Cfg, Entry, Parent
+from backhaul.legacy.network import network_rows
+from backhaul.legacy.row import Row
 from backhaul.legacy.rules import METHODS, MULTISCALE_PX, RULES
 
 REQUIRED = ("sample_set", "bandwidth")
 MOST_MULTISCALE = 0.9
-NETWORK = {
-    "learning_rate": "training.lr0",
-    "momentum": "training.momentum",
-    "decay": "training.weight_decay",
-}
-"""Options of a Darknet file's [net] and the fields they resemble; optimizers differ."""
-
 NOTES = {
     "methods": "the earlier tool's own; leave out what is not wanted",
     "batches.holdout_batches": "with 1, methods are ranked on a batch that nobody samples",
@@ -33,25 +30,10 @@ NOTES = {
 }
 """What is said of fields that came from no parameter."""
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What became of one parameter.
-
-    Args:
-        key: The parameter.
-        value: Its text; empty where it was missing.
-        fate: ``mapped``, ``changed`` (it means something else here), ``refused`` (it cannot be
-            honoured) or ``missing`` (the default of this tool holds).
-        here: The fields it became, or the field whose default holds.
-        why: What differs, or what to do.
-    """
-
-    key: str
-    value: str
-    fate: Literal["mapped", "changed", "refused", "missing"]
-    here: str
-    why: str = ""
+MISSING = {
+    "initial_set": "the initial set is drawn from sample_set; initial.images says how many"
+}
+"""What is said of parameters that are missing, where the default alone does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +42,36 @@ class Translation:
 
     Args:
         yaml: Text of the config; behind each value stands where it came from.
-        rows: A row a parameter, in the order of `RULES`, then unknown ones.
+        rows: A row for each parent, each parameter in the order of `RULES`, each option of the
+            Darknet file, and each unknown parameter.
     """
 
     yaml: str
     rows: tuple[Row, ...]
 
 
-def translate(entries: Mapping[str, Entry], name: str) -> Translation:
+def translate(cfg: Cfg, name: str) -> Translation:
     """Return the campaign `name` that the settings of the earlier tool stand for.
 
     Raises:
         InputError: If a value is wrong, or one is missing without which there is no campaign.
     """
-    for key in REQUIRED:
-        if key not in entries:
-            raise InputError(f"{key}: is missing, and has no default")
+    entries = cfg.entries
+    if missing := [key for key in REQUIRED if key not in entries]:
+        raise InputError(f"{cfg.path}: {' and '.join(missing)} missing, without a default")
     values = {key: _value(entry) for key, entry in entries.items() if key in RULES}
     fields, origins = _fields(values, entries)
-    config = _nested({"name": name, **fields})
-    _check(config, origins)
-    rows = [_row(key, entries.get(key), values) for key in RULES]
-    rows += list(_network(entries.get("model_config")))
+    tree = _nested({"name": name, **fields})
+    config = _checked(tree, origins)
+    rows = [_inherited(parent) for parent in cfg.parents]
+    for key in RULES:
+        entry = entries.get(key)
+        rows.append(_absent(key, config) if entry is None else _row(entry, values))
+    model = entries.get("model_config")
+    if model is not None and _is_darknet(model):
+        rows += network_rows(_darknet(model), config)
     rows += [_unknown(entry) for key, entry in entries.items() if key not in RULES]
-    return Translation("\n".join(_lines(config, origins)) + "\n", tuple(rows))
+    return Translation("\n".join([*_header(cfg), *_lines(tree, origins), ""]), tuple(rows))
 
 
 def _value(entry: Entry) -> Any:
@@ -95,8 +83,15 @@ def _value(entry: Entry) -> Any:
 
 
 def _model(entry: Entry) -> str:
-    """Return the model that a Darknet file describes, or whose name was given."""
-    return recognise(_darknet(entry)) if entry.value.endswith(".cfg") else entry.value
+    """Return the model that a Darknet file describes, or whose name or file was given."""
+    if _is_darknet(entry):
+        return recognise(_darknet(entry))
+    name = entry.value.lower()
+    return name if name in KNOWN else entry.value
+
+
+def _is_darknet(entry: Entry) -> bool:
+    return Path(entry.value).suffix.lower() not in ("", ".pt", ".yaml", ".yml")
 
 
 def _darknet(entry: Entry) -> Path:
@@ -124,6 +119,7 @@ def _fields(
         fields |= {"initial.images": None, "initial.data.format": "yolo"}
         if "class_list" in values:
             fields["initial.data.names"] = values["class_list"]
+            origins["initial.data.names"] = entries["class_list"]
     if fields.get("stopping.kind") != "up":
         for unused in ("stopping.strip_len", "stopping.successions"):
             fields.pop(unused, None)
@@ -142,7 +138,8 @@ def _here(key: str, values: Mapping[str, Any]) -> Any:
             return 2 if value else 1
         case "multiscale":
             side = values.get("img_size", Training().img_size)
-            return round(min(MULTISCALE_PX / side, MOST_MULTISCALE), 4) if value else 0.0
+            most = min(MULTISCALE_PX / side, MOST_MULTISCALE)
+            return math.floor(most * 1e4) / 1e4 if value else 0.0  # up would add a stride
         case _:
             return value
 
@@ -159,10 +156,10 @@ def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tree[key] for key in CampaignConfig.model_fields if key in tree}
 
 
-def _check(config: Mapping[str, Any], origins: Mapping[str, Entry]) -> None:
-    """Refuse what no campaign can be, by the file and line that said so."""
+def _checked(tree: Mapping[str, Any], origins: Mapping[str, Entry]) -> CampaignConfig:
+    """Return the campaign; refuse what none can be, by the file and line that said so."""
     try:
-        CampaignConfig.model_validate(config)
+        return CampaignConfig.model_validate(tree)
     except ValidationError as error:
         raise InputError("\n".join(_problems(error, origins))) from None
 
@@ -172,37 +169,54 @@ def _problems(error: ValidationError, origins: Mapping[str, Entry]) -> Iterator[
         words = [str(part) for part in item["loc"] if part not in ("folder", "up", "none")]
         field = ".".join(words)
         message = item["msg"].removeprefix("Value error, ")
-        origin = origins.get(field) or next(
-            (entry for here, entry in origins.items() if here.startswith(f"{field}.")), None
-        )
-        if origin is None:
-            yield f"{field}: {message}".removeprefix(": ")
-        else:
-            yield f"{origin.place}: {origin.key}: {message}, got {origin.value!r}"
+        if field in origins:
+            entry = origins[field]
+            yield f"{entry.place}: {entry.key}: {message}, got {entry.value!r}"
+            continue
+        prefix = f"{field}." if field else ""
+        named = [origins.get(prefix + word) for word in re.findall(r"[\w.]+", message)]
+        givers = ", ".join(f"{e.place}: {e.key} = {e.value}" for e in named if e is not None)
+        yield f"{field}: {message}".removeprefix(": ") + (f" ({givers})" if givers else "")
 
 
-def _row(key: str, entry: Entry | None, values: Mapping[str, Any]) -> Row:
-    rule = RULES[key]
+def _inherited(parent: Parent) -> Row:
+    entry = parent.entry
+    found = (
+        "beside that file, not in the working directory"
+        if parent.beside
+        else ("in the working directory")
+    )
+    why = f"in {entry.place}; found {found}"
+    return Row(INHERIT, entry.value, "mapped", f"read {parent.path}", why)
+
+
+def _absent(key: str, config: CampaignConfig) -> Row:
+    """Return the row of a parameter that was not given."""
+    fields = RULES[key].here
+    defaults = [f"{field} = {_inline(_held(config, field))}" for field in fields]
+    why = MISSING.get(
+        key, "the default of this tool holds" if fields else "it has no field here"
+    )
+    return Row(key, "", "missing", ", ".join(defaults), why)
+
+
+def _held(config: CampaignConfig, field: str) -> Any:
+    """Return the value of a field; None where the part that would have it is not there."""
+    value: Any = config.model_dump(mode="json")
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _row(entry: Entry, values: Mapping[str, Any]) -> Row:
+    key, rule = entry.key, RULES[entry.key]
     here = ", ".join(rule.here)
-    if entry is None:
-        return Row(key, "", "missing", here, "the default of this tool holds")
     if not rule.here:
         return Row(key, entry.value, "refused", "", rule.changed)
     if key in ("strip_len", "successions") and not values.get("early_stop", False):
         return Row(key, entry.value, "refused", here, "without early_stop nothing stops early")
     target = f"{here} = {_inline(_here(key, values))}"
     return Row(key, entry.value, "changed" if rule.changed else "mapped", target, rule.changed)
-
-
-def _network(entry: Entry | None) -> Iterator[Row]:
-    """Yield what the Darknet file says about training, which is of the config here."""
-    if entry is None or not entry.value.endswith(".cfg"):
-        return
-    _, options = read_sections(_darknet(entry))[0]
-    for option, field in NETWORK.items():
-        if option in options:
-            why = f"in {entry.value}; set {field} if it is wanted"
-            yield Row(f"[net] {option}", options[option], "refused", "", why)
 
 
 def _inline(value: Any) -> str:
@@ -214,6 +228,12 @@ def _unknown(entry: Entry) -> Row:
     close = difflib.get_close_matches(entry.key, RULES, 1)
     why = f"{entry.place}: no such parameter" + (f"; is {close[0]} meant?" if close else "")
     return Row(entry.key, entry.value, "refused", "", why)
+
+
+def _header(cfg: Cfg) -> Iterator[str]:
+    above = "".join(f", which inherits from {parent.path}" for parent in cfg.parents)
+    yield f"# Imported from {cfg.path}{above}."
+    yield "# Behind a value: the parameter it came from, its file and line, its comment there."
 
 
 def _lines(

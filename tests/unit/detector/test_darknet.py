@@ -51,6 +51,7 @@ def test_ultralytics_builds_it_with_as_many_heads(name: str) -> None:
             tiny() + "[yolo]\nclasses=80\n",
             "is none of yolov3, yolov3-spp, yolov3-tiny: it",
         ),
+        (full(spp=True).replace("size=13", "size=7"), "is none of"),
         (tiny().replace("stride=1\n[convol", "stride=2\n[convol"), "is none of"),
         ("width=3\n[net]\n", ":1: expected [section] or key=value"),
         ("# nothing\n", "holds no layers"),

@@ -17,7 +17,7 @@ def test_defect_35_comments_after_values_are_kept_apart(write: Write) -> None:
     path = write(
         "a.cfg", "bandwidth = 60 # images\nlog = run#1/\n#sample_set = x\noutput = # none\n"
     )
-    entries = read_cfg(path)
+    entries = read_cfg(path).entries
     assert {k: (e.value, e.comment) for k, e in entries.items()} == {
         "bandwidth": ("60", "images"),
         "log": ("run#1/", ""),
@@ -29,7 +29,13 @@ def test_defect_35_comments_after_values_are_kept_apart(write: Write) -> None:
 def test_a_child_wins_over_its_parents(write: Write) -> None:
     write("config/middle.cfg", "inherit = config/retrain.cfg\nbandwidth = 30\nclip = 2\n")
     child = write("config/child.cfg", "inherit = config/middle.cfg\nbandwidth = 60\n")
-    entries = read_cfg(child)
+    cfg = read_cfg(child)
+    entries = cfg.entries
+    assert [str(parent.path) for parent in cfg.parents] == [
+        "config/middle.cfg",
+        "config/retrain.cfg",
+    ]
+    assert not any(parent.beside for parent in cfg.parents)
     assert entries["bandwidth"].value == "60"
     assert entries["clip"].value == "2"
     assert entries["img_size"].place == "config/retrain.cfg:32"
@@ -37,7 +43,16 @@ def test_a_child_wins_over_its_parents(write: Write) -> None:
 
 def test_a_parent_may_lie_beside_its_child(write: Write) -> None:
     child = write("config/child.cfg", "inherit = retrain.cfg\n")
-    assert read_cfg(child)["n_cpu"].value == "4"
+    cfg = read_cfg(child)
+    assert cfg.entries["n_cpu"].value == "4"
+    assert [parent.beside for parent in cfg.parents] == [True]
+
+
+def test_the_working_directory_comes_before_the_folder_of_the_file(write: Write) -> None:
+    write("retrain.cfg", "n_cpu = 1\n")
+    cfg = read_cfg(write("config/child.cfg", "inherit = retrain.cfg\n"))
+    assert cfg.entries["n_cpu"].place == "retrain.cfg:1"
+    assert "inherit" not in cfg.entries
 
 
 def test_defect_35_a_circle_is_named(write: Write) -> None:
@@ -73,4 +88,4 @@ def test_every_value_is_read_as_it_was_written(
     values.pop("inherit", None)
     path = tmp_path_factory.mktemp("cfg") / "any.cfg"
     path.write_text("".join(f"{k}={v}  # {comment}\n" for k, v in values.items()))
-    assert {k: e.value for k, e in read_cfg(path).items()} == values
+    assert {k: e.value for k, e in read_cfg(path).entries.items()} == values

@@ -60,10 +60,13 @@ def test_there_is_a_row_for_every_parameter(write: Write) -> None:
         "checkpoints",
     }
     assert {k for k, row in rows.items() if row.fate == "changed"} == {
+        "model_config",
         "images_per_class",
+        "aug_compose",
         "retrain_new",
         "parallel",
         "multiscale",
+        "n_cpu",
     }
     assert all(row.why for row in rows.values() if row.fate != "mapped")
     assert rows["bandwidth"].here == "bandwidth.images = 100"
@@ -72,6 +75,9 @@ def test_there_is_a_row_for_every_parameter(write: Write) -> None:
 def test_the_yaml_says_where_a_value_came_from(write: Write) -> None:
     child = write("config/60.cfg", "inherit = config/retrain.cfg\nbandwidth = 120 # 60 %\n")
     text = translate(read_cfg(child), "cars").yaml
+    assert text.startswith(
+        "# Imported from config/60.cfg, which inherits from config/retrain.cfg.\n"
+    )
     assert "images: 120  # bandwidth, config/60.cfg:2: 60 %" in text
     assert "sampling_batch: 200  # sampling_batch, config/retrain.cfg:18" in text
 
@@ -80,22 +86,47 @@ def test_defect_35_unknown_and_missing_parameters_are_named(write: Write) -> Non
     path = write("a.cfg", "sample_set = s\nbandwidth = 5\nbanwidth = 6\n")
     rows = {row.key: row for row in translate(read_cfg(path), "a").rows}
     assert "a.cfg:3: no such parameter; is bandwidth meant?" in rows["banwidth"].why
-    assert rows["img_size"].fate == "missing"
-    with pytest.raises(InputError, match="bandwidth: is missing"):
+    assert (rows["img_size"].fate, rows["img_size"].here) == (
+        "missing",
+        "training.img_size = 640",
+    )
+    with pytest.raises(InputError, match=r"b\.cfg: bandwidth missing"):
         translate(read_cfg(write("b.cfg", "sample_set = s\n")), "b")
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [("config/retrain.cfg", "in the working directory"), ("retrain.cfg", "beside that file")],
+)
+def test_it_is_said_which_parent_was_taken(write: Write, named: str, found: str) -> None:
+    child = write("config/60.cfg", f"inherit = {named}\n")
+    row = translate(read_cfg(child), "cars").rows[0]
+    assert (row.key, row.value, row.here) == ("inherit", named, "read config/retrain.cfg")
+    assert f"in config/60.cfg:1; found {found}" in row.why
+
+
+@pytest.mark.parametrize("side", [128, 320, 416, 608])
+def test_multiscale_goes_three_strides_up_and_down(write: Write, side: int) -> None:
+    path = write("a.cfg", f"inherit = config/retrain.cfg\nimg_size = {side}\n")
+    fraction = load(write, translate(read_cfg(path), "a")).training.multiscale
+    stride = 32  # what follows is how Ultralytics draws a side
+    low, high = int(side * (1 - fraction)), int(side * (1 + fraction) + stride) - 1
+    assert (low // stride * stride, high // stride * stride) == (side - 96, side + 96)
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("retrain_new = 0", "a.cfg:2: retrain_new: Input should be greater than 0"),
+        ("retrain_new = 0", "a.cfg:2: retrain_new: expected a fraction above 0, got '0'"),
+        ("retrain_new = 0", "is the control arm no-new-data"),
         ("img_size = 400", "a.cfg:2: img_size: Input should be a multiple of 32"),
-        ("train_init = 0.9", "train + valid must be below 1"),
+        ("train_init = 0.9", "(a.cfg:2: train_init = 0.9, config/retrain.cfg:14: valid_init ="),
         ("max_epochs = many", "a.cfg:2: max_epochs: could not convert"),
         ("batch_size = 1.5", "a.cfg:2: batch_size: expected a whole number"),
         ("early_stop = 2", "a.cfg:2: early_stop: expected 0 or 1"),
-        ("strip_len = 5\nevaluation_interval = 2", "strip_len must be a multiple"),
+        ("strip_len = 5\nevaluation_interval = 2", "(a.cfg:2: strip_len = 5, a.cfg:3: eval"),
         ("model_config = gone.cfg", "a.cfg:2: model_config: gone.cfg: no such file"),
+        ("model_config = yolov3.txt", "expected a Darknet .cfg, or yolov3"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_line(
@@ -127,5 +158,32 @@ def test_what_a_darknet_file_says_of_training_is_listed(write: Write, darknet: s
     translation = translate(read_cfg(path), "a")
     assert load(write, translation).training.model == "yolov3-tiny"
     rows = {row.key: row for row in translation.rows}
-    assert rows["[net] learning_rate"].value == "0.001"
-    assert "training.lr0" in rows["[net] learning_rate"].why
+    rate = rows["[net] learning_rate"]
+    assert (rate.value, rate.fate, rate.here) == ("0.001", "changed", "training.lr0 = 0.002")
+    assert "set training.lr0=0.001" in rate.why
+    assert (rows["[net] width"].fate, rows["[net] burn_in"].fate) == ("mapped", "refused")
+
+
+@pytest.mark.parametrize(
+    ("names", "fate", "here"),
+    [
+        ("car\nbus\n\n", "changed", "2 in config/digits.names"),
+        ("\n".join(map(str, range(80))), "mapped", "80 in config/digits.names"),
+        (None, "changed", "as many as the data set has"),
+    ],
+)
+def test_another_number_of_classes_is_noted(
+    write: Write, darknet: str, names: str | None, fate: str, here: str
+) -> None:
+    write("config/own.cfg", darknet)
+    if names is not None:
+        write("config/digits.names", names)
+    path = write("a.cfg", "inherit = config/retrain.cfg\nmodel_config = config/own.cfg\n")
+    rows = {row.key: row for row in translate(read_cfg(path), "a").rows}
+    classes = rows["[yolo] classes"]
+    assert (classes.value, classes.fate, classes.here) == ("80", fate, here)
+
+
+def test_a_model_may_be_named_as_papers_write_it(write: Write) -> None:
+    path = write("a.cfg", "inherit = config/retrain.cfg\nmodel_config = YOLOv3-SPP\n")
+    assert load(write, translate(read_cfg(path), "a")).training.model == "yolov3-spp"
