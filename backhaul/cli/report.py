@@ -6,13 +6,17 @@ import typer
 
 from backhaul.cli.options import RunName, find_run
 from backhaul.report import write_report
+from backhaul.rundata import run_folders
 
 
 def report(run: RunName) -> None:
-    """Write report.html of a run again, from the files in its folder.
+    """Write report.html of a run again, from the files in its folder; of each seed as well.
 
     [bold]Example[/bold]
 
       backhaul report quickstart
     """
-    typer.echo(write_report(find_run(run)))
+    folder = find_run(run)
+    for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last
+        page = write_report(part)
+    typer.echo(page)

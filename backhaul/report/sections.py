@@ -68,16 +68,16 @@ def _seen_figures(
     balance = figures.class_balance(tables.class_balance(seen), class_names, colour)
     found: list[tuple[str, str, Figure]] = []
     if balance is not None:
-        found.append(("balance", "classes of the pool and of what was sent", balance))
+        found.append(("balance", "classes, pool and sent", balance))
     if label != CONTROL:
         found.append(
             (
                 "sent",
-                "confidence in the pool and in what was sent",
+                "confidence, pool and sent",
                 figures.pool_and_sent(seen, colour),
             )
         )
-    return [*found, ("hits", "confidence of hits and misses", figures.hits_and_misses(seen))]
+    return [*found, ("hits", "confidence, hits and misses", figures.hits_and_misses(seen))]
 
 
 def _seen_note(seen: pd.DataFrame) -> str:
