@@ -1,0 +1,235 @@
+"""Checkpoints of real campaigns measured once more."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tasks.series
+from backhaul.analysis.finding import read_findings
+from backhaul.analysis.seen import read_benchmark
+from backhaul.analysis.series import BatchesPlan, Mode, SeriesPlan
+from flows.analyze import analyze
+from tasks.stages import Timing, timed
+
+pytestmark = [pytest.mark.prefect, pytest.mark.train]
+
+CONTROL = "no-new-data"
+SETS = ("init", "all_iter", "batch_test")
+SAME = ["mAP50", "mAP50-95", "prec", "recall", "acc", "conf", "conf_std", "n_detections"]
+OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
+
+
+@pytest.fixture(scope="module", params=["played", "played_bccd"])
+def played_run(request: Any) -> Any:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(played_run: Any) -> Path:
+    """A copy in the store of the run, with a threshold that what hardly learned can reach."""
+    name = played_run.run.folder.name
+    copy = played_run.run.folder.with_name(f"{name}-analysed")
+    leave = shutil.ignore_patterns("checkpoints")
+    shutil.copytree(played_run.run.folder, copy, ignore=leave)
+    if name == "tiny":
+        record = json.loads((copy / "run.json").read_text())
+        record["config"]["evaluation"]["pos_thres"] = 0.001
+        (copy / "run.json").write_text(json.dumps(record))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def labels(folder: Path) -> tuple[str, ...]:
+    return tuple(json.loads((folder / "run.json").read_text())["methods"])
+
+
+@pytest.fixture(scope="module")
+def instant(folder: Path, labels: tuple[str, ...], prefect_server: None) -> pd.DataFrame:
+    """The series of single checkpoints, on sets that share images."""
+    finding, _ = analyze(str(folder), labels, SeriesPlan(sets=SETS))
+    return finding.table
+
+
+def computed(timings: list[Timing]) -> set[str]:
+    assert timings
+    return {timing.stage for timing in timings if not timing.cached}
+
+
+def test_the_evaluated_epochs_are_as_in_the_summary(
+    played_run: Any, labels: tuple[str, ...], prefect_server: None
+) -> None:
+    """Of the run itself, whose thresholds are those of the campaign."""
+    folder = played_run.run.folder.with_name(f"{played_run.run.folder.name}-as-it-is")
+    shutil.copytree(played_run.run.folder, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    config = json.loads((folder / "run.json").read_text())["config"]
+    ensemble = Mode(kind="avg", count=config["inference"]["conf_check_num"])
+    expected = pd.read_csv(folder / "summary.csv").set_index(["test_set", "method", "epoch"])
+    single, several = (
+        analyze(str(folder), labels, SeriesPlan(sets=("common", "init"), mode=m, delta=50))[0]
+        for m in (Mode(), ensemble)
+    )
+    for name, of_campaign in (("init", "old_test"), ("common", "common")):
+        rows = expected.loc[of_campaign].drop_duplicates()
+        for finding, columns, theirs in (
+            (single, SAME, SAME),
+            (several, OF_ENSEMBLE, [f"ensemble_{metric}" for metric in OF_ENSEMBLE]),
+        ):
+            table = finding.table[finding.table["test_set"] == name]
+            found = table.set_index(["method", "epoch"])
+            assert set(found.index) == set(rows.index)
+            np.testing.assert_allclose(
+                found[columns].astype(float), rows.loc[found.index, theirs], rtol=1e-5
+            )
+
+
+def test_a_point_is_what_its_benchmark_says(folder: Path, instant: pd.DataFrame) -> None:
+    pos_thres = json.loads((folder / "run.json").read_text())["config"]["evaluation"][
+        "pos_thres"
+    ]
+    n_detections = 0
+    for row in instant.to_dict("records"):
+        name = f"{row['method']}_{row['test_set']}_instant_{row['epoch']}.csv"
+        path = folder / "analysis" / "benchmarks" / name
+        raw = pd.read_csv(path, dtype={"detected": str, "actual": str})
+        assert len(read_benchmark(path)) == len(raw)
+        detected, n_truths = raw[raw["conf"] >= pos_thres], raw["actual"].notna().sum()
+        hits = (detected["detected"] == detected["actual"]).sum()
+        assert (row["n_detections"], row["n_truths"]) == (len(detected), n_truths)
+        assert row["recall"] == pytest.approx(hits / n_truths)
+        assert row["acc"] == pytest.approx(hits / (n_truths + len(detected) - hits))
+        if len(detected):
+            assert row["prec"] == pytest.approx(hits / len(detected))
+            assert row["conf"] == pytest.approx(detected["conf"].mean())
+        n_detections += len(detected)
+    assert n_detections > 0
+
+
+def test_the_sets_are_the_images_of_the_lists(folder: Path, instant: pd.DataFrame) -> None:
+    def listed(name: str) -> set[str]:
+        return {Path(p).name for p in (folder / "output" / name).read_text().splitlines()}
+
+    for row in instant.to_dict("records"):
+        match row["test_set"]:
+            case "init":
+                images = listed("init_test.txt")
+            case "batch_test":
+                images = listed("holdout.txt")
+            case _:
+                rounds = range(int(row["batch"]) + 1)
+                images = set().union(*(listed(f"{row['method']}{b}_test.txt") for b in rounds))
+        assert row["n_images"] == len(images)
+        name = f"{row['method']}_{row['test_set']}_instant_{row['epoch']}.csv"
+        files = pd.read_csv(folder / "analysis" / "benchmarks" / name)["file"]
+        assert {Path(file).name for file in files} <= images
+    of_control = instant[(instant["method"] == CONTROL) & (instant["test_set"] == "all_iter")]
+    assert of_control.empty
+
+
+def test_a_second_call_takes_everything_from_the_cache(
+    folder: Path, labels: tuple[str, ...], instant: pd.DataFrame
+) -> None:
+    with timed() as timings:
+        again, _ = analyze(str(folder), labels, SeriesPlan(sets=SETS))
+    assert computed(timings) == set()
+    pd.testing.assert_frame_equal(again.table, instant)
+    (kept,) = (f for f in read_findings(folder) if f.name == "series_instant")
+    assert kept == again
+
+
+def test_modes_and_sets_share_what_checkpoints_see(
+    folder: Path, labels: tuple[str, ...], instant: pd.DataFrame
+) -> None:
+    with timed() as timings:
+        mode = Mode(kind="roll", count=3)
+        rolled, _ = analyze(str(folder), labels, SeriesPlan(sets=("init", "common"), mode=mode))
+    assert computed(timings) == {"series"}
+    first = rolled.table[rolled.table["epoch"] == 1].set_index("test_set")
+    alone = instant[instant["epoch"] == 1].set_index("test_set")
+    pd.testing.assert_series_equal(
+        first.loc["init"].drop("mode"), alone.loc["init"].drop("mode")
+    )
+
+
+def test_no_checkpoint_looks_twice_at_an_image(
+    folder: Path, labels: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[tuple[str, str]] = []
+    see = tasks.series.predict_stored
+
+    def noted(images: Any, checkpoints: Any, *rest: Any) -> Any:
+        looked.extend((c.artifact.sha256, i) for c in checkpoints for i in images.ids)
+        return see(images, checkpoints, *rest)
+
+    monkeypatch.setattr("tasks.series.predict_stored", noted)
+    plan = SeriesPlan(sets=("sample", "cur_iter", "all_iter"), delta=50, batch_test=2)
+    analyze(str(folder), labels, plan)
+    assert looked
+    assert len(looked) == len(set(looked))
+
+
+def test_rounds_that_are_missing_are_left_out(
+    folder: Path, labels: tuple[str, ...], instant: pd.DataFrame
+) -> None:
+    unfinished = folder.with_name(f"{folder.name}-unfinished")
+    shutil.copytree(folder, unfinished)
+    shutil.rmtree(unfinished / "analysis")
+    for name in ("iqr0", "iqr1", "true-random1"):
+        (unfinished / "rounds" / f"{name}.json").unlink()
+    with timed() as timings:
+        found, _ = analyze(str(unfinished), labels, SeriesPlan(sets=SETS))
+    assert computed(timings) == set()
+    gone = (instant["method"] == "iqr") | (
+        (instant["method"] == "true-random") & (instant["batch"] == 1)
+    )
+    expected = instant[~gone].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found.table, expected)
+
+
+def test_on_next_batches_models_are_as_in_the_summary(
+    played_run: Any, folder: Path, labels: tuple[str, ...], prefect_server: None
+) -> None:
+    finding, _ = analyze(str(folder), labels, BatchesPlan())
+    found = finding.table.set_index(["method", "epoch"])
+    summary = pd.read_csv(played_run.run.folder / "summary.csv")
+    expected = summary[summary["test_set"] == "next_batch"].set_index(["method", "epoch"])
+    assert len(found) == len(expected) + len(labels)  # the last ones, on what is held out
+    np.testing.assert_allclose(
+        found.loc[expected.index, ["mAP50", "mAP50-95"]].astype(float),
+        expected[["mAP50", "mAP50-95"]],
+        rtol=1e-5,
+    )
+
+
+def test_by_the_command(played: Any) -> None:
+    shutil.copytree(played.run.folder, played.place.folder / "runs" / "tiny-by-command")
+    place = played.place.without_server()
+    asked = ("batches", "tiny-by-command", "--batch-test", "2", "--method", "iqr")
+    ended = place.backhaul("analyze", *asked, "--format", "csv")
+    assert ended.code == 0, ended.err
+    folder = place.run("tiny-by-command").folder / "analysis"
+    assert ended.out == (folder / "batches_test.csv").read_text()
+    table = pd.read_csv(folder / "batches_test.csv")
+    assert table["method"].tolist() == ["init", "init", "iqr", "iqr"]
+    assert table["mode"].tolist() == ["instant", "avg2"] * 2
+    assert set(table["n_images"]) == {24}
+    assert (folder / "batches_test.png").stat().st_size > 0
+    by_class = pd.read_csv(folder / "batches_test_classes.csv")
+    truths = by_class.groupby(["method", "mode"])["n_truths"].sum()
+    assert set(truths) == set(table["n_truths"])
+    assert (folder / "benchmarks" / "iqr_batch_test_avg2_4.csv").exists()
+    assert "batches_test" in (folder.parent / "report.html").read_text()
+
+
+def test_what_cannot_be_measured_is_said_before_anything_starts(played: Any) -> None:
+    for option, reason in (
+        (("--set", "batch_test", "--batch-test", "4"), "--batch-test: expected 1 to 3"),
+        (("--method", "nope"), "no method 'nope'"),
+    ):
+        ended = played.place.without_server().backhaul("analyze", "series", "tiny", *option)
+        assert reason in ended.one_error()
+        assert "server" not in ended.err
