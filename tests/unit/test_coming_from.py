@@ -8,7 +8,8 @@ import typer.main
 
 from backhaul.cli import app
 from backhaul.legacy.cfgfile import INHERIT
-from backhaul.legacy.rules import RULES
+from backhaul.legacy.network import FIELDS, REASONS
+from backhaul.legacy.rules import METHODS, RULES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "coming-from-bandwidth-aware-learning.md").read_text(encoding="utf-8")
@@ -34,6 +35,17 @@ def test_every_parameter_is_there_with_its_field(key: str) -> None:
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([\w.-]+\.md)[#)]", TEXT))))
 def test_what_it_links_to_is_there(target: str) -> None:
     assert (DOCS / target).is_file()
+
+
+@pytest.mark.parametrize("word", [*FIELDS, *REASONS, *METHODS])
+def test_every_method_and_option_of_a_darknet_file_is_there(word: str) -> None:
+    assert any(f"`{word}`" in row[0] for row in ROWS)
+
+
+@pytest.mark.parametrize("anchor", sorted(set(re.findall(r"\]\(#([\w-]+)\)", TEXT))))
+def test_what_it_points_at_in_itself_is_there(anchor: str) -> None:
+    headings = re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)
+    assert anchor in [re.sub(r"[^\w-]", "", h.lower().replace(" ", "-")) for h in headings]
 
 
 COMMANDS = sorted(set(re.findall(r"`backhaul (analyze \w+|[\w-]+)", TEXT)))
