@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from backhaul.cli.options import RunName, find_run, seeds_in
+from backhaul.cli.options import RunName, find_run
 from backhaul.errors import InputError, MissingObjectError
+from backhaul.rundata import run_folders
 
 
 def export(
@@ -42,7 +43,7 @@ def export(
         ) from None
     require_empty(folder)
     place = find_run(run)
-    runs = seeds_in(place)
+    runs = run_folders(place)
     with Progress(console=Console(stderr=True), transient=True) as bars:
         for one in runs:
             bar = bars.add_task(f"{one.name}: checkpoints", total=None)

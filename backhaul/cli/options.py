@@ -11,6 +11,7 @@ import typer
 from backhaul.config import CampaignConfig
 from backhaul.configfile import load_config
 from backhaul.errors import InputError
+from backhaul.rundata import run_folders
 
 ConfigFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A campaign, as YAML.", show_default=False)
@@ -36,17 +37,9 @@ def find_run(name: str) -> Path:
         InputError: If there is none.
     """
     for folder in (Path(name), Path("runs") / name):
-        if seeds_in(folder):
+        if run_folders(folder):
             return folder
     raise InputError(f"{name}: no run there: expected a folder with run.json, or its name")
-
-
-def seeds_in(folder: Path) -> tuple[Path, ...]:
-    """Return the folders of single runs: `folder` itself, or one a seed, by its number."""
-    if (folder / "run.json").exists():
-        return (folder,)
-    seeds = [path.parent for path in folder.glob("seed*/run.json")]
-    return tuple(sorted(seeds, key=lambda path: (len(path.name), path.name)))
 
 
 def read_config(path: Path, overrides: list[str] | None) -> CampaignConfig:

@@ -14,9 +14,9 @@ from backhaul.analysis.finding import Finding
 from backhaul.analysis.results import choose_methods
 from backhaul.analysis.seen import read_benchmark, seen_by_method
 from backhaul.cli.analyze.keep import keep
-from backhaul.cli.options import find_run, seeds_in
+from backhaul.cli.options import find_run
 from backhaul.errors import InputError
-from backhaul.rundata import Run, read_run
+from backhaul.rundata import Run, read_run, run_folders
 
 TestSet: TypeAlias = Annotated[
     str,
@@ -42,7 +42,7 @@ def open_run(name: str) -> Run:
     Raises:
         InputError: If there is none, or several, one a seed.
     """
-    folders = seeds_in(find_run(name))
+    folders = run_folders(find_run(name))
     if len(folders) > 1:
         seeds = ", ".join(folder.name for folder in folders)
         raise InputError(f"{name}: holds {seeds}: name one, such as {name}/{folders[0].name}")

@@ -11,8 +11,8 @@ from backhaul.analysis.sample import MEANINGS, Feature
 from backhaul.cli.analyze.inputs import TestSet
 from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
-from backhaul.cli.options import find_run, seeds_in
-from backhaul.rundata import read_run
+from backhaul.cli.options import find_run
+from backhaul.rundata import read_run, run_folders
 
 FEATURES = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
 
@@ -47,6 +47,6 @@ def regression(
     from backhaul.analysis.regression import regression as regress
 
     places = [find_run(name) for name in runs]
-    opened = [read_run(folder) for place in places for folder in seeds_in(place)]
+    opened = [read_run(folder) for place in places for folder in run_folders(place)]
     finding = regress(opened, feature, gain, metric, test_set, by)
     show(finding, keep(places[0], finding), output)
