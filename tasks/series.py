@@ -80,8 +80,8 @@ def predict_block(
 ) -> Artifact:
     """Store the `Detections` of one checkpoint, down to where any metric needs them.
 
-    For fusion these are as good as those above ``conf_thres`` alone: suppression begins with the
-    most confident, so a box is never suppressed by one below.
+    For fusion these are as good as those above ``conf_thres`` alone: suppression begins with
+    the most confident, so a box is never suppressed by one below.
     """
     block = read_value(ImageSet, images)
     here = [moved(uri, Path(step.root)) for uri in block.table["uri"]]
