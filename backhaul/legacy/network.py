@@ -36,6 +36,9 @@ REASONS = {
 }
 """Options of [net] that are no field here, and what holds in their place."""
 
+ALWAYS = {"channels": 3.0, "subdivisions": 1.0, "angle": 0.0}
+"""Values of options that are no field here, because they hold for every campaign."""
+
 
 def network_rows(path: Path, config: CampaignConfig) -> Iterator[Row]:
     """Yield what becomes of each option of [net], and of the number of classes.
@@ -52,6 +55,8 @@ def network_rows(path: Path, config: CampaignConfig) -> Iterator[Row]:
             why = "" if same else f"the campaign says; set {FIELDS[option]}={text} if wanted"
             here = f"{FIELDS[option]} = {held}"
             yield Row(key, text, "mapped" if same else "changed", here, why)
+        elif option in ALWAYS and _number(text) == ALWAYS[option]:
+            yield Row(key, text, "mapped", "always so")
         else:
             yield Row(key, text, "refused", "", REASONS.get(option, "nothing like it here"))
     yield from _classes({o["classes"] for kind, o in sections if "classes" in o}, config)

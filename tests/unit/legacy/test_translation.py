@@ -161,6 +161,7 @@ def test_what_a_darknet_file_says_of_training_is_listed(write: Write, darknet: s
     rate = rows["[net] learning_rate"]
     assert (rate.value, rate.fate, rate.here) == ("0.001", "changed", "training.lr0 = 0.002")
     assert "set training.lr0=0.001" in rate.why
+    assert (rows["[net] channels"].fate, rows["[net] channels"].here) == ("mapped", "always so")
     assert (rows["[net] width"].fate, rows["[net] burn_in"].fate) == ("mapped", "refused")
 
 
