@@ -12,7 +12,10 @@ def _pool(size: int, stride: int) -> str:
     return f"[maxpool]\nsize={size}\nstride={stride}\n"
 
 
-NET = "[net]\n# Testing\nbatch=1\nchannels=3\nwidth=416\nlearning_rate=0.001  # at first\nburn_in=1000\n"
+NET = (
+    "[net]\n# Testing\nbatch=1\nchannels=3\nwidth=416\n"
+    "learning_rate=0.001  # at first\nburn_in=1000\n"
+)
 SHORTCUT = "[shortcut]\nfrom=-3\nactivation=linear\n"
 UPSAMPLE = "[upsample]\nstride=2\n"
 ROUTE = "[route]\nlayers = -4\n"
