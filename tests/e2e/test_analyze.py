@@ -31,7 +31,7 @@ RUNS: dict[str, Callable[[Any], Path]] = {
 """Where runs come from; a finished run with a control arm can join."""
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(scope="module", params=["tiny", pytest.param("bccd", marks=pytest.mark.slow)])
 def run(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A copy, as other tests look at what the run left."""
     folder = tmp_path_factory.mktemp("runs") / request.param
