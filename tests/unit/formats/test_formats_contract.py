@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from backhaul.config import FolderData
 from backhaul.errors import InputError
 from backhaul.formats import FORMATS, detect, read
+from backhaul.formats.writing import link_file
 from backhaul.images import is_image
 from backhaul.types import ImageSet
 
@@ -38,6 +39,10 @@ def tree(folder: Path) -> dict[str, str]:
 
 def by_id(images: ImageSet) -> dict[str, Any]:
     return dict(zip(images.ids, images.table["labels"], strict=True))
+
+
+def as_written(name: str, images: ImageSet) -> ImageSet:
+    return ImageSet(images.table, FORMATS[name].written_names(images.class_names))
 
 
 def assert_same_labels(left: ImageSet, right: ImageSet) -> None:
@@ -57,7 +62,7 @@ def test_what_is_written_is_read(name: str, odd_set: ImageSet, tmp_path: Path) -
     report = read(FolderData(root=tmp_path / "written"))
     assert report.problems == ()
     report.require_clean()
-    assert_same_labels(report.images, odd_set)
+    assert_same_labels(report.images, as_written(name, odd_set))
     table = report.images.table.set_index("image_id").loc[list(odd_set.ids)]
     for column in ("width", "height", "size_bytes"):
         assert table[column].tolist() == odd_set.table[column].tolist()
@@ -90,7 +95,8 @@ def test_any_boxes_survive(name: str, odd_set: ImageSet, rows: list[tuple[float,
     images = ImageSet(table, odd_set.class_names)
     with tempfile.TemporaryDirectory() as folder:
         FORMATS[name].write(Path(folder), images)
-        assert_same_labels(read(FolderData(root=Path(folder))).images, images)
+        again = read(FolderData(root=Path(folder))).images
+    assert_same_labels(again, as_written(name, images))
 
 
 @every_format
@@ -153,9 +159,8 @@ def test_defect_17_unreadable_image_is_kept_and_takes_no_labels_along(
     assert "unreadable image, left out: image file is truncated" in problem.reason
     report.require_clean()
     assert set(report.images.labelled().ids) == set(labelled) - {odd_set.ids[1]}
-    assert_same_labels(
-        report.images, odd_set.take([i for i in odd_set.ids if i != odd_set.ids[1]])
-    )
+    others = odd_set.take([i for i in odd_set.ids if i != odd_set.ids[1]])
+    assert_same_labels(report.images, as_written(name, others))
 
 
 @every_format
@@ -166,7 +171,8 @@ def test_defect_17_boxes_stay_with_their_image_if_another_has_no_labels(
     table.at[0, "labels"] = None
     images = ImageSet(table, odd_set.class_names)
     FORMATS[name].write(tmp_path / "written", images)
-    assert_same_labels(read(FolderData(root=tmp_path / "written")).images, images)
+    again = read(FolderData(root=tmp_path / "written")).images
+    assert_same_labels(again, as_written(name, images))
 
 
 @every_format
@@ -187,6 +193,42 @@ def test_groups_come_from_the_file_name(name: str, odd_set: ImageSet, tmp_path: 
     for uri, group in zip(table["uri"], table["group"], strict=True):
         first = Path(uri).name.replace("-", " ").replace(".", " ").split()[0]
         assert group == (first if first in ("plain", "with") else None)
+
+
+@every_format
+def test_names_of_classes_are_kept(name: str) -> None:
+    assert FORMATS[name].written_names(("weiß", "b-1", "c,d")) == ("weiß", "b-1", "c,d")
+    space = "_" if name == "kitti" else " "
+    assert FORMATS[name].written_names(("red cell",)) == (f"red{space}cell",)
+
+
+@pytest.mark.parametrize("name", ["voc", "kitti", "csv"])
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("a", "b c", " b\tc"), r"'b c', ' b\\tc' would all be written as 'b.c'"),
+        (("a", " "), "class 1 has no name"),
+    ],
+)
+def test_names_that_a_format_cannot_write_are_refused_before_anything_is_written(
+    name: str, names: tuple[str, ...], reason: str, odd_set: ImageSet, tmp_path: Path
+) -> None:
+    images = ImageSet(odd_set.table, names)
+    with pytest.raises(InputError, match=reason):
+        FORMATS[name].write(tmp_path / "written", images)
+    assert not (tmp_path / "written").exists()
+
+
+@every_format
+def test_images_may_be_linked(name: str, odd_set: ImageSet, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    FORMATS[name].write(
+        tmp_path / "written", odd_set, link_file, lambda *call: calls.append(call)
+    )
+    assert calls[-1] == (len(odd_set), len(odd_set))
+    written = read(FolderData(root=tmp_path / "written")).images.take(odd_set.ids)
+    for link, uri in zip(written.table["uri"], odd_set.table["uri"], strict=True):
+        assert Path(link).samefile(uri)
 
 
 @every_format
@@ -227,7 +269,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_unknown_formats_are_refused_with_what_was_looked_for(odd_set: ImageSet) -> None:
     folder = Path(odd_set.table["uri"].iloc[0]).parents[1]
     with pytest.raises(
-        InputError, match=r"no labels found among 8 images; looked for YOLO.*COCO"
+        InputError, match=r"no labels found among 8 images; looked for YOLO.*COCO.*KITTI.*CSV"
     ):
         read(FolderData(root=folder))
 
