@@ -29,7 +29,22 @@ def retrain_cfg(config: Mapping[str, Any]) -> str:
         "parallel": (values["parallel"] or 1) > 1,
         **{name: name for name in FOLDERS},
     }
-    return "".join(f"{k} = {_text(v)}\n" for k, v in values.items() if v is not None)
+    lines = [f"{key} = {_text(value)}" for key, value in values.items() if value is not None]
+    return "".join(f"{line}\n" for line in [*_remarks(config), *lines])
+
+
+def _remarks(config: Mapping[str, Any]) -> list[str]:
+    """Return a comment for each setting of the run that no key can say."""
+    stop, scale = _field(config, "stopping.kind"), _field(config, "training.multiscale")
+    matching, merging = (_field(config, f"{p}.iou_thres") for p in ("evaluation", "inference"))
+    unsaid = {
+        "bandwidth.bytes": _field(config, "bandwidth.bytes"),
+        "stopping.kind": stop if stop not in ("none", "up") else None,
+        "training.multiscale": scale or None,
+        "evaluation.iou_thres": matching if matching != merging else None,
+        "data.kind": "digits" if _field(config, "data.kind") == "digits" else None,
+    }
+    return [f"# {k} = {v} has no key here" for k, v in unsaid.items() if v is not None]
 
 
 def _field(config: Mapping[str, Any], path: str) -> Any:

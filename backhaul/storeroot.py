@@ -29,6 +29,7 @@ def store_of(folder: Path, name: str) -> Path:
 def moved(uri: str, root: Path) -> str:
     """Return where something in a store lies now that the root of the store is `root`."""
     below = re.fullmatch(rf".*/{re.escape(INTERNAL)}/(.*)", uri)
-    if below is None or "://" in uri or Path(uri).exists():
+    if below is None or "://" in uri:
         return uri
-    return (root.resolve() / INTERNAL / below[1]).as_posix()
+    here = root.resolve() / INTERNAL / below[1]
+    return here.as_posix() if here.exists() or not Path(uri).exists() else uri

@@ -14,6 +14,8 @@ from backhaul.detector.statedict import write_state_dict
 from backhaul.errors import InputError
 from backhaul.export import FOLDERS, earlier_benchmark, retrain_cfg
 from backhaul.images import OnProgress
+from backhaul.storeroot import store_of
+from tasks.recorded import relocated
 from tasks.records import RoundRecord, read_records
 from tasks.runfolder import (
     benchmark_name,
@@ -31,6 +33,7 @@ class Exported(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    name: str
     config: dict[str, Any]
     class_names: tuple[str, ...]
     artifacts: dict[str, Any]
@@ -55,7 +58,8 @@ def export_run(run: Path, folder: Path, on_progress: OnProgress) -> None:
     """
     require_empty(folder)
     about = Exported.model_validate_json((run / "run.json").read_bytes())
-    records = read_records(str(run))
+    root = store_of(run, about.name)
+    records = [relocated(record, root) for record in read_records(str(run))]
     if not records:
         raise InputError(f"{run}: no rounds there yet: expected a run whose training has begun")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,8 @@ def export_run(run: Path, folder: Path, on_progress: OnProgress) -> None:
         partial = Path(place) / "whole"
         for name in FOLDERS:
             (partial / name).mkdir(parents=True)
-        write_unplayed(str(partial), Arrangement.model_validate(about.artifacts["arrangement"]))
+        arrangement = Arrangement.model_validate(about.artifacts["arrangement"])
+        write_unplayed(str(partial), relocated(arrangement, root))
         for record in records:
             _write_tables(partial, record)
         _write_checkpoints(partial / "checkpoints", records, about, on_progress)

@@ -130,12 +130,14 @@ def open_recorded(folder: Path, methods: tuple[str, ...]) -> RecordedRun:
     return RecordedRun(
         root=root.as_posix(),
         config=about.config,
-        setting=_moved(read_setting(str(folder)), root),
-        records=tuple(_moved(record, root) for record in records),
+        setting=relocated(read_setting(str(folder)), root),
+        records=tuple(relocated(record, root) for record in records),
     )
 
 
-def _moved(value: M, root: Path) -> M:
+def relocated(value: M, root: Path) -> M:
+    """Return `value` with its artifacts where they lie in the store at `root` now."""
+
     def walk(item: Any) -> Any:
         match item:
             case {"uri": str(uri), "sha256": _}:

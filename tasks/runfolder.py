@@ -174,11 +174,16 @@ def write_lists(folder: str, record: RoundRecord) -> None:
 
 
 def write_unplayed(folder: str, arrangement: Arrangement) -> None:
-    """Write the images below ``output/`` that no round plays: held out, and left over."""
-    for name, part in (
-        ("holdout", arrangement.holdout),
-        (f"sample{len(arrangement.batches)}", arrangement.leftover),
-    ):
+    """Write the images below ``output/`` that no round plays: held out, and left over.
+
+    What is left over is a last, smaller batch, unless more was left than one batch holds.
+    """
+    n_left, n_batch = (
+        len(read_value(ImageSet, part))
+        for part in (arrangement.leftover, arrangement.batches[0])
+    )
+    left = f"sample{len(arrangement.batches)}" if n_left < n_batch else "unplayed"
+    for name, part in (("holdout", arrangement.holdout), (left, arrangement.leftover)):
         if len(images := read_value(ImageSet, part)):
             _write_list(f"{folder}/output/{name}.txt", images)
 

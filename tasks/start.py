@@ -44,7 +44,8 @@ class GivenCheckpoint(BaseModel):
 def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
     """Return the checkpoint to start from and the older ones beside it, oldest first.
 
-    Older ones have the same prefix, or are of the initial training.
+    Older ones have the same prefix, or are of the initial training. Where `start` gives another
+    epoch than the name, nothing is known of the age of the others: they are left out.
 
     Raises:
         InputError: If there is no such file, or nothing says how many epochs are behind it.
@@ -62,7 +63,8 @@ def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
             "to the number of epochs behind it"
         )
     epoch = start.epoch or int(numbered["epoch"] if numbered else 0)
-    older = _older(beside, numbered["prefix"], epoch) if numbered else {}
+    named_so = numbered is not None and int(numbered["epoch"]) == epoch
+    older = _older(beside, numbered["prefix"], epoch) if numbered and named_so else {}
     return tuple(
         GivenCheckpoint(
             uri=fs.unstrip_protocol(f"{folder}/{file}"),

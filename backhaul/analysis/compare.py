@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
+from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import (
     COMMON,
     by_batch,
@@ -62,7 +62,13 @@ def compare(
     table = table.rename_axis("method").reset_index()
     of = f"gain of {metric} over the initial model" if over_initial else metric
     return Finding(
-        name=f"compare_{metric.lower()}",
+        name=name_of(
+            f"compare_{metric.lower()}",
+            None if test_set == COMMON else test_set,
+            "over_init" if over_initial else None,
+            "+".join(methods),
+            aggregate,
+        ),
         title=f"{of} on {test_set}, by method and batch",
         note=_note(by_method, start, metric),
         columns=tuple(table.columns),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Mark, Series, cells, values
+from backhaul.analysis.finding import Chart, Finding, Mark, Series, cells, name_of, values
 from backhaul.analysis.results import (
     COMMON,
     METRICS,
@@ -26,11 +26,12 @@ LOGGED = {
 """Columns of a training's log: known after every epoch."""
 LOGS_OF = {LOSS: ("train_loss", "valid_loss"), "mAP50": ("valid_mAP50",)}
 KEYS = ["method", "batch", "epoch"]
+DEFAULT = (LOSS, "mAP50")
 
 
 def curves(
     run: Run,
-    metrics: Sequence[str] = (LOSS, "mAP50"),
+    metrics: Sequence[str] = DEFAULT,
     methods: Sequence[str] = (),
     test_set: str = COMMON,
 ) -> Finding:
@@ -72,7 +73,12 @@ def curves(
     ]
     table = table.drop(columns="order")
     return Finding(
-        name="curves",
+        name=name_of(
+            "curves",
+            None if tuple(metrics) == DEFAULT else "+".join(metrics),
+            None if test_set == COMMON else test_set,
+            "+".join(methods),
+        ),
         title="Training, epoch by epoch",
         note="A dashed line marks where the training after a batch begins. Losses and the "
         "validation mAP50 are of the method's own validation images of that round; points on "

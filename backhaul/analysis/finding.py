@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 FOLDER = "analysis"
 """Where findings lie in a run's folder."""
+
+MOST_LETTERS = 120  # of the name of a file
 
 
 class _Value(BaseModel):
@@ -61,7 +64,7 @@ class Finding(_Value):
     """One analysis of a run.
 
     Args:
-        name: Stem of its files; lower case, digits, ``-`` and ``_``.
+        name: Stem of its files, see `name_of`.
         title: What it shows, in words.
         note: How to read it: what was measured on what.
         columns: Columns of the table.
@@ -99,6 +102,17 @@ def values(numbers: Iterable[Any]) -> tuple[float | None, ...]:
     """Return numbers as a series takes them; what is missing or not finite is None."""
     floats = (None if pd.isna(number) else float(number) for number in numbers)
     return tuple(v if v is not None and math.isfinite(v) else None for v in floats)
+
+
+def name_of(analysis: str, *choices: str | None) -> str:
+    """Return the name of a finding: the analysis, and what was chosen other than by default.
+
+    Example:
+        >>> name_of("compare_map50", None, "over_init", "iqr+true-random")
+        'compare_map50_over_init_iqr+true-random'
+    """
+    words = [analysis, *(choice for choice in choices if choice)]
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "_".join(words))[:MOST_LETTERS]
 
 
 def read_findings(run_folder: Path) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
+from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import COMMON, METRICS, choose_methods, measured
 from backhaul.rundata import INIT, Run
 
@@ -43,7 +43,7 @@ def one_method(run: Run, label: str, test_set: str = COMMON) -> Finding:
     table = rows.sort_values("batch", na_position="first", ignore_index=True)
     table = table[["batch", *SENT, *MEASURED]].astype(dict.fromkeys((*SENT, *COUNTS), "Int64"))
     return Finding(
-        name=f"method_{label}",
+        name=name_of(f"method_{label}", None if test_set == COMMON else test_set),
         title=f"{label} on {test_set}, batch after batch",
         note="The row without a batch is the initial model. Of n_detections, those from "
         "evaluation.pos_thres on; precision, recall and accuracy follow from them.",

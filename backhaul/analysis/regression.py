@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
+from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import COMMON, By, Over, gains
 from backhaul.analysis.sample import MEANINGS, Feature, features
 from backhaul.errors import InputError
@@ -135,7 +135,12 @@ def regression(
     gain_words = f"gain of {metric} {WORDS[over]} on {test_set}"
     clouds = [_cloud(run, part) for run, part in zip(runs, parts, strict=True)]
     return Finding(
-        name=f"regression_{feature}_{over}_{metric.lower()}",
+        name=name_of(
+            f"regression_{feature}_{over}_{metric.lower()}",
+            None if test_set == COMMON else test_set,
+            "by_batch" if by == "batch" else None,
+            f"{len(runs)}_runs" if len(runs) > 1 else None,
+        ),
         title=f"{gain_words}, by {MEANINGS[feature]}",
         note=f"{line.n} points, one a {'method' if by == 'method' else 'method and batch'}, of "
         f"{', '.join(run.record.name for run in runs)}. Points of one run share their test set "

@@ -50,7 +50,7 @@ def read_benchmark(path: Path) -> pd.DataFrame:
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as e:
-        raise InputError(f"{path}: could not be read as CSV: {e}") from None
+        raise InputError(f"{path}: could not be read as CSV: {_reason(e)}") from None
     missing = [name for name in COLUMNS if name not in raw]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}: expected a benchmark file")
@@ -89,3 +89,7 @@ def _refuse(path: Path, column: str, wrong: pd.Series[str], expected: str) -> No
     line = int(wrong.index[0]) + 2  # the header is line 1
     value = wrong.iloc[0]
     raise InputError(f"{path}:{line}: {column} is {value!r}, expected {expected}")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -110,8 +110,8 @@ def convert(
 @data.command()
 def digits(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder to write.")],
-    images: Annotated[int, typer.Option(help="Number of scenes.")] = 420,
-    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    images: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 420,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
 ) -> None:
     """Write the demo's scenes of handwritten digits as a YOLO folder.
 

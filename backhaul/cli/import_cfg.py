@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,9 @@ def import_cfg(
         if rows := [row for row in translation.rows if row.fate == fate]:
             console.print(_table(title, rows))
     console.print(f"written: {target}", markup=False, soft_wrap=True)
-    console.print(f"next: backhaul validate {target}", markup=False, soft_wrap=True)
+    console.print(
+        f"next: backhaul validate {shlex.quote(str(target))}", markup=False, soft_wrap=True
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +38,43 @@ def truth(text: str) -> bool:
     return words[text.lower()]
 
 
+def number(text: str) -> float:
+    """Return a finite number.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"expected a number, got {text!r}")
+    return value
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    value = whole(text)
+    if value < 1:
+        raise ValueError(f"expected a whole number above 0, got {text!r}")
+    return value
+
+
 def whole(text: str) -> int:
     """Return a whole number; ``416.0`` is one.
 
     Raises:
         ValueError: If it is none.
     """
-    number = float(text)
-    if not number.is_integer():
+    value = number(text)
+    if not value.is_integer():
         raise ValueError("expected a whole number")
-    return int(number)
+    return int(value)
 
 
 def share_of_new(text: str) -> float:
@@ -55,7 +83,7 @@ def share_of_new(text: str) -> float:
     Raises:
         ValueError: If it is no number, or leaves no room for new images.
     """
-    share = float(text)
+    share = number(text)
     if share <= 0:
         raise ValueError(
             f"expected a fraction above 0, got {text!r}: nothing that was sent would be used; "
@@ -114,13 +142,13 @@ RULES: dict[str, Rule] = {
     "conf_check_num": Rule(("inference.conf_check_num",), whole),
     "logs_per_epoch": Rule(("training.logs_per_epoch",), whole),
     "initial_set": Rule(("initial.data.root",), file),
-    "train_init": Rule(("initial.train",), float),
-    "valid_init": Rule(("initial.valid",), float),
+    "train_init": Rule(("initial.train",), number),
+    "valid_init": Rule(("initial.valid",), number),
     "sample_set": Rule(("data.root",), file),
     "sampling_batch": Rule(("batches.sampling_batch",), whole),
     "bandwidth": Rule(("bandwidth.images",), whole),
-    "train_sample": Rule(("batches.train",), float),
-    "valid_sample": Rule(("batches.valid",), float),
+    "train_sample": Rule(("batches.train",), number),
+    "valid_sample": Rule(("batches.valid",), number),
     "retrain_new": Rule(
         ("mixing.retrain_new",),
         share_of_new,
@@ -134,9 +162,9 @@ RULES: dict[str, Rule] = {
     "checkpoints": Rule((), file, _FOLDER),
     "strip_len": Rule(("stopping.strip_len",), whole),
     "successions": Rule(("stopping.successions",), whole),
-    "img_size": Rule(("training.img_size",), whole),
+    "img_size": Rule(("training.img_size",), positive),
     "batch_size": Rule(("training.batch_size",), whole),
-    "clip": Rule(("training.clip",), float),
+    "clip": Rule(("training.clip",), number),
     "gradient_accumulations": Rule(("training.gradient_accumulations",), whole),
     "evaluation_interval": Rule(("training.evaluation_interval",), whole),
     "checkpoint_interval": Rule(("training.checkpoint_interval",), whole),
@@ -148,9 +176,9 @@ RULES: dict[str, Rule] = {
     "n_cpu": Rule(
         ("training.n_cpu",), whole, "processes that load data for a GPU; see training.threads"
     ),
-    "iou_thres": Rule(("inference.iou_thres", "evaluation.iou_thres"), float),
-    "nms_thres": Rule(("inference.nms_thres",), float),
-    "conf_thres": Rule(("inference.conf_thres",), float),
-    "pos_thres": Rule(("evaluation.pos_thres",), float),
+    "iou_thres": Rule(("inference.iou_thres", "evaluation.iou_thres"), number),
+    "nms_thres": Rule(("inference.nms_thres",), number),
+    "conf_thres": Rule(("inference.conf_thres",), number),
+    "pos_thres": Rule(("evaluation.pos_thres",), number),
 }
 """Every documented parameter of the earlier tool but ``inherit``."""

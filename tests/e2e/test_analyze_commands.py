@@ -15,11 +15,17 @@ from backhaul.cli import app
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
 COMMANDS = {
-    "curves": ["curves", "RUN", "--metric", "loss", "--metric", "recall"],
+    "curves_loss+recall": ["curves", "RUN", "--metric", "loss", "--metric", "recall"],
     "method_true-random": ["method", "RUN", "true-random"],
-    "compare_map50": ["compare", "RUN", "--compare-init", "--aggregate", "median"],
+    "compare_map50_over_init_median": [
+        "compare",
+        "RUN",
+        "--compare-init",
+        "--aggregate",
+        "median",
+    ],
     "histogram": ["histogram", "RUN"],
-    "rolling": ["rolling", "RUN", "--window", "20"],
+    "rolling_window20": ["rolling", "RUN", "--window", "20"],
 }
 """By the name of the finding that they leave."""
 

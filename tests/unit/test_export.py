@@ -33,10 +33,20 @@ def lines(**changes: object) -> dict[str, str]:
 
 def test_every_key_of_the_earlier_tool_is_written() -> None:
     written = lines(initial={"data": {"root": "/data/first"}, "images": None})
-    assert set(written) == set(RULES)
+    assert {key for key in written if not key.startswith("#")} == set(RULES)
     some = ("model_config", "bandwidth", "aug_compose", "early_stop", "strip_len", "multiscale")
     assert [written[k] for k in some] == ["yolov3-tiny", "30", "1", "1", "4", "1"]
     assert (written["initial_set"], written["sample_set"]) == ("/data/first", "/data/cars")
+
+
+def test_what_no_key_can_say_is_a_comment() -> None:
+    config = CampaignConfig.model_validate(CONFIG).model_dump(mode="json")
+    changes = {"stopping": {"kind": "gl", "alpha": 5.0}, "bandwidth": {"bytes": 7_000}}
+    remarks = [
+        line for line in retrain_cfg(config | changes).splitlines() if line.startswith("#")
+    ]
+    assert "# bandwidth.bytes = 7000 has no key here" in remarks
+    assert "# stopping.kind = gl has no key here" in remarks
 
 
 def test_a_config_that_went_out_comes_back(

@@ -65,7 +65,7 @@ def histogram(
     from backhaul.analysis.histogram import histogram as count
 
     opened = open_source(source, method)
-    finding = count(opened.seen, only, opened.name("histogram"))
+    finding = count(opened.seen, only, opened.name("histogram", only, "+".join(method or ())))
     show(finding, opened.write(finding), output)
 
 
@@ -89,5 +89,9 @@ def rolling(
     from backhaul.analysis.rolling import rolling as slide
 
     opened = open_source(source, method)
-    finding = slide(opened.parts, window, opened.name("rolling"))
+    finding = slide(
+        opened.parts,
+        window,
+        opened.name("rolling", f"window{window}" if window else None, "+".join(method or ())),
+    )
     show(finding, opened.write(finding), output)

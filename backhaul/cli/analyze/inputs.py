@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 import pandas as pd
 import typer
 
-from backhaul.analysis.finding import Finding
+from backhaul.analysis.finding import Finding, name_of
 from backhaul.analysis.results import choose_methods
 from backhaul.analysis.seen import read_benchmark, seen_by_method
 from backhaul.cli.analyze.keep import keep
@@ -66,9 +66,10 @@ class Source:
         """All that was seen."""
         return pd.concat(self.parts.values(), ignore_index=True)
 
-    def name(self, analysis: str) -> str:
-        """Return the name of a finding on it."""
-        return analysis if self.place.is_dir() else f"{self.place.stem}_{analysis}"
+    def name(self, analysis: str, *choices: str | None) -> str:
+        """Return the name of a finding on it, see `name_of`."""
+        place = analysis if self.place.is_dir() else f"{self.place.stem}_{analysis}"
+        return name_of(place, *choices)
 
     def write(self, finding: Finding) -> tuple[Path, ...]:
         """Write a finding into the run's folder, or beside the file; return the files."""

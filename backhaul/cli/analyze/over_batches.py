@@ -39,10 +39,11 @@ def curves(
 
       backhaul analyze curves quickstart --metric loss --metric recall --method iqr
     """
+    from backhaul.analysis.curves import DEFAULT
     from backhaul.analysis.curves import curves as follow
 
     opened = open_run(run)
-    finding = follow(opened, metric or ("loss", "mAP50"), method or (), test_set)
+    finding = follow(opened, metric or DEFAULT, method or (), test_set)
     show(finding, keep(opened.folder, finding), output)
 
 

@@ -17,12 +17,18 @@ COMMANDS = {
     "curves": ["curves", "street-cameras"],
     "method_iqr": ["method", "street-cameras", "iqr"],
     "compare_map50": ["compare", "street-cameras"],
-    "compare_recall": ["compare", "street-cameras", "--metric", "recall", "--compare-init"],
+    "compare_recall_over_init": [
+        "compare",
+        "street-cameras",
+        "--metric",
+        "recall",
+        "--compare-init",
+    ],
     "regression_mean_conf_initial_map50": [
         *("regression", "street-cameras", "--feature", "mean_conf", "--gain", "initial")
     ],
-    "histogram": ["histogram", "street-cameras", "--method", "iqr"],
-    "rolling": ["rolling", "street-cameras", "--window", "5"],
+    "histogram_iqr": ["histogram", "street-cameras", "--method", "iqr"],
+    "rolling_window5": ["rolling", "street-cameras", "--window", "5"],
 }
 
 
@@ -139,7 +145,7 @@ def test_seeds_are_named_or_pooled(folder: Path) -> None:
     result = analyze("regression", "street-cameras", *options)
     finding = Finding.model_validate_json(result.stdout)
     assert finding.table["n"].tolist() == [6]
-    assert (folder / "analysis/regression_mean_conf_initial_map50.csv").exists()
+    assert (folder / "analysis/regression_mean_conf_initial_map50_by_batch.csv").exists()
 
 
 @pytest.mark.parametrize(

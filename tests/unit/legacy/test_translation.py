@@ -121,7 +121,7 @@ def test_multiscale_goes_three_strides_up_and_down(write: Write, side: int) -> N
         ("retrain_new = 0", "is the control arm no-new-data"),
         ("img_size = 400", "a.cfg:2: img_size: Input should be a multiple of 32"),
         ("train_init = 0.9", "(a.cfg:2: train_init = 0.9, config/retrain.cfg:14: valid_init ="),
-        ("max_epochs = many", "a.cfg:2: max_epochs: could not convert"),
+        ("max_epochs = many", "a.cfg:2: max_epochs: expected a number"),
         ("batch_size = 1.5", "a.cfg:2: batch_size: expected a whole number"),
         ("early_stop = 2", "a.cfg:2: early_stop: expected 0 or 1"),
         ("strip_len = 5\nevaluation_interval = 2", "(a.cfg:2: strip_len = 5, a.cfg:3: eval"),
