@@ -145,7 +145,7 @@ def test_seeds_are_named_or_pooled(folder: Path) -> None:
     result = analyze("regression", "street-cameras", *options)
     finding = Finding.model_validate_json(result.stdout)
     assert finding.table["n"].tolist() == [6]
-    assert (folder / "analysis/regression_mean_conf_initial_map50_by_batch.csv").exists()
+    assert (folder / "analysis/regression_mean_conf_initial_map50_2_runs.csv").exists()
 
 
 @pytest.mark.parametrize(
