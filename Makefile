@@ -18,7 +18,8 @@ demo: $(READY)  ## Run a real campaign on handwritten digits, with no service to
 	$(BIN)/backhaul run configs/quickstart.yaml
 
 test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
-	$(BIN)/python -m pytest -q -m "not gpu and not s3 and not browser and not slow" --durations=10 \
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not gpu and not s3 and not browser and not slow" \
+	  --durations=10 \
 	  --cov --cov-report=term --cov-fail-under=90
 
 test-all: $(READY)  ## Run all tests, also those with servers or a browser.

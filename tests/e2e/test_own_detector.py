@@ -51,6 +51,7 @@ def test_it_trains_looks_and_is_measured(place: Any) -> None:
     assert (run.folder / "checkpoints" / "true-random_ckpt_3.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_second_start_computes_nothing_and_another_source_everything_it_touches(
     place: Any,
 ) -> None:
