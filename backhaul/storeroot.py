@@ -16,14 +16,19 @@ def store_of(folder: Path, name: str) -> Path:
     Raises:
         InputError: If it lies in none.
     """
-    above = folder.resolve().parents
-    depth = 1 + name.count("/")
-    if len(above) <= depth or not (above[depth] / INTERNAL).is_dir():
+    root = root_above(folder, name)
+    if not (root / INTERNAL).is_dir():
         raise InputError(
             f"{folder}: expected in its store, with {INTERNAL} two levels up, which holds the "
             "checkpoints and images"
         )
-    return above[depth]
+    return root
+
+
+def root_above(folder: Path, name: str) -> Path:
+    """Return where the root of the store is, if the folder of the run `name` lies in one."""
+    above = folder.resolve().parents
+    return above[min(1 + name.count("/"), len(above) - 1)]
 
 
 def moved(uri: str, root: Path) -> str:

@@ -14,7 +14,7 @@ from backhaul.detector.statedict import write_state_dict
 from backhaul.errors import InputError
 from backhaul.export import FOLDERS, earlier_benchmark, retrain_cfg
 from backhaul.images import OnProgress
-from backhaul.storeroot import store_of
+from backhaul.storeroot import root_above
 from tasks.recorded import relocated
 from tasks.records import RoundRecord, read_records
 from tasks.runfolder import (
@@ -58,7 +58,7 @@ def export_run(run: Path, folder: Path, on_progress: OnProgress) -> None:
     """
     require_empty(folder)
     about = Exported.model_validate_json((run / "run.json").read_bytes())
-    root = store_of(run, about.name)
+    root = root_above(run, about.name)
     records = [relocated(record, root) for record in read_records(str(run))]
     if not records:
         raise InputError(f"{run}: no rounds there yet: expected a run whose training has begun")

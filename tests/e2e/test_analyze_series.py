@@ -60,7 +60,11 @@ def computed(timings: list[Timing]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "methods"), [("played", ["iqr", CONTROL]), ("played_bccd", ["iqr"])]
+    ("name", "methods"),
+    [
+        ("played", ["iqr", CONTROL]),
+        pytest.param("played_bccd", ["iqr"], marks=pytest.mark.slow),
+    ],
 )
 def test_the_evaluated_epochs_are_as_in_the_summary(
     name: str, methods: list[str], request: Any, prefect_server: None
