@@ -10,11 +10,10 @@ from prefect import get_run_logger
 from backhaul.artifacts import Artifact
 from backhaul.config import Inference
 from backhaul.detector.checkpoint import Checkpoint, LocalCheckpoint
-from backhaul.detector.own import predict_with
+from backhaul.detector.own import predict_with, read_code
 from backhaul.detector.predict import predict
 from backhaul.detector.protocol import PredictionSettings
 from backhaul.fusion import fuse
-from backhaul.plugins import UserCode
 from backhaul.types import Detections, ImageSet
 from tasks.images import localise
 from tasks.progress import Progress
@@ -73,6 +72,6 @@ def predict_stored(
         ]
         progress = Progress(description)
         if detector := checkpoints[0].detector:
-            code = UserCode.model_validate_json(detector)
+            code = read_code(detector)
             return predict_with(code, localise(images, folder), local, settings, progress)
         return predict(localise(images, folder), local, settings, progress)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from backhaul.detector.checkpoint import LocalCheckpoint, file_digest
 from backhaul.detector.protocol import Detector, PredictionSettings
@@ -22,6 +23,19 @@ def load_detector(code: UserCode) -> Detector:
     """Return an instance of the user's class, built with its params."""
     detector: Detector = code.load()(**code.params)
     return detector
+
+
+def read_code(text: str) -> UserCode:
+    """Return the code that a checkpoint names, see `Checkpoint.detector`.
+
+    Raises:
+        InputError: If its source is not at hand, or is another than it was.
+    """
+    try:
+        return UserCode.model_validate_json(text)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"the detector of a checkpoint cannot be used: {reason}") from None
 
 
 def predict_with(
