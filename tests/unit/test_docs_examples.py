@@ -241,6 +241,9 @@ WRITTEN = {
     "data.yaml": "names: [car, bus]",
     "classes.txt": "car\nbus\n",
     "a.txt": "0 0.5 0.5 0.25 0.125",
+    "label_2/a.txt": "car 0.00 0 1.55 4 4 8 8 1.57 1.73 4.15 1.00 1.75 13.22 1.62",
+    "annotations.csv": "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+    "images/a.jpg,16,16,car,4,4,8,8\nimages/b.jpg,16,16,,,,,\n",
     "a.xml": "<annotation><object><name>car</name><bndbox><xmin>4</xmin><ymin>4</ymin>"
     "<xmax>8</xmax><ymax>8</ymax></bndbox></object></annotation>",
     "instances_train.json": '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": '
@@ -254,13 +257,14 @@ WRITTEN = {
 @pytest.mark.parametrize("tree", LAYOUTS)
 def test_layouts_are_read_as_the_guide_shows_them(tree: str, tmp_path: Path) -> None:
     for line in tree.splitlines():
-        path = tmp_path / line.split()[1]
+        name = line.split()[1]
+        path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".jpg":
             pixels = np.full((16, 16, 3), ord(path.stem), dtype=np.uint8)
             path.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
         else:
-            path.write_text(WRITTEN[path.name])
+            path.write_text(WRITTEN[name if name in WRITTEN else path.name])
     report = read(FolderData(root=tmp_path))
     assert report.problems == ()
     table = report.images.table
@@ -270,7 +274,7 @@ def test_layouts_are_read_as_the_guide_shows_them(tree: str, tmp_path: Path) -> 
 
 
 def test_every_layout_is_tried() -> None:
-    assert len(LAYOUTS) == 4
+    assert len(LAYOUTS) == 6
 
 
 OF_ALL = {"kind", "label", "digest", "stratify", "include_undetected"}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from backhaul.config import FolderData
 from backhaul.errors import InputError
@@ -92,6 +94,38 @@ def test_a_bad_row_is_an_error_with_its_line(root: Path, row: str, reason: str) 
     assert problem.severity == "error"
     assert reason in problem.reason
     assert len(report.images.table["labels"][0]) == 1
+
+
+CELLS = st.sampled_from(
+    ["", "a.png", "b.png", "no.png", "car", "van", "nan", "1e999", "-1", "0", "7.5", "48", "64"]
+)
+ROWS = st.lists(st.lists(CELLS, max_size=9).map(",".join) | st.text(), max_size=6)
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(ROWS)
+def test_every_table_is_read_or_refused_with_its_line(root: Path, rows: list[str]) -> None:
+    (root / "classes.txt").write_text("car\n")
+    path = write(root, HEADER + "\n".join(rows))
+    refused = ""
+    try:
+        report = read(FolderData(root=root))
+    except InputError as error:
+        refused = str(error)
+    if refused:
+        assert refused.startswith(f"{path}:")
+        return
+    for problem in report.problems:
+        assert problem.path == path.as_posix()
+        assert problem.line is not None
+        assert problem.line > 1
+    for labels in report.images.labelled().table["labels"]:
+        low, high = labels[:, 1:3] - labels[:, 3:] / 2, labels[:, 1:3] + labels[:, 3:] / 2
+        assert (labels[:, 3:] > 0).all()
+        assert (low > -1e-8).all()
+        assert (high < 1 + 1e-8).all()
 
 
 def test_lines_are_those_of_the_file(root: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from backhaul.config import FolderData
 from backhaul.errors import InputError
@@ -94,6 +96,32 @@ def test_a_bad_line_is_an_error_with_its_line(root: Path, text: str, reason: str
     assert problem.line == 3
     assert reason in problem.reason
     assert len(report.images.table["labels"][0]) == 1
+
+
+NUMBERS = st.sampled_from(["nan", "1e999", "-1", "0", "7.5", "48", "64", "65", "x", "٣"])
+LINES = st.lists(
+    st.builds(line, st.sampled_from(["Car", "Van", "DontCare"]), *[NUMBERS] * 4)
+    | st.text().map(lambda text: " ".join(text.replace("\ufeff", "").split()) + "\n"),
+    max_size=5,
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(LINES)
+def test_every_line_is_a_good_box_or_a_problem(root: Path, lines: list[str]) -> None:
+    path = root / "training" / "label_2" / "000000.txt"
+    path.write_text("".join(lines), encoding="utf-8")
+    (root / "classes.txt").write_text("Car\n")
+    report = read(FolderData(root=root, format="kitti"))
+    labels = report.images.table["labels"][0]
+    n_objects = sum(1 for text in lines if text.strip() and "DontCare" not in text.split()[0])
+    assert len(labels) + sum(1 for p in report.problems if p.line) == n_objects
+    low, high = labels[:, 1:3] - labels[:, 3:] / 2, labels[:, 1:3] + labels[:, 3:] / 2
+    assert (labels[:, 3:] > 0).all()
+    assert (low > -1e-8).all()
+    assert (high < 1 + 1e-8).all()
 
 
 def test_a_box_over_the_edge_by_rounding_is_clipped(root: Path) -> None:
