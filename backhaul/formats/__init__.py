@@ -95,7 +95,7 @@ def detect(root: Path) -> str:
     if found:
         raise InputError(
             f"{root}: labelled in several formats ({', '.join(found)}); "
-            "set data.format (--format) to the one to read"
+            "set data.format (--format; --from of data convert) to the one to read"
         )
     raise InputError(
         f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "

@@ -63,8 +63,8 @@ def link_file(source: str, target: Path) -> None:
         os.link(os.path.realpath(source), target)
     except OSError as error:
         raise InputError(
-            f"{source}: no hard link of it can be made in {target.parent} "
-            f"({error.strerror}); copy the images (--copy)"
+            f"{source}: no hard link can be made of it there ({error.strerror}); copy the "
+            "images (--copy)"
         ) from None
 
 
