@@ -107,7 +107,7 @@ def test_a_second_run_computes_nothing(cropped: Cropped) -> None:
 
 def test_nothing_to_cut_out_is_one_clear_line(played: Any, cropped: Cropped) -> None:
     sure = played.place.config(
-        "nothing", cropping={"batches": "all", "conf_thres": 0.99}, **METHODS
+        "nothing-to-cut", cropping={"batches": "all", "conf_thres": 0.99}, **METHODS
     )
     reason = played.place.backhaul("run", sure).one_error()
     assert reason.startswith("cropping: nothing can be cut out of batch 0: ")
