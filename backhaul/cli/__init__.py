@@ -11,6 +11,7 @@ from rich.console import Console
 from backhaul import __version__
 from backhaul.cli.analyze import analyze
 from backhaul.cli.data import data
+from backhaul.cli.doctor import doctor
 from backhaul.cli.export import export
 from backhaul.cli.import_cfg import import_cfg
 from backhaul.cli.methods import methods
@@ -51,6 +52,7 @@ def _options(
 app.command()(run)
 app.command()(validate)
 app.command()(methods)
+app.command()(doctor)
 app.command()(report)
 app.command("import-cfg")(import_cfg)
 app.command()(export)
