@@ -13,3 +13,7 @@ class AwaitingLabelsError(RuntimeError):
 
 class MissingObjectError(FileNotFoundError):
     """A stored object that an artifact refers to is gone."""
+
+
+class StoreError(InputError):
+    """The store cannot be used: wrong keys, no bucket, no space, or it stays away."""

@@ -15,11 +15,13 @@ from backhaul.digits import write_scenes
 from backhaul.errors import InputError
 from backhaul.formats import read, sources
 from backhaul.split import leave_out_seen
+from backhaul.storeroot import INTERNAL
 from backhaul.types import ImageSet, concat
 from tasks.caching import content_digest
+from tasks.places import absolute
 from tasks.progress import Progress
 from tasks.stages import Step, stage
-from tasks.store import INTERNAL, absolute, read_value, write_value
+from tasks.store import read_value, write_value
 
 
 class Dataset(BaseModel):

@@ -15,6 +15,7 @@ from backhaul.errors import InputError
 from backhaul.export import FOLDERS, earlier_benchmark, retrain_cfg
 from backhaul.images import OnProgress
 from backhaul.storeroot import root_above
+from tasks.localcopies import local_object
 from tasks.recorded import relocated
 from tasks.records import RoundRecord, read_records
 from tasks.runfolder import (
@@ -25,7 +26,7 @@ from tasks.runfolder import (
     write_unplayed,
 )
 from tasks.split import Arrangement
-from tasks.store import local_path, read_value
+from tasks.store import read_value
 
 
 class Exported(BaseModel):
@@ -102,7 +103,7 @@ def _write_checkpoints(
     with tempfile.TemporaryDirectory(prefix="backhaul-") as fetched:
         for done, (method, checkpoint) in enumerate(made):
             on_progress(done, len(made))
-            source = local_path(checkpoint.artifact.uri, Path(fetched))
+            source = local_object(checkpoint.artifact, Path(fetched))
             target = folder / f"{method}_ckpt_{checkpoint.epoch}{source.suffix}"
             shutil.copyfile(source, target)
             if not about.own_detector:

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from backhaul.types import ImageSet
-from tasks.store import local_path, write_bytes
+from tasks.localcopies import local_image
+from tasks.store import write_bytes
 
 TRANSFERS = 8
 """Files on their way at once; more would not fill a link of 1 Gbit/s any better."""
@@ -17,10 +18,14 @@ def localise(images: ImageSet, folder: Path) -> ImageSet:
 
     Raises:
         MissingObjectError: If an image is gone.
+        CorruptArtifactError: If a remote one has another content by now.
     """
+
+    def fetch(uri: str, image_id: str) -> str:
+        return local_image(uri, image_id, folder).as_posix()
+
     with ThreadPoolExecutor(TRANSFERS) as threads:
-        paths = list(threads.map(lambda uri: local_path(uri, folder), images.table["uri"]))
-    uris = [path.as_posix() for path in paths]
+        uris = list(threads.map(fetch, images.table["uri"], images.table["image_id"]))
     return ImageSet(images.table.assign(uri=uris), images.class_names)
 
 

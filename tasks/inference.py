@@ -16,9 +16,10 @@ from backhaul.detector.protocol import PredictionSettings
 from backhaul.fusion import fuse
 from backhaul.types import Detections, ImageSet
 from tasks.images import localise
+from tasks.localcopies import local_object
 from tasks.progress import Progress
 from tasks.stages import Step, stage
-from tasks.store import local_path, read_value, write_value
+from tasks.store import read_value, write_value
 
 
 @stage("inference", random=False)
@@ -67,7 +68,7 @@ def predict_stored(
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         folder = Path(name)
         local = [
-            LocalCheckpoint(c.epoch, local_path(c.artifact.uri, folder), c.artifact.sha256)
+            LocalCheckpoint(c.epoch, local_object(c.artifact, folder), c.artifact.sha256)
             for c in checkpoints
         ]
         progress = Progress(description)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
-import fsspec
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
+from tasks.places import absolute
 from tasks.sampling import Sent
 from tasks.setting import Setting
 from tasks.stages import Timing
-from tasks.store import absolute, replace
+from tasks.store import exists_at, names_in, read_uri, remove, replace
 from tasks.training import TrainingResult
 
 INITIAL = "init"
@@ -100,18 +98,15 @@ def forget_records(folder: str, method: str) -> None:
     """Drop what an earlier start kept of `method`, so that no two starts are ever mixed."""
     for record in read_records(folder):
         if record.method == method:
-            fs, path = fsspec.core.url_to_fs(f"{folder}/rounds/{record.prefix}.json")
-            fs.rm_file(path)
+            remove(f"{folder}/rounds/{record.prefix}.json")
 
 
 def read_records(folder: str) -> list[RoundRecord]:
     """Return all records of a run: the initial training, then by method and batch."""
-    fs, path = fsspec.core.url_to_fs(f"{folder}/rounds")
-    names = fs.ls(path, detail=False) if fs.exists(path) else []
     found = [
-        RoundRecord.model_validate_json(fs.cat_file(name))
-        for name in sorted(names)
-        if PurePosixPath(name).suffix == ".json"
+        RoundRecord.model_validate_json(read_uri(f"{folder}/rounds/{name}"))
+        for name in names_in(f"{folder}/rounds")
+        if name.endswith(".json")
     ]
     return sorted(
         found, key=lambda r: (r.batch is not None, r.method, -1 if r.batch is None else r.batch)
@@ -129,7 +124,6 @@ def read_setting(folder: str) -> Setting:
     Raises:
         InputError: If the run was not prepared yet.
     """
-    fs, path = fsspec.core.url_to_fs(f"{folder}/setting.json")
-    if not fs.exists(path):
+    if not exists_at(f"{folder}/setting.json"):
         raise InputError(f"{folder}: no setting.json: expected a run that has begun")
-    return Setting.model_validate_json(fs.cat_file(path))
+    return Setting.model_validate_json(read_uri(f"{folder}/setting.json"))

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import fsspec
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
@@ -24,7 +23,7 @@ from tasks.records import RoundRecord, read_records, run_folder
 from tasks.sampling import Sent
 from tasks.split import Arrangement
 from tasks.stages import Timing
-from tasks.store import local_path, read_value, replace
+from tasks.store import exists_at, read_uri, read_value, replace
 from tasks.summary import classes_table, summary_table, trainings
 
 METHOD_STATES = Literal["running", "completed", "failed", "waiting"]
@@ -92,10 +91,9 @@ def claim(config: CampaignConfig) -> str:
         InputError: If a run of that name was made with another config.
     """
     folder = run_folder(config.store, config.name)
-    fs, path = fsspec.core.url_to_fs(f"{folder}/config.json", auto_mkdir=True)
     mine = _identity(config)
-    if fs.exists(path) and fs.exists(f"{path.removesuffix('config.json')}run.json"):
-        theirs = json.loads(fs.cat_file(path))
+    if exists_at(f"{folder}/config.json") and exists_at(f"{folder}/run.json"):
+        theirs = json.loads(read_uri(f"{folder}/config.json"))
         if theirs != mine:
             raise InputError(
                 f"{folder}: holds a run with another config ({_differences(mine, theirs)}); "
@@ -258,8 +256,7 @@ def write_csv(uri: str, table: pd.DataFrame) -> None:
 
 def _place(artifact: Artifact, uri: str) -> None:
     """Put a stored object at `uri`; on one disk it takes no space, being the same file."""
-    source = local_path(artifact.uri, Path())
-    target = Path(uri)
+    source, target = Path(artifact.uri), Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.samefile(source):
         return

@@ -1,23 +1,24 @@
-"""A stage: a cached task that is run again when what it made is gone, and that is timed."""
+"""A stage: a cached task that one process at a time runs, and that is timed."""
 
 from __future__ import annotations
 
 import inspect
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 import numpy as np
 from prefect import get_run_logger, task
 from prefect.context import TaskRunContext
+from prefect.runtime import task_run
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.randomness import generator
 from tasks.caching import StageKey
+from tasks.lease import Lease, lease
+from tasks.results import StoredResults
 from tasks.store import artifacts_in, exists
 
 P = ParamSpec("P")
@@ -82,30 +83,32 @@ def timed() -> Iterator[list[Timing]]:
         _timings.reset(token)
 
 
-_locks: defaultdict[str, Lock] = defaultdict(Lock)
-_locks_guard = Lock()
-
-
-def _one_at_a_time(key: str) -> Lock:
-    with _locks_guard:
-        return _locks[key]
+_held: ContextVar[Lease | None] = ContextVar("held", default=None)
 
 
 class Stage(Generic[P, R]):
     """A cached Prefect task. Calling it runs the task, or takes its result from the cache.
 
-    Methods side by side may come to the same key, for example when each sends the whole batch.
-    The first then computes, and the others wait and take its result.
+    Methods side by side, also on other machines, may come to the same key, for example when
+    each sends the whole batch. The first then computes, and the others wait for its result.
     """
 
-    def __init__(self, function: Callable[P, R], name: str, version: int, random: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[P, R],
+        name: str,
+        version: int,
+        random: bool,
+        about: Callable[[Mapping[str, Any]], str],
+    ) -> None:
         self.name = name
+        self.about = about
         self.signature = inspect.signature(function)
         self.policy = StageKey(stage=name, version=version, exclude=() if random else ("step",))
         self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
             function,
             name=name,
-            task_run_name=f"{name}-{{step}}",
+            task_run_name=self._run_name,
             cache_policy=self.policy,
             persist_result=True,
             result_serializer="json",
@@ -114,12 +117,35 @@ class Stage(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stage's result; its objects exist, or the task is run again."""
         inputs = self.signature.bind(*args, **kwargs).arguments
-        with _one_at_a_time(self.policy.key_of(inputs)):
-            result = self._run(self.task, *args, **kwargs)
-            if not all(exists(artifact) for artifact in artifacts_in(result)):
-                get_run_logger().warning("%s: a cached object is gone, once more", self.name)
-                result = self._run(self.task.with_options(refresh_cache=True), *args, **kwargs)
+        root, key = inputs["step"].root, self.policy.key_of(inputs)
+        with lease(root, key, self._tell) as held:
+            token = _held.set(held)
+            try:
+                return self._run_or_read(root, *args, **kwargs)
+            finally:
+                _held.reset(token)
+
+    def _run_or_read(self, root: str, *args: P.args, **kwargs: P.kwargs) -> R:
+        runner = self._storing_in(root)
+        result = self._run(runner, *args, **kwargs)
+        if not all(exists(artifact) for artifact in artifacts_in(result)):
+            get_run_logger().warning("%s: a cached object is gone, once more", self.name)
+            runner.refresh_cache = True
+            result = self._run(runner, *args, **kwargs)
         return result
+
+    def _storing_in(self, root: str) -> Any:
+        """Return the task with its results in the store at `root`."""
+        runner = self.task.with_options()
+        runner.result_storage = StoredResults(root=root)
+        return runner
+
+    def _run_name(self) -> str:
+        parameters = task_run.parameters
+        return f"{self.name}-{parameters['step']}{self.about(parameters)}"
+
+    def _tell(self, holder: str) -> None:
+        get_run_logger().info("%s: waits for %s, which is at it", self.name, holder)
 
     def _run(self, runner: Any, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.monotonic()
@@ -133,8 +159,16 @@ class Stage(Generic[P, R]):
         return result
 
 
+def _nothing(parameters: Mapping[str, Any]) -> str:
+    return ""
+
+
 def stage(
-    name: str, *, random: bool, version: int = 1
+    name: str,
+    *,
+    random: bool,
+    version: int = 1,
+    about: Callable[[Mapping[str, Any]], str] = _nothing,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
     """Make a function with a keyword argument ``step`` a stage of the campaign.
 
@@ -142,8 +176,19 @@ def stage(
         name: Name of the stage, the same in all layers.
         random: Whether it draws at random, so that seed and batch belong to its key.
         version: Raise it whenever the same inputs would give another result.
+        about: From the parameters of a run to what ends its name in the UI.
     """
-    return lambda function: Stage(function, name, version, random)
+    return lambda function: Stage(function, name, version, random, about)
+
+
+def require_lease() -> None:
+    """Do nothing if the stage that is running is still the only one of its key.
+
+    Raises:
+        LeaseLostError: If another process took it over.
+    """
+    if (held := _held.get()) is not None:
+        held.require()
 
 
 def stage_key() -> str:

@@ -7,8 +7,6 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import fsspec
-from botocore.exceptions import ClientError, NoCredentialsError
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
@@ -16,11 +14,13 @@ from backhaul.artifacts import Artifact
 from backhaul.config import Start, Training
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.detector.start import checked_digest
-from backhaul.errors import InputError
+from backhaul.errors import InputError, StoreError
 from backhaul.types import ImageSet
+from tasks.localcopies import local_file
+from tasks.places import filesystem, patiently
 from tasks.records import INITIAL
 from tasks.stages import Step, stage
-from tasks.store import local_path, read_value, write_checkpoint
+from tasks.store import read_value, write_checkpoint
 
 NUMBERED = re.compile(r"(?P<prefix>.+)_ckpt_(?P<epoch>\d+)\.pt")
 
@@ -51,7 +51,7 @@ def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
         InputError: If there is no such file, or nothing says how many epochs are behind it.
     """
     place = f"start.checkpoint: {start.checkpoint}"
-    fs, path = fsspec.core.url_to_fs(start.checkpoint)
+    fs, path = filesystem(start.checkpoint)
     folder, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
     beside = _list(fs, folder, place)
     if name not in beside:
@@ -78,10 +78,11 @@ def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
 def _list(fs: Any, folder: str, place: str) -> set[str]:
     """Return the names of the files in a folder, or under a prefix of an object store."""
     try:
-        return {PurePosixPath(item).name for item in fs.ls(folder, detail=False)}
+        names = patiently(fs.ls)(folder, detail=False)
+        return {PurePosixPath(name).name for name in names}
     except FileNotFoundError:
         raise InputError(f"{place}: no such folder or bucket") from None
-    except (OSError, ClientError, NoCredentialsError) as error:
+    except (OSError, StoreError) as error:
         raise InputError(f"{place}: cannot be listed: {error}") from None
 
 
@@ -107,7 +108,7 @@ def take_checkpoints(
     detector = "" if training.detector is None else training.detector.model_dump_json()
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         for checkpoint in given:
-            path = local_path(checkpoint.uri, Path(name))
+            path = local_file(checkpoint.uri, Path(name))
             digest = checked_digest(path, classes, training)
             artifact = write_checkpoint(step.root, path, digest)
             taken.append(

@@ -1,27 +1,29 @@
-"""Read and write artifacts on any fsspec filesystem: a folder by default, or s3://."""
+"""Read and write artifacts in a folder, or on s3:// and other fsspec filesystems."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import shutil
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import fsspec
 import pandas as pd
 from pydantic import BaseModel
 
 from backhaul.artifacts import Artifact
-from backhaul.errors import MissingObjectError
+from backhaul.errors import MissingObjectError, StoreError
 from backhaul.parquet import from_parquet, to_parquet
+from backhaul.storeroot import INTERNAL
 from backhaul.types import Detections, FusedDetections, ImageSet, Selection, Splits
+from tasks.places import absolute, filesystem, is_local, patiently
 
 T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
 
-INTERNAL = ".backhaul"
-"""What lies below it in a store's root is ours; what a person looks for lies under runs/."""
+PART_BYTES = 16 * 2**20
+"""Files of twice this size and more go up in parts, two at a time."""
 
 
 class CorruptArtifactError(ValueError):
@@ -33,30 +35,81 @@ def object_uri(root: str, sha256: str, suffix: str) -> str:
     return f"{absolute(root)}/{INTERNAL}/objects/{sha256[:2]}/{sha256}{suffix}"
 
 
-def absolute(root: str) -> str:
-    """Return `root` as it stays valid when the working directory changes."""
-    return root.rstrip("/") if "://" in root else Path(root).resolve().as_posix()
-
-
 def write_bytes(root: str, data: bytes, suffix: str) -> Artifact:
     """Store `data` under its digest, whole or not at all; writing it twice is harmless."""
     sha256 = hashlib.sha256(data).hexdigest()
-    uri = object_uri(root, sha256, suffix)
-    fs, path = fsspec.core.url_to_fs(uri, auto_mkdir=True)
-    if not fs.exists(path):
-        replace(uri, data)
-    return Artifact(uri=uri, sha256=sha256)
+    artifact = Artifact(uri=object_uri(root, sha256, suffix), sha256=sha256)
+    if not exists(artifact):
+        replace(artifact.uri, data)
+    return artifact
 
 
+@patiently
 def replace(uri: str, data: bytes) -> None:
-    """Put `data` at `uri` in one step: a reader finds the old content or the new one."""
-    fs, path = fsspec.core.url_to_fs(uri, auto_mkdir=True)
-    if "file" not in fs.protocol:
+    """Put `data` at `uri` in one step: a reader finds the old content or the new one.
+
+    Raises:
+        StoreError: If the store refuses it, is full, or stays away.
+    """
+    fs, path = filesystem(uri)
+    if not is_local(uri):
         fs.pipe_file(path, data)  # object stores put whole objects
         return
-    partial = f"{path}.{uuid.uuid4().hex}.partial"
-    fs.pipe_file(partial, data)
-    fs.mv(partial, path)
+    target = Path(path)
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _without_space(error, target.parent) from None
+
+
+def _without_space(error: OSError, folder: Path) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"{folder}: no space is left there; free some, and start again")
+    return error
+
+
+@patiently
+def put_file(source: Path, uri: str) -> None:
+    """Put a file of this machine at `uri` in one step; a large one goes up in parts."""
+    fs, path = filesystem(uri)
+    if uri.startswith("s3://"):
+        fs.put_file(str(source), path, chunksize=PART_BYTES, max_concurrency=2)
+    else:
+        replace(uri, source.read_bytes())
+
+
+@patiently
+def get_file(uri: str, target: Path) -> None:
+    """Copy what lies at `uri` to a file of this machine.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        OSError: If the disk is full.
+    """
+    fs, path = filesystem(uri)
+    try:
+        fs.get_file(path, str(target))
+    except FileNotFoundError:
+        raise MissingObjectError(f"{uri}: is gone from the store") from None
+
+
+@patiently
+def read_uri(uri: str) -> bytes:
+    """Return what lies at `uri`.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+    """
+    fs, path = filesystem(uri)
+    try:
+        data: bytes = fs.cat_file(path)
+    except FileNotFoundError:
+        raise MissingObjectError(f"{uri}: is gone from the store") from None
+    return data
 
 
 def read_bytes(artifact: Artifact) -> bytes:
@@ -66,11 +119,7 @@ def read_bytes(artifact: Artifact) -> bytes:
         MissingObjectError: If nothing lies there.
         CorruptArtifactError: If the digest does not match.
     """
-    try:
-        with fsspec.open(artifact.uri, "rb") as file:
-            data: bytes = file.read()
-    except FileNotFoundError:
-        raise MissingObjectError(f"{artifact.uri}: is gone from the store") from None
+    data = read_uri(artifact.uri)
     if hashlib.sha256(data).hexdigest() != artifact.sha256:
         raise CorruptArtifactError(f"{artifact.uri}: content does not match its digest")
     return data
@@ -93,36 +142,48 @@ def read_value(kind: type[T], artifact: Artifact) -> T:
 
 def write_checkpoint(root: str, path: Path, sha256: str) -> Artifact:
     """Store a checkpoint file under the digest of its content (see `Artifact`)."""
-    uri = object_uri(root, sha256, ".pt")
-    fs, target = fsspec.core.url_to_fs(uri, auto_mkdir=True)
-    if not fs.exists(target):
-        replace(uri, path.read_bytes())
-    return Artifact(uri=uri, sha256=sha256)
-
-
-def local_path(uri: str, folder: Path) -> Path:
-    """Return a local file with the content of `uri`; a remote one is fetched into `folder`.
-
-    Raises:
-        MissingObjectError: If nothing lies there.
-    """
-    fs, path = fsspec.core.url_to_fs(uri)
-    if not fs.exists(path):
-        raise MissingObjectError(f"{uri}: is gone from the store")
-    if "file" in fs.protocol:
-        return Path(path)
-    target = folder / Path(path).name
-    if not target.exists():
-        partial = target.with_suffix(".partial")
-        fs.get_file(path, str(partial))
-        shutil.move(partial, target)
-    return target
+    artifact = Artifact(uri=object_uri(root, sha256, ".pt"), sha256=sha256)
+    if not exists(artifact):
+        put_file(path, artifact.uri)
+    return artifact
 
 
 def exists(artifact: Artifact) -> bool:
     """Return whether something lies where the artifact points to."""
-    fs, path = fsspec.core.url_to_fs(artifact.uri)
+    return exists_at(artifact.uri)
+
+
+@patiently
+def exists_at(uri: str) -> bool:
+    """Return whether something lies at `uri`."""
+    if is_local(uri):
+        return os.path.exists(uri)  # noqa: PTH110 - called for every artifact of every stage
+    fs, path = filesystem(uri)
     return bool(fs.exists(path))
+
+
+@patiently
+def names_in(uri: str) -> list[str]:
+    """Return the names of the files in a folder, sorted; empty if there is none."""
+    fs, path = filesystem(uri)
+    try:
+        return sorted(
+            entry["name"].rpartition("/")[2]
+            for entry in fs.ls(path, detail=True)
+            if entry["type"] == "file" and not entry["name"].endswith((".partial", "/"))
+        )
+    except FileNotFoundError:
+        return []
+
+
+@patiently
+def remove(uri: str) -> None:
+    """Remove a file, or all that lies below a folder; nothing there is no error."""
+    fs, path = filesystem(uri)
+    try:
+        fs.rm(path, recursive=True)
+    except FileNotFoundError:
+        return
 
 
 def artifacts_in(value: Any) -> Iterator[Artifact]:

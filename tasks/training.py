@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-import fsspec
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
@@ -21,15 +20,19 @@ from backhaul.detector.train import train
 from backhaul.detector.workfolder import write_splits, write_work_folder
 from backhaul.errors import InputError
 from backhaul.stopping import best_epoch
+from backhaul.storeroot import INTERNAL
 from backhaul.types import Splits
 from tasks.images import localise
+from tasks.localcopies import local_file, local_object
+from tasks.places import absolute
 from tasks.progress import Progress
 from tasks.stages import Step, stage, stage_key
 from tasks.store import (
-    INTERNAL,
-    absolute,
-    local_path,
+    exists_at,
+    put_file,
+    read_uri,
     read_value,
+    remove,
     replace,
     write_checkpoint,
     write_value,
@@ -128,17 +131,17 @@ def train_detector(
             stopping=stopping,
             epochs=epochs,
             seed=int(step.rng("training").integers(2**31 - 1)),
-            start=None if start is None else local_path(start.artifact.uri, folder),
+            start=None if start is None else local_object(start.artifact, folder),
             start_epoch=0 if start is None else start.epoch,
             history=known.history,
-            resume=None if known.state is None else local_path(known.state, folder),
+            resume=None if known.state is None else local_file(known.state, folder),
             label=str(step),
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))
         finished = _follow(job, known, place, step)
     result = _result(finished, images, step.root)
-    _forget(place)
+    remove(place)
     return result
 
 
@@ -183,27 +186,19 @@ def _store_epoch(
         detector = "" if training.detector is None else training.detector.model_dump_json()
         checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact, detector=detector)
     state = f"{place}/state-{event.record.epoch}.pt"
-    replace(state, event.state.read_bytes())
+    put_file(event.state, state)
     new = known.after(event, checkpoint, state)
     replace(f"{place}/state.json", new.model_dump_json().encode())
     if known.state is not None:
-        fs, path = fsspec.core.url_to_fs(known.state)
-        fs.rm_file(path)
+        remove(known.state)
     return new
 
 
 def _find_state(place: str) -> ResumeState:
-    fs, path = fsspec.core.url_to_fs(f"{place}/state.json")
-    if not fs.exists(path):
+    if not exists_at(f"{place}/state.json"):
         return ResumeState()
-    known = ResumeState.model_validate(json.loads(fs.cat_file(path)))
+    known = ResumeState.model_validate(json.loads(read_uri(f"{place}/state.json")))
     return known.model_copy(update={"resumed": True})
-
-
-def _forget(place: str) -> None:
-    fs, path = fsspec.core.url_to_fs(place)
-    if fs.exists(path):
-        fs.rm(path, recursive=True)
 
 
 def _localised(images: Splits, folder: Path) -> Splits:

@@ -1,0 +1,179 @@
+"""Where things lie: folders, s3:// addresses, and blocks that hold the keys of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import aiohttp
+import fsspec
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+from fsspec.exceptions import FSTimeoutError
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger, get_run_logger
+from tenacity import (
+    RetryCallState,
+    retry,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from backhaul.errors import InputError, StoreError
+from blocks import ObjectStore
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PATIENCE_S = 300.0
+"""How long a store may be away before what needs it fails."""
+
+BLOCK = "block://"
+_TRANSIENT = (
+    aiohttp.ClientError,
+    ConnectionError,
+    FSTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoConnectionError,
+    TimeoutError,
+)
+_DEFAULTS: dict[str, Any] = {
+    "use_listings_cache": False,  # others write at the same time
+    "config_kwargs": {
+        "connect_timeout": 10,
+        "read_timeout": 60,
+        "retries": {"mode": "standard", "max_attempts": 2},  # the long wait is `patiently`
+    },
+}
+_opened: dict[str, dict[str, Any]] = {}
+
+
+def resolve(address: str) -> str:
+    """Return where `address` is, as it stays valid: an absolute path, or a URL.
+
+    ``block://NAME/path`` becomes the address in the `ObjectStore` of that name, whose keys this
+    process then uses for its bucket.
+
+    Raises:
+        InputError: If there is no such block.
+    """
+    if not address.startswith(BLOCK):
+        return absolute(address)
+    name, _, path = address.removeprefix(BLOCK).partition("/")
+    try:
+        block = ObjectStore.load(name, _sync=True)  # type: ignore[call-arg] # see async_dispatch
+    except ValueError:
+        raise InputError(
+            f"{address}: the Prefect server has no block object-store/{name}: make it in the "
+            "UI under Blocks, after `prefect block register -m blocks`"
+        ) from None
+    assert isinstance(block, ObjectStore)  # noqa: S101 - nothing else has that type
+    _opened[block.bucket] = block.options
+    return f"{block.address}/{path}".rstrip("/")
+
+
+def absolute(root: str) -> str:
+    """Return `root` as it stays valid when the working directory changes."""
+    return root.rstrip("/") if "://" in root else Path(root).resolve().as_posix()
+
+
+def is_local(uri: str) -> bool:
+    """Return whether `uri` is a path on this machine."""
+    return "://" not in uri
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """Return the fsspec filesystem of `uri`, and the path there."""
+    if is_local(uri):
+        return fsspec.filesystem("file", auto_mkdir=True), uri
+    if not uri.startswith("s3://"):
+        fs, path = fsspec.core.url_to_fs(uri)
+        return fs, str(path)
+    path = uri.removeprefix("s3://")
+    mine = _opened.get(path.partition("/")[0], {})
+    return fsspec.filesystem("s3", **_DEFAULTS, **mine), path
+
+
+def patiently(function: Callable[P, R]) -> Callable[P, R]:
+    """Repeat `function` while a store does not answer, or is too busy to.
+
+    It waits longer each time, at random, and gives up after `PATIENCE_S`. What it raises then,
+    or at once for a store that refuses, is a `StoreError` in words of ours.
+    """
+    persistent = retry(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_delay(PATIENCE_S),
+        wait=wait_random_exponential(multiplier=0.5, max=15),
+        before_sleep=_say,
+        reraise=True,
+    )(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return persistent(*args, **kwargs)
+        except (BotoCoreError, ClientError, PermissionError, aiohttp.ClientError) as error:
+            raise StoreError(_explain(error)) from error
+        except OSError as error:
+            if isinstance(error.__cause__, ClientError) and not isinstance(
+                error, FileNotFoundError | FileExistsError
+            ):
+                raise StoreError(_explain(error)) from error
+            raise
+
+    return call
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same request may succeed later: no answer, 5xx, or too many."""
+    if isinstance(error, _TRANSIENT):
+        return True
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    if not isinstance(cause, ClientError):
+        return False
+    status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or status == 429 or code_of(error) in ("SlowDown", "RequestTimeout")  # noqa: PLR2004
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code with which an S3 service refused; empty if it was none."""
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    return (
+        str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
+    )
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return (
+            "the object store needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "name the store block://NAME of a Prefect block"
+        )
+    if isinstance(error, PermissionError) and error.filename is None:
+        return (
+            f"the object store refuses these keys ({error}): check AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or the block, and what the keys may do"
+        )
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}"
+    return f"the object store did not serve the request: {error}"
+
+
+def _say(state: RetryCallState) -> None:
+    assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
+    try:
+        logger: Any = get_run_logger()
+    except MissingContextError:  # a thread of ours, or no flow
+        logger = get_logger("backhaul")
+    logger.warning("the store does not answer (%s), once more", state.outcome.exception())
