@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from backhaul.cli.options import ConfigFile, Overrides, read_config
@@ -17,8 +19,9 @@ def validate(config: ConfigFile, settings: Overrides = None) -> None:
       backhaul validate configs/quickstart.yaml --set bandwidth.images=10
     """
     campaign = read_config(config, settings)
-    if isinstance(campaign.data, FolderData) and not campaign.data.root.is_dir():
-        raise InputError(f"{config}: data.root: no folder at {campaign.data.root}")
+    data = campaign.data
+    if isinstance(data, FolderData) and "://" not in data.root and not Path(data.root).is_dir():
+        raise InputError(f"{config}: data.root: no folder at {data.root}")
     bandwidth = [
         f"{limit} {unit}"
         for limit, unit in (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from backhaul.config.data import Batches, Data, InitialSet, Start
+from backhaul.config.data import Batches, Data, InboxData, InitialSet, Start
 from backhaul.config.part import Part, PositiveInt
 from backhaul.config.stages import (
     Augmentation,
@@ -35,9 +35,20 @@ class CampaignConfig(Part):
     )
     store: str = Field(
         ".",
-        description="root of the store: a folder; it gets runs/NAME, and objects in .backhaul",
+        description="root of the store: a folder, s3://BUCKET/PREFIX, or block://NAME of a "
+        "Prefect block with its keys; it gets runs/NAME, and objects in .backhaul",
     )
-    parallel: PositiveInt = Field(2, description="methods that run side by side")
+    execution: Literal["local", "work-pool"] = Field(
+        "local",
+        description="local = methods run side by side in this process; work-pool = each is a "
+        "run of the deployment `method`, on the workers of its pool",
+    )
+    parallel: PositiveInt = Field(2, description="methods that run side by side, if local")
+    keep_checkpoints: Literal["all", "ensemble"] = Field(
+        "all",
+        description="checkpoints of a run that `backhaul store prune` leaves: all, or those "
+        "that the ensembles looked with and that later batches may",
+    )
     data: Data
     lists: Path | None = Field(
         None,
@@ -64,8 +75,10 @@ class CampaignConfig(Part):
     @field_validator("store")
     @classmethod
     def _check_store(cls, value: str) -> str:
+        if value.startswith(("s3://", "block://")):
+            return value.rstrip("/")
         if "://" in value:
-            raise ValueError("expected a folder; object stores are not supported yet")
+            raise ValueError("expected a folder, s3://BUCKET/PREFIX or block://NAME")
         return str(Path(value).expanduser())
 
     @property
@@ -112,6 +125,16 @@ class CampaignConfig(Part):
     def _check_name(self) -> Self:
         if self.seeds and "/" in self.name:
             raise ValueError("name: a run of several seeds is not one of the seeds of another")
+        return self
+
+    @model_validator(mode="after")
+    def _check_inbox(self) -> Self:
+        if not isinstance(self.data, InboxData):
+            return self
+        if self.initial.data is None:
+            raise ValueError("initial.data: an inbox needs a labelled data set to begin with")
+        if self.lists is not None or self.seeds or self.cropping.batches != "none":
+            raise ValueError("an inbox takes neither lists, seeds nor cropping")
         return self
 
     @model_validator(mode="after")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,7 +16,7 @@ class FolderData(Part):
     """Labelled images in a folder of the user's; nothing is ever written there."""
 
     kind: Literal["folder"] = "folder"
-    root: Path = Field(description="folder of the data set")
+    root: str = Field(description="folder of the data set, or its s3:// or block:// address")
     format: Literal["auto", "yolo", "voc", "coco", "kitti", "csv"] = Field(
         "auto", description="how labels are written; auto looks at the folder"
     )
@@ -28,9 +29,16 @@ class FolderData(Part):
         "group matches the same text stay in one split; null = every image for itself",
     )
 
-    @field_validator("root", "names")
+    @field_validator("root", mode="before")
     @classmethod
-    def _expand_home(cls, value: Path | None) -> Path | None:
+    def _expand_root(cls, value: Any) -> Any:
+        if not isinstance(value, str | os.PathLike) or "://" in str(value):
+            return value
+        return Path(value).expanduser().as_posix()
+
+    @field_validator("names")
+    @classmethod
+    def _expand_names(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
 
     @field_validator("group_pattern")
@@ -55,7 +63,25 @@ class DigitsData(Part):
     seed: int = Field(0, ge=0, description="seed of the scenes, apart from the campaign's")
 
 
-Data: TypeAlias = Annotated[FolderData | DigitsData, Field(discriminator="kind")]
+class InboxData(Part):
+    """Images that edge nodes drop hour by hour; for the flow `hourly`."""
+
+    kind: Literal["inbox"] = "inbox"
+    inbox: str = Field(
+        "inbox", description="where nodes drop images, as NODE/NAME.jpg: below the store"
+    )
+    labels: str = Field(
+        "labels",
+        description="where labels are put, as NODE/NAME.txt in Darknet lines: below the store",
+    )
+    detections: Literal["home", "node"] = Field(
+        "home",
+        description="what batches are chosen by: home = what our checkpoints see, node = what "
+        "the node saw, for images that it dropped NAME.detections.json of",
+    )
+
+
+Data: TypeAlias = Annotated[FolderData | DigitsData | InboxData, Field(discriminator="kind")]
 
 
 class SplitFractions(Part):

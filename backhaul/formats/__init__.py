@@ -55,7 +55,7 @@ FORMATS: dict[str, Format] = {
 
 def sources(data: FolderData) -> list[str]:
     """Return the paths of all files that `read` may look at; not all of them need exist."""
-    listing = scan(data.root)
+    listing = scan(Path(data.root))
     found = [*listing.images, *(path for paths in listing.others.values() for path in paths)]
     names = [] if data.names is None else [data.names.as_posix()]
     return [*found, *names, *yolo.outside(listing)]
@@ -72,8 +72,9 @@ def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
         InputError: If there is no data set to speak of. What is wrong with single images and
             labels is in the report.
     """
-    name = detect(data.root) if data.format == "auto" else data.format
-    report = FORMATS[name].read(data.root, data.names, on_progress)
+    root = Path(data.root)
+    name = detect(root) if data.format == "auto" else data.format
+    report = FORMATS[name].read(root, data.names, on_progress)
     if data.group_pattern is None:
         return report
     rows = report.images.table

@@ -62,7 +62,7 @@ def test_set_wins_over_the_file(tmp_path: Path) -> None:
         ),
         ({"data": {"kind": "folder"}}, "data.folder.root: is missing"),
         ({"data": {"kind": "folder", "root": "x", "group_pattern": "a("}}, "not a regular"),
-        ({"store": "s3://bucket"}, "store: expected a folder"),
+        ({"store": "ftp://a/b"}, "store: expected a folder"),
         ({"training": {"device": "0,1"}}, "training.device"),
         ({"labelling": {"source": "nowhere:f"}}, "'nowhere' was not found on the import path"),
     ],
