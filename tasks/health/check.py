@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Thread
 
+from backhaul.errors import InputError
+
 
 class Status(StrEnum):
     """How a check went."""
@@ -108,6 +110,8 @@ def _ask(check: Check) -> Answer:
     Thread(target=context.run, args=(ask,), daemon=True, name=check.name).start()
     try:
         return found.result(check.patience_s)
+    except InputError as error:
+        return failed(" ".join(str(error).split()), "mend what is named")
     except Exception as error:
         if not found.done():
             return failed(

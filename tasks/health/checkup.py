@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -10,9 +9,11 @@ from pathlib import Path
 from backhaul.config import CampaignConfig
 from tasks.health import machine, server, software, storage
 from tasks.health.check import Check, not_asked, ok
+from tasks.localcopies import copies
+from tasks.places import BLOCK, is_local
 
 POOLS = ("cpu", "gpu")
-_API, _AUTH = "prefect api", "prefect auth"
+_API, _AUTH, _STORE = "prefect api", "prefect auth", "store"
 
 
 def all_checks(config: CampaignConfig | None, store: str | None) -> tuple[Check, ...]:
@@ -73,16 +74,18 @@ def _server(config: CampaignConfig | None) -> tuple[Check, ...]:
 
 def _store(store: str | None) -> tuple[Check, ...]:
     if store is None:
-        return (Check("store", lambda: not_asked("give a CONFIG, or --store ADDRESS")),)
-    check = Check("store", partial(storage.check_store, store), patience_s=20)
-    if storage.is_local(store):
+        return (Check(_STORE, lambda: not_asked("give a CONFIG, or --store ADDRESS")),)
+    in_block = _AUTH if store.startswith(BLOCK) else None
+    check = Check(_STORE, partial(storage.check_store, store), needs=in_block, patience_s=20)
+    if not store.startswith((BLOCK, "s3://")):
         return (check,)
-    return (check, Check("clock (store)", partial(storage.check_store_clock, store)))
+    clock = Check("clock (store)", partial(storage.check_store_clock, store), needs=_STORE)
+    return (check, clock)
 
 
 def _machine(config: CampaignConfig | None, store: str | None) -> tuple[Check, ...]:
-    folders = {"cache": _cache(), "temporary": Path(tempfile.gettempdir())}
-    if store is not None and storage.is_local(store):
+    folders = {"cache": copies().folder, "temporary": Path(tempfile.gettempdir())}
+    if store is not None and is_local(store):
         folders = {"store": Path(store), **folders}
     device = config.training.device if config else "auto"
     return (
@@ -93,7 +96,3 @@ def _machine(config: CampaignConfig | None, store: str | None) -> tuple[Check, .
         ),
         Check("memory", machine.check_memory),
     )
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("BACKHAUL_CACHE") or "~/.cache/backhaul").expanduser()

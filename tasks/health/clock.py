@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from tasks.health.check import Answer, failed, ok
 
 MOST_S = 5.0
+SET_CLOCK = "timedatectl set-ntp true  (on the machine whose clock is wrong)"
 
 
 def compare_clocks(read_date: Callable[[], str]) -> Answer:
@@ -26,5 +27,5 @@ def compare_clocks(read_date: Callable[[], str]) -> Answer:
     side = "ahead of" if ahead > 0 else "behind"
     return failed(
         f"this machine is {abs(ahead):.0f} s {side} the other, most is {MOST_S:g} s",
-        "timedatectl set-ntp true  (on the machine whose clock is wrong)",
+        SET_CLOCK,
     )

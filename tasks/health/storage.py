@@ -5,113 +5,114 @@ from __future__ import annotations
 import errno
 import secrets
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
-import fsspec
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from backhaul.config import CampaignConfig, FolderData
+from backhaul.errors import InputError, StoreError
+from backhaul.storeroot import INTERNAL
+from tasks.conditional import create
 from tasks.health.check import Answer, failed, ok
-from tasks.health.clock import compare_clocks
-from tasks.store import INTERNAL
+from tasks.health.clock import SET_CLOCK, compare_clocks
+from tasks.places import code_of, filesystem, is_local, resolve
 
 PROBE_BYTES = 2**20
+_RIGHTS = "check what the keys, or this user, may do there"
 _REMEDIES = {
-    "write": "check what the keys, or this user, may do there",
-    "read back": "check what the keys, or this user, may do there",
+    "list": _RIGHTS,
+    "write": _RIGHTS,
+    "read back": _RIGHTS,
     "create if absent": "take a store that honours If-None-Match: AWS S3, SeaweedFS, MinIO",
-    "delete": "let the keys, or this user, delete there",
+    "delete": _RIGHTS,
 }
-
-
-def is_local(address: str) -> bool:
-    """Return whether an address is a folder of this machine."""
-    return "://" not in address
+_MISSING_KEYS = "export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=..., or name a block://NAME"
+_WRONG_KEYS = (
+    "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the block, with the store's"
+)
+_BY_CODE = {
+    "InvalidAccessKeyId": ("the keys are refused (no such access key)", _WRONG_KEYS),
+    "SignatureDoesNotMatch": ("the keys are refused (wrong secret)", _WRONG_KEYS),
+    "RequestTimeTooSkewed": ("its clock and ours are too far apart", SET_CLOCK),
+    "NoSuchBucket": (
+        "there is no bucket {bucket}",
+        "python -c \"import s3fs; s3fs.S3FileSystem().mkdir('{bucket}')\"",
+    ),
+}
+"""What is wrong, and what to do, by the code with which an S3 service refuses."""
+_REFUSALS = (OSError, BotoCoreError, ClientError, StoreError)
 
 
 def check_store(address: str) -> Answer:
     """Write a small object, read it back, create one if absent, and delete both."""
     try:
         probe = _Probe(address)
-    except (OSError, ValueError, ImportError) as error:
-        return failed(f"{address}: {_one_line(error)}", "a folder, or s3://BUCKET/PREFIX")
+    except (InputError, ValueError, ImportError) as error:
+        return failed(_one_line(error), "name a folder, s3://BUCKET/PREFIX or block://NAME")
     actions: dict[str, Callable[[], None]] = {
+        "list": probe.list,
         "write": probe.write,
         "read back": probe.read,
         "create if absent": probe.create,
         "delete": probe.delete,
     }
-    told = []
+    seconds: dict[str, float] = {}
     for step, act in actions.items():
         start = time.perf_counter()
         try:
             act()
-        except (OSError, BotoCoreError, ClientError) as error:
-            with suppress(OSError, BotoCoreError, ClientError):  # what fails is told below
-                probe.delete()
+        except _REFUSALS as error:
+            if seconds:  # it has let us in, so there may be something to take away
+                with suppress(*_REFUSALS):
+                    probe.delete()
             return _refused(address, step, error)
-        told.append(_timed(step, time.perf_counter() - start))
-    return ok(f"{address}: {', '.join(told)}")
+        seconds[step] = time.perf_counter() - start
+    return ok(f"{address}: {', '.join(_timed(*each) for each in seconds.items())}")
 
 
 class _Probe:
-    """Objects of our own in a store, which are gone at the end."""
+    """Objects of our own in a store, which are gone at the end.
+
+    The requests are made once each: how long the stages would wait is no question here.
+    """
 
     def __init__(self, address: str) -> None:
-        self.fs, root = _open(address)
-        self.folder = f"{root.rstrip('/')}/{INTERNAL}/doctor-{uuid.uuid4().hex}"
+        self.uri = f"{resolve(address)}/{INTERNAL}/doctor-{uuid.uuid4().hex}"
+        self.fs, self.path = filesystem(self.uri)
         self.data = secrets.token_bytes(PROBE_BYTES)
-        place = Path(self.folder)
-        made = (place, *place.parents) if is_local(address) else ()
-        self.made = [folder for folder in made if not folder.exists()]
+        folders = Path(self.path).parents if is_local(self.uri) else ()
+        self.made = [folder for folder in folders if not folder.exists()]
+
+    def list(self) -> None:
+        """Look before anything is written: some services make a bucket that is not there."""
+        if self.uri.startswith("s3://"):
+            bucket, _, key = self.path.partition("/")
+            self.fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
 
     def write(self) -> None:
-        self.fs.pipe_file(f"{self.folder}/written", self.data)
+        self.fs.pipe_file(f"{self.path}/written", self.data)
 
     def read(self) -> None:
-        if self.fs.cat_file(f"{self.folder}/written") != self.data:
+        if self.fs.cat_file(f"{self.path}/written") != self.data:
             raise OSError("it is not what was written")
 
     def create(self) -> None:
-        path = f"{self.folder}/created"
-        if not (_create(self.fs, path, b"first") and not _create(self.fs, path, b"second")):
+        uri = f"{self.uri}/created"
+        if not create(uri, b"first") or create(uri, b"second"):
             raise OSError("two writers of one name both win")
 
     def delete(self) -> None:
-        self.fs.rm(self.folder, recursive=True)
-        for folder in self.made[1:]:
-            with suppress(OSError):  # another process has put something there meanwhile
-                folder.rmdir()
-
-
-def _open(address: str) -> tuple[Any, str]:
-    """Return the file system of an address, and the path there."""
-    fs, path = fsspec.core.url_to_fs(address, auto_mkdir=True)
-    return fs, str(path)
-
-
-def _create(fs: Any, path: str, data: bytes) -> bool:
-    """Put `data` where nothing lies yet; return whether it is there now."""
-    try:
-        if "file" in fs.protocol:
-            with Path(path).open("xb") as file:
-                file.write(data)
-        else:
-            fs.pipe_file(path, data, mode="create")
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if _code(error) == "PreconditionFailed":
-            return False
-        raise
-    return True
+        try:
+            self.fs.rm(self.path, recursive=True)
+        finally:
+            for folder in self.made:
+                with suppress(OSError):  # another process has put something there meanwhile
+                    folder.rmdir()
 
 
 def _timed(step: str, seconds: float) -> str:
@@ -123,39 +124,22 @@ def _timed(step: str, seconds: float) -> str:
 
 def _refused(address: str, step: str, error: Exception) -> Answer:
     """Put into words why a step did not work."""
-    code = _code(error)
-    if isinstance(error, NoCredentialsError):
-        return failed(
-            f"{address}: there are no keys",
-            "export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",
-        )
-    if isinstance(error, NoConnectionError):
-        return failed(
-            f"{address}: {_one_line(error)}",
-            "start the store, or export AWS_ENDPOINT_URL_S3=http://HOST:PORT",
-        )
-    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        return failed(
-            f"{address}: the keys are refused ({code})",
-            "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; secrets are those of the store",
-        )
-    if code == "NoSuchBucket":
-        bucket = address.split("://")[1].partition("/")[0]
-        return failed(
-            f"{address}: there is no bucket {bucket}",
-            f"python -c \"import s3fs; s3fs.S3FileSystem().mkdir('{bucket}')\"",
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return failed(f"{address}: no space is left", "make room there")
+    match error:
+        case NoCredentialsError():
+            return failed(f"{address}: there are no keys", _MISSING_KEYS)
+        case NoConnectionError():
+            place = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+            return failed(
+                f"{address}: nothing answers at {place.scheme}://{place.netloc}",
+                "start the store, or export AWS_ENDPOINT_URL_S3=http://HOST:PORT",
+            )
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return failed(f"{address}: no space is left", "make room there")
+    if (code := code_of(error)) in _BY_CODE:
+        bucket = urlsplit(resolve(address)).netloc
+        found, remedy = (text.format(bucket=bucket) for text in _BY_CODE[code])
+        return failed(f"{address}: {found}", remedy)
     return failed(f"{address}: cannot {step}: {_one_line(error)}", _REMEDIES[step])
-
-
-def _code(error: Exception) -> str:
-    """Return the code with which an S3 service refused; empty if it was none."""
-    cause = error if isinstance(error, ClientError) else error.__cause__
-    return (
-        str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
-    )
 
 
 def _one_line(error: Exception) -> str:
@@ -164,17 +148,14 @@ def _one_line(error: Exception) -> str:
 
 def check_store_clock(address: str) -> Answer:
     """Compare the clock of an S3 service with ours."""
-    fs, _ = _open(address)
-    return compare_clocks(lambda: _date_at(fs.s3.meta.endpoint_url))
+    fs, path = filesystem(resolve(address))
+    bucket = path.partition("/")[0]
 
+    def read_date() -> str:
+        answer = fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
+        return str(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
-def _date_at(url: str) -> str:
-    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the user's own store
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-            return str(answer.headers["Date"])
-    except HTTPError as error:  # it lets nobody in without keys, and has a clock
-        return str(error.headers["Date"])
+    return compare_clocks(read_date)
 
 
 def check_data(config: CampaignConfig) -> Answer:
@@ -194,5 +175,5 @@ def check_data(config: CampaignConfig) -> Answer:
 
 
 def _is_there(address: str) -> bool:
-    fs, path = _open(address)
+    fs, path = filesystem(resolve(address))
     return bool(fs.exists(path))
