@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench clean help
+.PHONY: demo services up down test test-all check bench clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,15 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## Run a real campaign on handwritten digits, with no service to start.
 	$(BIN)/backhaul run configs/quickstart.yaml
+
+services: $(READY)  ## Install PostgreSQL and Chromium, for `make up` and `make test-all`.
+	$(BIN)/python -m deployments.local services
+
+up: $(READY)  ## Start a Prefect server on PostgreSQL, S3 and workers on this machine.
+	$(BIN)/python -m deployments.local up
+
+down:  ## Stop what `make up` started; the data stay.
+	$(BIN)/python -m deployments.local down
 
 test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not gpu and not s3 and not browser and not slow" \

@@ -1,0 +1,1 @@
+"""How Backhaul is put on machines; see README.md."""

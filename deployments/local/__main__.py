@@ -1,0 +1,113 @@
+"""``python -m deployments.local``: the services of production on this machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backhaul.errors import InputError
+from deployments.local.packages import install, missing_packages
+from deployments.local.registration import ROOT
+from deployments.local.stack import Stack, claimed_stack, known_stack
+
+WRONG_INPUT = 2
+
+Folder = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Where data, logs and generated secrets lie.")
+]
+USUAL = ROOT / ".up"
+
+app = typer.Typer(
+    help="PostgreSQL, SeaweedFS (S3), a Prefect server and workers on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Say what begins, and when it is done the seconds that it took."""
+    began = time.monotonic()
+    typer.echo(f"{text} ... ", nl=False)
+    yield
+    typer.echo(f"{time.monotonic() - began:.1f} s")
+
+
+@app.command()
+def services() -> None:
+    """Install PostgreSQL and Chromium by apt-get, if they are not there."""
+    packages = missing_packages()
+    if packages:
+        install(packages)
+    typer.echo("PostgreSQL and Chromium are there; SeaweedFS came with the Python packages")
+
+
+@app.command()
+def up(folder: Folder = USUAL) -> None:
+    """Start what does not run yet, and say where it is and what to do next."""
+    stack = claimed_stack(folder)
+    missing = [service for service in stack.services if not service.running]
+    if not missing:
+        typer.echo("all is up already")
+    stack.start(step)
+    _print_status(stack)
+    typer.echo(f"\nUI: {stack.server.address}   login: the line in {_short(stack.login_file)}")
+    typer.echo("Next, a campaign through the workers:")
+    typer.echo(f"  . {_short(stack.folder / 'env')}")
+    parameters = _short(stack.folder / "quickstart.json")
+    typer.echo(
+        f'  prefect deployment run campaign/campaign --watch --params "$(cat {parameters})"'
+    )
+
+
+@app.command()
+def down(folder: Folder = USUAL) -> None:
+    """Stop all in reverse order; the data stay, and `up` goes on with them."""
+    stack = known_stack(folder)
+    if stack is not None:
+        stack.stop(step)
+    typer.echo("all is down")
+
+
+@app.command()
+def status(folder: Folder = USUAL) -> None:
+    """Print a line a service; exit code 1 if one of them is down."""
+    stack = known_stack(folder)
+    if stack is None:
+        typer.echo(f"nothing was ever started in {folder}")
+        raise typer.Exit(1)
+    _print_status(stack)
+    if not all(service.running for service in stack.services):
+        raise typer.Exit(1)
+
+
+def _print_status(stack: Stack) -> None:
+    for service in stack.services:
+        state = "up" if service.running else "down"
+        typer.echo(
+            f"{service.title:<15} {state:<5} {service.address:<34} {_short(service.log)}"
+        )
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 1 something is down, 2 it cannot be done."""
+    try:
+        app(prog_name="python -m deployments.local")
+    except InputError as error:
+        typer.echo(f"\nerror: {error}", err=True)
+        sys.exit(WRONG_INPUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The few questions that we ask a Prefect server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+
+class Api:
+    """A Prefect server's API.
+
+    Args:
+        environment: Has ``PREFECT_API_URL`` and, where the server has a login,
+            ``PREFECT_API_AUTH_STRING``.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._url = environment["PREFECT_API_URL"]
+        name, _, password = environment.get("PREFECT_API_AUTH_STRING", "").partition(":")
+        self._login = (name, password) if name else None
+
+    def find(self, path: str) -> list[dict[str, Any]]:
+        """Return all that the server has at a path."""
+        found: list[dict[str, Any]] = self._post(f"{path}/filter", {}).json()
+        return found
+
+    def create(self, path: str, values: Mapping[str, Any]) -> bool:
+        """Create something; returns False if it was there, and is left as it was."""
+        answer = self._post(path, values, HTTPStatus.CONFLICT)
+        return answer.status_code != HTTPStatus.CONFLICT
+
+    def _post(
+        self, path: str, values: Mapping[str, Any], allowed: HTTPStatus | None = None
+    ) -> httpx.Response:
+        answer = httpx.post(f"{self._url}/{path}", json=values, auth=self._login, timeout=30)
+        if answer.status_code != allowed:
+            answer.raise_for_status()
+        return answer

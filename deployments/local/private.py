@@ -1,0 +1,28 @@
+"""Secrets are generated once, and lie in files that only their owner can read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def secret() -> str:
+    """Return a new password of 43 characters that need no quoting in a shell or an URL."""
+    return secrets.token_urlsafe(32)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody but its owner can read, at no moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # the mode of an existing file would stay
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def kept_secret(path: Path, before: str = "") -> str:
+    """Return the secret in a file; the first time it is made, and follows `before`."""
+    if not path.exists():
+        write_private(path, before + secret())
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,72 @@
+"""Tell a Prefect server what this checkout has: work pools, blocks and deployments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from backhaul.errors import InputError
+from deployments.local.api import Api
+from deployments.local.service import without_foreign
+
+ROOT = Path(__file__).resolve().parents[2]
+GPU_QUEUES = ("gpu-0", "gpu-1")
+SOURCES = ("flows", "blocks", "backhaul/config")
+"""What the forms of the deployments are made of, beside prefect.yaml."""
+
+
+def digest_of_sources() -> str:
+    """Return a digest of all that is registered; another one means to register again."""
+    files = [ROOT / "prefect.yaml"]
+    for folder in SOURCES:
+        files += sorted((ROOT / folder).rglob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def create_pools(environment: Mapping[str, str]) -> None:
+    """Create the work pools and one queue a GPU; what is there stays as it is."""
+    from prefect.workers.process import ProcessWorker  # noqa: PLC0415 - takes seconds
+
+    api = Api(environment)
+    template = ProcessWorker.get_default_base_job_template()
+    for pool in ("cpu", "gpu"):
+        pool_values = {"name": pool, "type": "process", "base_job_template": template}
+        api.create("work_pools/", pool_values)
+    for queue in GPU_QUEUES:
+        api.create("work_pools/gpu/queues", {"name": queue, "concurrency_limit": 1})
+
+
+def register_blocks(environment: Mapping[str, str], log: Path) -> str | None:
+    """Register the types of blocks; returns why that failed, for a stack works without."""
+    try:
+        _prefect(environment, log, "block", "register", "-m", "blocks")
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def deploy(environment: Mapping[str, str], log: Path) -> None:
+    """Create or update all deployments of prefect.yaml.
+
+    Raises:
+        InputError: If one of them cannot be.
+    """
+    _prefect(environment, log, "--no-prompt", "deploy", "--all")
+
+
+def _prefect(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
+    with log.open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            cwd=ROOT,
+            env={**without_foreign(os.environ), **environment},
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise InputError(f"`prefect {' '.join(arguments)}` failed; see {log}")

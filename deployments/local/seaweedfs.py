@@ -1,0 +1,109 @@
+"""SeaweedFS, an S3 server in one program, with one bucket."""
+
+from __future__ import annotations
+
+import json
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import s3fs
+
+from deployments.local.private import write_private
+from deployments.local.service import Service
+
+ACCESS_KEY = "backhaul"
+
+
+@dataclass
+class SeaweedFS(Service):
+    """An S3 server on this machine; its objects stay in the folder.
+
+    Args:
+        folder: Where objects, keys and log lie.
+        ports: Ports on 127.0.0.1 for ``s3``, ``master``, ``volume`` and ``filer``; those
+            10,000 above them are taken, too.
+        bucket: The bucket that it has.
+        secret_key: What belongs to its only access key, ``backhaul``.
+    """
+
+    ports: Mapping[str, int]
+    bucket: str
+    secret_key: str = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return "SeaweedFS (S3)"
+
+    @property
+    def address(self) -> str:
+        """URL of the S3 service."""
+        return f"http://127.0.0.1:{self.ports['s3']}"
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What a process needs in its environment to use it."""
+        return {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_ENDPOINT_URL_S3": self.address,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    @property
+    def filesystem(self) -> Any:
+        """Its buckets as an fsspec filesystem."""
+        return s3fs.S3FileSystem(
+            key=ACCESS_KEY,
+            secret=self.secret_key,
+            endpoint_url=self.address,
+            skip_instance_cache=True,
+        )
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "s3.json"
+
+    def prepare(self) -> None:
+        """Make the folder and the file with the keys."""
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        keys = {"accessKey": ACCESS_KEY, "secretKey": self.secret_key}
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        identity = {"name": "admin", "credentials": [keys], "actions": actions}
+        write_private(self._config, json.dumps({"identities": [identity]}))
+
+    def command(self) -> list[str]:
+        """Return the command; the ports that are 0 are of services that we do not use."""
+        options = {
+            "dir": self.folder / "data",
+            "ip": "127.0.0.1",
+            "ip.bind": "127.0.0.1",
+            "s3.port": self.ports["s3"],
+            "s3.config": self._config,
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "master.port": self.ports["master"],
+            "master.volumeSizeLimitMB": 256,
+            "master.electionTimeout": "1s",
+            "master.telemetry": "false",
+            "volume.port": self.ports["volume"],
+            "volume.max": 50,
+            "volume.preStopSeconds": 0,
+            "filer.port": self.ports["filer"],
+        }
+        weed = str(Path(sysconfig.get_path("scripts")) / "weed")
+        return [weed, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in options.items())]
+
+    def ready(self) -> bool:
+        """Return whether the bucket takes a write, which is later than all ports answer."""
+        files = self.filesystem
+        try:
+            if not files.exists(self.bucket):
+                files.call_s3("create_bucket", Bucket=self.bucket)
+            files.pipe_file(f"{self.bucket}/.ready", b"yes")
+        except OSError:
+            return False
+        return True

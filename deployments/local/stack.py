@@ -1,0 +1,168 @@
+"""All services of production on this machine, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import yaml
+
+from deployments.local.gpus import gpu_of
+from deployments.local.ports import claim_ports, read_ports
+from deployments.local.postgresql import PostgreSQL
+from deployments.local.prefect_server import PrefectServer
+from deployments.local.private import kept_secret, write_private
+from deployments.local.registration import (
+    GPU_QUEUES,
+    ROOT,
+    create_pools,
+    deploy,
+    digest_of_sources,
+    register_blocks,
+)
+from deployments.local.seaweedfs import SeaweedFS
+from deployments.local.service import Service
+from deployments.local.shellfile import shell_file
+from deployments.local.worker import Worker
+
+BUCKET = "backhaul"
+STORE = f"s3://{BUCKET}"
+PARENTS_AT_ONCE = 4
+"""Campaigns and hours that the worker of the pool `cpu` has at once; they mostly wait."""
+
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "YOLO_OFFLINE": "true",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+
+Step = Callable[[str], AbstractContextManager[None]]
+"""Says what begins, and what it took when it is done."""
+
+
+class Stack:
+    """PostgreSQL, SeaweedFS, a Prefect server, and workers.
+
+    Args:
+        folder: Where all of it lies: data, logs, generated secrets, remembered ports.
+        ports: The ports of each service, see `deployments.local.ports`.
+    """
+
+    def __init__(self, folder: Path, ports: Mapping[str, Mapping[str, int]]) -> None:
+        self.folder = folder
+        secrets = folder / "secrets"
+        self.login_file = secrets / "login"
+        self.postgresql = PostgreSQL(
+            folder / "postgresql",
+            ports["postgresql"]["sql"],
+            kept_secret(secrets / "postgresql"),
+        )
+        self.seaweedfs = SeaweedFS(
+            folder / "seaweedfs", ports["seaweedfs"], BUCKET, kept_secret(secrets / "s3")
+        )
+        self.server = PrefectServer(
+            folder / "prefect",
+            ports["prefect"]["api"],
+            self.postgresql.url("prefect"),
+            kept_secret(self.login_file, "admin:"),
+        )
+        self.workers = [Worker(folder / "cpu", "cpu", (), PARENTS_AT_ONCE, self._of_worker(""))]
+        for number, queue in enumerate(GPU_QUEUES):
+            variables = self._of_worker(gpu_of(number))
+            self.workers.append(Worker(folder / queue, "gpu", (queue, "default"), 1, variables))
+
+    @property
+    def groups(self) -> list[list[Service]]:
+        """All services in the order of their start; those of one group start together."""
+        return [[self.postgresql], [self.seaweedfs, self.server], [*self.workers]]
+
+    @property
+    def services(self) -> list[Service]:
+        """All services in the order of their start."""
+        return [service for group in self.groups for service in group]
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What a process needs in its environment to use the stack."""
+        return {
+            **self.server.client_environment,
+            "PREFECT_HOME": str(self.folder / "prefect" / "client"),
+            **self.seaweedfs.client_environment,
+            "BACKHAUL_ROOT": str(ROOT),
+            "BACKHAUL_STORE": STORE,
+            "PYTHONPATH": str(ROOT),
+            **QUIET,
+        }
+
+    def _of_worker(self, gpu: str) -> dict[str, str]:
+        return {
+            **self.client_environment,
+            "CUDA_VISIBLE_DEVICES": gpu,
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        }
+
+    def start(self, step: Step) -> None:
+        """Start what does not run, and tell the server what this checkout has.
+
+        Raises:
+            InputError: If a service does not start, or a deployment is refused.
+        """
+        databases, servers, workers = self.groups
+        _start(databases, step)
+        self.postgresql.create_database("prefect")
+        _start(servers, step)
+        self._write_files()
+        self._register(step)
+        _start(workers, step)
+
+    def _write_files(self) -> None:
+        """Write what a person uses: the shell's file, and parameters of a first run."""
+        write_private(self.folder / "env", shell_file(self.client_environment))
+        config = yaml.safe_load((ROOT / "configs" / "quickstart.yaml").read_text())
+        parameters = {"config": {**config, "store": STORE, "execution": "work-pool"}}
+        (self.folder / "quickstart.json").write_text(json.dumps(parameters, indent=2))
+
+    def _register(self, step: Step) -> None:
+        """Register pools, blocks and deployments, unless just that was done before."""
+        done = self.postgresql.folder / "registered"  # it goes when the database goes
+        digest = digest_of_sources()
+        if done.exists() and done.read_text() == digest:
+            return
+        with step("creating the work pools cpu and gpu"):
+            create_pools(self.client_environment)
+        with step("registering the blocks"):
+            register_blocks(self.client_environment, self.folder / "blocks.log")
+        with step("deploying the flows of prefect.yaml"):
+            deploy(self.client_environment, self.folder / "deploy.log")
+        done.write_text(digest)
+
+    def stop(self, step: Step) -> None:
+        """Stop all that runs, in reverse order; data, secrets and ports stay."""
+        for group in reversed(self.groups):
+            running = [(service, service.ask_to_end()) for service in group if service.running]
+            for service, processes in running:
+                with step(f"stopping {service.title}"):
+                    service.wait_until_gone(processes)
+
+
+def _start(group: list[Service], step: Step) -> None:
+    missing = [service for service in group if not service.running]
+    for service in missing:
+        service.launch()
+    for service in missing:
+        with step(f"starting {service.title} ({service.address})"):
+            service.wait_until_ready()
+
+
+def known_stack(folder: Path) -> Stack | None:
+    """Return the stack that was started in a folder before; None = there was none."""
+    started = (folder / "ports.json").exists()
+    return Stack(folder.absolute(), read_ports(folder)) if started else None
+
+
+def claimed_stack(folder: Path) -> Stack:
+    """Return the stack of a folder, to be started: with ports that are free."""
+    return Stack(folder.absolute(), claim_ports(folder.absolute()))
