@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from backhaul.config import CampaignConfig
 from tasks.health import machine, server, software, storage
-from tasks.health.check import Check, not_asked, ok
+from tasks.health.check import Answer, Check, not_asked, ok
 from tasks.localcopies import copies
 from tasks.places import BLOCK, is_local
 
@@ -84,15 +85,22 @@ def _store(store: str | None) -> tuple[Check, ...]:
 
 
 def _machine(config: CampaignConfig | None, store: str | None) -> tuple[Check, ...]:
-    folders = {"cache": copies().folder, "temporary": Path(tempfile.gettempdir())}
+    folders: dict[str, Callable[[], Path]] = {
+        "cache": lambda: copies().folder,
+        "temporary": lambda: Path(tempfile.gettempdir()),
+    }
     if store is not None and is_local(store):
-        folders = {"store": Path(store), **folders}
+        folders = {"store": lambda: Path(store), **folders}
     device = config.training.device if config else "auto"
     return (
         Check("gpu", partial(machine.check_gpu, device), patience_s=60),  # imports PyTorch
         *(
-            Check(f"disk ({name})", partial(machine.check_disk, folder))
-            for name, folder in folders.items()
+            Check(f"disk ({name})", partial(_check_disk_of, find))
+            for name, find in folders.items()
         ),
         Check("memory", machine.check_memory),
     )
+
+
+def _check_disk_of(find: Callable[[], Path]) -> Answer:
+    return machine.check_disk(find())

@@ -16,6 +16,7 @@ from tasks.health.check import Answer, failed, not_asked, ok, warning
 from tasks.health.clock import compare_clocks
 
 DEPLOYMENTS = ("initial-training", "campaign", "method", "hourly", "analyze")
+SCHEDULED = "hourly"
 _REQUEST_S = 5.0
 _UNAUTHORIZED = 401
 
@@ -48,13 +49,7 @@ def configured_server() -> Server | None:
     url = PREFECT_API_URL.value()
     if not url:
         return None
-    auth = PREFECT_API_AUTH_STRING.value()
-    key = PREFECT_API_KEY.value()
-    return Server(
-        url,
-        auth.get_secret_value() if auth else None,
-        key.get_secret_value() if key else None,
-    )
+    return Server(url, PREFECT_API_AUTH_STRING.value(), PREFECT_API_KEY.value())
 
 
 def check_no_server(execution: str | None) -> Answer:
@@ -170,11 +165,8 @@ def check_deployments(server: Server) -> Answer:
             f"missing: {', '.join(missing)}",
             "prefect --no-prompt deploy --all  (in the checkout)",
         )
-    paused = [name for name in DEPLOYMENTS if there[name].paused]
-    if paused:
-        commands = "; ".join(f"prefect deployment schedule ls {each}/{each}" for each in paused)
-        return warning(f"paused: {', '.join(paused)}", commands)
-    return ok(", ".join(DEPLOYMENTS))
+    off = not any(schedule.active for schedule in there[SCHEDULED].schedules)
+    return ok(", ".join(DEPLOYMENTS) + (f"; {SCHEDULED} has no active schedule" if off else ""))
 
 
 def _status(error: httpx.HTTPStatusError) -> int:

@@ -1,0 +1,263 @@
+"""`backhaul doctor` beside a real server that asks for a password, from bare to complete."""
+
+import json
+import os
+import socket
+import subprocess
+import sysconfig
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from backhaul.cli import app
+
+pytestmark = pytest.mark.prefect
+
+PASSWORD = "admin:open-sesame-31"  # noqa: S105 - of a server of the tests
+FLOWS = ("initial-training", "campaign", "method", "hourly", "analyze")
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """The command in this process, with the settings of a server."""
+
+    url: str
+
+    def __call__(self, *arguments: str, auth: str | None = PASSWORD) -> "Findings":
+        from prefect.settings import temporary_settings
+
+        with temporary_settings(_settings(self.url, auth)):
+            ended = CliRunner().invoke(
+                app, ["doctor", "--json", *arguments], catch_exceptions=False
+            )
+        assert "open-sesame" not in ended.output
+        return Findings(
+            ended.exit_code, {each["name"]: each for each in json.loads(ended.stdout)}
+        )
+
+
+def _settings(url: str, auth: str | None) -> Any:
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
+
+    return {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: auth and SecretStr(auth)}
+
+
+@dataclass(frozen=True)
+class Findings:
+    code: int
+    checks: dict[str, Any]
+
+    def status(self, name: str) -> str:
+        return str(self.checks[name]["status"])
+
+    def found(self, name: str) -> str:
+        return str(self.checks[name]["found"])
+
+    def remedy(self, name: str) -> str:
+        return str(self.checks[name]["remedy"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of our own, which asks for `PASSWORD`."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sysconfig.get_path("scripts")) / "prefect"), "server", "start"]
+    environment = os.environ | {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
+        "PREFECT_API_AUTH_STRING": PASSWORD,
+    }
+    url = f"http://127.0.0.1:{port}/api"
+    with (folder / "log").open("wb") as log:
+        started = subprocess.Popen(
+            [*command, "--port", str(port)], env=environment, stdout=log, stderr=log
+        )
+    try:
+        _wait_for(f"{url}/health")
+        yield url
+    finally:
+        started.terminate()
+        started.wait(30)
+
+
+def _wait_for(url: str, patience_s: float = 90) -> None:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def doctor(server: str) -> Doctor:
+    return Doctor(server)
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[Any]:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    with SyncPrefectClient(server, auth_string=PASSWORD) as client:
+        yield client
+
+
+def test_without_a_server_all_is_well_in_local_mode(new_place: Callable[[str], Any]) -> None:
+    place = new_place("healthy").without_server()
+    ended = place.backhaul("doctor", place.config("tiny"))
+    assert ended.code == 0, ended.out + ended.err
+    lines = {line[:28].strip(): line[28:] for line in ended.out.splitlines()}
+    assert "local mode" in ended.out
+    for name in ("python", "packages", "config", "data", "store", "gpu", "memory"):
+        assert any(name in line for line in lines), ended.out
+    assert [path.name for path in place.folder.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_wrong_config_is_wrong_input(new_place: Callable[[str], Any]) -> None:
+    place = new_place("wrong").without_server()
+    config = place.config("wrong", bandwidth__images=-3)
+    assert "bandwidth.images" in place.backhaul("doctor", config).one_error()
+
+
+def test_a_work_pool_needs_a_server(new_place: Callable[[str], Any]) -> None:
+    place = new_place("pooled").without_server()
+    ended = place.backhaul("doctor", place.config("pooled", execution="work-pool"), "--json")
+    assert ended.code == 1, ended.err
+    (api,) = (each for each in json.loads(ended.out) if each["name"] == "prefect api")
+    assert api["status"] == "failed"
+    assert "export PREFECT_API_URL" in api["remedy"]
+
+
+@pytest.mark.parametrize("auth", [None, "admin:wrong"])
+def test_a_password_that_is_missing_or_wrong_is_told(doctor: Doctor, auth: str | None) -> None:
+    findings = doctor(auth=auth)
+    assert findings.code == 1
+    assert findings.status("prefect api") == "ok"
+    assert findings.status("prefect auth") == "failed"
+    assert ("is not set" in findings.found("prefect auth")) == (auth is None)
+    assert "export PREFECT_API_AUTH_STRING" in findings.remedy("prefect auth")
+    for name in ("prefect version", "clock (server)", "work pool cpu", "deployments"):
+        assert findings.status(name) == "not asked"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://user:open-sesame-31@127.0.0.1:1/api", "refused"),
+        ("{server}/nowhere", "not as a Prefect API (40"),
+    ],
+)
+def test_a_server_that_is_not_there_holds_nothing_up(server: str, url: str, told: str) -> None:
+    start = time.monotonic()
+    findings = Doctor(url.format(server=server))()
+    assert time.monotonic() - start < 15
+    assert findings.code == 1
+    assert told in findings.found("prefect api")
+    assert "export PREFECT_API_URL" in findings.remedy("prefect api")
+    assert findings.status("prefect auth") == "not asked"
+    assert findings.status("memory") in ("ok", "warning")
+
+
+def test_a_bare_server_gets_what_is_missing(doctor: Doctor, client: Any) -> None:
+    bare = doctor()
+    assert bare.code == 1
+    for name in ("prefect auth", "prefect version", "clock (server)"):
+        assert bare.status(name) == "ok", bare.checks[name]
+    assert bare.remedy("work pool gpu") == "prefect work-pool create gpu --type process"
+    assert "missing: initial-training, campaign" in bare.found("deployments")
+    assert bare.remedy("deployments").startswith("prefect --no-prompt deploy --all")
+
+    _set_up(client)
+    idle = doctor()
+    assert idle.found("work pool cpu") == "no worker is online (0 offline)"
+    assert idle.remedy("work pool cpu") == "prefect worker start -p cpu"
+    gpu = "CUDA_VISIBLE_DEVICES={0} prefect worker start -p gpu -q gpu-{0} --limit 1"
+    assert idle.remedy("work pool gpu") == "; ".join(gpu.format(i) for i in (0, 1))
+    assert idle.status("deployments") == "ok"
+
+    _work(client, "cpu", "default")
+    _work(client, "gpu", "gpu-0")
+    half = doctor()
+    assert half.code == 0
+    assert half.status("work pool cpu") == "ok"
+    assert half.status("work pool gpu") == "warning"
+    assert "no worker polls gpu-1" in half.found("work pool gpu")
+    assert half.remedy("work pool gpu") == gpu.format(1)
+
+    _work(client, "gpu", "gpu-1")
+    assert doctor().status("work pool gpu") == "ok"
+
+    client.update_work_queue(client.read_work_queues("gpu")[0].id, is_paused=True)
+    name = client.read_work_queues("gpu")[0].name
+    paused = doctor()
+    assert paused.found("work pool gpu") == f"paused queues: {name}"
+    assert paused.remedy("work pool gpu") == f"prefect work-queue resume {name} -p gpu"
+
+
+def _set_up(client: Any) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    for name in ("cpu", "gpu"):
+        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+    for name in ("gpu-0", "gpu-1"):
+        client.create_work_queue(name, concurrency_limit=1, work_pool_name="gpu")
+    for name in FLOWS:
+        client.create_deployment(client.create_flow_from_name(name), name)
+
+
+def _work(client: Any, pool: str, queue: str) -> None:
+    """Do what a worker does that waits for runs."""
+    client.send_worker_heartbeat(pool, f"on {queue}", heartbeat_interval_seconds=30)
+    client.get_scheduled_flow_runs_for_work_pool(pool, [queue])
+
+
+def test_a_local_campaign_needs_no_pools(
+    doctor: Doctor, new_place: Callable[[str], Any], tmp_path: Path
+) -> None:
+    config = new_place("local").config("tiny")
+    findings = doctor(str(config), "--store", str(tmp_path / "store"))
+    assert findings.code == 0, findings.checks
+    assert findings.status("work pools") == "not asked"
+    assert findings.status("store") == "ok"
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.s3
+def test_keys_may_come_from_a_block(doctor: Doctor, object_store: Any) -> None:
+    from prefect.settings import temporary_settings
+
+    from blocks import ObjectStore
+
+    environment = object_store.environment
+    block = ObjectStore(
+        bucket="edge",
+        prefix="doctor",
+        endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
+        access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    with temporary_settings(_settings(doctor.url, PASSWORD)):
+        ObjectStore.register_type_and_schema()
+        block.save("edge")
+    findings = doctor("--store", "block://edge/a")
+    assert findings.status("store") == "ok", findings.checks
+    assert findings.status("clock (store)") == "ok"
+    assert environment["AWS_SECRET_ACCESS_KEY"] not in json.dumps(findings.checks)
+    missing = doctor("--store", "block://nosuch")
+    assert "object-store/nosuch" in missing.found("store")
+    assert missing.status("clock (store)") == "not asked"
+    closed = doctor("--store", "block://edge", auth=None)
+    assert closed.status("store") == "not asked"
