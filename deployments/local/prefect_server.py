@@ -43,7 +43,7 @@ class PrefectServer(Service):
         return f"{self.address}/api"
 
     @property
-    def client_environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a process needs in its environment to use it."""
         login = {} if self.login is None else {"PREFECT_API_AUTH_STRING": self.login}
         return {"PREFECT_API_URL": self.api_url} | login
@@ -55,7 +55,7 @@ class PrefectServer(Service):
             *("--host", "127.0.0.1", "--port", str(self.port)),
         ]
 
-    def environment(self) -> dict[str, str]:
+    def own_environment(self) -> dict[str, str]:
         """Return its settings."""
         settings = {
             "PREFECT_HOME": str(self.folder / "home"),

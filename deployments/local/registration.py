@@ -15,6 +15,7 @@ from deployments.local.service import without_foreign
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU_QUEUES = ("gpu-0", "gpu-1")
+LAST_LINES = 5
 SOURCES = ("flows", "blocks", "backhaul/config")
 """What the forms of the deployments are made of, beside prefect.yaml."""
 
@@ -40,20 +41,20 @@ def create_pools(environment: Mapping[str, str]) -> None:
         api.create("work_pools/gpu/queues", {"name": queue, "concurrency_limit": 1})
 
 
-def register_blocks(environment: Mapping[str, str], log: Path) -> str | None:
-    """Register the types of blocks; returns why that failed, for a stack works without."""
-    try:
-        _prefect(environment, log, "block", "register", "-m", "blocks")
-    except InputError as error:
-        return str(error)
-    return None
+def register_blocks(environment: Mapping[str, str], log: Path) -> None:
+    """Register the types of blocks.
+
+    Raises:
+        InputError: If Prefect refuses.
+    """
+    _prefect(environment, log, "block", "register", "--module", "blocks")
 
 
 def deploy(environment: Mapping[str, str], log: Path) -> None:
     """Create or update all deployments of prefect.yaml.
 
     Raises:
-        InputError: If one of them cannot be.
+        InputError: If Prefect refuses.
     """
     _prefect(environment, log, "--no-prompt", "deploy", "--all")
 
@@ -64,9 +65,11 @@ def _prefect(environment: Mapping[str, str], log: Path, *arguments: str) -> None
             [sys.executable, "-m", "prefect", *arguments],
             cwd=ROOT,
             env={**without_foreign(os.environ), **environment},
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             check=False,
         )
     if done.returncode != 0:
-        raise InputError(f"`prefect {' '.join(arguments)}` failed; see {log}")
+        said = "\n".join(log.read_text().splitlines()[-LAST_LINES:])
+        raise InputError(f"`prefect {' '.join(arguments)}` failed, see {log}:\n{said}")

@@ -44,7 +44,7 @@ class SeaweedFS(Service):
         return f"http://127.0.0.1:{self.ports['s3']}"
 
     @property
-    def client_environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a process needs in its environment to use it."""
         return {
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,

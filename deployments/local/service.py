@@ -95,7 +95,7 @@ class Service(ABC):
     def ready(self) -> bool:
         """Return whether it does what it is there for."""
 
-    def environment(self) -> Mapping[str, str]:
+    def own_environment(self) -> Mapping[str, str]:
         """Return the variables that it needs beside those of its starter."""
         return {}
 
@@ -132,7 +132,7 @@ class Service(ABC):
         with self.log.open("ab") as log:
             child: subprocess.Popen[bytes] = subprocess.Popen(
                 self.command(),
-                env={**without_foreign(os.environ), **self.environment()},
+                env={**without_foreign(os.environ), **self.own_environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import yaml
-
+from backhaul.configfile import load_config
 from deployments.local.gpus import gpu_of
 from deployments.local.ports import claim_ports, read_ports
 from deployments.local.postgresql import PostgreSQL
@@ -85,12 +84,12 @@ class Stack:
         return [service for group in self.groups for service in group]
 
     @property
-    def client_environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a process needs in its environment to use the stack."""
         return {
-            **self.server.client_environment,
+            **self.server.environment,
             "PREFECT_HOME": str(self.folder / "prefect" / "client"),
-            **self.seaweedfs.client_environment,
+            **self.seaweedfs.environment,
             "BACKHAUL_ROOT": str(ROOT),
             "BACKHAUL_STORE": STORE,
             "PYTHONPATH": str(ROOT),
@@ -99,7 +98,7 @@ class Stack:
 
     def _of_worker(self, gpu: str) -> dict[str, str]:
         return {
-            **self.client_environment,
+            **self.environment,
             "CUDA_VISIBLE_DEVICES": gpu,
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         }
@@ -120,9 +119,10 @@ class Stack:
 
     def _write_files(self) -> None:
         """Write what a person uses: the shell's file, and parameters of a first run."""
-        write_private(self.folder / "env", shell_file(self.client_environment))
-        config = yaml.safe_load((ROOT / "configs" / "quickstart.yaml").read_text())
-        parameters = {"config": {**config, "store": STORE, "execution": "work-pool"}}
+        write_private(self.folder / "env", shell_file(self.environment))
+        changes = (f"store={STORE}", "execution=work-pool")
+        config = load_config(ROOT / "configs" / "quickstart.yaml", changes)
+        parameters = {"config": config.model_dump(mode="json")}
         (self.folder / "quickstart.json").write_text(json.dumps(parameters, indent=2))
 
     def _register(self, step: Step) -> None:
@@ -132,11 +132,11 @@ class Stack:
         if done.exists() and done.read_text() == digest:
             return
         with step("creating the work pools cpu and gpu"):
-            create_pools(self.client_environment)
+            create_pools(self.environment)
         with step("registering the blocks"):
-            register_blocks(self.client_environment, self.folder / "blocks.log")
+            register_blocks(self.environment, self.folder / "blocks.log")
         with step("deploying the flows of prefect.yaml"):
-            deploy(self.client_environment, self.folder / "deploy.log")
+            deploy(self.environment, self.folder / "deploy.log")
         done.write_text(digest)
 
     def stop(self, step: Step) -> None:

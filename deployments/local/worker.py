@@ -60,7 +60,7 @@ class Worker(Service):
             *("--name", self.name, "--pool", self.pool, *queues, "--limit", str(self.limit)),
         ]
 
-    def environment(self) -> Mapping[str, str]:
+    def own_environment(self) -> Mapping[str, str]:
         """Return its environment."""
         return self.variables
 

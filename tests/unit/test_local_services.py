@@ -1,0 +1,123 @@
+"""What the services of the local stack have in common: processes, ports, secrets."""
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backhaul.errors import InputError
+from deployments.local.ports import DEFAULTS, claim_ports, is_free
+from deployments.local.private import kept_secret, write_private
+from deployments.local.service import find_process, is_alive, tree_of
+from deployments.local.shellfile import shell_file
+from tests.services import ROOT, running
+from tests.sleeper import PARENT, Sleeper
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return true()
+
+
+def test_stop_ends_it(tmp_path: Path) -> None:
+    service = Sleeper(tmp_path / "sleeper")
+    with running(service):
+        process = find_process(service.folder)
+        assert process is not None
+        service.stop()
+        assert not is_alive(process)
+        assert not service.running
+
+
+def test_another_object_stops_it(tmp_path: Path) -> None:
+    with running(Sleeper(tmp_path / "sleeper")) as service:
+        Sleeper(tmp_path / "sleeper").stop()
+        assert not service.running
+
+
+def test_kill_ends_what_it_started(tmp_path: Path) -> None:
+    with running(Sleeper(tmp_path / "sleeper", PARENT)) as service:
+        process = find_process(service.folder)
+        assert process is not None
+        tree = tree_of(process)
+        assert len(tree) == 2
+        service.kill()
+        assert not any(map(is_alive, tree))
+
+
+def test_one_that_ends_at_its_start_says_why(tmp_path: Path) -> None:
+    service = Sleeper(tmp_path / "sleeper", "raise SystemExit('no such thing')")
+    with pytest.raises(InputError, match="sleeper: ended at its start: no such thing"):
+        service.start()
+    assert not service.running
+
+
+def test_a_pid_that_is_used_again_is_another_process(tmp_path: Path) -> None:
+    with running(Sleeper(tmp_path / "sleeper")) as service:
+        file = service.folder / "pid"
+        pid, began = file.read_text().split()
+        file.write_text(f"{pid} {float(began) - 60}")
+        assert not service.running
+        file.write_text(f"{pid} {began}")
+
+
+def test_nothing_is_left_of_a_killed_starter(tmp_path: Path) -> None:
+    code = f"""
+import sys, time
+from pathlib import Path
+sys.path[:0] = ["{ROOT}", "{ROOT}/tests"]
+from services import running
+from sleeper import PARENT, Sleeper
+with running(Sleeper(Path("{tmp_path}") / "sleeper", PARENT)):
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as starter:
+        log = tmp_path / "sleeper" / "log"
+        assert eventually(lambda: log.exists() and "awake" in log.read_text())
+        process = find_process(tmp_path / "sleeper")
+        assert process is not None
+        tree = tree_of(process)
+        starter.send_signal(signal.SIGKILL)
+        assert eventually(lambda: not any(map(is_alive, tree)))
+
+
+def test_a_taken_port_is_replaced_and_remembered(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        ports = DEFAULTS | {"prefect": {"api": taken}}
+        (tmp_path / "ports.json").write_text(json.dumps(ports))
+        claimed = claim_ports(tmp_path)
+        assert claimed["prefect"]["api"] != taken
+        assert is_free(claimed["prefect"]["api"])
+    assert claim_ports(tmp_path) == claimed
+
+
+def test_a_secret_is_made_once_and_private(tmp_path: Path) -> None:
+    secret = kept_secret(tmp_path / "secrets" / "login", "admin:")
+    assert secret.startswith("admin:")
+    assert len(secret) > 40
+    assert kept_secret(tmp_path / "secrets" / "login", "admin:") == secret
+    assert stat.S_IMODE((tmp_path / "secrets" / "login").stat().st_mode) == 0o600
+
+
+def test_a_readable_file_becomes_private(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("old")
+    (tmp_path / "env").chmod(0o644)
+    write_private(tmp_path / "env", "new")
+    assert stat.S_IMODE((tmp_path / "env").stat().st_mode) == 0o600
+
+
+def test_a_shell_reads_any_value(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text(shell_file({"A": "it's $HOME; `b` \n c"}))
+    code = ["/bin/sh", "-c", f'. "{tmp_path}/env"; printf %s "$A"']
+    assert subprocess.check_output(code, text=True) == "it's $HOME; `b` \n c"
