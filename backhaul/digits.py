@@ -30,12 +30,14 @@ SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
 EMPTY = 0.025
 """Probability of a scene without a digit."""
 
+RECORD = "digits.json"
+"""The file with the settings; written last, it marks the scenes as whole."""
+
 _MOST = 4  # digits of a scene
 _SCALES = (2.5, 4.5)  # of the 8 px of a digit
 _DRAWN = 0.25  # of full ink: what counts as drawn, for the box
 _OVERLAP = 0.1  # most of the smaller box that another may cover
 _TRIES = 20
-_RECORD = "digits.json"  # the settings; written last, it marks the folder as whole
 
 
 def write_scenes(folder: Path, data: DigitsData) -> None:
@@ -61,7 +63,7 @@ def write_scenes(folder: Path, data: DigitsData) -> None:
 
 
 def _is_there(folder: Path, data: DigitsData) -> bool:
-    record = folder / _RECORD
+    record = folder / RECORD
     if record.is_file() and record.read_text(encoding="utf-8") == data.model_dump_json():
         return True
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -83,7 +85,7 @@ def _write(folder: Path, data: DigitsData) -> None:
         path = folder / "labels" / f"scene{number:05d}.txt"
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     write_data_yaml(folder, NAMES)
-    (folder / _RECORD).write_text(data.model_dump_json(), encoding="utf-8")
+    (folder / RECORD).write_text(data.model_dump_json(), encoding="utf-8")
 
 
 def _draw_scene(

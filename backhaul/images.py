@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -82,13 +84,25 @@ def is_image(name: str) -> bool:
 def probe(path: str) -> ImageFile:
     """Return what is known of the image at `path`.
 
-    The pixels are decoded only where the file does not show by itself that it is complete.
-
     Raises:
         UnreadableImageError: If the file is missing, no image, or truncated.
     """
     try:
         data = Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(path, error.strerror or str(error)) from None
+    return probe_bytes(path, data)
+
+
+def probe_bytes(path: str, data: bytes) -> ImageFile:
+    """Return what is known of the image with the content `data`, wherever `path` is.
+
+    The pixels are decoded only where the file does not show by itself that it is complete.
+
+    Raises:
+        UnreadableImageError: If it is no image, or truncated.
+    """
+    try:
         with open_image(data) as image:
             width, height = image.size
             if is_turned(image):
@@ -102,27 +116,44 @@ def probe(path: str) -> ImageFile:
     return ImageFile(path, image_id, width, height, len(data))
 
 
+Prober: TypeAlias = Callable[[str], ImageFile]
+"""What `probe` is: from a path to what is known of the image, or an `UnreadableImageError`."""
+
+_prober: ContextVar[tuple[Prober, int | None]] = ContextVar("prober", default=(probe, None))
+
+
+@contextmanager
+def probing(prober: Prober, at_once: int) -> Iterator[None]:
+    """Let `probe_all` ask `prober`, in `at_once` threads: the images are not on this disk."""
+    token = _prober.set((prober, at_once))
+    try:
+        yield
+    finally:
+        _prober.reset(token)
+
+
 def probe_all(
     paths: Sequence[str], on_progress: OnProgress | None = None
 ) -> list[ImageFile | UnreadableImageError]:
     """Return what is known of each image, in the order of `paths`, read by several threads."""
+    prober, at_once = _prober.get()
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     results: list[ImageFile | UnreadableImageError] = []
-    with ThreadPoolExecutor() as threads:
-        for chunk in threads.map(_probe_chunk, chunks):
+
+    def probe_chunk(chunk: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
+        return [_probe_or_error(prober, path) for path in chunk]
+
+    with ThreadPoolExecutor(at_once) as threads:
+        for chunk in threads.map(probe_chunk, chunks):
             results += chunk
             if on_progress is not None:
                 on_progress(len(results), len(paths))
     return results
 
 
-def _probe_chunk(paths: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
-    return [_probe_or_error(path) for path in paths]
-
-
-def _probe_or_error(path: str) -> ImageFile | UnreadableImageError:
+def _probe_or_error(prober: Prober, path: str) -> ImageFile | UnreadableImageError:
     try:
-        return probe(path)
+        return prober(path)
     except UnreadableImageError as error:
         return error
 

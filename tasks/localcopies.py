@@ -141,8 +141,18 @@ def local_file(uri: str, folder: Path) -> Path:
     if is_local(uri):
         return _existing(uri)
     target = folder / uri.rpartition("/")[2]
-    _fetch_with_room(copies(), uri, target)
+    fetch(uri, target)
     return target
+
+
+def fetch(uri: str, target: Path) -> None:
+    """Make `target` a copy of what lies at `uri`; the cache makes room for it if need be.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        StoreError: If there is no room, even with all copies removed.
+    """
+    _fetch_with_room(copies(), uri, target)
 
 
 def _local(uri: str, digest: str, folder: Path, *, verified: bool) -> Path:
