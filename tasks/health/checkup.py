@@ -52,7 +52,7 @@ def _campaign(config: CampaignConfig | None) -> tuple[Check, ...]:
 
 
 def _server(config: CampaignConfig | None) -> tuple[Check, ...]:
-    execution = None if config is None else config.model_dump().get("execution", "local")
+    execution = config.execution if config else None
     configured = server.configured_server()
     if configured is None:
         return (Check(_API, partial(server.check_no_server, execution)),)

@@ -115,14 +115,21 @@ def client(server: str) -> Iterator[Any]:
         yield client
 
 
+def test_help_has_examples() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--help"])
+    assert "backhaul doctor --store s3://" in shown.output.split("Example")[1]
+
+
 def test_without_a_server_all_is_well_in_local_mode(new_place: Callable[[str], Any]) -> None:
     place = new_place("healthy").without_server()
     ended = place.backhaul("doctor", place.config("tiny"))
     assert ended.code == 0, ended.out + ended.err
-    lines = {line[:28].strip(): line[28:] for line in ended.out.splitlines()}
-    assert "local mode" in ended.out
-    for name in ("python", "packages", "config", "data", "store", "gpu", "memory"):
-        assert any(name in line for line in lines), ended.out
+    lines = {line[11:28].strip(): line for line in ended.out.splitlines()}
+    assert lines["prefect api"].startswith("not asked")
+    assert "local mode" in lines["prefect api"]
+    for name in ("python", "packages", "config", "data", "store"):
+        assert lines[name].startswith("ok "), ended.out
+    assert {"gpu", "disk (store)", "disk (cache)", "disk (temporary)", "memory"} <= set(lines)
     assert [path.name for path in place.folder.iterdir()] == ["tiny.yaml"]
 
 
@@ -242,8 +249,9 @@ def test_keys_may_come_from_a_block(doctor: Doctor, object_store: Any) -> None:
     from blocks import ObjectStore
 
     environment = object_store.environment
+    object_store.filesystem.call_s3("create_bucket", Bucket="vault")
     block = ObjectStore(
-        bucket="edge",
+        bucket="vault",
         prefix="doctor",
         endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
         access_key_id=environment["AWS_ACCESS_KEY_ID"],
@@ -251,13 +259,13 @@ def test_keys_may_come_from_a_block(doctor: Doctor, object_store: Any) -> None:
     )
     with temporary_settings(_settings(doctor.url, PASSWORD)):
         ObjectStore.register_type_and_schema()
-        block.save("edge")
-    findings = doctor("--store", "block://edge/a")
+        block.save("vault")
+    findings = doctor("--store", "block://vault/a")
     assert findings.status("store") == "ok", findings.checks
     assert findings.status("clock (store)") == "ok"
     assert environment["AWS_SECRET_ACCESS_KEY"] not in json.dumps(findings.checks)
     missing = doctor("--store", "block://nosuch")
     assert "object-store/nosuch" in missing.found("store")
     assert missing.status("clock (store)") == "not asked"
-    closed = doctor("--store", "block://edge", auth=None)
+    closed = doctor("--store", "block://vault", auth=None)
     assert closed.status("store") == "not asked"

@@ -1,6 +1,7 @@
 """What `backhaul doctor` finds on a machine and in a store; the server's part is in e2e."""
 
 import errno
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -205,8 +206,16 @@ def test_a_store_of_an_unknown_kind_is_told() -> None:
 # Store: S3
 
 
+@pytest.fixture(scope="module")
+def bucket(object_store: Any) -> None:
+    """A bucket that no block of another test has keys for."""
+    object_store.filesystem.call_s3("create_bucket", Bucket="health")
+
+
 @pytest.fixture
-def in_bucket(object_store: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def in_bucket(
+    bucket: None, object_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
     """Sets the environment of the object store, with changes; None = not set."""
     return lambda **changes: _set(monkeypatch, object_store.environment | changes)
 
@@ -233,13 +242,13 @@ def forgotten_filesystems() -> Iterator[None]:
 @pytest.mark.s3
 def test_a_bucket_is_tried_and_left_as_it_was(object_store: Any, in_bucket: Any) -> None:
     in_bucket()
-    before = object_store.filesystem.find("edge")
-    answer = storage.check_store("s3://edge/some/where")
+    before = object_store.filesystem.find("health")
+    answer = storage.check_store("s3://health/some/where")
     assert answer.status == Status.OK, answer
     for step in ("write", "MB/s", "read back", "create if absent", "delete"):
         assert step in answer.found
-    assert object_store.filesystem.find("edge") == before
-    assert storage.check_store_clock("s3://edge/some/where").status == Status.OK
+    assert object_store.filesystem.find("health") == before
+    assert storage.check_store_clock("s3://health/some/where").status == Status.OK
 
 
 @pytest.mark.s3
@@ -247,10 +256,15 @@ def test_a_bucket_is_tried_and_left_as_it_was(object_store: Any, in_bucket: Any)
     ("address", "changes", "told", "remedy"),
     [
         ("s3://nowhere/a", {}, "there is no bucket nowhere", "mkdir('nowhere')"),
-        ("s3://edge", {"AWS_SECRET_ACCESS_KEY": "no"}, "wrong secret", "AWS_SECRET_ACCESS_KEY"),
-        ("s3://edge", {"AWS_ACCESS_KEY_ID": "no"}, "no such access key", "AWS_ACCESS_KEY_ID"),
         (
-            "s3://edge",
+            "s3://health",
+            {"AWS_SECRET_ACCESS_KEY": "no"},
+            "wrong secret",
+            "AWS_SECRET_ACCESS_KEY",
+        ),
+        ("s3://health", {"AWS_ACCESS_KEY_ID": "no"}, "no such access key", "AWS_ACCESS_KEY_ID"),
+        (
+            "s3://health",
             {
                 "AWS_ACCESS_KEY_ID": None,
                 "AWS_SECRET_ACCESS_KEY": None,
@@ -261,7 +275,7 @@ def test_a_bucket_is_tried_and_left_as_it_was(object_store: Any, in_bucket: Any)
             "export AWS_ACCESS_KEY_ID",
         ),
         (
-            "s3://edge",
+            "s3://health",
             {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"},
             "nothing answers at http://127.0.0.1:1",
             "AWS_ENDPOINT_URL_S3",
@@ -287,12 +301,29 @@ def test_a_bucket_that_refuses_is_told(
 
 
 @pytest.mark.s3
+def test_keys_that_may_only_read_are_told(object_store: Any, in_bucket: Any) -> None:
+    in_bucket()
+    files = object_store.filesystem
+    files.call_s3("create_bucket", Bucket="sealed")
+    sealed = {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::sealed/*"}
+    statement = {"Effect": "Deny", "Principal": "*", **sealed}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    files.call_s3("put_bucket_policy", Bucket="sealed", Policy=json.dumps(policy))
+    answer = storage.check_store("s3://sealed/a")
+    deadline = time.monotonic() + 10
+    while answer.status == Status.OK and time.monotonic() < deadline:  # policies need a moment
+        answer = storage.check_store("s3://sealed/a")
+    assert answer.found == "s3://sealed/a: cannot write: Access Denied."
+    assert "what the keys" in answer.remedy
+
+
+@pytest.mark.s3
 def test_a_data_set_may_lie_in_a_bucket(object_store: Any, in_bucket: Any) -> None:
     in_bucket()
-    object_store.filesystem.pipe_file("edge/cars/data.yaml", b"")
-    assert storage.check_data(_on("s3://edge/cars")) == ok("s3://edge/cars")
-    answer = storage.check_data(_on("s3://edge/bikes"))
-    assert answer.found == "data.root: nothing at s3://edge/bikes"
+    object_store.filesystem.pipe_file("health/cars/data.yaml", b"")
+    assert storage.check_data(_on("s3://health/cars")) == ok("s3://health/cars")
+    answer = storage.check_data(_on("s3://health/bikes"))
+    assert answer.found == "data.root: nothing at s3://health/bikes"
 
 
 def test_a_data_set_that_is_gone_is_named(tmp_path: Path) -> None:
