@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from backhaul.configfile import load_config
+from deployments.local.api import Api
 from deployments.local.gpus import gpu_of
 from deployments.local.ports import claim_ports, read_ports
 from deployments.local.postgresql import PostgreSQL
@@ -140,12 +141,17 @@ class Stack:
         done.write_text(digest)
 
     def stop(self, step: Step) -> None:
-        """Stop all that runs, in reverse order; data, secrets and ports stay."""
-        for group in reversed(self.groups):
-            running = [(service, service.ask_to_end()) for service in group if service.running]
-            for service, processes in running:
-                with step(f"stopping {service.title}"):
-                    service.wait_until_gone(processes)
+        """Stop all that runs, in reverse order; data, secrets and ports stay.
+
+        Flow runs are cut off, and marked so: a retry goes on with what they had finished.
+        """
+        *servers, workers = self.groups
+        _stop(workers, step)
+        if self.server.running:
+            with step("marking flow runs that were cut off as Crashed"):
+                Api(self.environment).crash_running("the local stack was stopped")
+        for group in reversed(servers):
+            _stop(group, step)
 
 
 def _start(group: list[Service], step: Step) -> None:
@@ -155,6 +161,13 @@ def _start(group: list[Service], step: Step) -> None:
     for service in missing:
         with step(f"starting {service.title} ({service.address})"):
             service.wait_until_ready()
+
+
+def _stop(group: list[Service], step: Step) -> None:
+    ending = [(service, service.ask_to_end()) for service in group if service.running]
+    for service, processes in ending:
+        with step(f"stopping {service.title}"):
+            service.wait_until_gone(processes)
 
 
 def known_stack(folder: Path) -> Stack | None:

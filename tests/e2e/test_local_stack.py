@@ -148,6 +148,9 @@ def test_down_leaves_nothing_running_and_all_data(up: str, folder: Path) -> None
     processes = the_processes(folder)
     assert len(processes) >= 6
     before = json.loads((folder / "ports.json").read_text())
+    api = Api(exported(folder))
+    flow = api.find("flows")[0]["id"]
+    api.create("flow_runs/", {"flow_id": flow, "name": "cut", "state": {"type": "RUNNING"}})
     assert local("down", folder).returncode == 0
     assert not [process for process in processes if is_alive(process)]
     assert not list(folder.glob("*/pid"))
@@ -156,4 +159,6 @@ def test_down_leaves_nothing_running_and_all_data(up: str, folder: Path) -> None
     assert again.returncode == 0, again.stdout + again.stderr
     assert "deploying" not in again.stdout  # the database is the same
     assert json.loads((folder / "ports.json").read_text()) == before
-    assert Api(exported(folder)).find("deployments")
+    assert api.find("deployments")
+    states = {run["name"]: run["state_name"] for run in api.find("flow_runs")}
+    assert states["cut"] == "Crashed"  # hourly may have runs, too
