@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +21,22 @@ from backhaul.errors import InputError
 from backhaul.tensorboard import write_events
 from backhaul.types import ImageSet, Selection, Splits
 from tasks.caching import content_digest
+from tasks.places import is_local
 from tasks.provenance import git_state, versions
 from tasks.records import RoundRecord, read_records, run_folder
 from tasks.sampling import Sent
 from tasks.split import Arrangement
 from tasks.stages import Timing
-from tasks.store import exists_at, read_uri, read_value, replace
-from tasks.summary import classes_table, summary_table, trainings
+from tasks.store import (
+    exists_at,
+    names_in,
+    put_file,
+    read_uri,
+    read_value,
+    remove,
+    replace,
+)
+from tasks.summary import checkpoint_file, classes_table, summary_table, trainings
 
 METHOD_STATES = Literal["running", "completed", "failed", "waiting"]
 
@@ -138,9 +150,9 @@ def write_round(folder: str, record: RoundRecord) -> None:
         table = read_value(pd.DataFrame, record.benchmark)
         write_csv(f"{folder}/output/{benchmark_name(record)}", table)
     write_logs(f"{folder}/logs", f"{folder}/logs/tensorboard", record)
-    for checkpoint in record.new_checkpoints:
-        name = f"{record.method}_ckpt_{checkpoint.epoch}.pt"
-        _place(checkpoint.artifact, f"{folder}/checkpoints/{name}")
+    if is_local(folder):  # in an object store this would be a second copy
+        for checkpoint in record.new_checkpoints:
+            _place(checkpoint.artifact, f"{folder}/{checkpoint_file(record, checkpoint)}")
 
 
 def write_logs(folder: str, events: str, record: RoundRecord) -> None:
@@ -154,7 +166,25 @@ def write_logs(folder: str, events: str, record: RoundRecord) -> None:
             write_csv(f"{folder}/{record.prefix}_steps.csv", steps)
     evaluation = read_value(pd.DataFrame, record.evaluation)
     epoch = record.standing.current.epoch
-    write_events(Path(events) / record.prefix, history, steps, evaluation, epoch)
+    with _local_events(f"{events}/{record.prefix}") as place:
+        write_events(place, history, steps, evaluation, epoch)
+
+
+@contextmanager
+def _local_events(uri: str) -> Iterator[Path]:
+    """Yield the folder at `uri`, or one whose files then take the place of those there."""
+    if is_local(uri):
+        yield Path(uri)
+        return
+    earlier = names_in(uri)
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+        place = Path(name) / "events"
+        yield place
+        new = [path.name for path in place.iterdir()]
+        for file in new:
+            put_file(place / file, f"{uri}/{file}")
+    for file in set(earlier).difference(new):
+        remove(f"{uri}/{file}")
 
 
 def write_lists(folder: str, record: RoundRecord) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from backhaul.detector.checkpoint import Checkpoint
 from backhaul.metrics import METRICS
 from tasks.records import RoundRecord
 from tasks.store import read_value
@@ -25,6 +26,24 @@ def classes_table(records: list[RoundRecord]) -> pd.DataFrame:
     evaluated = _evaluated(records)
     columns = [*KEYS, "class", *METRICS]
     return evaluated.loc[evaluated["class"] != "", columns].reset_index(drop=True)
+
+
+def checkpoints_table(records: list[RoundRecord]) -> pd.DataFrame:
+    """Return a row a checkpoint: the file that an export makes of it, and where it lies.
+
+    The ``sha256`` is the digest of its tensors, see `Artifact`.
+    """
+    rows = [
+        (checkpoint_file(r, c), c.epoch, c.artifact.uri, c.artifact.sha256)
+        for r in records
+        for c in r.new_checkpoints
+    ]
+    return pd.DataFrame(rows, columns=["file", "epoch", "uri", "sha256"])
+
+
+def checkpoint_file(record: RoundRecord, checkpoint: Checkpoint) -> str:
+    """Return the name of a checkpoint of a round, relative to the run's folder."""
+    return f"checkpoints/{record.method}_ckpt_{checkpoint.epoch}.pt"
 
 
 def _evaluated(records: list[RoundRecord]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from backhaul.report import curves, figures, overview, tables, views, wording
 from backhaul.report.campaign import Campaign, read_campaign
 from backhaul.report.findings import show_findings
 from backhaul.report.intervals import Estimates, estimates
-from backhaul.report.pictures import Album
+from backhaul.report.pictures import Album, Fetch
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
 from backhaul.rundata import INIT
@@ -24,7 +24,7 @@ from backhaul.rundata import INIT
 PAGE = "report.html"
 
 
-def write_report(run_folder: Path) -> Path:
+def write_report(run_folder: Path, fetch: Fetch | None = None) -> Path:
     """Write `report.html` into the folder of a run, or of several seeds, and return its path.
 
     The page needs nothing but itself: scripts, styles and pictures lie within. It is made from
@@ -32,10 +32,14 @@ def write_report(run_folder: Path) -> Path:
     replaces an earlier page in one step. That of several seeds shows means and intervals, and
     leads to the pages of the seeds that are there.
 
+    Args:
+        run_folder: The folder.
+        fetch: Reads images in object stores; None = the page shows none of them.
+
     Raises:
         InputError: If the folder holds no record of a run.
     """
-    page = _render(read_campaign(run_folder))
+    page = _render(read_campaign(run_folder), fetch)
     target = run_folder / PAGE
     draft = run_folder / f".report.{uuid.uuid4().hex}.html"
     try:
@@ -46,10 +50,10 @@ def write_report(run_folder: Path) -> Path:
     return target
 
 
-def _render(campaign: Campaign) -> str:
+def _render(campaign: Campaign, fetch: Fetch | None) -> str:
     summary, labels = campaign.summary, campaign.labels
     colours = method_colours(labels)
-    album = Album(campaign.runs[0].folder)
+    album = Album(campaign.runs[0].folder, fetch)
     compared = tables.comparison(summary, random=campaign.random_label)
     forgetting = tables.forgetting(summary)
     timings = [t for run in campaign.runs for t in run.record.timings]

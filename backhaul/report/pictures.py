@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -23,6 +23,9 @@ PER_SIDE = 4  # pictures sent and not sent, of one method and batch
 MAX_PICTURES = 240  # of the page
 MAX_BOXES = 40  # of one picture
 ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
+
+Fetch: TypeAlias = Callable[[str], bytes | None]
+"""Returns the content of an image that has an address, such as s3://; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,17 @@ class RoundPictures:
 
 @dataclass
 class Album:
-    """Thumbnails by path, up to `limit_bytes` in all; relative paths start at `folder`."""
+    """Thumbnails by path, up to `limit_bytes` in all.
+
+    Args:
+        folder: Where relative paths start.
+        fetch: Reads images in object stores; None = there are no thumbnails of them.
+        limit_bytes: Most bytes of all of them together.
+        thumbnails: Those made so far.
+    """
 
     folder: Path
+    fetch: Fetch | None = None
     limit_bytes: int = ALBUM_BYTES
     thumbnails: dict[str, Thumbnail | None] = field(default_factory=dict)
 
@@ -83,25 +94,30 @@ class Album:
         """Return a file's thumbnail; None if the file is gone or broken, or the album full."""
         if file not in self.thumbnails:
             found = None
-            if self.limit_bytes > 0:
-                found = _thumbnail(self._local(file), f"picture-{len(self.thumbnails)}")
+            content = self._content(file) if self.limit_bytes > 0 else None
+            if content is not None:
+                found = _thumbnail(content, f"picture-{len(self.thumbnails)}")
             self.limit_bytes -= len(found.uri) if found else 0
             self.thumbnails[file] = found
         return self.thumbnails[file]
 
-    def _local(self, file: str) -> Path:
-        return self.folder / (
-            unquote(urlsplit(file).path) if file.startswith("file:") else file
-        )
+    def _content(self, file: str) -> bytes | None:
+        if "://" in file and not file.startswith("file:"):
+            return self.fetch(file) if self.fetch else None
+        path = unquote(urlsplit(file).path) if file.startswith("file:") else file
+        try:
+            return (self.folder / path).read_bytes()
+        except (OSError, ValueError):
+            return None  # gone, or no path at all: the page shows a placeholder
 
     def used(self) -> list[Thumbnail]:
         """Return the thumbnails made so far."""
         return [thumbnail for thumbnail in self.thumbnails.values() if thumbnail]
 
 
-def _thumbnail(path: Path, key: str) -> Thumbnail | None:
+def _thumbnail(content: bytes, key: str) -> Thumbnail | None:
     try:
-        with open_image(path.read_bytes()) as image:
+        with open_image(content) as image:
             width, height = image.size
             if is_turned(image):
                 width, height = height, width
@@ -110,7 +126,7 @@ def _thumbnail(path: Path, key: str) -> Thumbnail | None:
             )  # decodes large JPEGs faster
             small = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError, EOFError):
-        return None  # gone or broken: the page shows a placeholder
+        return None  # broken: the page shows a placeholder
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
