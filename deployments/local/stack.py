@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from backhaul.configfile import load_config
@@ -114,17 +114,21 @@ class Stack:
         _start(databases, step)
         self.postgresql.create_database("prefect")
         _start(servers, step)
-        self._write_files()
+        if self._write_files():
+            _stop(workers, step)  # they have the old addresses
         self._register(step)
         _start(workers, step)
 
-    def _write_files(self) -> None:
-        """Write what a person uses: the shell's file, and parameters of a first run."""
-        write_private(self.folder / "env", shell_file(self.environment))
+    def _write_files(self) -> bool:
+        """Write the shell's file, and parameters of a first run; returns whether it changed."""
+        path, text = self.folder / "env", shell_file(self.environment)
+        changed = not path.exists() or path.read_text() != text
+        write_private(path, text)
         changes = (f"store={STORE}", "execution=work-pool")
         config = load_config(ROOT / "configs" / "quickstart.yaml", changes)
         parameters = {"config": config.model_dump(mode="json")}
         (self.folder / "quickstart.json").write_text(json.dumps(parameters, indent=2))
+        return changed
 
     def _register(self, step: Step) -> None:
         """Register pools, blocks and deployments, unless just that was done before."""
@@ -158,8 +162,9 @@ def _start(group: list[Service], step: Step) -> None:
     missing = [service for service in group if not service.running]
     for service in missing:
         service.launch()
-    for service in missing:
-        with step(f"starting {service.title} ({service.address})"):
+    for service in group:
+        said = step(f"starting {service.title} ({service.address})")
+        with said if service in missing else nullcontext():
             service.wait_until_ready()
 
 
