@@ -26,11 +26,24 @@ def label_from_existing(sent: ImageSet, truth: ImageSet) -> ImageSet:
     Raises:
         AwaitingLabelsError: If an image is not in `truth` or has no labels there.
     """
+    labelled = label_where_known(sent, truth)
+    _require_all(sent, list(labelled.table["labels"]))
+    return labelled
+
+
+def label_where_known(images: ImageSet, truth: ImageSet) -> ImageSet:
+    """Return `images` with the labels that `truth` has for the same content, None without any.
+
+    Labels keep the source that `truth` gives, or are of the source "dataset".
+    """
     known = truth.table.set_index("image_id")[["labels", "label_source"]]
-    found = known.reindex(list(sent.ids))
-    _require_all(sent, list(found["labels"]))
+    found = known.reindex(list(images.ids))
+    labels = [boxes if isinstance(boxes, np.ndarray) else None for boxes in found["labels"]]
     source = found["label_source"].where(found["label_source"].notna(), "dataset")
-    return _with_labels(sent, list(found["labels"]), list(source))
+    known_source = [
+        None if boxes is None else name for boxes, name in zip(labels, source, strict=True)
+    ]
+    return _with_labels(images, labels, known_source)
 
 
 def label_by_function(sent: ImageSet, code: UserCode) -> ImageSet:
@@ -64,7 +77,7 @@ def _files(images: ImageSet) -> list[ImageFile]:
     return [ImageFile(*row) for row in columns.itertuples(index=False)]
 
 
-def _with_labels(sent: ImageSet, labels: list[Any], source: list[str]) -> ImageSet:
+def _with_labels(sent: ImageSet, labels: list[Any], source: list[Any]) -> ImageSet:
     index = sent.table.index
     table = sent.table.assign(
         labels=pd.Series(labels, index=index, dtype=object),

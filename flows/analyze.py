@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from functools import partial
-from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
 from prefect import flow
@@ -18,6 +17,9 @@ from backhaul.analysis.series_charts import finding_of
 from backhaul.errors import InputError
 from backhaul.report import write_report
 from flows.blocks import Blocks, collect_blocks
+from tasks.mirror import mirrored
+from tasks.pictures import RemotePictures
+from tasks.places import resolve
 from tasks.progress import Progress
 from tasks.recorded import RecordedRun, open_recorded
 from tasks.series import Measured, measure, points_table, predict_block, write_points
@@ -30,11 +32,12 @@ V = TypeVar("V")
 @flow(name="analyze", flow_run_name="analyze-{plan.kind}")
 def analyze(
     folder: str, methods: tuple[str, ...], plan: Plan, parallel: int | None = None
-) -> tuple[Finding, tuple[Path, ...]]:
+) -> tuple[Finding, tuple[str, ...]]:
     """Measure what `plan` asks for of a run, and write it to its folder and on its page.
 
     Args:
-        folder: Folder of the run, in its store; its campaign need not be over.
+        folder: Folder of the run, in its store, or its s3:// or block:// address; its campaign
+            need not be over.
         methods: Labels of the methods. The initial training is always there.
         plan: What to measure.
         parallel: How many checkpoints are run side by side; None = as many as methods were.
@@ -45,7 +48,8 @@ def analyze(
     Raises:
         InputError: If there is no such run, or its test sets have no images yet.
     """
-    run = open_recorded(Path(folder), methods)
+    folder = resolve(folder)
+    run = open_recorded(folder, methods)
     fraction = run.config.inference.first_epoch_fraction
     planned = plan.points(run.rounds, run.arrivals, fraction)
     blocks = collect_blocks(run, planned)
@@ -55,8 +59,11 @@ def analyze(
     measured = _measure_all(run, points, blocks, parallel or run.config.parallel)
     table = points_table(points, measured)
     finding = finding_of(table, plan, run.rounds, run.arrivals)
-    files = write_points(Path(folder), finding, table, points, measured)
-    return finding, (*files, write_report(Path(folder)))
+    with mirrored(folder) as here:
+        files = write_points(here, finding, table, points, measured)
+        written = (*files, write_report(here, RemotePictures()))
+        places = tuple(f"{folder}/{path.relative_to(here).as_posix()}" for path in written)
+    return finding, places
 
 
 def _measure_all(

@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig
+from backhaul.config import CampaignConfig, FolderData
 from backhaul.detector.checkpoint import Checkpoint
+from backhaul.errors import InputError
 from backhaul.fusion import ensemble_epochs
 from backhaul.plugins import UserCode
-from tasks.labelling import label_existing, label_with
+from backhaul.sampling import Method
+from tasks.labelling import label_existing, label_known, label_with
+from tasks.places import is_local, require_bucket, resolve
+from tasks.setting import Round
 from tasks.stages import Step
+
+
+def opened(config: CampaignConfig) -> CampaignConfig:
+    """Return the config with addresses that this process can read, keys of blocks taken up.
+
+    Raises:
+        InputError: If a block or bucket is not there, or the store refuses its keys.
+    """
+    store = resolve(config.store)
+    require_bucket(store)
+    initial = config.initial
+    if isinstance(initial.data, FolderData):
+        initial = initial.model_copy(update={"data": _readable(initial.data)})
+    data = _readable(config.data) if isinstance(config.data, FolderData) else config.data
+    start = config.start
+    if start is not None:
+        start = start.model_copy(update={"checkpoint": resolve(start.checkpoint)})
+    return config.model_copy(
+        update={"store": store, "data": data, "initial": initial, "start": start}
+    )
+
+
+def _readable(data: FolderData) -> FolderData:
+    if is_local(data.root):
+        return data
+    return data.model_copy(update={"root": resolve(data.root)})
+
+
+def arm_of(config: CampaignConfig, label: str) -> Method:
+    """Return the method of that label.
+
+    Raises:
+        InputError: If the campaign has none.
+    """
+    arms = {arm.label: arm for arm in config.arms}
+    if label not in arms:
+        raise InputError(f"label: {label!r} is none of {', '.join(arms)}")
+    return arms[label]
 
 
 def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) -> Step:
@@ -23,21 +65,28 @@ def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) 
     )
 
 
-def label(images: Artifact, config: CampaignConfig, dataset: Artifact, step: Step) -> Artifact:
+def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step) -> Artifact:
     """Return `images` with labels from where the config says."""
     source = config.labelling.source
     if isinstance(source, UserCode):
         return label_with(images, source, step=step)
-    return label_existing(images, dataset, step=step)
+    return label_existing(images, truth, step=step)
 
 
 def known_truth(
-    images: Artifact, config: CampaignConfig, dataset: Artifact, step: Step
+    images: Artifact, config: CampaignConfig, truth: Artifact, step: Step
 ) -> Artifact | None:
-    """Return `images` with labels where they cost nothing: those of the data set."""
+    """Return `images` with the labels that are there anyway; None if labels must be made."""
     if isinstance(config.labelling.source, UserCode):
         return None
-    return label_existing(images, dataset, step=step)
+    return label_known(images, truth, step=step)
+
+
+def following_truth(config: CampaignConfig, play: Round, step: Step) -> Artifact | None:
+    """Return the next batch with its labels; None if it is not there, or they are not."""
+    if play.following is None:
+        return None
+    return known_truth(play.following, config, play.truth, step)
 
 
 def ensemble(

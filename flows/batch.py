@@ -3,44 +3,60 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
+from backhaul.errors import AwaitingLabelsError
+from backhaul.plugins import UserCode
 from backhaul.sampling import Method
-from flows.arguments import ensemble, known_truth, label, step_of
+from flows.arguments import ensemble, following_truth, known_truth, label, step_of
+from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
 from tasks.inference import infer
+from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
 from tasks.records import RoundRecord, Standing
 from tasks.sampling import Sent, select_images
-from tasks.setting import Setting
+from tasks.setting import Round
 from tasks.split import nothing_new, split_images
 from tasks.stages import Step, timed
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 
-@flow(name="batch", flow_run_name="batch-{method.label}-{number}")
+@flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
 def batch(
-    config: CampaignConfig, method: Method, setting: Setting, number: int, standing: Standing
+    config: CampaignConfig, method: Method, play: Round, standing: Standing
+) -> RoundRecord | State[None]:
+    """Play one batch; ends Completed, named AwaitingLabels, where labels are missing."""
+    try:
+        return _play(config, method, play, standing)
+    except AwaitingLabelsError as error:
+        return awaiting(str(error))
+
+
+def _play(
+    config: CampaignConfig, method: Method, play: Round, standing: Standing
 ) -> RoundRecord:
-    """Play batch `number`. When nothing is sent, checkpoints are carried on as they are."""
-    step = step_of(config, method.label, number)
-    images = setting.batches[number]
+    """Return the round. When nothing is sent, checkpoints are carried on as they are."""
+    step = step_of(config, method.label, play.number)
     with timed() as timings:
         looking = ensemble(standing.checkpoints, config)
-        fused = infer(images, looking, config.inference, config.training.img_size, step=step)
-        sent = select_images(images, fused, method, config.bandwidth, step=step)
-        truth = known_truth(images, config, setting.dataset, step)
-        seen = benchmark_batch(truth or images, fused, config.evaluation, step=step)
+        fused = play.seen or infer(
+            play.images, looking, config.inference, config.training.img_size, step=step
+        )
+        sent = select_images(play.images, fused, method, config.bandwidth, step=step)
+        truth = known_truth(play.images, config, play.truth, step)
+        seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
         new, mixed, training = None, None, None
         if sent.n_images or method.retrains_without_new:
-            new = _new_splits(sent, config, setting, standing, step)
+            new = _new_splits(sent, config, play, standing, step)
             mixed, training, standing = _retrain(new, config, standing, step)
         evaluation = evaluate(
             standing.current,
             ensemble(standing.checkpoints, config),
-            _test_sets(config, setting, number, new, mixed, step),
+            _test_sets(config, play, new, mixed, step),
             config.inference,
             config.evaluation,
             img_size=config.training.img_size,
@@ -48,8 +64,8 @@ def batch(
         )
     return RoundRecord(
         method=method.label,
-        batch=number,
-        images=images,
+        batch=play.number,
+        images=play.images,
         sent=sent,
         benchmark=seen,
         new=new,
@@ -61,11 +77,13 @@ def batch(
 
 
 def _new_splits(
-    sent: Sent, config: CampaignConfig, setting: Setting, standing: Standing, step: Step
+    sent: Sent, config: CampaignConfig, play: Round, standing: Standing, step: Step
 ) -> Artifact:
     if not sent.n_images:
         return nothing_new(sent.chosen, step=step)
-    labelled = label(sent.chosen, config, setting.dataset, step)
+    if not isinstance(config.labelling.source, UserCode):
+        require_labels(sent.chosen, play.truth)  # to wait for them is no failed task
+    labelled = label(sent.chosen, config, play.truth, step)
     return split_images(labelled, standing.seen, config.batches.fractions, step=step)
 
 
@@ -90,21 +108,17 @@ def _retrain(
 
 def _test_sets(
     config: CampaignConfig,
-    setting: Setting,
-    number: int,
+    play: Round,
     new: Artifact | None,
     mixed: Artifact | None,
     step: Step,
 ) -> TestSets:
-    following = setting.batches[number + 1 : number + 2]
     return TestSets(
-        images={"common": setting.common, "old_test": setting.old_test},
+        images={"common": play.common, "old_test": play.old_test},
         tests_of={
             name: splits
             for name, splits in (("new_test", new), ("mix_test", mixed))
             if splits is not None
         },
-        next_batch=known_truth(following[0], config, setting.dataset, step)
-        if following
-        else None,
+        next_batch=following_truth(config, play, step),
     )

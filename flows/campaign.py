@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from tasks.mirror import write_page
 
-from backhaul.config import CampaignConfig
-from backhaul.errors import AwaitingLabelsError
-from backhaul.report import write_report
-from backhaul.sampling import Method
-from flows.cropping import crop_batches
-from flows.initial_training import initial_training
-from flows.method import method
-from flows.preparation import prepare
-from tasks.records import RoundRecord, run_folder, write_record, write_setting
-from tasks.runfolder import MethodOutcome, Overview, claim, write_overview, write_round
-from tasks.setting import Setting
-from tasks.stages import timed
+from backhaul.config import CampaignConfig, InboxData
+from backhaul.errors import InputError
+from flows.arguments import opened
+from flows.cancellation import cancel_children
+from flows.heartbeats import of_this_run_alone
+from flows.states import failed, overall
+from flows.transport import TRANSPORTS
+from tasks.lease import lease
+from tasks.records import INITIAL, read_beginning, run_folder
+from tasks.runfolder import MethodOutcome, Overview, claim, write_overview
+from tasks.store import exists_at
 
 
-@flow(name="campaign", flow_run_name="{config.name}")
+@flow(name="campaign", flow_run_name="{config.name}", on_cancellation=[cancel_children])
 def campaign(config: CampaignConfig) -> State[None]:
     """Prepare what methods share, play each of them, and write the run's folder.
 
@@ -35,87 +30,56 @@ def campaign(config: CampaignConfig) -> State[None]:
     Completed, named AwaitingLabels. A second start computes only what is missing.
 
     With several seeds this is a campaign a seed, one after the other, and a page of them all.
+
+    Args:
+        config: The campaign: its data, methods, bandwidth and training.
     """
+    if isinstance(config.data, InboxData):
+        raise InputError("data.kind inbox: is for the flow hourly; a campaign needs a data set")
     if config.seeds:
         return _with_each_seed(config)
-    folder = claim(config)
+    here = opened(config)
+    folder = claim(here)
+    with of_this_run_alone(), lease(here.store, f"run-{config.name}", _tell):
+        outcomes = _play(config, here, folder)
+        _note(here, folder, outcomes)
+        if exists_at(f"{folder}/rounds/{INITIAL}.json"):
+            write_page(folder)
+    return overall(outcomes)
+
+
+def _play(
+    config: CampaignConfig, here: CampaignConfig, folder: str
+) -> dict[str, MethodOutcome]:
+    """Return how the initial training ended, or where it is completed, each of the methods."""
+    transport = TRANSPORTS[config.execution]
     try:
-        with timed() as timings:
-            setting, arrangement, splits = prepare(config)
-    except AwaitingLabelsError as error:
-        return Completed(name="AwaitingLabels", message=f"held-out images: {error}")
-    overview = Overview.begin(config, arrangement, timings)
-    write_overview(folder, overview)
-    write_setting(folder, setting)
-    first = initial_training(config, setting, splits)
-    write_record(folder, first)
-    write_round(folder, first)
-    with timed() as cropping:
-        setting = crop_batches(config, setting, first.standing)
-    overview = overview.model_copy(update={"timings": (*overview.timings, *cropping)})
-    outcomes = _play(config, setting, first)
-    ended = overview.ended(outcomes)
-    write_overview(folder, ended)
-    write_report(Path(folder))
-    return _state(ended)
+        began = transport.begin(config)
+    except Exception as error:
+        _note(here, folder, {INITIAL: failed(error)})
+        raise
+    if began.state != "completed":
+        return {INITIAL: began}
+    return transport.play(config, [arm.label for arm in config.arms])
+
+
+def _note(config: CampaignConfig, folder: str, outcomes: dict[str, MethodOutcome]) -> None:
+    """Write how the methods ended; nothing if the data could not even be arranged."""
+    if exists_at(f"{folder}/beginning.json"):
+        overview = Overview(config=config, beginning=read_beginning(folder))
+        write_overview(folder, overview.ended(outcomes))
 
 
 def _with_each_seed(config: CampaignConfig) -> State[None]:
     states: list[Any] = [campaign(each, return_state=True) for each in config.each_seed]
-    folder = Path(run_folder(config.store, config.name))
-    if any((folder / f"seed{k}" / "run.json").exists() for k in config.seeds):
-        write_report(folder)
+    folder = run_folder(opened(config).store, config.name)
+    if any(exists_at(f"{folder}/seed{k}/run.json") for k in config.seeds):
+        write_page(folder)
     worst = min(states, key=lambda state: (state.is_completed(), state.name == "Completed"))
     messages = [f"seed {k}: {s.message}" for k, s in zip(config.seeds, states, strict=True)]
     state: State[None] = worst.model_copy(update={"message": "; ".join(messages)})
     return state
 
 
-def _state(overview: Overview) -> State[None]:
-    unfinished = [name for name, o in overview.methods.items() if o.state != "completed"]
-    message = f"not completed: {', '.join(unfinished)}"
-    match overview.state:
-        case "completed":
-            return Completed(message=f"{len(overview.methods)} methods completed")
-        case "awaiting-labels":
-            return Completed(name="AwaitingLabels", message=message)
-        case _:
-            return Failed(name="CompletedWithFailures", message=message)
-
-
-def _play(
-    config: CampaignConfig, setting: Setting, first: RoundRecord
-) -> dict[str, MethodOutcome]:
-    """Return how each method ended; at most ``config.parallel`` run at once."""
-
-    def play(arm: Method) -> Callable[[], object]:
-        return lambda: method(config, arm, setting, first.standing)
-
-    return side_by_side({arm.label: play(arm) for arm in config.arms}, config.parallel)
-
-
-def side_by_side(
-    calls: Mapping[str, Callable[[], object]], parallel: int
-) -> dict[str, MethodOutcome]:
-    """Make the calls, at most `parallel` at once, each in the context of this one."""
-    with ThreadPoolExecutor(parallel) as threads:
-        futures = {
-            name: threads.submit(copy_context().run, call) for name, call in calls.items()
-        }
-        try:
-            return {name: _outcome(name, f.exception()) for name, f in futures.items()}
-        except KeyboardInterrupt:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _outcome(name: str, error: BaseException | None) -> MethodOutcome:
-    match error:
-        case None:
-            return MethodOutcome(state="completed")
-        case AwaitingLabelsError():
-            get_run_logger().warning("%s waits: %s", name, error)
-            return MethodOutcome(state="waiting", error=str(error))
-        case _:
-            get_run_logger().error("%s failed: %s", name, error)
-            return MethodOutcome(state="failed", error=f"{type(error).__name__}: {error}")
+def _tell(holder: str) -> None:
+    get_run_logger().warning("the same run goes on in %s: this one waits for it", holder)

@@ -8,7 +8,7 @@ from backhaul.config import CampaignConfig
 from flows.arguments import ensemble, step_of
 from tasks.cropping import crop
 from tasks.inference import infer
-from tasks.records import Standing, run_folder, write_setting
+from tasks.records import Standing, run_folder
 from tasks.runfolder import write_csv
 from tasks.setting import Setting
 from tasks.store import read_value
@@ -17,8 +17,8 @@ from tasks.store import read_value
 def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) -> Setting:
     """Return the setting in which batches are replaced by their crops, if the config says so.
 
-    It is kept in the run's folder, with a table of the crops of each batch. What the initial
-    model sees in the first batch, which all methods share, is computed here.
+    A table of the crops of each batch is kept in the run's folder. What the initial model sees
+    in the first batch, which all methods share, is computed here.
     """
     count = {"none": 0, "first": 1, "all": len(setting.batches)}[config.cropping.batches]
     if not count:
@@ -32,11 +32,9 @@ def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) ->
     for number, table in enumerate(made.tables):
         write_csv(f"{folder}/output/crops{number}.csv", read_value(pd.DataFrame, table))
     infer(made.batches[0], looking, config.inference, img_size, step=step)
-    cropped = setting.model_copy(
+    return setting.model_copy(
         update={
             "batches": (*made.batches, *setting.batches[count:]),
             "dataset": made.dataset,
         }
     )
-    write_setting(folder, cropped)
-    return cropped

@@ -1,28 +1,79 @@
-"""Train the detector that every method starts from."""
+"""Prepare what all methods share, and train the detector that each of them starts from."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig
 from backhaul.detector.checkpoint import Checkpoint
-from flows.arguments import ensemble, known_truth, step_of
+from backhaul.errors import AwaitingLabelsError
+from backhaul.types import ImageSet
+from flows.arguments import ensemble, known_truth, opened, step_of
+from flows.cropping import crop_batches
+from flows.preparation import prepare
+from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
-from tasks.records import INITIAL, RoundRecord, Standing
-from tasks.setting import Setting
+from tasks.records import (
+    INITIAL,
+    RoundRecord,
+    Standing,
+    write_beginning,
+    write_record,
+    write_setting,
+)
+from tasks.runfolder import Overview, claim, write_overview, write_round
+from tasks.setting import Beginning, Setting
 from tasks.stages import Step, timed
+from tasks.store import read_value
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 
-@flow(name="initial-training")
-def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact) -> RoundRecord:
-    """Augment, train, evaluate, and look at the first batch, which all methods share.
+@flow(name="initial-training", flow_run_name="initial-training-{config.name}")
+def initial_training(config: CampaignConfig) -> State[None]:
+    """Arrange the data and train the initial model; both are kept in the run's folder.
 
-    Where the campaign starts from a checkpoint, that one stands for the training.
+    Where the campaign starts from a checkpoint, that one stands for the training. Where labels
+    of held-out images are not there yet, this ends Completed, named AwaitingLabels.
+
+    Args:
+        config: The campaign.
     """
+    started = datetime.now(UTC)
+    config = opened(config)
+    folder = claim(config)
+    try:
+        with timed() as preparing:
+            setting, arrangement, splits = prepare(config)
+    except AwaitingLabelsError as error:
+        return awaiting(f"held-out images: {error}")
+    beginning = Beginning(
+        started=started,
+        arrangement=arrangement,
+        class_names=read_value(ImageSet, arrangement.initial).class_names,
+        timings=tuple(preparing),
+    )
+    write_beginning(folder, beginning)
+    write_overview(folder, Overview(config=config, beginning=beginning))
+    first = _first_round(config, setting, splits)
+    write_record(folder, first)
+    write_round(folder, first)
+    with timed() as cropping:
+        setting = crop_batches(config, setting, first.standing)
+    write_setting(folder, setting)
+    timings = (*preparing, *cropping)
+    write_beginning(folder, beginning.model_copy(update={"timings": timings}))
+    return Completed(message=f"epoch {first.standing.current.epoch}")
+
+
+def _first_round(config: CampaignConfig, setting: Setting, splits: Artifact) -> RoundRecord:
+    """Augment, train, evaluate, and look at the first batch, which all methods share."""
     step = step_of(config)
     with timed() as timings:
         augmented = augment(splits, splits, config.augmentation, step=step)
@@ -30,16 +81,12 @@ def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact)
         kept = _carried_on(config, training, setting)
         standing = Standing(seen=augmented, checkpoints=kept, current=kept[-1])
         looking = ensemble(kept, config)
-        first = setting.batches[0]
-        infer(first, looking, config.inference, config.training.img_size, step=step)
-        sets = TestSets(
-            images={"common": setting.common, "old_test": setting.old_test},
-            next_batch=known_truth(first, config, setting.dataset, step),
-        )
+        for images in setting.batches[:1]:
+            infer(images, looking, config.inference, config.training.img_size, step=step)
         evaluation = evaluate(
             standing.current,
             looking,
-            sets,
+            _test_sets(config, setting, step),
             config.inference,
             config.evaluation,
             img_size=config.training.img_size,
@@ -54,6 +101,14 @@ def initial_training(config: CampaignConfig, setting: Setting, splits: Artifact)
         standing=standing,
         timings=tuple(timings),
     )
+
+
+def _test_sets(config: CampaignConfig, setting: Setting, step: Step) -> TestSets:
+    images = {"common": setting.common, "old_test": setting.old_test}
+    if not setting.batches:
+        return TestSets(images=images)
+    arriving = known_truth(setting.batches[0], config, setting.dataset, step)
+    return TestSets(images=images, next_batch=arriving)
 
 
 def _train(config: CampaignConfig, splits: Artifact, step: Step) -> TrainingResult:

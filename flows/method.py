@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger, tags
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from backhaul.config import CampaignConfig
-from backhaul.sampling import Method
+from flows.arguments import arm_of, opened
 from flows.batch import batch
-from tasks.records import Standing, forget_records, run_folder, write_record
-from tasks.runfolder import write_round
-from tasks.setting import Setting
+from flows.heartbeats import of_this_run_alone
+from flows.states import AWAITING, awaiting
+from tasks.course import course_of
+from tasks.lease import lease
+from tasks.records import RoundRecord, write_record
+from tasks.runfolder import claim, write_round
 
 
-@flow(name="method", flow_run_name="method-{method.label}")
-def method(
-    config: CampaignConfig, method: Method, setting: Setting, standing: Standing
-) -> Standing:
-    """Play all batches with one method; every round is in the run's folder once it is over."""
-    folder = run_folder(config.store, config.name)
-    forget_records(folder, method.label)
-    for number in range(len(setting.batches)):
-        record = batch(config, method, setting, number, standing)
-        write_record(folder, record)
-        write_round(folder, record)
-        standing = record.standing
-    return standing
+@flow(name="method", flow_run_name="{config.name}-{label}")
+def method(config: CampaignConfig, label: str) -> State[None]:
+    """Play the batches of a run with one method; each is in the run's folder once it is over.
+
+    The run has begun: its initial model is trained. What was computed before comes from the
+    cache. Of several runs of one method, one at a time goes on. Ends Completed, named
+    AwaitingLabels, where labels of sent images are not there yet.
+
+    Args:
+        config: The campaign.
+        label: Label of one of its methods, as `backhaul validate` lists them.
+    """
+    config = opened(config)
+    arm = arm_of(config, label)
+    folder = claim(config)
+    alone = lease(config.store, f"run-{config.name}-{label}", _tell)
+    with of_this_run_alone(), tags(label), alone:
+        course = course_of(config, folder, label)
+        standing = course.standing
+        for play in course.rounds():
+            state = batch(config, arm, play, standing, return_state=True)
+            if state.name == AWAITING:
+                return awaiting(state.message or "")
+            record: RoundRecord = state.result()  # type: ignore[assignment] # the other: above
+            write_record(folder, record)
+            write_round(folder, record)
+            course.passed(record)
+            standing = record.standing
+    return Completed(message=f"epoch {standing.current.epoch}")
+
+
+def _tell(holder: str) -> None:
+    get_run_logger().warning("another run of this method goes on in %s: this one waits", holder)

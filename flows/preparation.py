@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig, FolderData
+from backhaul.config import CampaignConfig, DigitsData, FolderData, InboxData
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.lists import read_lists
 from flows.arguments import label, step_of
 from tasks.data import data_folder, fingerprint, join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
 from tasks.setting import Setting
-from tasks.split import Arrangement, arrange, arrange_listed, split_images
+from tasks.split import Arrangement, arrange, arrange_inbox, arrange_listed, split_images
 from tasks.stages import Step
 from tasks.start import find_checkpoints, take_checkpoints
 
@@ -18,11 +18,11 @@ from tasks.start import find_checkpoints, take_checkpoints
 def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
     """Return what methods share, how the data are played, and the initial splits."""
     step = step_of(config)
-    dataset = _read(data_folder(config.data, config.store), step)
     own = None if config.initial.data is None else _read(config.initial.data, step)
-    if own is not None:
-        dataset = join_data(dataset, own, step=step)
-    arrangement, splits = _arranged(config, dataset, own, step)
+    if isinstance(config.data, InboxData):
+        dataset, arrangement, splits = _from_inbox(config, own, step)
+    else:
+        dataset, arrangement, splits = _from_data(config, config.data, own, step)
     held_out = label(arrangement.holdout, config, dataset, step)
     setting = Setting(
         dataset=dataset,
@@ -32,6 +32,26 @@ def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
         start=_start(config, dataset, step),
     )
     return setting, arrangement, splits
+
+
+def _from_data(
+    config: CampaignConfig, data: FolderData | DigitsData, own: Artifact | None, step: Step
+) -> tuple[Artifact, Arrangement, Artifact]:
+    """Return all images, how they are played, and the initial splits."""
+    dataset = _read(data_folder(data, config.store), step)
+    if own is not None:
+        dataset = join_data(dataset, own, step=step)
+    return dataset, *_arranged(config, dataset, own, step)
+
+
+def _from_inbox(
+    config: CampaignConfig, own: Artifact | None, step: Step
+) -> tuple[Artifact, Arrangement, Artifact]:
+    """Return the initial set, how it is played, and the initial splits; the rest will come."""
+    assert own is not None  # noqa: S101 - the config was checked for it
+    arrangement = arrange_inbox(own, config.initial, step=step)
+    splits = split_images(arrangement.initial, None, config.initial.fractions, step=step)
+    return own, arrangement, splits
 
 
 def _start(config: CampaignConfig, dataset: Artifact, step: Step) -> tuple[Checkpoint, ...]:

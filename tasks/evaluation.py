@@ -38,11 +38,12 @@ class TestSets(BaseModel):
     next_batch: Artifact | None = None
 
     def load(self) -> dict[str, ImageSet]:
-        """Return the sets that have any image."""
+        """Return the labelled images of the sets that have any."""
         more = {} if self.next_batch is None else {"next_batch": self.next_batch}
         sets = {name: read_value(ImageSet, a) for name, a in (self.images | more).items()}
         tests = {name: read_value(Splits, a).test for name, a in self.tests_of.items()}
-        return {name: images for name, images in (sets | tests).items() if len(images)}
+        known = {name: images.labelled() for name, images in (sets | tests).items()}
+        return {name: images for name, images in known.items() if len(images)}
 
 
 @stage("common-test-set", random=False)

@@ -8,7 +8,11 @@ from pathlib import Path
 from prefect import get_run_logger
 
 from backhaul.artifacts import Artifact
-from backhaul.labelling import label_by_function, label_from_existing
+from backhaul.labelling import (
+    label_by_function,
+    label_from_existing,
+    label_where_known,
+)
 from backhaul.plugins import UserCode
 from backhaul.types import ImageSet
 from tasks.images import localise
@@ -22,6 +26,22 @@ def label_existing(images: Artifact, truth: Artifact, *, step: Step) -> Artifact
     labelled = label_from_existing(read_value(ImageSet, images), read_value(ImageSet, truth))
     get_run_logger().info("labelled %d images", len(labelled))
     return write_value(step.root, labelled)
+
+
+@stage("truth", random=False)
+def label_known(images: Artifact, truth: Artifact, *, step: Step) -> Artifact:
+    """Store `images` with the labels that `truth` has for them; the others stay without."""
+    labelled = label_where_known(read_value(ImageSet, images), read_value(ImageSet, truth))
+    return write_value(step.root, labelled)
+
+
+def require_labels(images: Artifact, truth: Artifact) -> None:
+    """Do nothing if `truth` has labels for all `images`.
+
+    Raises:
+        AwaitingLabelsError: If it has not.
+    """
+    label_from_existing(read_value(ImageSet, images), read_value(ImageSet, truth))
 
 
 @stage("labelling", random=False)

@@ -39,6 +39,7 @@ PATIENCE_S = 300.0
 """How long a store may be away before what needs it fails."""
 
 BLOCK = "block://"
+_NO_BUCKET = "NoSuchBucket"
 _TRANSIENT = (
     aiohttp.ClientError,
     ConnectionError,
@@ -123,12 +124,8 @@ def patiently(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return persistent(*args, **kwargs)
-        except (BotoCoreError, ClientError, PermissionError, aiohttp.ClientError) as error:
-            raise StoreError(_explain(error)) from error
-        except OSError as error:
-            if isinstance(error.__cause__, ClientError) and not isinstance(
-                error, FileNotFoundError | FileExistsError
-            ):
+        except Exception as error:
+            if is_transient(error) or _is_refusal(error):
                 raise StoreError(_explain(error)) from error
             raise
 
@@ -137,6 +134,8 @@ def patiently(function: Callable[P, R]) -> Callable[P, R]:
 
 def is_transient(error: BaseException) -> bool:
     """Return whether the same request may succeed later: no answer, 5xx, or too many."""
+    if isinstance(error, StoreError):
+        return False  # its time is up
     if isinstance(error, _TRANSIENT):
         return True
     cause = error if isinstance(error, ClientError) else error.__cause__
@@ -154,7 +153,16 @@ def code_of(error: BaseException) -> str:
     )
 
 
-def _explain(error: BaseException) -> str:
+def _is_refusal(error: Exception) -> bool:
+    if isinstance(error, BotoCoreError | ClientError | PermissionError):
+        return True
+    if not isinstance(error, OSError) or not isinstance(error.__cause__, ClientError):
+        return False
+    missing = isinstance(error, FileNotFoundError | FileExistsError)
+    return not missing or code_of(error) == _NO_BUCKET
+
+
+def _explain(error: Exception) -> str:
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return (
             "the object store needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
@@ -167,6 +175,13 @@ def _explain(error: BaseException) -> str:
         )
     if isinstance(error, PermissionError):
         return f"{error.filename}: {error.strerror}"
+    if code_of(error) == _NO_BUCKET:
+        return f"the object store has no such bucket ({error}): make it, or mend the address"
+    if is_transient(error):
+        return (
+            f"the object store stayed away for {PATIENCE_S:.0f} s ({error}): see that it runs "
+            "and can be reached, and start again"
+        )
     return f"the object store did not serve the request: {error}"
 
 
@@ -177,3 +192,20 @@ def _say(state: RetryCallState) -> None:
     except MissingContextError:  # a thread of ours, or no flow
         logger = get_logger("backhaul")
     logger.warning("the store does not answer (%s), once more", state.outcome.exception())
+
+
+@patiently
+def require_bucket(address: str) -> None:
+    """Do nothing if the bucket of an s3:// address is there, or it is a folder.
+
+    Raises:
+        StoreError: If it is not, or the service refuses the keys.
+    """
+    if not address.startswith("s3://"):
+        return
+    fs, path = filesystem(address)
+    bucket = path.partition("/")[0]
+    try:
+        fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
+    except FileNotFoundError:
+        raise StoreError(f"{address}: there is no bucket {bucket}") from None

@@ -9,7 +9,7 @@ from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
 from tasks.places import absolute
 from tasks.sampling import Sent
-from tasks.setting import Setting
+from tasks.setting import Beginning, Setting
 from tasks.stages import Timing
 from tasks.store import exists_at, names_in, read_uri, remove, replace
 from tasks.training import TrainingResult
@@ -111,6 +111,28 @@ def read_records(folder: str) -> list[RoundRecord]:
     return sorted(
         found, key=lambda r: (r.batch is not None, r.method, -1 if r.batch is None else r.batch)
     )
+
+
+def read_record(folder: str, prefix: str) -> RoundRecord:
+    """Return the record of one round of a run.
+
+    Raises:
+        InputError: If there is none.
+    """
+    place = f"{folder}/rounds/{prefix}.json"
+    if not exists_at(place):
+        raise InputError(f"{place}: is missing: expected a run whose initial model is trained")
+    return RoundRecord.model_validate_json(read_uri(place))
+
+
+def write_beginning(folder: str, beginning: Beginning) -> None:
+    """Keep how a run began."""
+    replace(f"{folder}/beginning.json", beginning.model_dump_json(indent=1).encode())
+
+
+def read_beginning(folder: str) -> Beginning:
+    """Return how a run began."""
+    return Beginning.model_validate_json(read_uri(f"{folder}/beginning.json"))
 
 
 def write_setting(folder: str, setting: Setting) -> None:

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +24,8 @@ from tasks.places import is_local
 from tasks.provenance import git_state, versions
 from tasks.records import RoundRecord, read_records, run_folder
 from tasks.sampling import Sent
+from tasks.setting import Beginning
 from tasks.split import Arrangement
-from tasks.stages import Timing
 from tasks.store import (
     exists_at,
     names_in,
@@ -55,36 +54,17 @@ class Overview(BaseModel):
 
     Args:
         config: The campaign.
-        arrangement: How its data set is played.
-        class_names: Names of the classes.
-        started: When this start of the run began, UTC.
+        beginning: How it began.
         methods: How the methods ended, by label.
         state: ``running``, ``completed``, ``awaiting-labels`` or ``completed-with-failures``.
-        timings: How long preparing took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     config: CampaignConfig
-    arrangement: Arrangement
-    class_names: tuple[str, ...]
-    started: datetime
+    beginning: Beginning
     methods: dict[str, MethodOutcome] = {}
     state: str = "running"
-    timings: tuple[Timing, ...] = ()
-
-    @classmethod
-    def begin(
-        cls, config: CampaignConfig, arrangement: Arrangement, timings: list[Timing]
-    ) -> Overview:
-        """Return the overview of a run whose data set has been arranged."""
-        return cls(
-            config=config,
-            arrangement=arrangement,
-            class_names=read_value(ImageSet, arrangement.initial).class_names,
-            started=datetime.now(UTC),
-            timings=tuple(timings),
-        )
 
     def ended(self, methods: dict[str, MethodOutcome]) -> Overview:
         """Return the overview once all methods are over."""
@@ -118,6 +98,8 @@ def claim(config: CampaignConfig) -> str:
 def _identity(config: CampaignConfig) -> dict[str, Any]:
     """Return the config without what cannot change a result, and without digests of sources."""
     left_out: Any = {
+        "execution": True,
+        "keep_checkpoints": True,
         "parallel": True,
         "store": True,
         "training": set(config.training.resources),
@@ -206,10 +188,8 @@ def write_unplayed(folder: str, arrangement: Arrangement) -> None:
 
     What is left over is a last, smaller batch, unless more was left than one batch holds.
     """
-    n_left, n_batch = (
-        len(read_value(ImageSet, part))
-        for part in (arrangement.leftover, arrangement.batches[0])
-    )
+    n_left = len(read_value(ImageSet, arrangement.leftover))
+    n_batch = max((len(read_value(ImageSet, b)) for b in arrangement.batches[:1]), default=0)
     left = f"sample{len(arrangement.batches)}" if n_left < n_batch else "unplayed"
     for name, part in (("holdout", arrangement.holdout), (left, arrangement.leftover)):
         if len(images := read_value(ImageSet, part)):
@@ -236,7 +216,7 @@ def _epoch_before(record: RoundRecord) -> int:
 
 def write_overview(folder: str, overview: Overview) -> None:
     """Write ``run.json``, ``summary.csv`` and ``classes.csv`` from the rounds' records."""
-    write_unplayed(folder, overview.arrangement)
+    write_unplayed(folder, overview.beginning.arrangement)
     labels = {method.label for method in overview.config.arms}
     records = [r for r in read_records(folder) if r.batch is None or r.method in labels]
     if records:
@@ -247,8 +227,8 @@ def write_overview(folder: str, overview: Overview) -> None:
 
 
 def _run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
-    config = overview.config
-    timings = [{**t.model_dump(), "method": None, "batch": None} for t in overview.timings]
+    config, beginning = overview.config, overview.beginning
+    timings = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
     for record in records:
         timings += [
             {**t.model_dump(), "method": record.method, "batch": record.batch}
@@ -257,19 +237,19 @@ def _run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
     return {
         "name": config.name,
         "state": overview.state,
-        "started": overview.started.isoformat(),
+        "started": beginning.started.isoformat(),
         "config": config.model_dump(mode="json"),
         "config_digest": content_digest(config),
         "seed": config.seed,
-        "class_names": list(overview.class_names),
-        "data": overview.arrangement.sizes,
+        "class_names": list(beginning.class_names),
+        "data": beginning.arrangement.sizes,
         "methods": {name: o.model_dump() for name, o in overview.methods.items()},
         "trainings": trainings(records),
         "timings": timings,
         "versions": versions(),
         "git": git_state(),
         "artifacts": {
-            "arrangement": overview.arrangement.model_dump(mode="json"),
+            "arrangement": beginning.arrangement.model_dump(mode="json"),
             **{record.prefix: record.model_dump(mode="json") for record in records},
         },
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
+from tasks.split import Arrangement
+from tasks.stages import Timing
 
 
 class Setting(BaseModel):
@@ -26,3 +30,60 @@ class Setting(BaseModel):
     common: Artifact
     old_test: Artifact
     start: tuple[Checkpoint, ...] = ()
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """What each batch is played with."""
+        return tuple(
+            Round(
+                number=number,
+                images=images,
+                truth=self.dataset,
+                following=next(iter(self.batches[number + 1 : number + 2]), None),
+                common=self.common,
+                old_test=self.old_test,
+            )
+            for number, images in enumerate(self.batches)
+        )
+
+
+class Round(BaseModel):
+    """What one batch is played with, by every method.
+
+    Args:
+        number: Number of the batch.
+        images: The batch as it arrived (`ImageSet` without labels).
+        truth: An `ImageSet` with labels of these images, as far as they are known.
+        following: The batch after it, if it is there.
+        common: The test set on which methods are ranked.
+        old_test: The initial test set.
+        seen: What the node saw in the batch (`FusedDetections`); None = our checkpoints look.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    images: Artifact
+    truth: Artifact
+    following: Artifact | None
+    common: Artifact
+    old_test: Artifact
+    seen: Artifact | None = None
+
+
+class Beginning(BaseModel):
+    """How a run began, kept in its folder as ``beginning.json``.
+
+    Args:
+        started: When this start of it did, UTC.
+        arrangement: How its data set is played.
+        class_names: Names of the classes.
+        timings: How long preparing took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started: datetime
+    arrangement: Arrangement
+    class_names: tuple[str, ...]
+    timings: tuple[Timing, ...] = ()

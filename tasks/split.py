@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.config import Batches, InitialSet, Labelling, SplitFractions
+from backhaul.errors import InputError
 from backhaul.lists import Lists, play_lists
 from backhaul.split import Arrivals, batches, draw_initial, placement, split
 from backhaul.types import ImageSet, Splits, concat
@@ -130,6 +131,17 @@ def arrange_listed(
         arrangement=_stored(step.root, first, parts, sizes),
         splits=write_value(step.root, splits),
     )
+
+
+@stage("batches", random=True)
+def arrange_inbox(own: Artifact, initial: InitialSet, *, step: Step) -> Arrangement:
+    """Store the initial set of a run whose batches are still to come, drawn from `own` data."""
+    labelled = read_value(ImageSet, own).labelled()
+    if not len(labelled):
+        raise InputError("initial.data: none of its images has labels")
+    first, unused = _draw(labelled, initial, step)
+    none = unused.take(())
+    return _stored(step.root, first, Arrivals(none, (), unused), {"images": len(labelled)})
 
 
 @stage("split", random=True)

@@ -13,6 +13,7 @@ from backhaul.cli.analyze import analyze
 from backhaul.cli.data import data
 from backhaul.cli.doctor import doctor
 from backhaul.cli.export import export
+from backhaul.cli.hourly import hourly
 from backhaul.cli.import_cfg import import_cfg
 from backhaul.cli.methods import methods
 from backhaul.cli.report import report
@@ -50,6 +51,7 @@ def _options(
 
 
 app.command()(run)
+app.command()(hourly)
 app.command()(validate)
 app.command()(methods)
 app.command()(doctor)

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from backhaul.cli.options import RunName, find_run
+from backhaul.cli.options import RunName
+from backhaul.cli.prefect import flows_at_hand
+from backhaul.cli.runplace import find_run
 from backhaul.errors import InputError, MissingObjectError
-from backhaul.rundata import run_folders
 
 
 def export(
@@ -32,22 +33,19 @@ def export(
       backhaul export quickstart /tmp/quickstart
 
       backhaul export runs/cars/seed0 cars-0
+
+      backhaul export s3://bucket/edge/runs/cars cars
     """
-    try:
+    with flows_at_hand():
         from tasks.export import export_run, require_empty
-    except ModuleNotFoundError as error:
-        if error.name != "tasks":
-            raise
-        raise InputError(
-            "the tasks were not found: run from a checkout installed with pip install -e ."
-        ) from None
+        from tasks.mirror import runs_at
     require_empty(folder)
     place = find_run(run)
-    runs = run_folders(place)
+    runs = runs_at(place)
     with Progress(console=Console(stderr=True), transient=True) as bars:
         for one in runs:
-            bar = bars.add_task(f"{one.name}: checkpoints", total=None)
-            target = folder if one == place else folder / one.name
+            bar = bars.add_task(f"{one.rpartition('/')[2]}: checkpoints", total=None)
+            target = folder if one == place else folder / one.rpartition("/")[2]
             try:
                 export_run(one, target, partial(_show, bars, bar))
             except MissingObjectError as error:

@@ -10,8 +10,6 @@ import typer
 
 from backhaul.config import CampaignConfig
 from backhaul.configfile import load_config
-from backhaul.errors import InputError
-from backhaul.rundata import run_folders
 
 ConfigFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A campaign, as YAML.", show_default=False)
@@ -26,20 +24,12 @@ Overrides: TypeAlias = Annotated[
     ),
 ]
 RunName: TypeAlias = Annotated[
-    str, typer.Argument(metavar="RUN", help="Folder of a run, or its name under runs/.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Folder of a run, its name under runs/, or its address, s3://... or block://...",
+    ),
 ]
-
-
-def find_run(name: str) -> Path:
-    """Return the folder of a run, or of one of several seeds; `name` is it or its name.
-
-    Raises:
-        InputError: If there is none.
-    """
-    for folder in (Path(name), Path("runs") / name):
-        if run_folders(folder):
-            return folder
-    raise InputError(f"{name}: no run there: expected a folder with run.json, or its name")
 
 
 def read_config(path: Path, overrides: list[str] | None) -> CampaignConfig:

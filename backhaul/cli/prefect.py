@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
+from backhaul.storeroot import INTERNAL
 
 
 def prepare_prefect(store: str) -> None:
     """Set what Prefect reads when it is imported; what the user has set stays.
 
-    Without a server of the user's, a temporary one keeps its database below the store's root.
+    Without a server of the user's, a temporary one keeps its database below the store's root,
+    or where the store is no folder, below the working directory.
     """
-    internal = Path(store).resolve() / ".backhaul"
+    internal = Path("." if "://" in store else store).resolve() / INTERNAL
     internal.mkdir(parents=True, exist_ok=True)
     database = f"sqlite+aiosqlite:///{internal / 'prefect.db'}"
     for key, value in {
@@ -27,6 +30,28 @@ def prepare_prefect(store: str) -> None:
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
     }.items():
         os.environ.setdefault(key, value)
+
+
+def require_server(config: CampaignConfig) -> None:
+    """Do nothing if the campaign runs here, or there is a Prefect server.
+
+    Raises:
+        InputError: If it needs one and there is none.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value():
+        return
+    if config.execution == "work-pool":
+        raise InputError(
+            "execution: work-pool needs a Prefect server: set PREFECT_API_URL (`make up` "
+            "starts one), or --set execution=local"
+        )
+    if config.store.startswith("block://"):
+        raise InputError(
+            f"store: {config.store} is a block of a Prefect server: set PREFECT_API_URL, or "
+            "give its s3:// address, with the keys in AWS_ACCESS_KEY_ID and so on"
+        )
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from backhaul.cli.options import RunName, find_run
+from backhaul.cli.options import RunName
+from backhaul.cli.runplace import remote_pictures, run_at
 from backhaul.report import write_report
 from backhaul.rundata import run_folders
 
@@ -12,11 +13,15 @@ from backhaul.rundata import run_folders
 def report(run: RunName) -> None:
     """Write report.html of a run again, from the files in its folder; of each seed as well.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       backhaul report quickstart
+
+      backhaul report s3://bucket/edge/runs/quickstart
     """
-    folder = find_run(run)
-    for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last
-        page = write_report(part)
-    typer.echo(page)
+    fetch = remote_pictures()
+    with run_at(run) as place:
+        folder = place.folder
+        for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last
+            page = write_report(part, fetch)
+    typer.echo(place.address_of(page))

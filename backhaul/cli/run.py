@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from backhaul.cli.options import ConfigFile, Overrides, read_config
-from backhaul.cli.prefect import flows_at_hand, prepare_prefect
+from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.tables import print_gains
 from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError, InputError
@@ -60,10 +61,19 @@ def run(
     prepare_prefect(campaign.store)
     with flows_at_hand():
         from flows.campaign import campaign as flow
-        from tasks.records import run_folder
-        from tasks.runfolder import claim
-    for each in campaign.each_seed:
-        claim(each)
+    require_server(campaign)
+    state = play(flow, campaign)
+    _show(campaign, state)
+    if state.is_failed():
+        raise typer.Exit(1)
+
+
+def play(flow: Callable[..., Any], campaign: CampaignConfig) -> Any:
+    """Run a flow on a campaign in this process, and return its final state.
+
+    Raises:
+        Exception: What ended it, unless some of its methods did.
+    """
     from backhaul.cli.progress import live_progress
     from tasks.server import start_temporary_server
 
@@ -72,23 +82,26 @@ def run(
         state = flow(campaign, return_state=True)
     if state.is_failed() and state.name != "CompletedWithFailures":
         state.result()  # raises what ended the campaign
-    folder = Path(run_folder(campaign.store, campaign.name))
-    if not (folder / "report.html").exists():
-        raise AwaitingLabelsError(state.message)
-    _show(campaign, folder)
-    if state.is_failed():
-        raise typer.Exit(1)
+    return state
 
 
-def _show(campaign: CampaignConfig, folder: Path) -> None:
+def _show(campaign: CampaignConfig, state: Any) -> None:
+    from tasks.mirror import mirrored
+
+    from tasks.places import resolve
+    from tasks.records import run_folder
+
     console = Console()
-    print_gains(console, folder)
-    for part in [folder / f"seed{k}" for k in campaign.seeds] or [folder]:
-        record = read_run(part).record
-        for label, method in record.methods.items():
-            if method.state != "completed":
-                text = f"{record.name}: {label} {method.state}: {method.error}"
-                console.print(text, markup=False, soft_wrap=True)
-    report = folder / "report.html"
-    shown = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
-    console.print(f"report: {shown}", highlight=False, soft_wrap=True)
+    place = run_folder(resolve(campaign.store), campaign.name)
+    with mirrored(place) as folder:
+        if not (folder / "report.html").exists():
+            raise AwaitingLabelsError(state.message)
+        print_gains(console, folder)
+        for part in [folder / f"seed{k}" for k in campaign.seeds] or [folder]:
+            record = read_run(part).record
+            for label, method in record.methods.items():
+                if method.state != "completed":
+                    text = f"{record.name}: {label} {method.state}: {method.error}"
+                    console.print(text, markup=False, soft_wrap=True)
+    report = f"{place}/report.html".removeprefix(f"{Path.cwd().as_posix()}/")
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)

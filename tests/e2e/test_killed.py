@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(
     done_before = {name.rpartition("-v")[0] for name in before}
     assert {"data", "batches", "split", "augmentation"} <= done_before
     assert run.computed(None) == set()
-    assert run.computed("init") == {"training", "inference", "labelling", "evaluation"}
+    assert run.computed("init") == {"training", "inference", "truth", "evaluation"}
 
     for prefix in ("init", "true-random0"):
         assert run.checkpoint_digests(prefix) == played.run.checkpoint_digests(prefix)

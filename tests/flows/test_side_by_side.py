@@ -1,18 +1,21 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from backhaul.errors import AwaitingLabelsError
-from flows.campaign import side_by_side
+from flows.local import side_by_side
+from flows.states import awaiting
 from tasks.runfolder import MethodOutcome
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 
-def play(calls: dict[str, Callable[[], object]], parallel: int) -> dict[str, MethodOutcome]:
+def play(calls: dict[str, Callable[[], State[Any]]], parallel: int) -> dict[str, MethodOutcome]:
     @flow
     def parent() -> dict[str, MethodOutcome]:
         return side_by_side(calls, parallel)
@@ -20,18 +23,19 @@ def play(calls: dict[str, Callable[[], object]], parallel: int) -> dict[str, Met
     return parent()
 
 
-def fail(error: Exception) -> Callable[[], object]:
-    def call() -> object:
-        raise error
+def fail() -> State[Any]:
+    @flow
+    def child() -> None:
+        raise RuntimeError("broken")
 
-    return call
+    return child(return_state=True)
 
 
 def test_what_fails_or_waits_leaves_the_others_alone() -> None:
-    calls = {
-        "first": fail(RuntimeError("broken")),
-        "second": fail(AwaitingLabelsError("3 images wait")),
-        "third": lambda: None,
+    calls: dict[str, Callable[[], State[Any]]] = {
+        "first": fail,
+        "second": lambda: awaiting("3 images wait"),
+        "third": Completed,
     }
     outcomes = play(calls, 1)
     assert list(outcomes) == ["first", "second", "third"]
@@ -46,13 +50,14 @@ def test_what_fails_or_waits_leaves_the_others_alone() -> None:
 def test_no_more_run_at_once_than_may(parallel: int) -> None:
     lock, running, most = threading.Lock(), [0], [0]
 
-    def call() -> None:
+    def call() -> State[Any]:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
         time.sleep(0.1)
         with lock:
             running[0] -= 1
+        return Completed()
 
     play({f"m{i}": call for i in range(6)}, parallel)
     assert most[0] == parallel
@@ -70,7 +75,12 @@ def test_subflows_of_threads_belong_to_the_parent() -> None:
         from prefect.runtime import flow_run
 
         found: list[str] = []
-        side_by_side({name: lambda: found.append(child()) for name in "ab"}, 2)
+
+        def call() -> State[Any]:
+            found.append(child())
+            return Completed()
+
+        side_by_side(dict.fromkeys("ab", call), 2)
         return str(flow_run.id), found
 
     mine, found = parent()

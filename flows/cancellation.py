@@ -1,0 +1,31 @@
+"""Cancel what a cancelled parent has started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import Flow, get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled, Cancelling
+
+
+def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Cancel all runs below a parent that are not over; a hook for its cancellation."""
+    with get_client(sync_client=True) as client:
+        _cancel_below(client, flow_run)
+
+
+def _cancel_below(client: SyncPrefectClient, parent: FlowRun) -> None:
+    below = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent.id]))
+    for child in client.read_flow_runs(flow_run_filter=below):
+        if child.state is None or child.state.is_final():
+            continue
+        if child.deployment_id is None:  # it ran in the process of its parent, which is gone
+            client.set_flow_run_state(child.id, Cancelled(), force=True)
+            _cancel_below(client, child)
+        else:
+            waiting = child.state.is_scheduled()
+            new = Cancelled() if waiting else Cancelling()
+            client.set_flow_run_state(child.id, new, force=waiting)

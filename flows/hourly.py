@@ -1,0 +1,70 @@
+"""What a running node brings: take in new images, and go on with every method."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from tasks.inbox import ingest
+
+from backhaul.config import CampaignConfig, InboxData
+from backhaul.errors import InputError
+from backhaul.types import ImageSet
+from flows.arguments import opened
+from flows.cancellation import cancel_children
+from flows.heartbeats import of_this_run_alone
+from flows.states import awaiting, overall
+from flows.transport import TRANSPORTS, Transport
+from tasks.hours import RunState, take_in
+from tasks.lease import lease
+from tasks.records import read_setting
+from tasks.runfolder import MethodOutcome, claim
+from tasks.store import exists_at, read_value
+
+
+@flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])
+def hourly(config: CampaignConfig) -> State[None]:
+    """Take in what nodes dropped, form batches, and play those that are full.
+
+    Every method goes on from where it stood, so an hour costs what is new in it. An hour
+    without anything new changes nothing, one that failed is caught up by the next, and a method
+    whose labels are missing waits: this then ends Completed, named AwaitingLabels. In its first
+    hour a run trains its initial model on ``initial.data``.
+
+    Args:
+        config: The campaign, with ``data.kind: inbox``.
+    """
+    if not isinstance(config.data, InboxData):
+        raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
+    here = opened(config)
+    folder = claim(here)
+    with of_this_run_alone(), lease(here.store, f"run-{config.name}", _tell):
+        transport = TRANSPORTS[config.execution]
+        began = _begin(config, folder, transport)
+        if began.state == "waiting":
+            return awaiting(began.error or "")
+        if began.state == "failed":
+            return overall({"initial training": began})
+        state = _take_in(here, config.data, folder)
+        pending = [arm.label for arm in config.arms if state.pending(arm.label)]
+        if not pending:
+            return Completed(message=f"nothing to play, {state.formed} batches so far")
+        return overall(transport.play(config, pending))
+
+
+def _begin(config: CampaignConfig, folder: str, transport: Transport) -> MethodOutcome:
+    """Train the initial model, unless it is: the last that this writes is ``setting.json``."""
+    if exists_at(f"{folder}/setting.json"):
+        return MethodOutcome(state="completed")
+    return transport.begin(config)
+
+
+def _take_in(config: CampaignConfig, inbox: InboxData, folder: str) -> RunState:
+    class_names = read_value(ImageSet, read_setting(folder).dataset).class_names
+    found = ingest(config.store, inbox.inbox, class_names)
+    get_run_logger().info("inbox: %s", found)
+    return take_in(config, folder)
+
+
+def _tell(holder: str) -> None:
+    get_run_logger().warning("another hour goes on in %s: this one waits for it", holder)

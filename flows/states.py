@@ -1,0 +1,46 @@
+"""What the final states of flow runs say of a campaign."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from tasks.runfolder import MethodOutcome
+
+AWAITING = "AwaitingLabels"
+FAILURES = "CompletedWithFailures"
+_PREFECTS_WORDS = "Flow run encountered an exception: "
+
+
+def awaiting(message: str) -> State[None]:
+    """Return the state of what waits for labels: it has not failed."""
+    return Completed(name=AWAITING, message=message)
+
+
+def outcome_of(state: State[Any]) -> MethodOutcome:
+    """Return how a method ended, from the final state of its flow run."""
+    if state.name == AWAITING:
+        return MethodOutcome(state="waiting", error=state.message)
+    if state.is_completed():
+        return MethodOutcome(state="completed")
+    reason = (state.message or state.name or "").removeprefix(_PREFECTS_WORDS)
+    return MethodOutcome(state="failed", error=reason)
+
+
+def failed(error: Exception) -> MethodOutcome:
+    """Return the outcome of what `error` ended."""
+    return MethodOutcome(state="failed", error=f"{type(error).__name__}: {error}")
+
+
+def overall(methods: dict[str, MethodOutcome]) -> State[None]:
+    """Return the state of a campaign whose methods ended so."""
+    states = {outcome.state for outcome in methods.values()}
+    unfinished = [name for name, o in methods.items() if o.state != "completed"]
+    message = f"not completed: {', '.join(unfinished)}"
+    if "failed" in states:
+        return Failed(name=FAILURES, message=message)
+    if "waiting" in states:
+        return awaiting(message)
+    return Completed(message=f"{len(methods)} methods completed")

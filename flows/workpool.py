@@ -1,0 +1,140 @@
+"""Run the parts of a campaign as deployments, on the workers of a work pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client, get_run_logger
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run as this_run
+from prefect.states import Scheduled
+
+from backhaul.config import CampaignConfig
+from backhaul.errors import InputError
+from flows.states import outcome_of
+from tasks.runfolder import MethodOutcome
+
+INITIAL_TRAINING = "initial-training/initial-training"
+METHOD = "method/method"
+POLL_S = 3.0
+
+
+@dataclass(frozen=True)
+class Child:
+    """A deployment run that is started once for each run of its parent.
+
+    Args:
+        deployment: ``flow/deployment``.
+        name: Of the flow run.
+        parameters: As JSON data.
+        tags: Tags of the run.
+    """
+
+    deployment: str
+    name: str
+    parameters: Mapping[str, Any]
+    tags: tuple[str, ...]
+
+
+def begin(config: CampaignConfig) -> MethodOutcome:
+    """Run the initial training on a worker, and return how it ended."""
+    parameters = {"config": config.model_dump(mode="json")}
+    name = f"initial-training-{config.name}"
+    child = Child(INITIAL_TRAINING, name, parameters, (config.name,))
+    return run_children({name: child})[name]
+
+
+def play(config: CampaignConfig, labels: Iterable[str]) -> dict[str, MethodOutcome]:
+    """Run methods on workers, shared out over the queues, and return how each ended."""
+    dumped = config.model_dump(mode="json")
+    return run_children(
+        {
+            label: Child(
+                METHOD,
+                f"{config.name}-{label}",
+                {"config": dumped, "label": label},
+                (config.name, label),
+            )
+            for label in labels
+        }
+    )
+
+
+def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
+    """Start the children that are not there yet, wait for all, and return how each ended.
+
+    A child of an earlier start of the same parent is taken up again: one that is over stays
+    over, and one that failed is scheduled once more.
+
+    Raises:
+        InputError: If a deployment is missing.
+    """
+    with get_client(sync_client=True) as client:
+        queues = {d: _queues(client, d) for d in {c.deployment for c in children.values()}}
+        order = {deployment: cycle(names) for deployment, names in queues.items()}
+        started = {
+            _start(client, child, next(order[child.deployment])).id: name
+            for name, child in children.items()
+        }
+        return _wait(client, started)
+
+
+def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
+    """Return the queues of a deployment's pool that a worker polls; the first come first."""
+    try:
+        pool = client.read_deployment_by_name(deployment).work_pool_name
+    except ObjectNotFound:
+        raise InputError(
+            f"the Prefect server has no deployment {deployment}: make it with "
+            "`prefect --no-prompt deploy --all`"
+        ) from None
+    if pool is None:
+        raise InputError(f"deployment {deployment}: has no work pool: deploy it again")
+    queues = [q for q in client.read_work_queues(work_pool_name=pool) if not q.is_paused]
+    polled = sorted(q.name for q in queues if q.status == "READY")
+    if not polled:
+        get_run_logger().warning("no worker polls work pool %s: runs wait until one does", pool)
+        polled = sorted(q.name for q in queues if q.name != "default")
+    return [*polled] or [None]
+
+
+def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRun:
+    found: Any = run_deployment(
+        child.deployment,
+        parameters=dict(child.parameters),
+        flow_run_name=child.name,
+        timeout=0,
+        tags=child.tags,
+        idempotency_key=f"{this_run.root_flow_run_id}:{child.name}",
+        work_queue_name=queue,
+    )
+    run: FlowRun = client.read_flow_run(found.id)
+    if run.state is not None and run.state.is_final() and not run.state.is_completed():
+        get_run_logger().info("%s was %s: once more", child.name, run.state.name)
+        client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+    return run
+
+
+def _wait(client: SyncPrefectClient, names: Mapping[UUID, str]) -> dict[str, MethodOutcome]:
+    ended: dict[str, MethodOutcome] = {}
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(names)))
+    while True:
+        for run in client.read_flow_runs(flow_run_filter=chosen):
+            name = names[run.id]
+            if name not in ended and run.state is not None and run.state.is_final():
+                ended[name] = outcome_of(run.state)
+                get_run_logger().info(
+                    "%s: %s %s", name, run.state.name, run.state.message or ""
+                )
+        if len(ended) == len(names):
+            return {name: ended[name] for name in names.values()}
+        time.sleep(POLL_S)
