@@ -6,10 +6,11 @@ import errno
 import hashlib
 import os
 import shutil
-import tempfile
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from backhaul.artifacts import Artifact
 from backhaul.errors import InputError, MissingObjectError, StoreError
@@ -20,6 +21,7 @@ FOLDER = "BACKHAUL_CACHE"
 BYTES = "BACKHAUL_CACHE_BYTES"
 DEFAULT_BYTES = 20 * 2**30
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_STEP = 20  # parts of the limit that go in between two looks at all copies
 
 
 @dataclass
@@ -35,9 +37,13 @@ class LocalCopies:
 
     folder: Path
     limit_bytes: int
+    _room: int = field(default=0, init=False)
+    _one: Lock = field(default_factory=Lock, init=False)
 
     def copy(self, uri: str, digest: str, target: Path, *, verified: bool) -> None:
         """Make `target` a copy of the object at `uri`.
+
+        A copy that was damaged on this disk is fetched again.
 
         Args:
             uri: Where it lies.
@@ -50,32 +56,50 @@ class LocalCopies:
             CorruptArtifactError: If the digest does not match.
             StoreError: If there is no room, even with all copies removed.
         """
-        kept = self.folder / digest[:2] / f"{digest}{target.suffix}"
-        if not _link(kept, target):
-            _fetch_with_room(self, uri, target)
-            if verified and not _sha256(target).startswith(digest):
-                target.unlink()
-                raise CorruptArtifactError(f"{uri}: content does not match its digest")
-            self._keep(target, kept)
-        elif verified and not _sha256(target).startswith(digest):
-            kept.unlink(missing_ok=True)  # damaged on this disk; the store still has it
+        folder = self.folder / digest[:2]
+        kept = folder / f"{digest}{target.suffix}"
+        if not verified:  # the name has the bytes' own digest, too
+            kept = next(folder.glob(f"{digest}-*{target.suffix}"), kept)
+        if _link(kept, target):
+            if _sha256(target).startswith(kept.stem.rpartition("-")[2]):
+                return
+            kept.unlink(missing_ok=True)
             target.unlink()
-            self.copy(uri, digest, target, verified=verified)
+        _fetch_with_room(self, uri, target)
+        content = _sha256(target)
+        if not verified:
+            kept = folder / f"{digest}-{content}{target.suffix}"
+        elif not content.startswith(digest):
+            target.unlink()
+            raise CorruptArtifactError(f"{uri}: content does not match its digest")
+        self._keep(target, kept)
 
     def _keep(self, source: Path, kept: Path) -> None:
         """Keep a copy, if there is room for one."""
-        if self.limit_bytes < source.stat().st_size:
+        size = source.stat().st_size
+        if self.limit_bytes < size:
             return
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mktemp(dir=kept.parent, suffix=".partial"))  # noqa: S306 - linked
-        try:
-            _link_or_copy(source, partial)
-            partial.replace(kept)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            if error.errno not in _FULL:
-                raise
-        self.make_room(self.limit_bytes)
+        partial = kept.parent / f"{uuid.uuid4().hex}.partial"
+        with self._one:
+            self._reserve(size)
+            try:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(source, partial)
+                partial.replace(kept)
+            except FileNotFoundError:  # another process made room at this moment
+                return
+            except OSError as error:
+                partial.unlink(missing_ok=True)
+                if error.errno not in _FULL:
+                    raise
+
+    def _reserve(self, size: int) -> None:
+        """Make room for a copy. Looking at all of them for each new one would take too long."""
+        if size > self._room:
+            step = max(size, self.limit_bytes // _STEP)
+            self.make_room(self.limit_bytes - step)
+            self._room = step
+        self._room -= size
 
     def make_room(self, limit_bytes: int) -> None:
         """Remove the copies used least recently until at most `limit_bytes` are left."""
@@ -96,6 +120,12 @@ class LocalCopies:
 
 @cache
 def _copies(folder: str, limit_bytes: int) -> LocalCopies:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{FOLDER}={folder}: expected a folder for local copies ({error.strerror})"
+        ) from None
     return LocalCopies(Path(folder), limit_bytes)
 
 
@@ -103,7 +133,7 @@ def copies() -> LocalCopies:
     """Return the local copies of this machine, as the environment says.
 
     Raises:
-        InputError: If BACKHAUL_CACHE_BYTES is no number.
+        InputError: If BACKHAUL_CACHE cannot be a folder, or BACKHAUL_CACHE_BYTES is no number.
     """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = os.environ.get(FOLDER) or str(Path(base) / "backhaul")
@@ -192,11 +222,19 @@ def _fetch_with_room(kept: LocalCopies, uri: str, target: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Make `target` the file `source`, and note that it was used; False if there is none."""
+    """Make `target` the file `source`, and note that it was used.
+
+    False if there is no such file, or no room for a copy of it.
+    """
     try:
         _link_or_copy(source, target)
         os.utime(source)
     except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        target.unlink(missing_ok=True)
         return False
     return True
 
@@ -204,7 +242,7 @@ def _link(source: Path, target: Path) -> bool:
 def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         raise
     except OSError:  # another disk, or one without links
         shutil.copyfile(source, target)

@@ -1,0 +1,263 @@
+"""The bounded cache of objects on this machine's disk."""
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from backhaul.artifacts import Artifact
+from backhaul.errors import InputError, MissingObjectError, StoreError
+from tasks import localcopies
+from tasks.localcopies import LocalCopies, copies, local_file, local_image, local_object
+from tasks.store import CorruptArtifactError, get_file, replace, write_bytes
+
+ROOT = "memory://edge/store"
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    yield
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """The folder of a stage that wants copies."""
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    return folder
+
+
+def put(number: int, size: int = 1000) -> tuple[str, str]:
+    """Put an object of `size` bytes; return its address and its digest."""
+    artifact = write_bytes(ROOT, f"{number:0{size}d}".encode(), ".png")
+    return artifact.uri, artifact.sha256
+
+
+def take(kept: LocalCopies, number: int, there: Path, size: int = 1000) -> Path:
+    uri, digest = put(number, size)
+    target = there / f"{number}.png"
+    target.unlink(missing_ok=True)
+    kept.copy(uri, digest, target, verified=True)
+    assert target.stat().st_size == size
+    return target
+
+
+def kept_numbers(kept: LocalCopies) -> set[int]:
+    return {int(path.read_bytes()) for path in kept.folder.rglob("*.png")}
+
+
+def test_they_are_bounded_and_the_least_recently_used_go(tmp_path: Path, there: Path) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    for number in range(10):
+        take(kept, number, there)
+        os.utime(next(kept.folder.rglob(f"{put(number)[1]}.png")), ns=(number, number))
+    assert kept_numbers(kept) == set(range(10))
+    take(kept, 0, there)  # is used again
+    take(kept, 10, there)
+    assert 0 in kept_numbers(kept)
+    assert 1 not in kept_numbers(kept)
+    for number in range(11, 40):
+        take(kept, number, there)
+        assert sum(path.stat().st_size for path in kept.folder.rglob("*.png")) <= 10_000
+    assert len(kept_numbers(kept)) >= 9
+
+
+def test_all_copies_are_looked_at_now_and_then_only(
+    tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = LocalCopies(tmp_path / "cache", 100_000)
+    looks = []
+    make_room = LocalCopies.make_room
+
+    def counted(self: LocalCopies, limit_bytes: int) -> None:
+        looks.append(limit_bytes)
+        make_room(self, limit_bytes)
+
+    monkeypatch.setattr(LocalCopies, "make_room", counted)
+    for number in range(50):
+        take(kept, number, there)
+    assert len(looks) == 10  # one in 5 % of the limit
+
+
+def test_what_was_handed_out_survives_an_eviction(tmp_path: Path, there: Path) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    target = take(kept, 7, there)
+    assert target.stat().st_nlink == 2
+    kept.make_room(0)
+    assert not list(kept.folder.rglob("*.png"))
+    assert int(target.read_bytes()) == 7
+
+
+def test_a_copy_is_taken_from_this_disk(
+    tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    take(kept, 7, there)
+    monkeypatch.setattr(localcopies, "get_file", None)
+    take(kept, 7, there)
+
+
+def test_an_object_larger_than_the_limit_passes_through(tmp_path: Path, there: Path) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    take(kept, 1, there)
+    take(kept, 2, there, size=20_000)
+    assert kept_numbers(kept) == {1}
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_damaged_copy_is_fetched_again(tmp_path: Path, there: Path, verified: bool) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    uri, digest = put(7)
+    digest = digest if verified else "5" * 64  # a checkpoint is known by that of its tensors
+    for name in ("a.png", "b.png"):
+        kept.copy(uri, digest, there / name, verified=verified)
+        (copy,) = kept.folder.rglob("*.png")
+        assert int((there / name).read_bytes()) == 7
+        copy.unlink()  # not in place: a stage has the same file
+        copy.write_bytes(b"8")
+    kept.copy(uri, digest, there / "c.png", verified=verified)
+    assert int((there / "c.png").read_bytes()) == 7
+    assert kept_numbers(kept) == {7}
+
+
+def test_an_object_with_another_content_is_refused_and_not_kept(
+    tmp_path: Path, there: Path
+) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    uri, digest = put(7)
+    replace(uri, b"8")
+    for _ in range(2):
+        with pytest.raises(CorruptArtifactError, match="does not match its digest"):
+            kept.copy(uri, digest, there / "x.png", verified=True)
+    assert not list(there.iterdir())
+    assert not list(kept.folder.rglob("*.png"))
+
+
+def test_a_missing_object_leaves_nothing(tmp_path: Path, there: Path) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    with pytest.raises(MissingObjectError, match="is gone from the store"):
+        kept.copy(f"{ROOT}/none.png", "0" * 64, there / "x.png", verified=True)
+    assert not list(there.iterdir())
+
+
+def test_many_threads_and_two_caches_of_one_folder(tmp_path: Path, there: Path) -> None:
+    ours = [LocalCopies(tmp_path / "cache", 5_000) for _ in range(2)]
+    stages = [there / str(number) for number in range(8)]
+    for stage in stages:
+        stage.mkdir()
+
+    def play(number: int) -> None:
+        for k in range(40):
+            take(ours[number % 2], (k * (number + 1)) % 20, stages[number])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(play, range(8)))
+    left = [path.stat().st_size for path in ours[0].folder.rglob("*") if path.is_file()]
+    assert sum(left) <= 6_000
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_full_disk_makes_room(
+    tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+    for number in range(5):
+        take(kept, number, there)
+
+    def tight(uri: str, target: Path) -> None:
+        if len(list(kept.folder.rglob("*.png"))) > 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        get_file(uri, target)
+
+    monkeypatch.setattr(localcopies, "get_file", tight)
+    take(kept, 9, there)
+    assert kept_numbers(kept) == {9}
+
+
+def test_a_disk_that_stays_full_is_said_clearly(
+    tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = LocalCopies(tmp_path / "cache", 10_000)
+
+    def full(uri: str, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(localcopies, "get_file", full)
+    uri, digest = put(7)
+    with pytest.raises(StoreError, match=r"no space is left there for .*BACKHAUL_CACHE"):
+        kept.copy(uri, digest, there / "x.png", verified=True)
+    assert not list(there.iterdir())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB, where we may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+    if (
+        os.geteuid() != 0
+        or mount is None
+        or unmount is None
+        or subprocess.run([mount, *options], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("mounting a disk needs rights that this process lacks")
+    yield place
+    subprocess.run([unmount, str(place)], check=True)
+
+
+def test_a_real_full_disk(small_disk: Path) -> None:
+    kept, there = LocalCopies(small_disk / "cache", 100 * 2**20), small_disk / "stage"
+    there.mkdir()
+    for number in range(12):  # of 1 MB; a stage ends, and its links go
+        take(kept, number, there, size=1_000_000).unlink()
+    assert 1 <= len(list(kept.folder.rglob("*.png"))) <= 4
+    uri, digest = put(99, size=5_000_000)
+    with pytest.raises(StoreError, match="no space is left there for"):
+        kept.copy(uri, digest, there / "x.png", verified=True)
+    assert not list(there.iterdir())
+    take(kept, 1, there, size=1_000_000)
+
+
+def test_the_environment_says_where_and_how_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKHAUL_CACHE", str(tmp_path / "mine"))
+    monkeypatch.setenv("BACKHAUL_CACHE_BYTES", "5000")
+    assert (copies().folder, copies().limit_bytes) == (tmp_path / "mine", 5000)
+    monkeypatch.setenv("BACKHAUL_CACHE_BYTES", "20G")
+    with pytest.raises(InputError, match="BACKHAUL_CACHE_BYTES=20G: expected a number"):
+        copies()
+    monkeypatch.delenv("BACKHAUL_CACHE_BYTES")
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("BACKHAUL_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"BACKHAUL_CACHE=.*/file: expected a folder"):
+        copies()
+
+
+def test_local_paths_of_images_checkpoints_and_other_files(
+    tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKHAUL_CACHE", str(tmp_path / "cache"))
+    uri, digest = put(7)
+    image = local_image(uri, digest[:32], there)
+    assert image == there / f"{digest[:32]}.png"
+    assert local_image(uri, digest[:32], there) == image
+    checkpoint = local_object(Artifact(uri=uri, sha256="5" * 64), there)
+    assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() == digest
+    assert local_file(uri, there).name == uri.rpartition("/")[2]
+    here = tmp_path / "x.png"
+    with pytest.raises(MissingObjectError):
+        local_image(str(here), digest, there)
+    here.write_bytes(b"x")
+    assert local_image(str(here), digest, there) == local_file(str(here), there) == here
