@@ -60,10 +60,7 @@ def up(folder: Folder = USUAL) -> None:
     typer.echo(f"\nUI: {stack.server.address}   login: the line in {_short(stack.login_file)}")
     typer.echo("Next, a campaign through the workers:")
     typer.echo(f"  . {_short(stack.folder / 'env')}")
-    parameters = _short(stack.folder / "quickstart.json")
-    typer.echo(
-        f'  prefect deployment run campaign/campaign --watch --params "$(cat {parameters})"'
-    )
+    typer.echo("  prefect deployment run campaign/campaign --watch")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from deployments.local.service import without_foreign
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU_QUEUES = ("gpu-0", "gpu-1")
+STORE_BLOCK = "store"
 LAST_LINES = 5
 SOURCES = ("flows", "blocks", "backhaul/config")
 """What the forms of the deployments are made of, beside prefect.yaml."""
@@ -47,7 +48,19 @@ def register_blocks(environment: Mapping[str, str], log: Path) -> None:
     Raises:
         InputError: If Prefect refuses.
     """
-    _prefect(environment, log, "block", "register", "--module", "blocks")
+    _python(environment, log, "-m", "prefect", "block", "register", "--module", "blocks")
+
+
+def create_store_block(environment: Mapping[str, str], bucket: str, log: Path) -> None:
+    """Create the block that a config calls block://store; its keys stay in the environment.
+
+    Raises:
+        InputError: If Prefect refuses.
+    """
+    named = {"name": {"any_": [STORE_BLOCK]}}
+    if not Api(environment).find("block_documents", block_documents=named):
+        code = f"import blocks; blocks.ObjectStore(bucket={bucket!r}).save({STORE_BLOCK!r})"
+        _python(environment, log, "-c", code)
 
 
 def deploy(environment: Mapping[str, str], log: Path) -> None:
@@ -56,13 +69,13 @@ def deploy(environment: Mapping[str, str], log: Path) -> None:
     Raises:
         InputError: If Prefect refuses.
     """
-    _prefect(environment, log, "--no-prompt", "deploy", "--all")
+    _python(environment, log, "-m", "prefect", "--no-prompt", "deploy", "--all")
 
 
-def _prefect(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
+def _python(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
     with log.open("w") as output:
         done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env={**without_foreign(os.environ), **environment},
             stdin=subprocess.DEVNULL,
@@ -72,4 +85,4 @@ def _prefect(environment: Mapping[str, str], log: Path, *arguments: str) -> None
         )
     if done.returncode != 0:
         said = "\n".join(log.read_text().splitlines()[-LAST_LINES:])
-        raise InputError(f"`prefect {' '.join(arguments)}` failed, see {log}:\n{said}")
+        raise InputError(f"`python {' '.join(arguments)}` failed, see {log}:\n{said}")

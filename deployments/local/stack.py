@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from backhaul.configfile import load_config
 from deployments.local.api import Api
 from deployments.local.gpus import gpu_of
 from deployments.local.ports import claim_ports, read_ports
@@ -18,6 +16,7 @@ from deployments.local.registration import (
     GPU_QUEUES,
     ROOT,
     create_pools,
+    create_store_block,
     deploy,
     digest_of_sources,
     register_blocks,
@@ -28,7 +27,6 @@ from deployments.local.shellfile import shell_file
 from deployments.local.worker import Worker
 
 BUCKET = "backhaul"
-STORE = f"s3://{BUCKET}"
 PARENTS_AT_ONCE = 4
 """Campaigns and hours that the worker of the pool `cpu` has at once; they mostly wait."""
 
@@ -92,7 +90,6 @@ class Stack:
             "PREFECT_HOME": str(self.folder / "prefect" / "client"),
             **self.seaweedfs.environment,
             "BACKHAUL_ROOT": str(ROOT),
-            "BACKHAUL_STORE": STORE,
             "PYTHONPATH": str(ROOT),
             **QUIET,
         }
@@ -114,20 +111,16 @@ class Stack:
         _start(databases, step)
         self.postgresql.create_database("prefect")
         _start(servers, step)
-        if self._write_files():
+        if self._write_environment():
             _stop(workers, step)  # they have the old addresses
         self._register(step)
         _start(workers, step)
 
-    def _write_files(self) -> bool:
-        """Write the shell's file, and parameters of a first run; returns whether it changed."""
+    def _write_environment(self) -> bool:
+        """Write the file that a shell reads; returns whether it changed."""
         path, text = self.folder / "env", shell_file(self.environment)
         changed = not path.exists() or path.read_text() != text
         write_private(path, text)
-        changes = (f"store={STORE}", "execution=work-pool")
-        config = load_config(ROOT / "configs" / "quickstart.yaml", changes)
-        parameters = {"config": config.model_dump(mode="json")}
-        (self.folder / "quickstart.json").write_text(json.dumps(parameters, indent=2))
         return changed
 
     def _register(self, step: Step) -> None:
@@ -140,6 +133,7 @@ class Stack:
             create_pools(self.environment)
         with step("registering the blocks"):
             register_blocks(self.environment, self.folder / "blocks.log")
+            create_store_block(self.environment, BUCKET, self.folder / "store-block.log")
         with step("deploying the flows of prefect.yaml"):
             deploy(self.environment, self.folder / "deploy.log")
         done.write_text(digest)

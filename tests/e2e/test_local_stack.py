@@ -71,7 +71,7 @@ def test_up_says_what_to_do_next(up: str, folder: Path) -> None:
         assert secret.read_text() not in up
 
 
-def test_the_server_has_pools_queues_and_deployments(up: str, folder: Path) -> None:
+def test_the_server_has_what_a_campaign_needs(up: str, folder: Path) -> None:
     api = Api(exported(folder))
     queues = {q["name"]: q["concurrency_limit"] for q in api.find("work_pools/gpu/queues")}
     assert queues == {"default": None, "gpu-0": 1, "gpu-1": 1}
@@ -82,7 +82,7 @@ def test_the_server_has_pools_queues_and_deployments(up: str, folder: Path) -> N
     }
     assert workers == {"cpu": "ONLINE", "gpu-0": "ONLINE", "gpu-1": "ONLINE"}
     assert "campaign" in {deployment["name"] for deployment in api.find("deployments")}
-    assert "object-store" in {block["slug"] for block in api.find("block_types")}
+    assert [block["name"] for block in api.find("block_documents")] == ["store"]
 
 
 def test_the_server_asks_for_the_login(up: str, folder: Path) -> None:
@@ -123,13 +123,12 @@ def test_the_bucket_takes_the_keys_of_the_shell(
 ) -> None:
     import s3fs
 
-    environment = exported(folder)
-    for name, value in environment.items():
+    for name, value in exported(folder).items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
     files = s3fs.S3FileSystem(skip_instance_cache=True)
-    files.pipe_file(f"{environment['BACKHAUL_STORE']}/here", b"yes")
-    assert files.cat_file(f"{environment['BACKHAUL_STORE']}/here") == b"yes"
+    files.pipe_file("backhaul/here", b"yes")
+    assert files.cat_file("backhaul/here") == b"yes"
 
 
 def test_a_second_up_starts_what_is_missing(up: str, folder: Path) -> None:
