@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from prefect import get_run_logger, task
 from prefect.context import TaskRunContext
+from prefect.results import ResultRecord  # type: ignore[attr-defined] # not in its __all__
 from prefect.runtime import task_run
 from pydantic import BaseModel, ConfigDict
 
+from backhaul.errors import MissingObjectError
 from backhaul.randomness import generator
 from tasks.caching import StageKey
 from tasks.lease import Lease, lease
 from tasks.results import StoredResults
-from tasks.store import artifacts_in, exists
+from tasks.store import CHECKPOINT, artifacts_in, exists
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,10 +39,14 @@ class Step(BaseModel):
         batch: Number of the batch; None before the first.
         device: Where the detector runs.
         threads: CPU threads of the detector.
+        keep_checkpoints: Whether all checkpoints of a result must be there, or some may have
+            been pruned, as no ensemble of this run looks with them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    resources: ClassVar[frozenset[str]] = frozenset({"root", "method", "device", "threads"})
+    resources: ClassVar[frozenset[str]] = frozenset(
+        {"root", "method", "device", "threads", "keep_checkpoints"}
+    )
 
     root: str
     seed: int
@@ -48,6 +54,7 @@ class Step(BaseModel):
     batch: int | None = None
     device: str = "auto"
     threads: int = 2
+    keep_checkpoints: Literal["all", "ensemble"] = "all"
 
     def __str__(self) -> str:
         if not self.method and self.batch is None:
@@ -58,15 +65,23 @@ class Step(BaseModel):
         """Return the random generator of a stage of this step."""
         return generator(self.seed, *path, "initial" if self.batch is None else self.batch)
 
+    def finds(self, result: Any) -> bool:
+        """Return whether what a stage's result refers to is there."""
+        needed = artifacts_in(result)
+        if self.keep_checkpoints == "ensemble":
+            needed = (each for each in needed if not each.uri.endswith(CHECKPOINT))
+        return all(exists(artifact) for artifact in needed)
+
 
 class Timing(BaseModel):
-    """How long a stage took, and whether its result came from the cache."""
+    """How long a stage took, whether its result came from the cache, and under which key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str
     seconds: float
     cached: bool
+    key: str = ""
 
 
 _timings: ContextVar[list[Timing] | None] = ContextVar("timings", default=None)
@@ -81,6 +96,37 @@ def timed() -> Iterator[list[Timing]]:
         yield entries
     finally:
         _timings.reset(token)
+
+
+class NotCachedError(LookupError):
+    """A stage that is only looked up has no result yet."""
+
+
+class LookedUp(BaseModel):
+    """A stage that was looked up in the cache, and whether its result is there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    key: str
+    cached: bool
+
+
+_lookups: ContextVar[list[LookedUp] | None] = ContextVar("lookups", default=None)
+
+
+@contextmanager
+def looked_up() -> Iterator[list[LookedUp]]:
+    """Look stages up in the cache within the block, and run none; collect what was found.
+
+    Nothing is written, and no server is asked. A stage without a result raises NotCachedError.
+    """
+    entries: list[LookedUp] = []
+    token = _lookups.set(entries)
+    try:
+        yield entries
+    finally:
+        _lookups.reset(token)
 
 
 _held: ContextVar[Lease | None] = ContextVar("held", default=None)
@@ -117,21 +163,36 @@ class Stage(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stage's result; its objects exist, or the task is run again."""
         inputs = self.signature.bind(*args, **kwargs).arguments
-        root, key = inputs["step"].root, self.policy.key_of(inputs)
-        with lease(root, key, self._tell) as held:
+        step, key = inputs["step"], self.policy.key_of(inputs)
+        if (found := _lookups.get()) is not None:
+            return self._look_up(found, step, key)
+        with lease(step.root, key, self._tell) as held:
             token = _held.set(held)
             try:
-                return self._run_or_read(root, *args, **kwargs)
+                return self._run_or_read(step, key, *args, **kwargs)
             finally:
                 _held.reset(token)
 
-    def _run_or_read(self, root: str, *args: P.args, **kwargs: P.kwargs) -> R:
-        runner = self._storing_in(root)
-        result = self._run(runner, *args, **kwargs)
-        if not all(exists(artifact) for artifact in artifacts_in(result)):
+    def _look_up(self, found: list[LookedUp], step: Step, key: str) -> R:
+        try:
+            content = StoredResults(root=step.root).read_path(key)
+        except MissingObjectError:
+            found.append(LookedUp(stage=self.name, key=key, cached=False))
+            raise NotCachedError(key) from None
+        result: R = ResultRecord.deserialize(content).result
+        there = step.finds(result)
+        found.append(LookedUp(stage=self.name, key=key, cached=there))
+        if not there:
+            raise NotCachedError(key)
+        return result
+
+    def _run_or_read(self, step: Step, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        runner = self._storing_in(step.root)
+        result = self._run(runner, key, *args, **kwargs)
+        if not step.finds(result):
             get_run_logger().warning("%s: a cached object is gone, once more", self.name)
             runner.refresh_cache = True
-            result = self._run(runner, *args, **kwargs)
+            result = self._run(runner, key, *args, **kwargs)
         return result
 
     def _storing_in(self, root: str) -> Any:
@@ -147,15 +208,14 @@ class Stage(Generic[P, R]):
     def _tell(self, holder: str) -> None:
         get_run_logger().info("%s: waits for %s, which is at it", self.name, holder)
 
-    def _run(self, runner: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def _run(self, runner: Any, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.monotonic()
         state = runner(*args, return_state=True, **kwargs)
         result: R = state.result()
         if (entries := _timings.get()) is not None:
             seconds = round(time.monotonic() - started, 3)
-            entries.append(
-                Timing(stage=self.name, seconds=seconds, cached=state.name == "Cached")
-            )
+            cached = state.name == "Cached"
+            entries.append(Timing(stage=self.name, seconds=seconds, cached=cached, key=key))
         return result
 
 

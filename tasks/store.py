@@ -6,7 +6,9 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,9 @@ from backhaul.types import Detections, FusedDetections, ImageSet, Selection, Spl
 from tasks.places import absolute, filesystem, is_local, patiently
 
 T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
+
+CHECKPOINT = ".pt"
+"""What the names of checkpoints end in."""
 
 PART_BYTES = 16 * 2**20
 """Files of twice this size and more go up in parts, two at a time."""
@@ -142,7 +147,7 @@ def read_value(kind: type[T], artifact: Artifact) -> T:
 
 def write_checkpoint(root: str, path: Path, sha256: str) -> Artifact:
     """Store a checkpoint file under the digest of its content (see `Artifact`)."""
-    artifact = Artifact(uri=object_uri(root, sha256, ".pt"), sha256=sha256)
+    artifact = Artifact(uri=object_uri(root, sha256, CHECKPOINT), sha256=sha256)
     if not exists(artifact):
         put_file(path, artifact.uri)
     return artifact
@@ -174,6 +179,54 @@ def names_in(uri: str) -> list[str]:
         )
     except FileNotFoundError:
         return []
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of a store.
+
+    Args:
+        uri: Where it lies.
+        size_bytes: Its length.
+        modified: When it was written, seconds since 1970.
+    """
+
+    uri: str
+    size_bytes: int
+    modified: float
+
+
+@patiently
+def listing(uri: str) -> list[Stored]:
+    """Return all files below a folder, sorted, hidden ones as well; empty if there is none."""
+    fs, path = filesystem(uri)
+    below = f"{path}/"
+    return [
+        Stored(f"{uri}/{name.removeprefix(below)}", int(entry["size"]), _modified(entry))
+        for name, entry in sorted(fs.find(path, detail=True).items())
+        if name.startswith(below) and entry["type"] == "file" and not name.endswith("/")
+    ]
+
+
+def _modified(entry: dict[str, Any]) -> float:
+    """Return the time in what a file system says of a file; now, if it says none."""
+    if "mtime" in entry:
+        return float(entry["mtime"])
+    told: datetime = entry.get("LastModified") or datetime.now(UTC)
+    return told.timestamp()
+
+
+@patiently
+def remove_files(uris: Sequence[str]) -> None:
+    """Remove files of one store; those that are gone already are no error."""
+    if not uris:
+        return
+    if is_local(uris[0]):
+        for uri in uris:
+            Path(uri).unlink(missing_ok=True)
+        return
+    fs, _ = filesystem(uris[0])
+    fs.rm([filesystem(uri)[1] for uri in uris])
 
 
 @patiently
