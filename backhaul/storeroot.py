@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from backhaul.errors import InputError
@@ -10,14 +9,17 @@ from backhaul.errors import InputError
 INTERNAL = ".backhaul"
 
 
-def store_of(folder: Path, name: str) -> Path:
+def store_of(folder: str, name: str) -> str:
     """Return the root of the store in which the folder of the run `name` lies.
+
+    Of a folder at an address, such as s3://, only the address is looked at.
 
     Raises:
         InputError: If it lies in none.
     """
     root = root_above(folder, name)
-    if not (root / INTERNAL).is_dir():
+    there = (Path(root) / INTERNAL).is_dir() if "://" not in folder else root
+    if not there:
         raise InputError(
             f"{folder}: expected in its store, with {INTERNAL} two levels up, which holds the "
             "checkpoints and images"
@@ -25,16 +27,15 @@ def store_of(folder: Path, name: str) -> Path:
     return root
 
 
-def root_above(folder: Path, name: str) -> Path:
-    """Return where the root of the store is, if the folder of the run `name` lies in one."""
-    above = folder.resolve().parents
-    return above[min(1 + name.count("/"), len(above) - 1)]
+def root_above(folder: str, name: str) -> str:
+    """Return where the root of the store is, if the folder of the run `name` lies in one.
 
-
-def moved(uri: str, root: Path) -> str:
-    """Return where something in a store lies now that the root of the store is `root`."""
-    below = re.fullmatch(rf".*/{re.escape(INTERNAL)}/(.*)", uri)
-    if below is None or "://" in uri:
-        return uri
-    here = root.resolve() / INTERNAL / below[1]
-    return here.as_posix() if here.exists() or not Path(uri).exists() else uri
+    Empty for an address with nothing above it.
+    """
+    levels = 2 + name.count("/")
+    if "://" in folder:
+        scheme, _, path = folder.partition("://")
+        parts = path.split("/")[:-levels]
+        return f"{scheme}://{'/'.join(parts)}" if parts else ""
+    above = Path(folder).resolve().parents
+    return above[min(levels, len(above)) - 1].as_posix()

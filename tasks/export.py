@@ -26,7 +26,7 @@ from tasks.runfolder import (
     write_unplayed,
 )
 from tasks.split import Arrangement
-from tasks.store import read_value
+from tasks.store import read_uri, read_value
 
 
 class Exported(BaseModel):
@@ -45,11 +45,12 @@ class Exported(BaseModel):
         return self.config["training"].get("detector") is not None
 
 
-def export_run(run: Path, folder: Path, on_progress: OnProgress) -> None:
+def export_run(run: str, folder: Path, on_progress: OnProgress) -> None:
     """Write the run in `run` into `folder`, which is new or empty; all of it or nothing.
 
     Args:
-        run: Folder of the run; its records and the store are read, and nothing else of it.
+        run: Folder of the run, or its s3:// address; its records and the store are read, and
+            nothing else of it.
         folder: Where to write.
         on_progress: Called with how many checkpoints are written, and how many there are.
 
@@ -58,9 +59,9 @@ def export_run(run: Path, folder: Path, on_progress: OnProgress) -> None:
         MissingObjectError: If something is gone from the store.
     """
     require_empty(folder)
-    about = Exported.model_validate_json((run / "run.json").read_bytes())
+    about = Exported.model_validate_json(read_uri(f"{run}/run.json"))
     root = root_above(run, about.name)
-    records = [relocated(record, root) for record in read_records(str(run))]
+    records = [relocated(record, root) for record in read_records(run)]
     if not records:
         raise InputError(f"{run}: no rounds there yet: expected a run whose training has begun")
     folder.parent.mkdir(parents=True, exist_ok=True)

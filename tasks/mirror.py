@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backhaul.errors import InputError
 from backhaul.report import write_report
+from backhaul.rundata import run_folders
 from tasks.localcopies import fetch
 from tasks.pictures import RemotePictures
 from tasks.places import filesystem, is_local, patiently, require_bucket
@@ -38,7 +39,7 @@ def mirrored(address: str) -> Iterator[Path]:
         return
     names = _files_below(address)
     if not names:
-        raise InputError(f"{address}: no run there: expected a folder with run.json")
+        raise _no_run(address)
     with tempfile.TemporaryDirectory(prefix="backhaul-") as place:
         folder = Path(place) / address.rpartition("/")[2]
         _each(lambda name: _fetch(f"{address}/{name}", folder, name), names)
@@ -65,13 +66,23 @@ def write_page(address: str) -> None:
 def runs_at(address: str) -> tuple[str, ...]:
     """Return the folders of single runs: `address` itself, or its ``seed<k>``, by number.
 
-    Empty if there is no ``run.json`` in any of them.
+    Raises:
+        InputError: If there is no ``run.json`` in any of them.
     """
-    names = _files_below(address)
-    if "run.json" in names:
-        return (address,)
-    found = (re.fullmatch(r"seed(\d+)/run\.json", name) for name in names)
-    return tuple(f"{address}/seed{k}" for k in sorted(int(m[1]) for m in found if m))
+    if is_local(address):
+        runs = [str(folder) for folder in run_folders(Path(address))]
+    else:
+        names = _files_below(address)
+        seeds = (re.fullmatch(r"seed(\d+)/run\.json", name) for name in names)
+        numbers = sorted(int(match[1]) for match in seeds if match)
+        runs = [address] if "run.json" in names else [f"{address}/seed{k}" for k in numbers]
+    if not runs:
+        raise _no_run(address)
+    return tuple(runs)
+
+
+def _no_run(address: str) -> InputError:
+    return InputError(f"{address}: no run there: expected a folder with run.json")
 
 
 def _files_below(address: str) -> list[str]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backhaul.analysis.series import Arrivals, Played
 from backhaul.config import Evaluation, Inference
-from backhaul.errors import InputError
+from backhaul.errors import InputError, MissingObjectError
 from backhaul.rundata import INIT
-from backhaul.storeroot import moved, store_of
+from backhaul.storeroot import INTERNAL, store_of
+from tasks.places import is_local
 from tasks.records import RoundRecord, read_records, read_setting
 from tasks.setting import Setting
 from tasks.stages import Step
+from tasks.store import exists_at, read_uri
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -105,37 +107,41 @@ class RecordedRun:
         )
 
 
-def open_recorded(folder: Path, methods: tuple[str, ...]) -> RecordedRun:
+def open_recorded(folder: str, methods: tuple[str, ...]) -> RecordedRun:
     """Return what the run in `folder` left of the initial training and of these methods.
 
     The store may have been moved with the run since.
+
+    Args:
+        folder: Folder of the run, or its s3:// address.
+        methods: Labels of the methods.
 
     Raises:
         InputError: If there is no run with rounds, or it does not lie in its store.
     """
     try:
-        about = _RunFile.model_validate_json((folder / "run.json").read_bytes())
-    except OSError as error:
-        raise InputError(f"{folder}/run.json: {error.strerror}; expected a run") from None
+        about = _RunFile.model_validate_json(read_uri(f"{folder}/run.json"))
+    except MissingObjectError:
+        raise InputError(f"{folder}/run.json: is not there; expected a run") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{folder}/run.json: {key}: {first['msg']}") from None
     root = store_of(folder, about.name)
     place = {label: i for i, label in enumerate((INIT, *methods))}
-    found = [record for record in read_records(str(folder)) if record.method in place]
+    found = [record for record in read_records(folder) if record.method in place]
     records = sorted(found, key=lambda record: place[record.method])
     if not records:
         raise InputError(f"{folder}: no rounds there yet: expected a trained initial model")
     return RecordedRun(
-        root=root.as_posix(),
+        root=root,
         config=about.config,
-        setting=relocated(read_setting(str(folder)), root),
+        setting=relocated(read_setting(folder), root),
         records=tuple(relocated(record, root) for record in records),
     )
 
 
-def relocated(value: M, root: Path) -> M:
+def relocated(value: M, root: str) -> M:
     """Return `value` with its artifacts where they lie in the store at `root` now."""
 
     def walk(item: Any) -> Any:
@@ -149,3 +155,12 @@ def relocated(value: M, root: Path) -> M:
         return item
 
     return type(value).model_validate(walk(json.loads(value.model_dump_json())))
+
+
+def moved(uri: str, root: str) -> str:
+    """Return where something in a store lies now that the root of the store is `root`."""
+    below = re.fullmatch(rf".*/{re.escape(INTERNAL)}/(.*)", uri)
+    here = f"{root}/{INTERNAL}/{below[1]}" if below else uri
+    if here == uri or exists_at(here):
+        return here
+    return here if is_local(uri) and not exists_at(uri) else uri

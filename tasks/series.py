@@ -18,9 +18,9 @@ from backhaul.config import Evaluation, Inference
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.fusion import fuse
 from backhaul.metrics import METRICS, metrics
-from backhaul.storeroot import moved
 from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
 from tasks.inference import predict_stored, prediction_settings
+from tasks.recorded import moved
 from tasks.runfolder import write_csv
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
@@ -84,7 +84,7 @@ def predict_block(
     the most confident, so a box is never suppressed by one below.
     """
     block = read_value(ImageSet, images)
-    here = [moved(uri, Path(step.root)) for uri in block.table["uri"]]
+    here = [moved(uri, step.root) for uri in block.table["uri"]]
     block = ImageSet(block.table.assign(uri=here), block.class_names)
     lowest = min(conf_floor, inference.conf_thres)
     settings = prediction_settings(inference, img_size, lowest, step)

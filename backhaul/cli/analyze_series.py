@@ -102,7 +102,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
       backhaul analyze series quickstart --set batch_test --batch-test 2 --avg --metric recall
     """
-    opened = open_run(run)
+    opened, place = _open(run)
     if avg is not None and roll is not None:
         raise InputError("--roll: means other checkpoints than --avg; give one of them")
     config = opened.record.config
@@ -118,7 +118,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         batch_test=batch_test or config["batches"]["holdout_batches"],
         metrics=_metrics(metric),
     )
-    _analyze(opened, method, plan, parallel, output)
+    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output)
 
 
 def batches(
@@ -146,12 +146,23 @@ def batches(
 
       backhaul analyze batches quickstart --batch-test 2 --metric recall
     """
-    opened = open_run(run)
+    opened, place = _open(run)
     ensemble = Mode(kind="avg", count=opened.record.config["inference"]["conf_check_num"])
     plan = BatchesPlan(
         modes=(Mode(), ensemble), batch_test=batch_test, metrics=_metrics(metric)
     )
-    _analyze(opened, method, plan, parallel, output)
+    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output)
+
+
+def _open(name: str) -> tuple[Run, str]:
+    """Return a run and its folder or address; Prefect then finds what its settings are."""
+    remote = "://" in name
+    if remote:
+        prepare_prefect(name)
+    with open_run(name) as (run, place):
+        if not remote:
+            prepare_prefect(store_of(place.address, run.record.name))
+        return run, place.address
 
 
 def _sets(text: str) -> tuple[SetName, ...]:
@@ -171,20 +182,18 @@ def _metrics(names: list[str] | None) -> tuple[str, ...]:
 
 
 def _analyze(
-    run: Run,
-    methods: list[str] | None,
+    place: str,
+    labels: tuple[str, ...],
     plan: SeriesPlan | BatchesPlan,
     parallel: int | None,
     output: Format,
 ) -> None:
-    labels = choose_methods(run, methods or ())
-    prepare_prefect(str(store_of(run.folder, run.record.name)))
     sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
     with flows_at_hand():
         from flows.analyze import analyze
         from tasks.recorded import open_recorded
         from tasks.server import start_temporary_server
-    recorded = open_recorded(run.folder, labels)  # what is wrong is said before a server starts
+    recorded = open_recorded(place, labels)  # what is wrong is said before a server starts
     if "batch_test" in plan.sets:
         recorded.arrivals.first_tested(plan.batch_test or 0)
     from backhaul.cli.progress import live_progress
@@ -192,9 +201,9 @@ def _analyze(
     logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)  # there are hundreds
     with live_progress():
         start_temporary_server()
-        state = analyze(str(run.folder), labels, plan, parallel, return_state=True)
+        state = analyze(place, labels, plan, parallel, return_state=True)
     try:
         finding, files = state.result()
     except MissingObjectError as error:
-        raise InputError(f"{error}; expected the store of {run.folder}") from None
+        raise InputError(f"{error}; expected the store of {place}") from None
     show(finding, files, output)

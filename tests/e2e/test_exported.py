@@ -140,7 +140,7 @@ def test_checkpoints_of_a_detector_of_ones_own_are_copied_as_they_are(
     about["config"]["training"]["detector"] = {"use": "mine:Detector"}
     (copy / "run.json").write_text(json.dumps(about))
     calls: list[tuple[int, int]] = []
-    export_run(copy, tmp_path / "new", lambda done, total: calls.append((done, total)))
+    export_run(str(copy), tmp_path / "new", lambda done, total: calls.append((done, total)))
     found = sorted(path.name for path in (tmp_path / "new" / "checkpoints").iterdir())
     assert len(found) == 3 + 2 * len(METHODS)
     assert {Path(name).suffix for name in found} == {".pt"}

@@ -14,10 +14,10 @@ from backhaul.artifacts import Artifact
 from backhaul.config import Evaluation, Inference
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
-from backhaul.storeroot import moved, store_of
+from backhaul.storeroot import store_of
 from backhaul.types import DETECTION_COLUMNS, IMAGE_COLUMNS, Detections, ImageSet, Splits
 from flows.analyze import side_by_side
-from tasks.recorded import RunConfig, open_recorded
+from tasks.recorded import RunConfig, moved, open_recorded
 from tasks.series import Measured, labelled_so_far, measure, share_held_out
 from tasks.stages import Step
 from tasks.store import read_value, write_value
@@ -149,15 +149,38 @@ def test_a_store_is_found_above_the_run_and_what_was_in_it_where_it_lies_now(
     tmp_path: Path,
 ) -> None:
     (tmp_path / ".backhaul" / "objects").mkdir(parents=True)
-    one, of_seed = tmp_path / "runs" / "tiny", tmp_path / "runs" / "many" / "seed3"
-    assert store_of(one, "tiny") == store_of(of_seed, "many/seed3") == tmp_path
+    one, of_seed = f"{tmp_path}/runs/tiny", f"{tmp_path}/runs/many/seed3"
+    assert store_of(one, "tiny") == store_of(of_seed, "many/seed3") == str(tmp_path)
     with pytest.raises(InputError, match="tiny: expected in its store"):
-        store_of(tmp_path / "elsewhere" / "runs" / "tiny", "tiny")
-    here = (tmp_path / ".backhaul/objects/ab.pt").as_posix()
-    assert moved("/gone/.backhaul/objects/ab.pt", tmp_path) == here
+        store_of(f"{tmp_path}/elsewhere/runs/tiny", "tiny")
+    here = f"{tmp_path}/.backhaul/objects/ab.pt"
+    assert moved("/gone/.backhaul/objects/ab.pt", str(tmp_path)) == here
     (tmp_path / ".backhaul/objects/cd.pt").touch()
     for stays in ("/gone/data/a.png", "s3://b/.backhaul/x", f"{tmp_path}/.backhaul/objects"):
-        assert moved(stays, Path("/other")) == stays
+        assert moved(stays, "/other") == stays
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "root"),
+    [
+        ("s3://b/runs/tiny", "tiny", "s3://b"),
+        ("s3://b/edge/a/runs/many/seed3", "many/seed3", "s3://b/edge/a"),
+        ("s3://b/tiny", "tiny", None),
+    ],
+)
+def test_a_store_is_found_above_an_address(address: str, name: str, root: str | None) -> None:
+    if root is None:
+        with pytest.raises(InputError, match="s3://b/tiny: expected in its store"):
+            store_of(address, name)
+    else:
+        assert store_of(address, name) == root
+
+
+def test_what_came_from_an_object_store_is_used_where_it_lies_now(tmp_path: Path) -> None:
+    copied = tmp_path / ".backhaul" / "objects" / "ab.pt"
+    copied.parent.mkdir(parents=True)
+    copied.touch()
+    assert moved("s3://b/p/.backhaul/objects/ab.pt", str(tmp_path)) == str(copied)
 
 
 def test_a_config_whose_user_code_is_gone_can_still_be_analysed() -> None:
@@ -178,10 +201,10 @@ def test_a_config_whose_user_code_is_gone_can_still_be_analysed() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "No such file or directory; expected a run"), ("{}", "name: Field required")],
+    [(None, "is not there; expected a run"), ("{}", "name: Field required")],
 )
 def test_what_is_no_run_is_named(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(InputError, match=rf"run\.json: {message}"):
-        open_recorded(tmp_path, ())
+        open_recorded(str(tmp_path), ())

@@ -40,7 +40,7 @@ def classes(
     from backhaul.analysis.writing import write_beside
 
     finding = by_class(read_benchmark(benchmark), pos_thres, f"{benchmark.stem}_classes")
-    show(finding, write_beside(benchmark, finding), output)
+    show(finding, map(str, write_beside(benchmark, finding)), output)
 
 
 def histogram(
@@ -64,9 +64,11 @@ def histogram(
     """
     from backhaul.analysis.histogram import histogram as count
 
-    opened = open_source(source, method)
-    finding = count(opened.seen, only, opened.name("histogram", only, "+".join(method or ())))
-    show(finding, opened.write(finding), output)
+    with open_source(source, method) as opened:
+        name = opened.name("histogram", only, "+".join(method or ()))
+        finding = count(opened.seen, only, name)
+        files = opened.write(finding)
+    show(finding, files, output)
 
 
 def rolling(
@@ -88,10 +90,9 @@ def rolling(
     """
     from backhaul.analysis.rolling import rolling as slide
 
-    opened = open_source(source, method)
-    finding = slide(
-        opened.parts,
-        window,
-        opened.name("rolling", f"window{window}" if window else None, "+".join(method or ())),
-    )
-    show(finding, opened.write(finding), output)
+    width = f"window{window}" if window else None
+    with open_source(source, method) as opened:
+        name = opened.name("rolling", width, "+".join(method or ()))
+        finding = slide(opened.parts, window, name)
+        files = opened.write(finding)
+    show(finding, files, output)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -14,7 +15,7 @@ from backhaul.analysis.finding import Finding, name_of
 from backhaul.analysis.results import choose_methods
 from backhaul.analysis.seen import read_benchmark, seen_by_method
 from backhaul.cli.analyze.keep import keep
-from backhaul.cli.options import find_run
+from backhaul.cli.runplace import RunPlace, run_at
 from backhaul.errors import InputError
 from backhaul.rundata import Run, read_run, run_folders
 
@@ -30,23 +31,27 @@ BenchmarkOrRun: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="RUN|BENCHMARK.csv",
-        help="A run (folder, or name under runs/) or a benchmark file, also of another tool, "
-        "with the columns file, detected, actual, conf, conf_std, hit.",
+        help="A run (folder, name under runs/, or address) or a benchmark file, also of "
+        "another tool, with the columns file, detected, actual, conf, conf_std, hit.",
     ),
 ]
 
 
-def open_run(name: str) -> Run:
-    """Return the run that `name` is or is the folder of.
+@contextmanager
+def open_run(name: str) -> Iterator[tuple[Run, RunPlace]]:
+    """Open the run that `name` is, is the folder of or the address of.
 
     Raises:
         InputError: If there is none, or several, one a seed.
     """
-    folders = run_folders(find_run(name))
-    if len(folders) > 1:
-        seeds = ", ".join(folder.name for folder in folders)
-        raise InputError(f"{name}: holds {seeds}: name one, such as {name}/{folders[0].name}")
-    return read_run(folders[0])
+    with run_at(name) as place:
+        folders = run_folders(place.folder)
+        if len(folders) > 1:
+            seeds = ", ".join(folder.name for folder in folders)
+            raise InputError(
+                f"{name}: holds {seeds}: name one, such as {name}/{folders[0].name}"
+            )
+        yield read_run(folders[0]), RunPlace(place.address_of(folders[0]), folders[0])
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,11 @@ class Source:
     """Where detections come from, and where findings on them go.
 
     Args:
-        place: Folder of a run, or a benchmark file.
+        place: A run, or a benchmark file.
         parts: What was seen, by method, or under the name of the file.
     """
 
-    place: Path
+    place: RunPlace | Path
     parts: Mapping[str, pd.DataFrame]
 
     @property
@@ -68,27 +73,31 @@ class Source:
 
     def name(self, analysis: str, *choices: str | None) -> str:
         """Return the name of a finding on it, see `name_of`."""
-        place = analysis if self.place.is_dir() else f"{self.place.stem}_{analysis}"
-        return name_of(place, *choices)
+        if isinstance(self.place, RunPlace):
+            return name_of(analysis, *choices)
+        return name_of(f"{self.place.stem}_{analysis}", *choices)
 
-    def write(self, finding: Finding) -> tuple[Path, ...]:
+    def write(self, finding: Finding) -> tuple[str, ...]:
         """Write a finding into the run's folder, or beside the file; return the files."""
         from backhaul.analysis.writing import write_beside
 
-        write = keep if self.place.is_dir() else write_beside
-        return write(self.place, finding)
+        if isinstance(self.place, RunPlace):
+            return keep(self.place, finding)
+        return tuple(map(str, write_beside(self.place, finding)))
 
 
-def open_source(name: str, methods: list[str] | None) -> Source:
-    """Return what was seen in a run, by the methods asked for, or what a benchmark file says.
+@contextmanager
+def open_source(name: str, methods: list[str] | None) -> Iterator[Source]:
+    """Open what was seen in a run, by the methods asked for, or what a benchmark file says.
 
     Raises:
         InputError: If there is neither, or it cannot be read.
     """
     file = Path(name)
     if not file.is_file():
-        run = open_run(name)
-        return Source(run.folder, seen_by_method(run, choose_methods(run, methods or ())))
+        with open_run(name) as (run, place):
+            yield Source(place, seen_by_method(run, choose_methods(run, methods or ())))
+        return
     if methods:
         raise InputError(f"{file}: --method chooses methods of a run; this is one benchmark")
-    return Source(file, {file.stem: read_benchmark(file)})
+    yield Source(file, {file.stem: read_benchmark(file)})

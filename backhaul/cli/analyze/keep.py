@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from backhaul.analysis.finding import Finding
+from backhaul.cli.runplace import RunPlace, remote_pictures
 
 
-def keep(run_folder: Path, finding: Finding) -> tuple[Path, ...]:
+def keep(place: RunPlace, finding: Finding) -> tuple[str, ...]:
     """Write a finding into a run's folder, and the run's page with it; return the files."""
     from backhaul.analysis.writing import write_finding
     from backhaul.report import write_report
 
-    return (*write_finding(run_folder, finding), write_report(run_folder))
+    files = write_finding(place.folder, finding)
+    page = write_report(place.folder, remote_pictures())
+    return tuple(place.address_of(path) for path in (*files, page))

@@ -42,9 +42,10 @@ def curves(
     from backhaul.analysis.curves import DEFAULT
     from backhaul.analysis.curves import curves as follow
 
-    opened = open_run(run)
-    finding = follow(opened, metric or DEFAULT, method or (), test_set)
-    show(finding, keep(opened.folder, finding), output)
+    with open_run(run) as (opened, place):
+        finding = follow(opened, metric or DEFAULT, method or (), test_set)
+        files = keep(place, finding)
+    show(finding, files, output)
 
 
 def method(
@@ -63,9 +64,10 @@ def method(
     """
     from backhaul.analysis.method import one_method
 
-    opened = open_run(run)
-    finding = one_method(opened, label, test_set)
-    show(finding, keep(opened.folder, finding), output)
+    with open_run(run) as (opened, place):
+        finding = one_method(opened, label, test_set)
+        files = keep(place, finding)
+    show(finding, files, output)
 
 
 def compare(
@@ -98,9 +100,15 @@ def compare(
     """
     from backhaul.analysis.compare import compare as put_side_by_side
 
-    opened = open_run(run)
     kept = [label for labels in filter_sample or () for label in labels.split(",") if label]
-    finding = put_side_by_side(
-        opened, metric, test_set, over_initial=compare_init, methods=kept, aggregate=aggregate
-    )
-    show(finding, keep(opened.folder, finding), output)
+    with open_run(run) as (opened, place):
+        finding = put_side_by_side(
+            opened,
+            metric,
+            test_set,
+            over_initial=compare_init,
+            methods=kept,
+            aggregate=aggregate,
+        )
+        files = keep(place, finding)
+    show(finding, files, output)

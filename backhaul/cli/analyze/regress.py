@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from backhaul.analysis.sample import MEANINGS, Feature
 from backhaul.cli.analyze.inputs import TestSet
 from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
-from backhaul.cli.options import find_run
+from backhaul.cli.runplace import run_at
 from backhaul.rundata import read_run, run_folders
 
 FEATURES = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
@@ -46,7 +47,9 @@ def regression(
     """
     from backhaul.analysis.regression import regression as regress
 
-    places = [find_run(name) for name in runs]
-    opened = [read_run(folder) for place in places for folder in run_folders(place)]
-    finding = regress(opened, feature, gain, metric, test_set, by)
-    show(finding, keep(places[0], finding), output)
+    with ExitStack() as stack:
+        places = [stack.enter_context(run_at(name)) for name in runs]
+        opened = [read_run(folder) for place in places for folder in run_folders(place.folder)]
+        finding = regress(opened, feature, gain, metric, test_set, by)
+        files = keep(places[0], finding)
+    show(finding, files, output)

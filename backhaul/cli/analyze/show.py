@@ -25,7 +25,7 @@ PIPE_WIDTH = 160
 NO_LIMIT = 10_000  # a line that is too long is broken by the terminal; no number is ever cut
 
 
-def show(finding: Finding, files: Iterable[Path], output: Format = "table") -> None:
+def show(finding: Finding, files: Iterable[str], output: Format = "table") -> None:
     """Print a finding on stdout, and on stderr where its files lie.
 
     Args:
@@ -41,8 +41,8 @@ def show(finding: Finding, files: Iterable[Path], output: Format = "table") -> N
         case "table":
             _print_table(finding)
     told = Console(stderr=True, highlight=False, soft_wrap=True)
-    for path in files:
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    for file in files:
+        shown = file.removeprefix(f"{Path.cwd().as_posix()}/")
         told.print(f"written: {shown}", markup=False)
 
 
