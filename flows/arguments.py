@@ -62,6 +62,7 @@ def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) 
         batch=batch,
         device=config.training.device,
         threads=config.training.threads,
+        keep_checkpoints=config.keep_checkpoints,
     )
 
 

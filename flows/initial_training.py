@@ -61,7 +61,7 @@ def initial_training(config: CampaignConfig) -> State[None]:
     )
     write_beginning(folder, beginning)
     write_overview(folder, Overview(config=config, beginning=beginning))
-    first = _first_round(config, setting, splits)
+    first = first_round(config, setting, splits)
     write_record(folder, first)
     write_round(folder, first)
     with timed() as cropping:
@@ -72,7 +72,7 @@ def initial_training(config: CampaignConfig) -> State[None]:
     return Completed(message=f"epoch {first.standing.current.epoch}")
 
 
-def _first_round(config: CampaignConfig, setting: Setting, splits: Artifact) -> RoundRecord:
+def first_round(config: CampaignConfig, setting: Setting, splits: Artifact) -> RoundRecord:
     """Augment, train, evaluate, and look at the first batch, which all methods share."""
     step = step_of(config)
     with timed() as timings:

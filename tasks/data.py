@@ -48,12 +48,17 @@ def data_folder(data: FolderData | DigitsData | InboxData, root: str) -> FolderD
         return data
     if isinstance(data, InboxData):
         raise InputError("data.kind inbox: is for the flow hourly")
-    folder = f"{absolute(root)}/{INTERNAL}/data/digits-{content_digest(data)}"
+    folder = digits_folder(data, root)
     if is_local(folder):
         write_scenes(Path(folder), data)
     else:
         _upload_scenes(folder, data)
     return FolderData(root=folder, format="yolo")
+
+
+def digits_folder(data: DigitsData, root: str) -> str:
+    """Return where the demo's scenes lie below `root`, or would."""
+    return f"{absolute(root)}/{INTERNAL}/data/digits-{content_digest(data)}"
 
 
 def _upload_scenes(folder: str, data: DigitsData) -> None:

@@ -27,6 +27,7 @@ from tasks.sampling import Sent
 from tasks.setting import Beginning
 from tasks.split import Arrangement
 from tasks.store import (
+    exists,
     exists_at,
     names_in,
     put_file,
@@ -134,7 +135,8 @@ def write_round(folder: str, record: RoundRecord) -> None:
     write_logs(f"{folder}/logs", f"{folder}/logs/tensorboard", record)
     if is_local(folder):  # in an object store this would be a second copy
         for checkpoint in record.new_checkpoints:
-            _place(checkpoint.artifact, f"{folder}/{checkpoint_file(record, checkpoint)}")
+            if exists(checkpoint.artifact):  # some may have been pruned
+                _place(checkpoint.artifact, f"{folder}/{checkpoint_file(record, checkpoint)}")
 
 
 def write_logs(folder: str, events: str, record: RoundRecord) -> None:
