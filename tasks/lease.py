@@ -69,9 +69,13 @@ class Holder(BaseModel):
         """The content of the lease's object."""
         return self.model_dump_json().encode()
 
+    def is_late(self) -> bool:
+        """Return whether the last renewal is so long ago that another may take over."""
+        return (datetime.now(UTC) - self.renewed).total_seconds() > EXPIRE_S
+
     def is_gone(self) -> bool:
         """Return whether the lease may be taken over: it expired, or its process is no more."""
-        if (datetime.now(UTC) - self.renewed).total_seconds() > EXPIRE_S:
+        if self.is_late():
             return True
         if self.host != socket.gethostname():
             return False
@@ -89,16 +93,20 @@ class Lease:
         self.uri = uri
         self._holder = holder
         self._lost = False
+        self._one = Lock()
         self._over = threading.Event()
         self._renewing = threading.Thread(target=self._keep, name="lease", daemon=True)
         self._renewing.start()
 
     def require(self) -> None:
-        """Do nothing if the lease is still held.
+        """Do nothing if the lease is still held; ask the store if that is not certain.
 
         Raises:
             LeaseLostError: If another took it over.
+            StoreError: If the store stays away, so that nobody can tell.
         """
+        if self._holder.is_late():  # the store was away, or this process was stopped
+            self._renew()
         if self._lost:
             raise LeaseLostError(
                 f"{self.uri}: was not renewed for {EXPIRE_S:.0f} s, and another goes on with it"
@@ -111,18 +119,22 @@ class Lease:
         if not self._lost and read_or_none(self.uri) == self._holder.encoded:
             remove(self.uri)
 
-    def _keep(self) -> None:
-        while not self._over.wait(RENEW_S):
-            renewed = self._holder.model_copy(update={"renewed": datetime.now(UTC)})
-            try:
-                held = swap(self.uri, self._holder.encoded, renewed.encoded)
-            except StoreError as error:  # it stayed away for long: the next try will tell
-                get_logger("backhaul").warning("a lease could not be renewed: %s", error)
-                continue
-            if not held:
-                self._lost = True
+    def _renew(self) -> None:
+        with self._one:
+            if self._lost:
                 return
-            self._holder = renewed
+            renewed = self._holder.model_copy(update={"renewed": datetime.now(UTC)})
+            if swap(self.uri, self._holder.encoded, renewed.encoded):
+                self._holder = renewed
+            else:
+                self._lost = True
+
+    def _keep(self) -> None:
+        while not self._lost and not self._over.wait(RENEW_S):
+            try:
+                self._renew()
+            except (StoreError, OSError) as error:  # the next try will tell
+                get_logger("backhaul").warning("a lease could not be renewed: %s", error)
 
 
 _locks: defaultdict[str, Lock] = defaultdict(Lock)
