@@ -27,5 +27,5 @@ def _cancel_below(client: SyncPrefectClient, parent: FlowRun) -> None:
             _cancel_below(client, child)
         else:
             waiting = child.state.is_scheduled()
-            new = Cancelled() if waiting else Cancelling()
+            new: State[Any] = Cancelled() if waiting else Cancelling()
             client.set_flow_run_state(child.id, new, force=waiting)

@@ -37,8 +37,8 @@ def failed(error: Exception) -> MethodOutcome:
 def overall(methods: dict[str, MethodOutcome]) -> State[None]:
     """Return the state of a campaign whose methods ended so."""
     states = {outcome.state for outcome in methods.values()}
-    unfinished = [name for name, o in methods.items() if o.state != "completed"]
-    message = f"not completed: {', '.join(unfinished)}"
+    unfinished = [f"{k} ({o.error})" for k, o in methods.items() if o.state != "completed"]
+    message = f"not completed: {'; '.join(unfinished)}"
     if "failed" in states:
         return Failed(name=FAILURES, message=message)
     if "waiting" in states:

@@ -25,6 +25,8 @@ from tasks.runfolder import MethodOutcome
 
 INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"
+DEFAULT = "default"
+"""A pool's own queue, for runs that a person starts; the others are one a GPU."""
 POLL_S = 3.0
 
 
@@ -89,7 +91,7 @@ def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
 
 
 def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
-    """Return the queues of a deployment's pool that a worker polls; the first come first."""
+    """Return the queues, one a GPU, of a deployment's pool that a worker polls."""
     try:
         pool = client.read_deployment_by_name(deployment).work_pool_name
     except ObjectNotFound:
@@ -100,11 +102,11 @@ def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
     if pool is None:
         raise InputError(f"deployment {deployment}: has no work pool: deploy it again")
     queues = [q for q in client.read_work_queues(work_pool_name=pool) if not q.is_paused]
-    polled = sorted(q.name for q in queues if q.status == "READY")
+    polled = [q for q in queues if q.status == "READY"]
     if not polled:
         get_run_logger().warning("no worker polls work pool %s: runs wait until one does", pool)
-        polled = sorted(q.name for q in queues if q.name != "default")
-    return [*polled] or [None]
+    own = sorted(q.name for q in polled or queues if q.name != DEFAULT)
+    return [*own] or [None]
 
 
 def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRun:

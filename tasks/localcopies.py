@@ -15,7 +15,7 @@ from threading import Lock
 from backhaul.artifacts import Artifact
 from backhaul.errors import InputError, MissingObjectError, StoreError
 from tasks.places import is_local
-from tasks.store import CorruptArtifactError, get_file
+from tasks.store import CorruptArtifactError, digest_in_name, get_file
 
 FOLDER = "BACKHAUL_CACHE"
 BYTES = "BACKHAUL_CACHE_BYTES"
@@ -153,13 +153,16 @@ def local_object(artifact: Artifact, folder: Path) -> Path:
 
 
 def local_image(uri: str, image_id: str, folder: Path) -> Path:
-    """Return a local file of an image; a remote one has the content that `image_id` says.
+    """Return a local file of an image; of a remote one the content is checked.
+
+    A stored object says its digest in its name, which an augmented copy's id does not tell;
+    any other image has the content that `image_id` says.
 
     Raises:
         MissingObjectError: If nothing lies there.
         CorruptArtifactError: If the content is another by now.
     """
-    return _local(uri, image_id, folder, verified=True)
+    return _local(uri, digest_in_name(uri) or image_id, folder, verified=True)
 
 
 def local_file(uri: str, folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ class CorruptArtifactError(ValueError):
 def object_uri(root: str, sha256: str, suffix: str) -> str:
     """Return where the object of this digest lies under `root`."""
     return f"{absolute(root)}/{INTERNAL}/objects/{sha256[:2]}/{sha256}{suffix}"
+
+
+def digest_in_name(uri: str) -> str | None:
+    """Return the digest that the name of a stored object says; None for any other file."""
+    found = re.search(rf"/{re.escape(INTERNAL)}/objects/../([0-9a-f]{{64}})\.\w+$", uri)
+    return None if found is None else found[1]
 
 
 def write_bytes(root: str, data: bytes, suffix: str) -> Artifact:
