@@ -37,6 +37,7 @@ _DECODERS: tuple[tuple[bytes, type[PillowImage]], ...] = (
     (b"BM", BmpImageFile),
     (b"RIFF", WebPImageFile),
 )
+_MOST_PIXELS = 178_956_970  # where Pillow's own `open` refuses; half a gigabyte, decoded
 _END_OF_JPEG = b"\xff\xd9"
 _ORIENTATION = 0x0112  # EXIF 2.3, table 4
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
@@ -105,12 +106,14 @@ def probe_bytes(path: str, data: bytes) -> ImageFile:
     try:
         with open_image(data) as image:
             width, height = image.size
+            if width * height > _MOST_PIXELS:
+                raise ValueError(f"{width} x {height} pixels are too many")  # noqa: TRY301
             if is_turned(image):
                 width, height = height, width
             _require_complete(image, data)
     except OSError as error:
         raise UnreadableImageError(path, error.strerror or str(error)) from None
-    except (SyntaxError, ValueError, EOFError) as error:
+    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableImageError(path, str(error)) from None
     image_id = hashlib.sha256(data).hexdigest()[:32]
     return ImageFile(path, image_id, width, height, len(data))

@@ -7,10 +7,13 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ from tasks import inbox as inbox_tasks
 from tasks import inboxlog, moving
 from tasks.inbox import Ingested, ingest, read_truth
 from tasks.inboxlog import next_number, read_log
+from tasks.lease import Lease, LeaseLostError
 from tasks.moving import Found, move, walk
 from tasks.places import filesystem, is_local
 from tasks.store import exists_at, read_uri, remove, replace
@@ -202,6 +206,22 @@ def test_a_file_that_is_no_image_is_set_aside_at_the_second_look(store: Store) -
     assert store.tree() == before
 
 
+@pytest.mark.parametrize("kind", ["BMP", "JPEG", "WEBP", "PNG"])
+def test_an_image_that_claims_to_be_huge_is_unreadable_and_harms_nothing(
+    kind: str, folder: Store
+) -> None:
+    data = bytearray(picture(1, kind, (300, 200)))
+    width = {"BMP": "<I", "JPEG": ">H", "WEBP": "<H", "PNG": ">I"}[kind]
+    start = data.index(struct.pack(width, 300))
+    data[start : start + struct.calcsize(width)] = struct.pack(width, 16_000)
+    height = data.index(struct.pack(width.replace("I", "i"), 200))
+    data[height : height + struct.calcsize(width)] = struct.pack(width, 16_000)
+    folder.drop("cam/a.jpg", bytes(data[:-2]))
+    folder.drop("cam/b.jpg", picture(2))
+    done = folder.ingest()
+    assert (done.n_new, done.n_waiting) == (1, 1)
+
+
 def test_a_file_that_still_grows_waits_until_it_is_whole(store: Store) -> None:
     for size in (0, 200, 250):
         store.drop("cam/a.jpg", picture(1)[:size])
@@ -241,6 +261,60 @@ def test_what_the_node_saw_comes_along(store: Store) -> None:
     kept = [n for n in store.tree("ingested/images/") if n.endswith(".detections.json")]
     assert len(kept) == 2
     assert store.tree("inbox/") == {}
+
+
+def test_two_at_once_take_everything_in_once(store: Store) -> None:
+    fill(store)
+    with ThreadPoolExecutor(3) as threads:
+        done = list(threads.map(lambda _: store.ingest(), range(3)))
+    assert sum(each.n_new for each in done) == len(store.log) == 5
+    assert sum(each.n_duplicates for each in done) == 1
+    assert sum(each.n_unreadable for each in done) == 1
+
+
+def test_who_lost_the_lease_changes_nothing(
+    folder: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder)
+    before = folder.tree()
+
+    def lost(_: Lease) -> None:
+        raise LeaseLostError
+
+    monkeypatch.setattr(Lease, "require", lost)
+    with pytest.raises(LeaseLostError):
+        folder.ingest()
+    assert folder.tree() == before
+
+
+DROPS = st.tuples(
+    st.sampled_from(["cam-1", "cam-2"]),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([1, 2, 3, None]),  # an image, or none
+)
+
+
+@given(st.lists(st.lists(DROPS, max_size=5, unique_by=lambda drop: drop[:2]), max_size=5))
+@settings(max_examples=25)
+def test_whatever_is_dropped_each_content_is_logged_once_and_kept(
+    hours: list[list[tuple[str, str, int | None]]],
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        store = Store(Path(place).as_posix())
+        readable: set[bytes] = set()
+        dropped: set[bytes] = set()
+        for hour in hours:
+            for node, name, number in hour:
+                data = b"no image" if number is None else picture(number)
+                if not exists_at(f"{store.root}/inbox/{node}/{name}.jpg"):
+                    store.drop(f"{node}/{name}.jpg", data)
+                    dropped.add(data)
+                    readable |= {data} if number is not None else set()
+            store.ingest()
+        log = store.log
+        assert log["image_id"].is_unique
+        assert {read_uri(uri) for uri in log["uri"]} == readable
+        assert dropped <= set(store.tree().values())
 
 
 # Killed at any point
