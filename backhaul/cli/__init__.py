@@ -18,6 +18,7 @@ from backhaul.cli.import_cfg import import_cfg
 from backhaul.cli.methods import methods
 from backhaul.cli.report import report
 from backhaul.cli.run import run
+from backhaul.cli.store import store
 from backhaul.cli.validate import validate
 from backhaul.errors import AwaitingLabelsError, InputError
 
@@ -60,6 +61,7 @@ app.command("import-cfg")(import_cfg)
 app.command()(export)
 app.add_typer(data, name="data")
 app.add_typer(analyze, name="analyze")
+app.add_typer(store, name="store")
 
 
 def main() -> None:
