@@ -8,7 +8,16 @@ class InputError(ValueError):
 
 
 class AwaitingLabelsError(RuntimeError):
-    """Labels that a batch needs are not there yet; the batch waits, it has not failed."""
+    """Labels that a batch needs are not there yet; the batch waits, it has not failed.
+
+    Args:
+        message: What is missing.
+        image_ids: The images without labels.
+    """
+
+    def __init__(self, message: str, image_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.image_ids = image_ids
 
 
 class MissingObjectError(FileNotFoundError):

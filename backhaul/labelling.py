@@ -87,15 +87,17 @@ def _with_labels(sent: ImageSet, labels: list[Any], source: list[Any]) -> ImageS
 
 
 def _require_all(sent: ImageSet, labels: Sequence[Any]) -> None:
-    missing = [
-        uri
-        for uri, boxes in zip(sent.table["uri"], labels, strict=True)
+    missing = {
+        image_id: uri
+        for image_id, uri, boxes in zip(sent.ids, sent.table["uri"], labels, strict=True)
         if not isinstance(boxes, np.ndarray)
-    ]
+    }
     if missing:
-        named = ", ".join(missing[:N_NAMED]) + (", ..." if len(missing) > N_NAMED else "")
+        named = ", ".join([*missing.values()][:N_NAMED])
+        more = ", ..." if len(missing) > N_NAMED else ""
         raise AwaitingLabelsError(
-            f"{len(missing)} of {len(sent)} images have no labels yet: {named}"
+            f"{len(missing)} of {len(sent)} images have no labels yet: {named}{more}",
+            tuple(missing),
         )
 
 

@@ -17,11 +17,12 @@ from tasks.evaluation import TestSets, benchmark_batch, evaluate
 from tasks.inference import infer
 from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
-from tasks.records import RoundRecord, Standing
+from tasks.records import RoundRecord, Standing, run_folder
 from tasks.sampling import Sent, select_images
 from tasks.setting import Round
 from tasks.split import nothing_new, split_images
 from tasks.stages import Step, timed
+from tasks.tolabel import write_list
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 
@@ -33,7 +34,9 @@ def batch(
     try:
         return _play(config, method, play, standing)
     except AwaitingLabelsError as error:
-        return awaiting(str(error))
+        folder = run_folder(config.store, config.name)
+        uri = write_list(folder, method.label, play, error.image_ids)
+        return awaiting(str(error) if uri is None else f"{error}; all of them: {uri}")
 
 
 def _play(

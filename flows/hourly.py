@@ -5,7 +5,6 @@ from __future__ import annotations
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from tasks.inbox import ingest
 
 from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
@@ -15,8 +14,11 @@ from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
-from tasks.hours import RunState, take_in
+from tasks.hourfolder import continue_folder
+from tasks.hours import RunState, read_state, take_in
+from tasks.inbox import ingest
 from tasks.lease import lease
+from tasks.progress import Progress
 from tasks.records import read_setting
 from tasks.runfolder import MethodOutcome, claim
 from tasks.store import exists_at, read_value
@@ -49,7 +51,9 @@ def hourly(config: CampaignConfig) -> State[None]:
         pending = [arm.label for arm in config.arms if state.pending(arm.label)]
         if not pending:
             return Completed(message=f"nothing to play, {state.formed} batches so far")
-        return overall(transport.play(config, pending))
+        outcomes = transport.play(config, pending)
+        continue_folder(folder, here, read_state(folder), outcomes)
+    return overall(outcomes)
 
 
 def _begin(config: CampaignConfig, folder: str, transport: Transport) -> MethodOutcome:
@@ -61,8 +65,17 @@ def _begin(config: CampaignConfig, folder: str, transport: Transport) -> MethodO
 
 def _take_in(config: CampaignConfig, inbox: InboxData, folder: str) -> RunState:
     class_names = read_value(ImageSet, read_setting(folder).dataset).class_names
-    found = ingest(config.store, inbox.inbox, class_names)
-    get_run_logger().info("inbox: %s", found)
+    found = ingest(config.store, inbox.inbox, class_names, Progress("reading the inbox"))
+    for problem in found.problems:
+        get_run_logger().warning("%s", problem)
+    get_run_logger().info(
+        "inbox: %d new images (%d bytes), %d duplicates, %d unreadable, %d to look at again",
+        found.n_new,
+        found.new_bytes,
+        found.n_duplicates,
+        found.n_unreadable,
+        found.n_waiting,
+    )
     return take_in(config, folder)
 
 

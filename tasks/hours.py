@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig, InboxData
-from backhaul.inbox import fused_of, images_of
+from backhaul.inbox import fused_of, images_of, label_file
 from backhaul.types import ImageSet
 from tasks.conditional import create, read_or_none, swap
 from tasks.inbox import read_truth
@@ -18,6 +18,7 @@ from tasks.inboxlog import read_log
 from tasks.records import INITIAL, RoundRecord, Standing, read_record, read_setting
 from tasks.setting import Round
 from tasks.store import read_value, write_value
+from tasks.tolabel import remove_list
 
 
 class RunState(BaseModel):
@@ -146,6 +147,7 @@ class ArrivingCourse:
         """Note in ``state.json`` that the method has played a batch."""
         assert record.batch is not None  # noqa: S101 - only the initial training has none
         number = record.batch
+        remove_list(self._folder, self._label, number)
         advance(self._folder, lambda state: state.after(self._label, number, self._labels))
 
     def _round(self, number: int, rows: pd.DataFrame) -> Round:
@@ -161,4 +163,13 @@ class ArrivingCourse:
             common=self._setting.common,
             old_test=self._setting.old_test,
             seen=None if seen is None else write_value(self._root, seen),
+            label_files=write_value(self._root, self._label_files(rows)),
         )
+
+    def _label_files(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return where the labels of each image are to be put."""
+        place = f"{self._root}/{self._inbox.labels.strip('/')}"
+        names = zip(rows["node"], rows["name"], strict=True)
+        files = [f"{place}/{label_file(node, name)}" for node, name in names]
+        table = rows[["image_id", "node", "name"]]
+        return table.assign(image=rows["uri"], labels=files)

@@ -36,7 +36,13 @@ from tasks.store import (
     remove,
     replace,
 )
-from tasks.summary import checkpoint_file, classes_table, summary_table, trainings
+from tasks.summary import (
+    checkpoint_file,
+    checkpoints_table,
+    classes_table,
+    summary_table,
+    trainings,
+)
 
 METHOD_STATES = Literal["running", "completed", "failed", "waiting"]
 
@@ -224,11 +230,14 @@ def write_overview(folder: str, overview: Overview) -> None:
     if records:
         write_csv(f"{folder}/summary.csv", summary_table(records))
         write_csv(f"{folder}/classes.csv", classes_table(records))
-    text = json.dumps(_run_json(overview, records), indent=1, allow_nan=False)
+    if not is_local(folder):  # there they are files of the folder
+        write_csv(f"{folder}/checkpoints.csv", checkpoints_table(records))
+    text = json.dumps(run_json(overview, records), indent=1, allow_nan=False)
     replace(f"{folder}/run.json", text.encode())
 
 
-def _run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
+def run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
+    """Return what ``run.json`` says."""
     config, beginning = overview.config, overview.beginning
     timings = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
     for record in records:

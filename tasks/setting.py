@@ -58,6 +58,8 @@ class Round(BaseModel):
         common: The test set on which methods are ranked.
         old_test: The initial test set.
         seen: What the node saw in the batch (`FusedDetections`); None = our checkpoints look.
+        label_files: A table of image_id, node, name, image and labels, the file that its labels
+            are put into; None if nobody has to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Round(BaseModel):
     common: Artifact
     old_test: Artifact
     seen: Artifact | None = None
+    label_files: Artifact | None = None
 
 
 class Beginning(BaseModel):

@@ -1,0 +1,83 @@
+"""A run's folder hour by hour: its tables are continued, not made again."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+
+import pandas as pd
+
+from backhaul.config import CampaignConfig
+from tasks.conditional import read_or_none
+from tasks.hours import RunState
+from tasks.records import INITIAL, RoundRecord, read_beginning, read_record
+from tasks.runfolder import MethodOutcome, Overview, run_json, write_csv
+from tasks.store import replace
+from tasks.summary import classes_table, summary_table
+
+TOTALS = ["images_sent_total", "bytes_sent_total"]
+
+
+def continue_folder(
+    folder: str, config: CampaignConfig, state: RunState, outcomes: dict[str, MethodOutcome]
+) -> tuple[RoundRecord, ...]:
+    """Add the rounds to the tables of a run that are not there yet, and return them.
+
+    ``run.json`` says how the methods ended. It names no rounds, so that it does not grow: they
+    lie under ``rounds/``, and `backhaul report` reads them all.
+
+    Args:
+        folder: The run's folder.
+        config: Its config.
+        state: Where it stands.
+        outcomes: How the methods ended that were played.
+    """
+    summary = _read(f"{folder}/summary.csv")
+    labels = [arm.label for arm in config.arms]
+    records = tuple(_missing(folder, summary, labels, state))
+    if records:
+        new = summary_table(list(records))
+        _append(f"{folder}/summary.csv", summary, _with_totals(new, summary))
+        _append(
+            f"{folder}/classes.csv",
+            _read(f"{folder}/classes.csv"),
+            classes_table(list(records)),
+        )
+    ended = {label: MethodOutcome(state="completed") for label in labels} | outcomes
+    overview = Overview(config=config, beginning=read_beginning(folder)).ended(ended)
+    text = json.dumps(run_json(overview, []), indent=1, allow_nan=False)
+    replace(f"{folder}/run.json", text.encode())
+    return records
+
+
+def _missing(
+    folder: str, summary: pd.DataFrame, labels: Iterable[str], state: RunState
+) -> Iterable[RoundRecord]:
+    """Yield the records of the rounds that are not in the summary, by method and batch."""
+    if summary.empty:
+        yield read_record(folder, INITIAL)
+    for label in labels:
+        known = summary.loc[summary["method"] == label, "batch"]
+        first = int(known.max()) + 1 if len(known) else 0
+        for number in range(first, state.played.get(label, 0)):
+            yield read_record(folder, f"{label}{number}")
+
+
+def _with_totals(new: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return new rows with what was sent before counted in."""
+    before = summary.groupby("method")[TOTALS].max()
+    sent = before.reindex(new["method"]).fillna(0).astype("int64").to_numpy()
+    return new.assign(**{name: new[name] + sent[:, k] for k, name in enumerate(TOTALS)})
+
+
+def _read(uri: str) -> pd.DataFrame:
+    data = read_or_none(uri)
+    if data is None:
+        return pd.DataFrame(columns=["method", "batch", *TOTALS])
+    return pd.read_csv(io.BytesIO(data), keep_default_na=True)
+
+
+def _append(uri: str, old: pd.DataFrame, new: pd.DataFrame) -> None:
+    tables = [old, new] if len(old) else [new]
+    write_csv(uri, pd.concat(tables, ignore_index=True).astype({"batch": "Int64"}))
