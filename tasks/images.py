@@ -16,17 +16,23 @@ TRANSFERS = 8
 def localise(images: ImageSet, folder: Path) -> ImageSet:
     """Return `images` with paths on this disk as their uris; remote ones are fetched.
 
+    Augmented copies may have equal content, and so one file.
+
     Raises:
         MissingObjectError: If an image is gone.
         CorruptArtifactError: If a remote one has another content by now.
     """
 
-    def fetch(uri: str, image_id: str) -> str:
-        return local_image(uri, image_id, folder).as_posix()
+    ids = dict(zip(images.table["uri"], images.table["image_id"], strict=True))
+
+    def fetch(uri: str) -> str:
+        return local_image(uri, ids[uri], folder).as_posix()
 
     with ThreadPoolExecutor(TRANSFERS) as threads:
-        uris = list(threads.map(fetch, images.table["uri"], images.table["image_id"]))
-    return ImageSet(images.table.assign(uri=uris), images.class_names)
+        paths = dict(zip(ids, threads.map(fetch, ids), strict=True))
+    return ImageSet(
+        images.table.assign(uri=[paths[uri] for uri in images.table["uri"]]), images.class_names
+    )
 
 
 def store_images(root: str, images: ImageSet) -> ImageSet:

@@ -79,7 +79,7 @@ class LocalCopies:
         size = source.stat().st_size
         if self.limit_bytes < size:
             return
-        partial = kept.parent / f"{uuid.uuid4().hex}.partial"
+        partial = _partial(kept)
         with self._one:
             self._reserve(size)
             try:
@@ -204,7 +204,7 @@ def _existing(uri: str) -> Path:
 
 
 def _fetch_with_room(kept: LocalCopies, uri: str, target: Path) -> None:
-    partial = target.with_name(f"{target.name}.partial")
+    partial = target.with_name(f"{uuid.uuid4().hex}.partial")  # two threads may want the same
     try:
         try:
             get_file(uri, partial)
@@ -237,7 +237,6 @@ def _link(source: Path, target: Path) -> bool:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        target.unlink(missing_ok=True)
         return False
     return True
 
@@ -245,10 +244,26 @@ def _link(source: Path, target: Path) -> bool:
 def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except (FileNotFoundError, FileExistsError):
+    except FileNotFoundError:
         raise
+    except FileExistsError:  # a thread that wants the same was faster
+        return
     except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = _partial(target)
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{uuid.uuid4().hex}.partial")
 
 
 def _sha256(path: Path) -> str:

@@ -5,16 +5,20 @@ import hashlib
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
+import pandas as pd
 import pytest
 
 from backhaul.artifacts import Artifact
 from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.types import ImageSet
 from tasks import localcopies
+from tasks.images import localise
 from tasks.localcopies import LocalCopies, copies, local_file, local_image, local_object
 from tasks.store import CorruptArtifactError, get_file, replace, write_bytes
 
@@ -148,6 +152,41 @@ def test_a_missing_object_leaves_nothing(tmp_path: Path, there: Path) -> None:
     assert not list(there.iterdir())
 
 
+@pytest.fixture
+def one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reader at a time: fsspec's file in memory has one position for all."""
+    turn = threading.Lock()
+
+    def alone(uri: str, target: Path) -> None:
+        with turn:
+            get_file(uri, target)
+
+    monkeypatch.setattr(localcopies, "get_file", alone)
+
+
+@pytest.mark.usefixtures("one_reader")
+@pytest.mark.parametrize("disks", [1, 2])
+def test_threads_that_want_the_same_get_it(
+    disks: int, tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKHAUL_CACHE", str(tmp_path / "cache"))
+    if disks == 2:  # where links cannot be made
+
+        def refused(source: Path, target: Path) -> None:
+            if not source.exists():
+                raise FileNotFoundError(source)
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr(os, "link", refused)
+    for number in range(30):
+        uri, digest = put(number)
+        with ThreadPoolExecutor(8) as threads:
+            paths = list(threads.map(lambda _: local_image(uri, digest, there), range(8)))  # noqa: B023
+        assert {int(path.read_bytes()) for path in paths} == {number}
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.usefixtures("one_reader")
 def test_many_threads_and_two_caches_of_one_folder(tmp_path: Path, there: Path) -> None:
     ours = [LocalCopies(tmp_path / "cache", 5_000) for _ in range(2)]
     stages = [there / str(number) for number in range(8)]
@@ -250,9 +289,14 @@ def test_local_paths_of_images_checkpoints_and_other_files(
 ) -> None:
     monkeypatch.setenv("BACKHAUL_CACHE", str(tmp_path / "cache"))
     uri, digest = put(7)
-    image = local_image(uri, digest[:32], there)
-    assert image == there / f"{digest[:32]}.png"
-    assert local_image(uri, digest[:32], there) == image
+    image = local_image(uri, "an augmented copy", there)
+    assert image == there / f"{digest}.png"
+    assert local_image(uri, "an augmented copy", there) == image
+    replace(f"{ROOT}/inbox/a.png", image.read_bytes())
+    dropped = local_image(f"{ROOT}/inbox/a.png", digest[:32], there)
+    assert dropped == there / f"{digest[:32]}.png"
+    with pytest.raises(CorruptArtifactError):
+        local_image(f"{ROOT}/inbox/a.png", "0" * 32, there)
     checkpoint = local_object(Artifact(uri=uri, sha256="5" * 64), there)
     assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() == digest
     assert local_file(uri, there).name == uri.rpartition("/")[2]
@@ -261,3 +305,21 @@ def test_local_paths_of_images_checkpoints_and_other_files(
         local_image(str(here), digest, there)
     here.write_bytes(b"x")
     assert local_image(str(here), digest, there) == local_file(str(here), there) == here
+
+
+def test_augmented_copies_of_equal_content_are_one_file(there: Path) -> None:
+    stored = write_bytes(ROOT, os.urandom(200_000), ".png")
+    row = {
+        "uri": stored.uri,
+        "width": 8,
+        "height": 8,
+        "size_bytes": 200_000,
+        "group": None,
+        "labels": None,
+        "label_source": None,
+        "copy_of": "original",
+    }
+    rows = [{"image_id": f"copy{k}", **row} for k in range(16)]
+    local = localise(ImageSet(pd.DataFrame(rows), ("a",)), there)
+    [path] = set(local.table["uri"])
+    assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == stored.sha256
