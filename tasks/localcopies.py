@@ -89,9 +89,10 @@ class LocalCopies:
             except FileNotFoundError:  # another process made room at this moment
                 return
             except OSError as error:
-                partial.unlink(missing_ok=True)
                 if error.errno not in _FULL:
                     raise
+            finally:  # renaming one link of a file to another does nothing
+                partial.unlink(missing_ok=True)
 
     def _reserve(self, size: int) -> None:
         """Make room for a copy. Looking at all of them for each new one would take too long."""

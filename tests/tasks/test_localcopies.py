@@ -181,7 +181,7 @@ def test_threads_that_want_the_same_get_it(
     for number in range(30):
         uri, digest = put(number)
         with ThreadPoolExecutor(8) as threads:
-            paths = list(threads.map(lambda _: local_image(uri, digest, there), range(8)))  # noqa: B023
+            paths = list(threads.map(local_image, [uri] * 8, [digest] * 8, [there] * 8))
         assert {int(path.read_bytes()) for path in paths} == {number}
     assert not list(tmp_path.rglob("*.partial"))
 
