@@ -16,6 +16,7 @@ from backhaul.cli.export import export
 from backhaul.cli.hourly import hourly
 from backhaul.cli.import_cfg import import_cfg
 from backhaul.cli.methods import methods
+from backhaul.cli.plan import plan
 from backhaul.cli.report import report
 from backhaul.cli.run import run
 from backhaul.cli.store import store
@@ -53,6 +54,7 @@ def _options(
 
 app.command()(run)
 app.command()(hourly)
+app.command()(plan)
 app.command()(validate)
 app.command()(methods)
 app.command()(doctor)

@@ -1,0 +1,95 @@
+"""Go through a campaign in the cache alone: what is there, and what must be computed?"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from backhaul.config import CampaignConfig, DigitsData
+from backhaul.digits import RECORD
+from backhaul.errors import AwaitingLabelsError
+from backhaul.sampling import Method
+from flows.batch import batch
+from flows.initial_training import first_round
+from flows.preparation import prepare
+from tasks.data import digits_folder
+from tasks.records import RoundRecord, Standing, read_setting, run_folder
+from tasks.setting import Setting
+from tasks.stages import LookedUp, NotCachedError, looked_up
+from tasks.store import exists_at
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What of a campaign is in the cache.
+
+    Args:
+        setting: What all methods are put through; None if the data were not arranged yet.
+        rounds: The initial training and the rounds whose every stage is cached.
+        stages: The stages that were looked up. A way ends at its first that is not cached, as
+            the keys of those behind it depend on its result.
+    """
+
+    setting: Setting | None
+    rounds: tuple[RoundRecord, ...]
+    stages: tuple[LookedUp, ...]
+
+    @property
+    def results(self) -> int:
+        """How many stages need not be run."""
+        return sum(look.cached for look in self.stages)
+
+
+def rehearse(config: CampaignConfig) -> Rehearsal:
+    """Look up every stage of `config`, opened, in the order in which its flows run them.
+
+    Nothing is run and nothing is written.
+
+    Raises:
+        InputError: If the data set, a list or a checkpoint to start from is missing.
+    """
+    setting: Setting | None = None
+    rounds: list[RoundRecord] = []
+    with looked_up() as stages, suppress(NotCachedError, AwaitingLabelsError):
+        _require_scenes(config)
+        setting, _, splits = prepare(config)
+        first = first_round(config, setting, splits)
+        rounds.append(first)
+        setting = _with_crops(config, setting)
+        for arm in config.arms:
+            rounds += _rounds(config, arm, setting, first.standing)
+    return Rehearsal(setting, tuple(rounds), tuple(stages))
+
+
+def _require_scenes(config: CampaignConfig) -> None:
+    """Do nothing, unless scenes of the demo would have to be written."""
+    if not isinstance(config.data, DigitsData):
+        return
+    scenes = digits_folder(config.data, config.store)
+    if not exists_at(f"{scenes}/{RECORD}"):
+        raise NotCachedError(scenes)
+
+
+def _with_crops(config: CampaignConfig, setting: Setting) -> Setting:
+    """Return the setting that the run has kept where batches are of crops."""
+    if config.cropping.batches == "none":
+        return setting
+    folder = run_folder(config.store, config.name)
+    if not exists_at(f"{folder}/setting.json"):
+        raise NotCachedError(folder)
+    return read_setting(folder)
+
+
+def _rounds(
+    config: CampaignConfig, arm: Method, setting: Setting, standing: Standing
+) -> list[RoundRecord]:
+    """Return the rounds of one method that are cached, up to the first that is not."""
+    rounds: list[RoundRecord] = []
+    with suppress(NotCachedError):
+        for play in setting.rounds:
+            record = batch.fn(config, arm, play, standing)
+            if not isinstance(record, RoundRecord):  # it waits for labels
+                break
+            rounds.append(record)
+            standing = record.standing
+    return rounds
