@@ -142,7 +142,7 @@ def test_a_large_file_goes_up_in_parts(root: str, big: Path, tmp_path: Path) -> 
 
 @s3
 def test_one_of_eight_creates_it(root: str) -> None:
-    for attempt in range(5):
+    for attempt in range(2):  # losers may wait for seconds at SeaweedFS
         start = threading.Barrier(8)
 
         def compete(number: int, attempt: int = attempt, start: Any = start) -> bool:
@@ -160,7 +160,7 @@ def test_one_of_eight_swaps_it(root: str) -> None:
     place = f"{root}/state.json"
     assert not swap(place, b"0", b"1")
     replace(place, b"begin")
-    for attempt in range(5):
+    for attempt in range(2):  # losers may wait for seconds at SeaweedFS
         old = read_uri(place)
 
         def compete(number: int, attempt: int = attempt, old: bytes = old) -> bool:
