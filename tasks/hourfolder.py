@@ -25,7 +25,7 @@ def continue_folder(
     """Add the rounds to the tables of a run that are not there yet, and return them.
 
     ``run.json`` says how the methods ended. It names no rounds, so that it does not grow: they
-    lie under ``rounds/``, and `backhaul report` reads them all.
+    lie under ``rounds/``, and `backhaul report` gathers them.
 
     Args:
         folder: The run's folder.

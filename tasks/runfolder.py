@@ -22,7 +22,7 @@ from backhaul.types import ImageSet, Selection, Splits
 from tasks.caching import content_digest
 from tasks.places import is_local
 from tasks.provenance import git_state, versions
-from tasks.records import RoundRecord, read_records, run_folder
+from tasks.records import RoundRecord, read_beginning, read_records, run_folder
 from tasks.sampling import Sent
 from tasks.setting import Beginning
 from tasks.split import Arrangement
@@ -93,11 +93,12 @@ def claim(config: CampaignConfig) -> str:
     mine = _identity(config)
     if exists_at(f"{folder}/config.json") and exists_at(f"{folder}/run.json"):
         theirs = json.loads(read_uri(f"{folder}/config.json"))
-        if theirs != mine:
-            raise InputError(
-                f"{folder}: holds a run with another config ({_differences(mine, theirs)}); "
-                "choose another name with --name"
-            )
+        if theirs == mine:
+            return folder
+        raise InputError(
+            f"{folder}: holds a run with another config ({_differences(mine, theirs)}); "
+            "choose another name with --name"
+        )
     replace(f"{folder}/config.json", json.dumps(mine, indent=1).encode())
     return folder
 
@@ -239,12 +240,6 @@ def write_overview(folder: str, overview: Overview) -> None:
 def run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
     """Return what ``run.json`` says."""
     config, beginning = overview.config, overview.beginning
-    timings = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
-    for record in records:
-        timings += [
-            {**t.model_dump(), "method": record.method, "batch": record.batch}
-            for t in record.timings
-        ]
     return {
         "name": config.name,
         "state": overview.state,
@@ -255,15 +250,34 @@ def run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
         "class_names": list(beginning.class_names),
         "data": beginning.arrangement.sizes,
         "methods": {name: o.model_dump() for name, o in overview.methods.items()},
-        "trainings": trainings(records),
-        "timings": timings,
         "versions": versions(),
         "git": git_state(),
+        **_rounds_json(beginning, records),
+    }
+
+
+def _rounds_json(beginning: Beginning, records: list[RoundRecord]) -> dict[str, Any]:
+    timings = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
+    for record in records:
+        timings += [
+            {**t.model_dump(), "method": record.method, "batch": record.batch}
+            for t in record.timings
+        ]
+    return {
+        "trainings": trainings(records),
+        "timings": timings,
         "artifacts": {
             "arrangement": beginning.arrangement.model_dump(mode="json"),
             **{record.prefix: record.model_dump(mode="json") for record in records},
         },
     }
+
+
+def gather_rounds(folder: str) -> None:
+    """Write all rounds of a run into its ``run.json``, for a run that goes on hour by hour."""
+    known = json.loads(read_uri(f"{folder}/run.json"))
+    known |= _rounds_json(read_beginning(folder), read_records(folder))
+    replace(f"{folder}/run.json", json.dumps(known, indent=1, allow_nan=False).encode())
 
 
 def _write_list(uri: str, images: ImageSet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from backhaul.cli.options import RunName
+from backhaul.cli.prefect import flows_at_hand
 from backhaul.cli.runplace import remote_pictures, run_at
 from backhaul.report import write_report
 from backhaul.rundata import run_folders
@@ -12,6 +13,8 @@ from backhaul.rundata import run_folders
 
 def report(run: RunName) -> None:
     """Write report.html of a run again, from the files in its folder; of each seed as well.
+
+    A run that goes on hour by hour has no page but the one that this makes.
 
     [bold]Examples[/bold]
 
@@ -22,6 +25,10 @@ def report(run: RunName) -> None:
     fetch = remote_pictures()
     with run_at(run) as place:
         folder = place.folder
+        if (folder / "state.json").exists():  # it goes on hour by hour, and is not kept whole
+            with flows_at_hand():
+                from tasks.runfolder import gather_rounds
+            gather_rounds(folder.as_posix())
         for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last
             page = write_report(part, fetch)
     typer.echo(place.address_of(page))
