@@ -6,7 +6,6 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from tasks.mirror import write_page
 
 from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
@@ -16,6 +15,8 @@ from flows.heartbeats import of_this_run_alone
 from flows.states import failed, overall
 from flows.transport import TRANSPORTS
 from tasks.lease import lease
+from tasks.mirror import write_page
+from tasks.publish import publish_run
 from tasks.records import INITIAL, read_beginning, run_folder
 from tasks.runfolder import MethodOutcome, Overview, claim, write_overview
 from tasks.store import exists_at
@@ -44,6 +45,7 @@ def campaign(config: CampaignConfig) -> State[None]:
         outcomes = _play(config, here, folder)
         _note(here, folder, outcomes)
         if exists_at(f"{folder}/rounds/{INITIAL}.json"):
+            publish_run(folder, config.name)
             write_page(folder)
     return overall(outcomes)
 

@@ -19,6 +19,7 @@ from tasks.hours import RunState, read_state, take_in
 from tasks.inbox import ingest
 from tasks.lease import lease
 from tasks.progress import Progress
+from tasks.publish import publish_run
 from tasks.records import read_setting
 from tasks.runfolder import MethodOutcome, claim
 from tasks.store import exists_at, read_value
@@ -53,6 +54,7 @@ def hourly(config: CampaignConfig) -> State[None]:
             return Completed(message=f"nothing to play, {state.formed} batches so far")
         outcomes = transport.play(config, pending)
         continue_folder(folder, here, read_state(folder), outcomes)
+        publish_run(folder, config.name)
     return overall(outcomes)
 
 

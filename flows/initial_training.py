@@ -20,6 +20,7 @@ from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
+from tasks.publish import publish_round
 from tasks.records import (
     INITIAL,
     RoundRecord,
@@ -64,6 +65,7 @@ def initial_training(config: CampaignConfig) -> State[None]:
     first = first_round(config, setting, splits)
     write_record(folder, first)
     write_round(folder, first)
+    publish_round(folder, config.name, first)
     with timed() as cropping:
         setting = crop_batches(config, setting, first.standing)
     write_setting(folder, setting)

@@ -13,6 +13,7 @@ from flows.heartbeats import of_this_run_alone
 from flows.states import AWAITING, awaiting
 from tasks.course import course_of
 from tasks.lease import lease
+from tasks.publish import publish_round
 from tasks.records import RoundRecord, write_record
 from tasks.runfolder import claim, write_round
 
@@ -43,6 +44,7 @@ def method(config: CampaignConfig, label: str) -> State[None]:
             record: RoundRecord = state.result()  # type: ignore[assignment] # the other: above
             write_record(folder, record)
             write_round(folder, record)
+            publish_round(folder, config.name, record)
             course.passed(record)
             standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
@@ -73,7 +76,11 @@ def benchmark_batch(
     return write_value(step.root, table)
 
 
-@stage("evaluation", random=False)
+def _of_epoch(parameters: Mapping[str, Any]) -> str:
+    return f"-epoch-{parameters['current'].epoch}"
+
+
+@stage("evaluation", random=False, about=_of_epoch)
 def evaluate(
     current: Checkpoint,
     looking: tuple[Checkpoint, ...],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prefect import get_run_logger
 
@@ -21,8 +23,17 @@ from tasks.progress import Progress
 from tasks.stages import Step, stage
 from tasks.store import read_value, write_value
 
+FEW = 4  # checkpoints whose epochs a name has room for
 
-@stage("inference", random=False)
+
+def _by_epochs(parameters: Mapping[str, Any]) -> str:
+    epochs = [str(checkpoint.epoch) for checkpoint in parameters["checkpoints"]]
+    if len(epochs) > FEW:
+        return f"-epochs-{epochs[0]}..{epochs[-1]}"
+    return f"-epochs-{'+'.join(epochs)}"
+
+
+@stage("inference", random=False, about=_by_epochs)
 def infer(
     images: Artifact,
     checkpoints: tuple[Checkpoint, ...],

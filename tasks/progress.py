@@ -8,7 +8,11 @@ from contextvars import ContextVar
 from typing import TypeAlias
 from uuid import UUID
 
+import httpx
+from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 Sink: TypeAlias = Callable[[str, int, int], None]
 """Called with what is going on, how much is done, and how much there is."""
@@ -17,6 +21,10 @@ terminal: ContextVar[Sink | None] = ContextVar("terminal", default=None)
 
 UPDATE_S = 5.0
 """Seconds between two updates of an artifact: each is a request to the server."""
+AFTER_REFUSAL_S = 60.0
+"""Seconds until a server that took none is asked again."""
+REFUSALS = (httpx.HTTPError, OSError, PrefectException)
+"""How a Prefect server says that it does not take something."""
 
 
 class Progress:
@@ -25,18 +33,32 @@ class Progress:
     def __init__(self, description: str) -> None:
         self.description = description
         self.artifact: UUID | None = None
-        self.updated = time.monotonic()
+        self.due = time.monotonic() + UPDATE_S
+        self.refused = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell the terminal at once, and the server every few seconds and at the end."""
+        """Tell the terminal at once, and the server every few seconds and at the end.
+
+        A server that takes no artifact stops nothing: it is a warning, once.
+        """
         if (sink := terminal.get()) is not None:
             sink(self.description, done, total)
-        late = time.monotonic() - self.updated > UPDATE_S
-        if late or (done >= total and self.artifact is not None):
-            self._tell_server(100.0 * done / max(total, 1))
+        if time.monotonic() > self.due or (done >= total and self.artifact is not None):
+            self.due = time.monotonic() + self._tell_server(100.0 * done / max(total, 1))
 
-    def _tell_server(self, percent: float) -> None:
-        self.updated = time.monotonic()
+    def _tell_server(self, percent: float) -> float:
+        """Tell the server, and return the seconds until it is told again."""
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # work waits for this
+                self._show(percent)
+        except REFUSALS as error:
+            if not self.refused:
+                get_run_logger().warning("no progress in Prefect's UI: %s", error)
+            self.refused = True
+            return AFTER_REFUSAL_S
+        return UPDATE_S
+
+    def _show(self, percent: float) -> None:
         if self.artifact is None:
             created = create_progress_artifact(percent, description=self.description)
             assert isinstance(created, UUID)  # noqa: S101 - called from synchronous code

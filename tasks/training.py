@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from prefect import get_run_logger
@@ -100,7 +101,12 @@ class ResumeState(BaseModel):
         )
 
 
-@stage("training", random=True)
+def _from_epoch(parameters: Mapping[str, Any]) -> str:
+    start: Checkpoint | None = parameters["start"]
+    return f"-from-epoch-{0 if start is None else start.epoch}"
+
+
+@stage("training", random=True, about=_from_epoch)
 def train_detector(
     splits: Artifact,
     start: Checkpoint | None,
