@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.config import CampaignConfig, DigitsData, FolderData, InboxData
-from backhaul.digits import NAMES
+from backhaul.digits import NAMES, RECORD
 from backhaul.formats.files import scan
 from backhaul.images import is_image
 from backhaul.lists import read_lists
 from backhaul.sampling import Method
 from backhaul.types import ImageSet
+from tasks.data import digits_folder
 from tasks.hours import read_state
 from tasks.places import is_local
 from tasks.records import run_folder
 from tasks.remotedata import entries
 from tasks.setting import Setting
-from tasks.store import read_value
+from tasks.store import exists_at, read_value
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,11 @@ def images_of(config: CampaignConfig, setting: Setting | None) -> Images:
             n_classes=len(dataset.class_names),
         )
     sizes = _sizes(config)
-    drawn = isinstance(config.data, DigitsData)
     return Images(
         batches=_arrived(config, _estimated(config, len(sizes))),
         counted=config.batches.count is not None or isinstance(config.data, InboxData),
-        mean_bytes=None if drawn or not sizes else sum(sizes) / len(sizes),
-        n_classes=len(NAMES) if drawn else None,
+        mean_bytes=sum(sizes) / len(sizes) if any(sizes) else None,
+        n_classes=len(NAMES) if isinstance(config.data, DigitsData) else None,
     )
 
 
@@ -147,7 +147,10 @@ def _sizes(config: CampaignConfig) -> list[int]:
     """Return the size of every image; 0 for scenes that are still to be drawn."""
     data = config.initial.data if isinstance(config.data, InboxData) else config.data
     if isinstance(data, DigitsData):
-        return [0] * data.images
+        scenes = digits_folder(data, config.store)
+        if not exists_at(f"{scenes}/{RECORD}"):
+            return [0] * data.images
+        data = FolderData(root=scenes)
     assert isinstance(data, FolderData)  # noqa: S101 - an inbox comes with a data set
     if is_local(data.root):
         return [os.stat(path).st_size for path in scan(Path(data.root)).images]  # noqa: PTH116

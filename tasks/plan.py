@@ -132,8 +132,9 @@ def _retrainings(
         for number in range(images.batches)
         if (arm.label, number) not in done
     ]
-    whole = sum(record.training is not None for record in rounds)
-    half_done = max(trained - whole, 0)  # trained, but for example not evaluated
+    first = config.start is None and trained > 0
+    whole = sum(r.training is not None for r in rounds if r.batch is not None)
+    half_done = trained - first - whole  # trained, but for example not evaluated
     return coming[half_done:]
 
 

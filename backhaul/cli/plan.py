@@ -77,7 +77,9 @@ def _work(plans: Sequence[Plan]) -> list[tuple[str, str]]:
     cached = f"{sum(p.stages_cached for p in plans)} stages, "
     cached += f"{sum(p.rounds_cached for p in plans)} of {about}{sum(p.rounds for p in plans)}"
     cached += " rounds whole"
-    if ends:
+    if not any(each.stages_cached for each in plans):
+        cached = "nothing"
+    elif ends:
         cached += f"; unknown from {', '.join(ends)} on, and counted as to be computed"
     trainings = f"{sum(p.trainings for p in plans)} to run, with at most "
     trainings += f"{sum(p.epochs for p in plans)} epochs; "

@@ -1,0 +1,254 @@
+"""What is removed from a store, and what stays: made-up runs, on a disk and on S3."""
+
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from backhaul.artifacts import Artifact
+from backhaul.detector.checkpoint import Checkpoint
+from backhaul.errors import InputError
+from backhaul.storeroot import INTERNAL
+from backhaul.types import IMAGE_COLUMNS, ImageSet
+from deployments.local.seaweedfs import SeaweedFS
+from tasks.lease import EXPIRE_S, Holder, lease
+from tasks.prune import Leftovers, find_leftovers, remove_leftovers
+from tasks.records import RoundRecord, Standing, write_record
+from tasks.stages import Timing
+from tasks.store import exists, listing, read_uri, replace, write_bytes, write_value
+from tasks.training import TrainingResult
+
+DAY_S = 24 * 3600
+ALL = 0.0
+DIGEST = 32 * "0"
+
+
+class Store:
+    """A store with runs, whose stages were never run."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.images = write_bytes(root, b"copy", ".png")
+        self.seen = write_value(root, image_set(self.images.uri))
+        self.table = write_value(root, pd.DataFrame({"mAP50": [0.5]}))
+
+    def result(self, stage: str, *artifacts: Artifact) -> str:
+        """Write the result of a stage; return its key."""
+        key = f"{stage}-v1-{DIGEST}"
+        text = " ".join(artifact.model_dump_json() for artifact in artifacts)
+        replace(f"{self.root}/{INTERNAL}/results/{key}", text.encode())
+        return key
+
+    def checkpoint(self, epoch: int) -> Checkpoint:
+        artifact = write_bytes(self.root, b"weights %d" % epoch, ".pt")
+        return Checkpoint(epoch=epoch, artifact=artifact)
+
+    def run(
+        self, name: str, *records: RoundRecord, state: str = "completed", **config: Any
+    ) -> str:
+        """Write a run's folder."""
+        folder = f"{self.root}/runs/{name}"
+        said = {"inference": {"conf_check_num": 2}} | config
+        text = json.dumps({"name": name, "state": state, "config": said})
+        replace(f"{folder}/run.json", text.encode())
+        for record in records:
+            write_record(folder, record)
+            for checkpoint in record.new_checkpoints:
+                file = f"{folder}/checkpoints/{record.method}_ckpt_{checkpoint.epoch}.pt"
+                replace(file, read_uri(checkpoint.artifact.uri))
+        return folder
+
+    def record(
+        self, *checkpoints: Checkpoint, method: str = "init", keys: tuple[str, ...] = ()
+    ) -> RoundRecord:
+        """Return the record of a round that has these checkpoints behind it."""
+        training = TrainingResult(
+            checkpoints=checkpoints,
+            first_epoch=1,
+            epochs=len(checkpoints),
+            best_epoch=1,
+            history=self.table,
+            steps=self.table,
+            stopped_because="",
+            resumed=False,
+            n_train=1,
+            n_valid=1,
+            seconds=1.0,
+        )
+        return RoundRecord(
+            method=method,
+            batch=None if method == "init" else 0,
+            training=training,
+            evaluation=self.table,
+            standing=Standing(seen=self.seen, checkpoints=checkpoints, current=checkpoints[-1]),
+            timings=tuple(Timing(stage="", seconds=1, cached=False, key=k) for k in keys),
+        )
+
+    def pruned(self, min_age_s: float = ALL) -> Leftovers:
+        found = find_leftovers(self.root, min_age_s)
+        remove_leftovers(found)
+        return found
+
+    def names(self, part: str) -> set[str]:
+        return {f.uri.rpartition("/")[2] for f in listing(f"{self.root}/{INTERNAL}/{part}")}
+
+
+def image_set(uri: str) -> ImageSet:
+    row = ["id", uri, 8, 8, 4, None, None, None, None]
+    return ImageSet(pd.DataFrame([row], columns=list(IMAGE_COLUMNS)), ("a",))
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.s3)])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: Any) -> Store:
+    if request.param == "folder":
+        return Store(tmp_path.as_posix())
+    service: SeaweedFS = request.getfixturevalue("object_store")
+    for name, value in service.environment.items():
+        monkeypatch.setenv(name, value)
+    return Store(f"s3://edge/{tmp_path.name}")
+
+
+def counts(found: Leftovers) -> dict[str, int]:
+    return {kind: len(files) for kind, files in found.files.items() if files}
+
+
+def test_what_a_run_refers_to_stays(store: Store) -> None:
+    key = store.result("augmentation", store.seen)
+    store.run("one", store.record(store.checkpoint(1), store.checkpoint(2), keys=(key,)))
+    assert counts(store.pruned()) == {}
+    assert len(store.names("objects")) == 5
+
+
+def test_objects_are_followed_from_results_through_tables_to_copies(store: Store) -> None:
+    """The result of a stage leads to a table of images, and that to a copy."""
+    copy = write_bytes(store.root, b"another copy", ".png")
+    mixed = write_value(store.root, image_set(copy.uri))
+    key = store.result("mixing", mixed)
+    store.run("one", store.record(store.checkpoint(1), keys=(key,)))
+    store.pruned()
+    assert exists(mixed)
+    assert exists(copy)
+
+
+def test_what_no_run_refers_to_goes(store: Store) -> None:
+    store.run("one", store.record(store.checkpoint(1)))
+    copy = write_bytes(store.root, b"another copy", ".png")
+    mixed = write_value(store.root, image_set(copy.uri))
+    store.result("mixing", mixed, store.seen)
+    kept = store.result("split", store.seen)
+    other = store.checkpoint(7)
+    found = store.pruned()
+    assert counts(found) == {"results": 1, "checkpoints": 1, "tables": 1, "images": 1}
+    assert not any(map(exists, (copy, mixed, other.artifact)))
+    assert store.names("results") == {kept}
+    assert counts(store.pruned()) == {}
+
+
+def test_runs_that_share_objects_keep_them_for_each_other(store: Store) -> None:
+    store.run("one", store.record(store.checkpoint(1)))
+    store.run("many/seed3", store.record(store.checkpoint(1), store.checkpoint(2)))
+    lean = {"keep_checkpoints": "ensemble"}
+    store.run("lean", store.record(store.checkpoint(1), store.checkpoint(2)), **lean)
+    assert counts(store.pruned()) == {}
+
+
+def test_what_is_young_stays_with_all_that_it_leads_to(store: Store, tmp_path: Path) -> None:
+    store.run("one", store.record(store.checkpoint(1)))
+    store.result("mixing", write_value(store.root, image_set("a.png")))
+    found = store.pruned(DAY_S)
+    assert counts(found) == {}
+    assert {kind: len(files) for kind, files in found.young.items() if files} == {
+        "results": 1,
+        "tables": 1,
+    }
+
+
+def test_an_ensemble_keeps_what_looked_and_what_is_carried_on(store: Store) -> None:
+    """Two of epochs 1 to 3 look: the first and the last; 4 was worse than 3."""
+    made = [store.checkpoint(epoch) for epoch in (1, 2, 3, 4)]
+    record = store.record(*made, keys=(store.result("training", *(c.artifact for c in made)),))
+    best = record.standing.model_copy(
+        update={"checkpoints": tuple(made[:3]), "current": made[2]}
+    )
+    record = record.model_copy(update={"standing": best})
+    folder = store.run("lean", record, keep_checkpoints="ensemble")
+    found = store.pruned()
+    assert counts(found) == {"checkpoints": 2, "checkpoints in folders of runs": 1}
+    assert [exists(c.artifact) for c in made] == [True, False, True, False]
+    left = {file.uri.rpartition("/")[2] for file in listing(f"{folder}/checkpoints")}
+    assert left == {"init_ckpt_1.pt", "init_ckpt_3.pt"}
+
+
+def test_a_run_that_goes_on_keeps_what_later_ensembles_may_choose(store: Store) -> None:
+    made = [store.checkpoint(epoch) for epoch in range(1, 11)]
+    inference = {"conf_check_num": 2, "first_epoch_fraction": 0.4}
+    config = {"keep_checkpoints": "ensemble", "inference": inference}
+    store.run("lean", store.record(*made), state="running", **config)
+    store.pruned()
+    assert [c.epoch for c in made if exists(c.artifact)] == list(range(4, 11))
+
+
+def test_a_record_that_does_not_say_what_it_used_keeps_all_results(store: Store) -> None:
+    folder = store.run("old", store.record(store.checkpoint(1), keys=("",)))
+    store.result("mixing", write_value(store.root, image_set("a.png")))
+    found = store.pruned()
+    assert counts(found) == {}
+    assert found.unclear == f"{folder}/rounds/init.json"
+
+
+def test_nothing_goes_while_something_runs(store: Store) -> None:
+    store.result("mixing", store.seen)
+    found = find_leftovers(store.root, ALL)
+    with lease(store.root, "run-tiny", print):
+        with pytest.raises(InputError, match=f"run-tiny is .* in process {os.getpid()}"):
+            find_leftovers(store.root, ALL)
+        with pytest.raises(InputError, match="under way"):
+            remove_leftovers(found)
+    assert exists(store.seen)
+    store.pruned()
+    assert not exists(store.seen)
+
+
+def test_leases_and_states_of_what_is_no_more_go(store: Store) -> None:
+    late = datetime.now(UTC) - timedelta(seconds=2 * EXPIRE_S)
+    holder = Holder.me().model_copy(update={"renewed": late, "host": "gone"})
+    replace(f"{store.root}/{INTERNAL}/leases/run-a/seed1.json", holder.encoded)
+    kept = store.checkpoint(3)
+    place = f"{store.root}/{INTERNAL}/resume/training-v1-{DIGEST}"
+    replace(f"{place}/state.json", kept.model_dump_json().encode())
+    replace(f"{place}/state-3.pt", b"state")
+    assert counts(store.pruned(DAY_S)) == {"leases": 1}
+    assert exists(kept.artifact)
+    assert counts(store.pruned())["states of trainings"] == 2
+    assert not exists(kept.artifact)
+
+
+def test_a_place_without_a_store_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no store"):
+        find_leftovers(tmp_path.as_posix(), ALL)
+
+
+def test_files_of_the_user_and_unfinished_ones(tmp_path: Path) -> None:
+    """Old files that were not written to their end go, but never a part of a young state."""
+    store = Store(tmp_path.as_posix())
+    folder = Path(store.run("one", store.record(store.checkpoint(1))))
+    mine = [tmp_path / "inbox/cam/a.jpg", tmp_path / "labels/cam/a.txt", folder / "notes.txt"]
+    mine += [tmp_path / "inbox/cam/b.jpg.partial", tmp_path / INTERNAL / "data/digits-1/a.png"]
+    old = [folder / "summary.csv.1.partial", tmp_path / INTERNAL / "objects/00/x.pt.2.partial"]
+    young = folder / "run.json.3.partial"
+    state = tmp_path / INTERNAL / "resume" / f"training-v1-{DIGEST}"
+    for path in (*mine, *old, young, state / "state.json", state / "state-1.pt"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    long_ago = time.time() - 2 * DAY_S
+    for path in (*old, state / "state-1.pt"):
+        os.utime(path, (long_ago, long_ago))
+    assert counts(store.pruned(DAY_S)) == {"unfinished files": 2}
+    assert all(path.exists() for path in (*mine, young, state / "state-1.pt"))
+    store.pruned()
+    assert all(path.exists() for path in mine)
