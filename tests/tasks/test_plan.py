@@ -166,10 +166,10 @@ def test_the_cache_is_followed_to_the_first_stage_that_is_missing(tmp_path: Path
     campaign = config(tmp_path)
 
     @flow
-    def preparing() -> Any:
+    def preparing() -> Setting:
         return prepare(campaign)[0]
 
-    setting: Setting = preparing()
+    setting = preparing()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     known = rehearse(campaign)
     assert known.setting == setting
