@@ -22,7 +22,6 @@ def localise(images: ImageSet, folder: Path) -> ImageSet:
         MissingObjectError: If an image is gone.
         CorruptArtifactError: If a remote one has another content by now.
     """
-
     ids = dict(zip(images.table["uri"], images.table["image_id"], strict=True))
 
     def fetch(uri: str) -> str:

@@ -61,6 +61,7 @@ class SeaweedFS(Service):
             secret=self.secret_key,
             endpoint_url=self.address,
             skip_instance_cache=True,
+            use_listings_cache=False,
         )
 
     @property

@@ -21,7 +21,7 @@ CONFIG: dict[str, Any] = {
     "initial": {"images": None, "train": 0.5, "valid": 0.25},
     "batches": {"sampling_batch": BATCH, "train": 0.5, "valid": 0.25},
     "bandwidth": {"images": 4},
-    "methods": ["iqr"],
+    "methods": [{"kind": "iqr"}],
     "training": {
         "max_epochs": 2,
         "retrain_max_epochs": 1,

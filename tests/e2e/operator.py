@@ -1,0 +1,90 @@
+"""What an operator does with a Prefect server, for tests: run, wait, look, retry."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deployments.local.ports import DEFAULTS, free_port
+from deployments.local.stack import Stack
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+def new_stack(folder: Path) -> Stack:
+    """Return a stack on ports of its own."""
+    ports = {service: {n: free_port() for n in names} for service, names in DEFAULTS.items()}
+    return Stack(folder, ports)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A person with a login.
+
+    Args:
+        environment: Has the address of the server and the login.
+    """
+
+    environment: dict[str, str]
+
+    def start(self, deployment: str, **parameters: Any) -> str:
+        """Start a run of a deployment, given as flow/name, and return its id."""
+        found = self.get(f"deployments/name/{deployment}")
+        values = {"parameters": {**found["parameters"], **parameters}}
+        return str(self.post(f"deployments/{found['id']}/create_flow_run", values)["id"])
+
+    def state(self, run: str) -> dict[str, Any]:
+        """Return the state of a flow run."""
+        state: dict[str, Any] = self.get(f"flow_runs/{run}")["state"]
+        return state
+
+    def wait(self, run: str, patience_s: float = 180) -> dict[str, Any]:
+        """Return the final state of a flow run."""
+        deadline = time.monotonic() + patience_s
+        while (state := self.state(run))["type"] not in FINAL:
+            assert time.monotonic() < deadline, f"after {patience_s} s it is {state}"
+            time.sleep(0.5)
+        return state
+
+    def run(self, deployment: str, **parameters: Any) -> dict[str, Any]:
+        """Run a deployment, and return its final state."""
+        return self.wait(self.start(deployment, **parameters))
+
+    def children(self, run: str) -> dict[str, dict[str, Any]]:
+        """Return the runs that a flow run started, by name."""
+        below = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+        return {child["name"]: child for child in self.post("flow_runs/filter", below)}
+
+    def retry(self, run: str) -> None:
+        """Do what the button Retry does."""
+        state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
+        self.post(f"flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def crash(self, run: str) -> None:
+        """Do what the automation does that finds no heartbeats."""
+        state = {"type": "CRASHED", "name": "Crashed"}
+        self.post(f"flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def everything(self, path: str) -> list[Any]:
+        """Return all that the server has at a path."""
+        found: list[Any] = []
+        while len(page := self.post(f"{path}/filter", {"offset": len(found)})):
+            found += page
+        return found
+
+    def get(self, path: str) -> Any:
+        """Return what lies at a path of the API."""
+        return self._answer("GET", path)
+
+    def post(self, path: str, values: dict[str, Any]) -> Any:
+        """Send values to a path of the API, and return its answer."""
+        return self._answer("POST", path, json=values)
+
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
+        login = tuple(self.environment["PREFECT_API_AUTH_STRING"].split(":", 1))
+        url = f"{self.environment['PREFECT_API_URL']}/{path}"
+        answer = httpx.request(method, url, auth=login, timeout=30, **content)  # type: ignore[arg-type]
+        assert answer.is_success, answer.text
+        return answer.json()

@@ -1,0 +1,170 @@
+"""Hours on workers with S3, what they cost, and that no key is ever to be found."""
+
+import io
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from deployments.local.service import tree_of
+from deployments.local.stack import BUCKET, Stack
+from tests.e2e.edge import BATCH, CONFIG, Edge
+from tests.e2e.operator import Operator, new_stack
+from tests.services import guarded
+
+pytestmark = [pytest.mark.s3, pytest.mark.services, pytest.mark.prefect, pytest.mark.train]
+
+STORE = f"{BUCKET}/site"
+ADDRESS = f"s3://{STORE}"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("workers") / "up"
+    folder.mkdir()
+    stack = new_stack(folder)
+    with guarded(folder):
+        try:
+            stack.start(lambda said: nullcontext())
+            yield stack
+        finally:
+            for service in reversed(stack.services):
+                service.kill()
+
+
+@pytest.fixture(scope="module")
+def operator(stack: Stack) -> Operator:
+    return Operator(stack.environment)
+
+
+@pytest.fixture(scope="module")
+def edge(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Edge:
+    scenes = tmp_path_factory.mktemp("scenes")
+    return Edge.begin(scenes, STORE, stack.seaweedfs.filesystem)
+
+
+@pytest.fixture(scope="module")
+def config(edge: Edge) -> dict[str, Any]:
+    """Hours whose store is the block of the stack, with its keys."""
+    return edge.config("block://store/site", execution="work-pool")
+
+
+class Run:
+    """The run in the bucket."""
+
+    def __init__(self, edge: Edge) -> None:
+        self.fs, self.folder = edge.fs, f"{STORE}/runs/edge"
+
+    def read(self, name: str) -> bytes:
+        data: bytes = self.fs.cat_file(f"{self.folder}/{name}")
+        return data
+
+    @property
+    def state(self) -> Any:
+        return json.loads(self.read("state.json"))
+
+    @property
+    def played(self) -> list[int]:
+        summary = pd.read_csv(io.BytesIO(self.read("summary.csv")))
+        return [int(n) for n in summary[summary["test_set"] == "common"]["batch"].dropna()]
+
+    def sent(self, number: int) -> bytes:
+        [file] = self.fs.glob(f"{self.folder}/output/iqr{number}_sample_*.txt")
+        data: bytes = self.fs.cat_file(file)
+        return data
+
+    def files(self) -> dict[str, str]:
+        """The digest of all that lies in the store, but for results that were read again."""
+        found = self.fs.find(STORE, detail=True)
+        return {name: entry["ETag"] for name, entry in found.items() if "/leases/" not in name}
+
+
+def wait_for_training(stack: Stack, patience_s: float = 120) -> psutil.Process:
+    """Return the process of a training that a worker's flow run has started."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        for worker in stack.workers:
+            process = worker_process(worker.folder)
+            for each in tree_of(process):
+                try:
+                    command = " ".join(each.cmdline())
+                except psutil.Error:
+                    continue
+                if "backhaul.detector.trainer" in command:
+                    return process
+        time.sleep(0.1)
+    pytest.fail(f"no training within {patience_s} s")
+
+
+def worker_process(folder: Path) -> psutil.Process:
+    from deployments.local.service import find_process
+
+    process = find_process(folder)
+    assert process is not None
+    return process
+
+
+def test_three_hours(stack: Stack, operator: Operator, edge: Edge, config: Any) -> None:
+    run = Run(edge)
+    edge.drop("cam1", range(BATCH + 2))
+    first = operator.run("hourly/hourly", config=config)
+    assert first["name"] == "Completed", first
+    assert run.played == [0]
+    sent = run.sent(0)
+
+    before = run.files()
+    again = operator.run("hourly/hourly", config=config)
+    assert "nothing to play" in again["message"]
+    assert run.files() == before
+
+    # The second hour never comes: the third has its images as well, and some twice.
+    edge.drop("cam1", range(BATCH + 2, 2 * BATCH))
+    edge.drop("cam2", range(2 * BATCH, 3 * BATCH))
+    edge.drop("cam1", range(3))
+    third = operator.start("hourly/hourly", config=config)
+    worker = wait_for_training(stack)
+    for process in tree_of(worker):
+        process.send_signal(signal.SIGKILL)
+    [child] = operator.children(third).values()
+    assert operator.state(child["id"])["type"] == "RUNNING"  # nobody is left to say more
+    operator.crash(child["id"])
+    assert operator.wait(third)["name"] == "CompletedWithFailures"
+    assert run.state["played"]["iqr"] < 3
+    stack.start(lambda said: nullcontext())  # systemd does that
+
+    fourth = operator.run("hourly/hourly", config=config)
+    assert fourth["name"] == "Completed", fourth
+    assert run.played == [0, 1, 2]
+    assert run.state["batches"] == {}
+    assert run.sent(0) == sent
+    images = [line for number in range(3) for line in run.sent(number).splitlines()]
+    assert len(images) == len(set(images)) == 3 * CONFIG["bandwidth"]["images"]
+    assert len(edge.fs.find(f"{STORE}/ingested/duplicates")) == 3
+    assert not edge.fs.find(f"{STORE}/inbox")
+
+
+def test_keys_are_nowhere(stack: Stack, operator: Operator, edge: Edge) -> None:
+    secrets = [path.read_text() for path in (stack.folder / "secrets").iterdir()]
+    keys = [secret.rpartition(":")[2].strip().encode() for secret in secrets]
+    assert len(keys) == 3
+    assert all(len(key) > 20 for key in keys)
+    looked_at: dict[str, bytes] = {}
+    for path in ("flow_runs", "task_runs", "logs", "artifacts", "deployments", "work_pools",
+                 "block_documents", "variables"):  # fmt: skip
+        looked_at[f"API {path}"] = json.dumps(operator.everything(path)).encode()
+    events = operator.post("events/filter", {"limit": 50})
+    looked_at["API events"] = json.dumps(events).encode()
+    for log in [*stack.folder.glob("*/log"), *stack.folder.glob("*.log")]:
+        looked_at[str(log)] = log.read_bytes()
+    looked_at |= edge.fs.cat(edge.fs.find(STORE))
+    assert len(looked_at["API logs"]) > 1000
+    assert any(name.endswith("run.json") for name in looked_at)
+    found = [name for name, data in looked_at.items() if any(key in data for key in keys)]
+    assert not found
