@@ -12,9 +12,11 @@ from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig, InboxData
 from backhaul.inbox import fused_of, images_of, label_file
 from backhaul.types import ImageSet
+from blocks import LabelSource
 from tasks.conditional import create, read_or_none, swap
 from tasks.inbox import read_truth
 from tasks.inboxlog import read_log
+from tasks.places import load_block, place_of
 from tasks.records import INITIAL, RoundRecord, Standing, read_record, read_setting
 from tasks.setting import Round
 from tasks.store import read_value, write_value
@@ -131,6 +133,7 @@ class ArrivingCourse:
         self._root = config.store
         self._labels = tuple(arm.label for arm in config.arms)
         self._inbox, self._folder, self._label = inbox, folder, label
+        self._labels_at = labels_at(config.store, inbox)
         self._setting = read_setting(folder)
         done = read_state(folder).played.get(label, 0)
         last = f"{label}{done - 1}" if done else INITIAL
@@ -152,7 +155,7 @@ class ArrivingCourse:
 
     def _round(self, number: int, rows: pd.DataFrame) -> Round:
         images = images_of(rows, self._class_names)
-        truth = read_truth(self._root, self._inbox.labels, rows, self._class_names)
+        truth = read_truth(self._root, self._labels_at, rows, self._class_names)
         from_node = self._inbox.detections == "node" and bool(rows["detections"].notna().all())
         seen = fused_of(rows, self._class_names) if from_node else None
         return Round(
@@ -168,8 +171,14 @@ class ArrivingCourse:
 
     def _label_files(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return where the labels of each image are to be put."""
-        place = f"{self._root}/{self._inbox.labels.strip('/')}"
         names = zip(rows["node"], rows["name"], strict=True)
-        files = [f"{place}/{label_file(node, name)}" for node, name in names]
+        files = [f"{self._labels_at}/{label_file(node, name)}" for node, name in names]
         table = rows[["image_id", "node", "name"]]
         return table.assign(image=rows["uri"], labels=files)
+
+
+def labels_at(root: str, inbox: InboxData) -> str:
+    """Return where labels of images from the inbox are put."""
+    if inbox.label_source is None:
+        return place_of(root, inbox.labels)
+    return place_of(root, load_block(LabelSource, inbox.label_source).address)

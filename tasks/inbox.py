@@ -27,7 +27,7 @@ from tasks.inboxlog import FOLDER, Arrival, Entry, finish_pending, next_number, 
 from tasks.inboxlook import Look, look_at
 from tasks.lease import lease
 from tasks.moving import move, walk
-from tasks.places import absolute
+from tasks.places import absolute, place_of
 from tasks.store import exists_at, replace
 
 ENTRY_IMAGES = 500
@@ -95,7 +95,7 @@ def read_truth(
 
     Args:
         root: Root of the store.
-        labels: The folder of labels, below the root.
+        labels: The folder of labels: below the root, or with a place of its own.
         table: The images, with columns ``LOG_COLUMNS``; no others are looked up.
         class_names: The class list.
 
@@ -103,8 +103,7 @@ def read_truth(
         InputError: If a line of labels is wrong, with the first of them.
         StoreError: If the store cannot be used.
     """
-    place = f"{absolute(root)}/{labels.strip('/')}"
-
+    place = place_of(root, labels)
     files = [ImageFile(*row) for row in table[_FILE].itertuples(index=False)]
     names = zip(table["node"], table["name"], strict=True)
     uris = [f"{place}/{label_file(node, name)}" for node, name in names]

@@ -19,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 from fsspec.exceptions import FSTimeoutError
+from prefect.blocks.core import Block
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 from tenacity import (
@@ -34,6 +35,7 @@ from blocks import ObjectStore
 
 P = ParamSpec("P")
 R = TypeVar("R")
+B = TypeVar("B", bound=Block)
 
 PATIENCE_S = 300.0
 """How long a store may be away before what needs it fails."""
@@ -72,21 +74,38 @@ def resolve(address: str) -> str:
     if not address.startswith(BLOCK):
         return absolute(address)
     name, _, path = address.removeprefix(BLOCK).partition("/")
-    try:
-        block = ObjectStore.load(name, _sync=True)  # type: ignore[call-arg] # see async_dispatch
-    except ValueError:
-        raise InputError(
-            f"{address}: the Prefect server has no block object-store/{name}: make it in the "
-            "UI under Blocks, after `prefect block register -m blocks`"
-        ) from None
-    assert isinstance(block, ObjectStore)  # noqa: S101 - nothing else has that type
+    block = load_block(ObjectStore, name)
     _opened[block.bucket] = block.options
     return f"{block.address}/{path}".rstrip("/")
+
+
+def load_block(kind: type[B], name: str) -> B:
+    """Return the block of that kind and name.
+
+    Raises:
+        InputError: If the Prefect server has none.
+    """
+    try:
+        block = kind.load(name, _sync=True)  # type: ignore[call-arg] # see async_dispatch
+    except ValueError:
+        raise InputError(
+            f"the Prefect server has no block {kind.get_block_type_slug()}/{name}: make it in "
+            "the UI under Blocks, after `prefect block register -m blocks`"
+        ) from None
+    assert isinstance(block, kind)  # noqa: S101 - nothing else has that type
+    return block
 
 
 def absolute(root: str) -> str:
     """Return `root` as it stays valid when the working directory changes."""
     return root.rstrip("/") if "://" in root else Path(root).resolve().as_posix()
+
+
+def place_of(root: str, folder: str) -> str:
+    """Return where a folder is: below `root`, unless it has an address of its own."""
+    if "://" in folder or folder.startswith("/"):
+        return resolve(folder)
+    return f"{absolute(root)}/{folder.strip('/')}"
 
 
 def is_local(uri: str) -> bool:

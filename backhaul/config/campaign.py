@@ -61,6 +61,11 @@ class CampaignConfig(Part):
     )
     batches: Batches = Batches()
     bandwidth: Bandwidth = Field(description="what one batch may send home")
+    uplink: str | None = Field(
+        None,
+        description="name of a Prefect block Uplink that says so in place of `bandwidth`; null "
+        "= as `bandwidth` says",
+    )
     methods: tuple[Method, ...] = Field(description="sampling methods to compare")
     control: bool = Field(True, description="also run the control arm no-new-data")
     cropping: Cropping = Cropping()

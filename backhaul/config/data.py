@@ -74,6 +74,11 @@ class InboxData(Part):
         "labels",
         description="where labels are put, as NODE/NAME.txt in Darknet lines: below the store",
     )
+    label_source: str | None = Field(
+        None,
+        description="name of a Prefect block LabelSource that says where labels are put; null = "
+        "as `labels` says",
+    )
     detections: Literal["home", "node"] = Field(
         "home",
         description="what batches are chosen by: home = what our checkpoints see, node = what "

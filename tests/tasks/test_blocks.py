@@ -1,0 +1,92 @@
+"""The blocks that an operator fills in, on a Prefect server."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.blocks.core import Block
+from pydantic import SecretStr
+
+from backhaul.config import CampaignConfig, InboxData
+from backhaul.errors import InputError
+from backhaul.types import Bandwidth
+from blocks import LabelSource, ObjectStore, Uplink
+from flows.arguments import bandwidth_of
+from tasks.hours import labels_at
+from tasks.places import resolve
+
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
+
+
+def campaign(**changes: Any) -> CampaignConfig:
+    return CampaignConfig.model_validate(
+        {
+            "name": "a",
+            "data": {"kind": "digits"},
+            "bandwidth": {"images": 3},
+            "methods": ["iqr"],
+            **changes,
+        }
+    )
+
+
+def test_an_uplink_says_what_a_batch_may_send() -> None:
+    Uplink(bits_per_s=8000, seconds=600, share=0.5, images=40).save("mast", _sync=True)
+    config = campaign(uplink="mast")
+    assert bandwidth_of(config) == Bandwidth(images=40, bytes=300_000)
+    Uplink(images=5).save("mast", overwrite=True, _sync=True)
+    assert bandwidth_of(config) == Bandwidth(images=5)
+    assert bandwidth_of(campaign()) == Bandwidth(images=3)
+
+
+def test_an_uplink_without_a_limit_is_refused() -> None:
+    Uplink().save("open", _sync=True)
+    with pytest.raises(
+        InputError, match=r"uplink/open: .*expected images, bytes"
+    ):
+        bandwidth_of(campaign(uplink="open"))
+    with pytest.raises(InputError, match="no block uplink/nowhere"):
+        bandwidth_of(campaign(uplink="nowhere"))
+
+
+def test_a_label_source_says_where_labels_are_put(tmp_path: Path) -> None:
+    LabelSource(address=str(tmp_path / "desk")).save("desk", _sync=True)
+    assert labels_at("/store", InboxData(label_source="desk")) == f"{tmp_path}/desk"
+    assert labels_at("/store", InboxData(labels="labels")) == "/store/labels"
+    assert labels_at("s3://a/b", InboxData(labels="x/y/")) == "s3://a/b/x/y"
+
+
+def test_the_keys_of_a_store_are_kept_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    key, secret = SecretStr("access-key-word"), SecretStr("secret-key-word")
+    block = ObjectStore(
+        bucket="b1", prefix="p", access_key_id=key, secret_access_key=secret, region="r1"
+    )
+    block.save("safe", _sync=True)
+    assert resolve("block://safe/data/set") == "s3://b1/p/data/set"
+    loaded = ObjectStore.load("safe", _sync=True)  # type: ignore[call-arg]
+    assert isinstance(loaded, ObjectStore)
+    assert loaded.options["secret"] == "secret-key-word"  # noqa: S105
+    assert loaded.options["client_kwargs"] == {"region_name": "r1"}
+    from prefect import get_client
+
+    with get_client(sync_client=True) as client:
+        document = client.read_block_document_by_name(
+            "safe", "object-store", include_secrets=False
+        )
+    for text in (repr(loaded), str(loaded), loaded.model_dump_json(), str(document.data)):
+        assert "key-word" not in text
+
+    @flow(log_prints=True)
+    def printing() -> None:
+        print(loaded)  # noqa: T201 - as a user may
+
+    printing()
+    assert "key-word" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("kind", [LabelSource, ObjectStore, Uplink])
+def test_a_block_explains_each_field(kind: type[Block]) -> None:
+    fields = kind.model_json_schema()["properties"]
+    assert all(field.get("description") for field in fields.values())
+    assert kind.get_description()
