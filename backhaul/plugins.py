@@ -6,11 +6,14 @@ import hashlib
 import importlib
 import importlib.util
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from backhaul.errors import InputError
+from backhaul.forms import arrange
 
 
 def _source(module: str) -> Path:
@@ -42,7 +45,7 @@ class UserCode(BaseModel):
     change in the source runs the stage again; a worker whose copy differs refuses to start.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
 
     use: str = Field(pattern=r"^[\w.]+:\w+$", description="the code, as module:attribute")
     uses: tuple[str, ...] = Field((), description="further modules whose source matters to it")
@@ -80,3 +83,17 @@ class UserCode(BaseModel):
         if not hasattr(loaded, attribute):
             raise InputError(f"module {module!r} has no {attribute!r}")
         return getattr(loaded, attribute)
+
+
+class _ByName:
+    """Has a form take the name of the code in place of all its fields."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        name = {"type": "string", "title": "module:name"}
+        return {"anyOf": [name, handler(core_schema)]}
+
+
+Code: TypeAlias = Annotated[UserCode, _ByName()]
+"""A field of a config that holds code of the user's."""

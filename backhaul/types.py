@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from backhaul.forms import arrange
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -198,7 +200,7 @@ def _require_probabilities(values: pd.Series[float]) -> None:
 class Bandwidth(BaseModel):
     """What one batch may send home: a number of images, a number of bytes, or both at once."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
 
     images: int | None = Field(None, ge=0, description="most images a batch; null = no limit")
     bytes: int | None = Field(None, ge=0, description="most bytes a batch; null = no limit")

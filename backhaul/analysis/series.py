@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
+from backhaul.forms import arrange
 from backhaul.fusion import ensemble_epochs
 from backhaul.rundata import INIT
 
@@ -24,7 +25,7 @@ Count: TypeAlias = Annotated[int, Field(ge=1)]
 
 
 class _Plan(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
 
 
 class Mode(_Plan):

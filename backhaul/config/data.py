@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.config.part import Fraction, Part, PositiveInt
+from backhaul.forms import OneForm
 
 
 class FolderData(Part):
@@ -86,7 +87,9 @@ class InboxData(Part):
     )
 
 
-Data: TypeAlias = Annotated[FolderData | DigitsData | InboxData, Field(discriminator="kind")]
+Data: TypeAlias = Annotated[
+    FolderData | DigitsData | InboxData, Field(discriminator="kind"), OneForm()
+]
 
 
 class SplitFractions(Part):

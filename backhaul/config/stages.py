@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from backhaul.config.part import Part, PositiveInt
-from backhaul.plugins import UserCode
+from backhaul.plugins import Code, UserCode
 from backhaul.types import Probability
 
 
@@ -25,7 +25,7 @@ class Cropping(Part):
     min_visibility: Probability = Field(
         0.5, description="least fraction of a true box inside a crop for it to be labelled"
     )
-    function: UserCode | None = Field(
+    function: Code | None = Field(
         None,
         description="module:function (image path, detections -> boxes to cut out); null = "
         "objects that overlap no other",
@@ -57,7 +57,7 @@ class Augmentation(Part):
         0.75,
         description="a copy that leaves less than this fraction of a box's area is redrawn",
     )
-    pipeline: UserCode | None = Field(
+    pipeline: Code | None = Field(
         None, description="module:function that builds the albumentations pipeline; null = ours"
     )
 
@@ -91,7 +91,7 @@ class Inference(Part):
 class Labelling(Part):
     """Where the ground truth of sent images comes from."""
 
-    source: Literal["existing"] | UserCode = Field(
+    source: Literal["existing"] | Code = Field(
         "existing",
         description="existing = the data set's own labels, or module:function (image path -> "
         "boxes or Darknet lines)",

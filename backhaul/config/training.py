@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from backhaul.config.part import Part, PositiveInt
 from backhaul.detector.darknet import recognise
-from backhaul.plugins import UserCode
+from backhaul.forms import OneForm
+from backhaul.plugins import Code, UserCode
 from backhaul.types import Probability
 
 
@@ -63,7 +64,7 @@ class Training(Part):
     )
     threads: PositiveInt = Field(2, description="CPU threads of one training")
     n_cpu: int = Field(0, ge=0, description="data loading processes of one training (GPU only)")
-    detector: UserCode | None = Field(
+    detector: Code | None = Field(
         None,
         description="module:Class with train and predict, in place of Ultralytics; null = "
         "Ultralytics",
@@ -155,10 +156,11 @@ class UserStopping(Part):
     """A criterion of the user's: a class with ``stop(train_losses, valid_losses) -> bool``."""
 
     kind: Literal["user"] = "user"
-    criterion: UserCode = Field(description="module:Class")
+    criterion: Code = Field(description="module:Class")
 
 
 Stopping: TypeAlias = Annotated[
     NoStopping | UpStopping | GlStopping | PqStopping | UserStopping,
     Field(discriminator="kind"),
+    OneForm(),
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from backhaul.forms import arrange
 from backhaul.types import Bandwidth, FloatArray, IntArray, Pool, Selection
 
 
@@ -19,7 +20,7 @@ class SamplingMethod(BaseModel, ABC):
     Subclasses add ``kind``, a ``Literal`` with the method's name as its default.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
 
     retrains_without_new: ClassVar[bool] = False
     """Whether the detector is retrained although nothing was sent (the control arm)."""

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backhaul.errors import InputError
-from backhaul.plugins import UserCode
+from backhaul.forms import arrange
+from backhaul.plugins import Code, UserCode
 from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.types import FloatArray, Probability
 
@@ -22,7 +23,7 @@ NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 class NormalDensity(BaseModel):
     """A normal density relative to its peak; a spread of 0 is a point at the mean."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
 
     mean: Probability = Field(description="confidence that is likeliest")
     std: NonNegative = Field(description="standard deviation, in units of confidence")
@@ -43,7 +44,7 @@ class PiecewiseDensity(BaseModel):
         [1.0, 3.0, 0.0]
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
 
     edges: tuple[Probability, ...] = Field(
         min_length=2, description="confidences in ascending order"
@@ -66,7 +67,7 @@ class PiecewiseDensity(BaseModel):
         return padded[np.searchsorted(self.edges, confidence, side="right")]
 
 
-Density: TypeAlias = PiecewiseDensity | NormalDensity | UserCode
+Density: TypeAlias = PiecewiseDensity | NormalDensity | Code
 """A table, a normal density, or a function of confidences, shape (n,), to densities."""
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from backhaul.errors import InputError
-from backhaul.plugins import UserCode
+from backhaul.plugins import Code
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.cut import cut_to
 from backhaul.types import Bandwidth, Pool, Selection
@@ -27,7 +27,7 @@ class UserSampling(SamplingMethod):
     """
 
     kind: Literal["user"] = "user"
-    code: UserCode = Field(description="module:Class or module:function")
+    code: Code = Field(description="module:Class or module:function")
     stratify: bool = Field(
         False, description="of too many images keep equal shares of every predicted class"
     )

@@ -1,0 +1,107 @@
+"""JSON schemas from which Prefect's UI makes forms that a person can fill in.
+
+The database sorts an object's keys by their length, so each field says its position. And a
+form guesses which alternative of a union a value is from the names of its fields alone, then
+adds the defaults of that guess; so alternatives that ``kind`` tells apart become one part with
+all their fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+Json: TypeAlias = dict[str, Any]
+Owners: TypeAlias = Mapping[str, Json]
+"""The schemas of one field, by the kinds that have it."""
+
+KIND = "kind"
+SHAPE = ("title", "type", "enum", "format", "items", "anyOf", "$ref")
+"""What an input is made of; how a value is bounded is checked with its kind."""
+FEW = 5
+
+
+def arrange(schema: Json) -> None:
+    """Give each field of a model its position and a title, for ``json_schema_extra``."""
+    for position, (name, field) in enumerate(schema.get("properties", {}).items()):
+        field["position"] = position
+        field.setdefault("title", name.replace("_", " ").title())
+
+
+class OneForm:
+    """Annotates a union that ``kind`` tells apart: its form is one part, with `kind` a list."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of one object; what holds for a kind is checked if it is chosen."""
+        union = handler(core_schema)
+        references = union.get("oneOf") or union["anyOf"]
+        models = [handler.resolve_ref_schema(each) for each in references]
+        kinds = [model["properties"][KIND]["const"] for model in models]
+        return {
+            "type": "object",
+            "properties": _properties(dict(zip(kinds, models, strict=True))),
+            "required": [KIND],
+            "dependentSchemas": {KIND: {"allOf": _conditions(kinds, references)}},
+        }
+
+
+def _conditions(kinds: Sequence[str], references: Sequence[Json]) -> list[Json]:
+    return [
+        {"if": {"properties": {KIND: {"const": kind}}}, "then": reference}
+        for kind, reference in zip(kinds, references, strict=True)
+    ]
+
+
+def _properties(models: Mapping[str, Json]) -> Json:
+    owners: dict[str, dict[str, Json]] = {}
+    for kind, model in models.items():
+        for name, field in model["properties"].items():
+            owners.setdefault(name, {})[kind] = field
+    del owners[KIND]
+    chosen = {"title": "Kind", "type": "string", "enum": list(models)}
+    if len(models) <= FEW:
+        chosen["description"] = "; ".join(_summary(k, model) for k, model in models.items())
+    fields = {name: _merged(of_name, len(models)) for name, of_name in owners.items()}
+    properties: Json = {KIND: chosen, **fields}
+    arrange({"properties": properties})
+    return properties
+
+
+def _summary(kind: str, model: Json) -> str:
+    first_line = model.get("description", "").split("\n")[0]
+    return f"{kind} = {first_line.rstrip('.')}"
+
+
+def _merged(owners: Owners, n_models: int) -> Json:
+    """Return the field without its default, which would be added for kinds that lack it."""
+    field = next(iter(owners.values()))
+    shape = {key: field[key] for key in SHAPE if key in field}
+    if shape.get("type") == "boolean":
+        shape["enum"] = [True, False]  # a switch looks off where nothing is chosen
+    meaning = _meaning(owners, all_have_it=len(owners) == n_models)
+    return {**shape, "description": meaning + _usual(owners)}
+
+
+def _meaning(owners: Owners, *, all_have_it: bool) -> str:
+    said: dict[str, list[str]] = {}
+    for kind, field in owners.items():
+        said.setdefault(field.get("description", ""), []).append(kind)
+    if all_have_it or len(owners) > FEW:
+        return next(iter(said))
+    return "; ".join(f"{', '.join(kinds)}: {text}" for text, kinds in said.items())
+
+
+def _usual(owners: Owners) -> str:
+    """Return what an empty field stands for; nothing where that is told or must be given."""
+    defaults = [field["default"] for field in owners.values() if "default" in field]
+    told = [value for value in defaults if value not in (None, "")]
+    if not told:
+        return ""
+    same = all(value == told[0] for value in told)
+    return f"; empty = {told[0]}" if same else "; empty = as usual for the kind"

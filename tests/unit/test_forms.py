@@ -1,0 +1,93 @@
+"""The schema from which Prefect's UI makes the form of a campaign, and checks what it gets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.utilities.schema_tools import validate
+
+from backhaul.config import CampaignConfig
+
+SCHEMA = CampaignConfig.model_json_schema()
+MINIMAL: dict[str, Any] = {
+    "name": "cars",
+    "data": {"kind": "digits"},
+    "bandwidth": {"images": 5},
+    "methods": [{"kind": "iqr"}],
+}
+
+
+def complaints(**changes: Any) -> list[str]:
+    """Return what Prefect has against a campaign."""
+    return [error.message for error in validate({**MINIMAL, **changes}, SCHEMA)]
+
+
+def models(schema: Any) -> Iterator[dict[str, Any]]:
+    """Walk over the properties of all models and forms inside a schema."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+            yield schema["properties"]
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from models(part)
+
+
+def unions() -> list[dict[str, Any]]:
+    properties = SCHEMA["properties"]
+    return [properties["data"], properties["methods"]["items"], properties["stopping"]]
+
+
+def test_every_field_has_its_place_and_a_title() -> None:
+    found = list(models(SCHEMA))
+    assert len(found) > 30
+    for properties in found:
+        assert [field["position"] for field in properties.values()] == [*range(len(properties))]
+        assert all(field["title"] for field in properties.values())
+    assert list(SCHEMA["properties"])[:3] == ["name", "seed", "seeds"]
+
+
+def test_alternatives_are_one_form_without_defaults() -> None:
+    for union in unions():
+        kind, *fields = union["properties"].values()
+        assert len(kind["enum"]) == len(set(kind["enum"])) > 2
+        assert not [field for field in fields if "default" in field]
+        assert all(field["description"] for field in fields)
+        assert not {"oneOf", "anyOf"} & set(union)
+
+
+def test_a_form_tells_which_kind_a_field_is_for_and_what_empty_means() -> None:
+    data, method, stopping = (union["properties"] for union in unions())
+    assert data["images"]["description"] == "digits: number of scenes; empty = 420"
+    assert method["low"]["description"] == "in-range: least confidence"
+    assert method["stratify"]["description"].endswith("share; empty = as usual for the kind")
+    assert method["stratify"]["enum"] == [True, False]
+    assert stopping["strip_len"]["description"] == "up, pq: epochs of a strip; empty = 5"
+
+
+@pytest.mark.parametrize(
+    "kind", SCHEMA["properties"]["methods"]["items"]["properties"]["kind"]["enum"]
+)
+def test_what_holds_for_a_kind_is_checked_if_it_is_chosen(kind: str) -> None:
+    said = complaints(methods=[{"kind": kind, "label": "a", "strip_len": 3}])
+    assert "Additional properties are not allowed ('strip_len' was unexpected)" in said
+    needed = [text for text in said if "required" in text]
+    assert bool(needed) == (kind in ("in-range", "probability", "listed", "user"))
+
+
+def test_the_schema_takes_what_the_config_takes() -> None:
+    assert complaints() == []
+    assert complaints(methods=[{"kind": "user", "code": "mine:Best"}]) == []
+    assert complaints(labelling={"source": "mine:boxes"}) == []
+    assert complaints(stopping={"kind": "user", "criterion": {"use": "mine:Stop"}}) == []
+    assert complaints(data={"kind": "folder"}) == ["'root' is a required property"]
+    assert complaints(stopping={"kind": "gl", "alpha": 0}) != []
+    for name in ("quickstart", "bccd"):
+        file = Path(__file__).parents[2] / "configs" / f"{name}.yaml"
+        config = yaml.safe_load(file.read_text())
+        dumped = CampaignConfig.model_validate({**config, "data": MINIMAL["data"]}).model_dump(
+            mode="json"
+        )
+        assert complaints(**dumped) == []
