@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo services up down test test-all check bench clean help
+.PHONY: demo services up down automations test test-all check bench clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ up: $(READY)  ## Start a Prefect server on PostgreSQL, S3 and workers on this ma
 
 down:  ## Stop what `make up` started; the data stay.
 	$(BIN)/python -m deployments.local down
+
+automations: $(READY)  ## Create or update triggers and alarms on the Prefect server.
+	$(BIN)/python -m deployments.automations
 
 test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not gpu and not s3 and not services and not browser and not slow" \

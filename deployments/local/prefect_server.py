@@ -62,6 +62,7 @@ class PrefectServer(Service):
             "PREFECT_API_DATABASE_CONNECTION_URL": self.database_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
+            "PREFECT_UI_URL": self.address,  # for links in messages
         }
         if self.login is not None:
             settings["PREFECT_SERVER_API_AUTH_STRING"] = self.login

@@ -23,7 +23,7 @@ SOURCES = ("flows", "blocks", "backhaul/config")
 
 def digest_of_sources() -> str:
     """Return a digest of all that is registered; another one means to register again."""
-    files = [ROOT / "prefect.yaml"]
+    files = [ROOT / "prefect.yaml", ROOT / "deployments" / "automations.py"]
     for folder in SOURCES:
         files += sorted((ROOT / folder).rglob("*.py"))
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
@@ -70,6 +70,15 @@ def deploy(environment: Mapping[str, str], log: Path) -> None:
         InputError: If Prefect refuses.
     """
     _python(environment, log, "-m", "prefect", "--no-prompt", "deploy", "--all")
+
+
+def automate(environment: Mapping[str, str], log: Path) -> None:
+    """Create or update the automations; the deployments that they run are there.
+
+    Raises:
+        InputError: If Prefect refuses.
+    """
+    _python(environment, log, "-m", "deployments.automations")
 
 
 def _python(environment: Mapping[str, str], log: Path, *arguments: str) -> None:

@@ -15,6 +15,7 @@ from deployments.local.private import kept_secret, write_private
 from deployments.local.registration import (
     GPU_QUEUES,
     ROOT,
+    automate,
     create_pools,
     create_store_block,
     deploy,
@@ -136,6 +137,8 @@ class Stack:
             create_store_block(self.environment, BUCKET, self.folder / "store-block.log")
         with step("deploying the flows of prefect.yaml"):
             deploy(self.environment, self.folder / "deploy.log")
+        with step("creating the automations"):
+            automate(self.environment, self.folder / "automations.log")
         done.write_text(digest)
 
     def stop(self, step: Step) -> None:

@@ -1,0 +1,239 @@
+"""What a Prefect server does by itself: crash zombies, start on labels, raise an alarm.
+
+``make automations`` (``python -m deployments.automations``) creates or updates them on the
+server at ``PREFECT_API_URL``. It may be repeated: what is as it should be stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
+from prefect.events.schemas.automations import (
+    Automation,
+    AutomationCore,
+    EventTrigger,
+    Posture,
+)
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+from backhaul.errors import InputError
+
+ZOMBIES = "backhaul: crash flow runs without a heartbeat"
+LABELS = "backhaul: run on new labels"
+ALARM = "backhaul: alarm on failure"
+
+HEARTBEAT = "prefect.flow-run.heartbeat"
+LABELLED = "backhaul.labelled"
+"""The event that stands for one labelled image."""
+SILENT = timedelta(seconds=90)
+"""Three heartbeats that did not come."""
+LONG = timedelta(days=365)
+"""How long labelled images are counted until there are enough of them."""
+OVER = (
+    *("Completed", "CompletedWithFailures", "AwaitingLabels"),
+    *("Failed", "Crashed", "Cancelled"),
+    *("Scheduled", "AwaitingRetry", "Paused", "Suspended"),
+)
+"""States in which a flow run sends no heartbeats, and need not."""
+ALARMING = ("CompletedWithFailures", "Failed", "Crashed")
+WATCHED = ("campaign", "hourly", "analyze")
+"""Flows that somebody, or a schedule, starts; they tell how their methods ended."""
+MESSAGE = """\
+{{ event.resource['prefect.resource.name'] }}: {{ event.resource['prefect.state-name'] }}
+{{ event.resource['prefect.state-message'] }}
+{{ (flow_run|ui_url) or flow_run.id }}"""
+
+N_LABELLED = 50
+WRONG_INPUT = 2
+
+
+def crash_zombies(silent: timedelta = SILENT) -> AutomationCore:
+    """Return what marks flow runs Crashed whose heartbeats began, and then stopped."""
+    return AutomationCore(
+        name=ZOMBIES,
+        description="Their process or machine is gone. Retry them: they go on where they were.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            match=_flow_runs(),
+            for_each={"prefect.resource.id"},
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in OVER)},
+            threshold=1,
+            within=silent,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"no heartbeat for {silent.total_seconds():.0f} s",
+            )
+        ],
+    )
+
+
+def run_on_labels(deployment: UUID, n_labelled: int) -> AutomationCore:
+    """Return what runs a deployment whenever so many more images have been labelled.
+
+    The event that begins to count is not counted itself, hence one less. Without such an event
+    counting would go by the clock, and what is left of one period would be forgotten.
+    """
+    alone = n_labelled == 1
+    return AutomationCore(
+        name=LABELS,
+        description=f"Every {n_labelled} events {LABELLED}, one a labelled image.",
+        trigger=EventTrigger(
+            posture=Posture.Reactive,
+            after=set() if alone else {LABELLED},
+            expect={LABELLED},
+            threshold=1 if alone else n_labelled - 1,
+            within=timedelta(0) if alone else LONG,
+        ),
+        actions=[RunDeployment(deployment_id=deployment)],
+    )
+
+
+def raise_alarm(block: UUID) -> AutomationCore:
+    """Return what sends a message by a notification block when a flow run has failed."""
+    return AutomationCore(
+        name=ALARM,
+        description="Flow runs that ended CompletedWithFailures, Failed or Crashed.",
+        trigger=EventTrigger(
+            posture=Posture.Reactive,
+            match=_flow_runs(),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "flow", "prefect.resource.name": [*WATCHED]}
+            ),
+            expect={f"prefect.flow-run.{state}" for state in ALARMING},
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            SendNotification(block_document_id=block, subject="Backhaul", body=MESSAGE),
+        ],
+    )
+
+
+def _flow_runs() -> ResourceSpecification:
+    return ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+
+
+def automations(
+    client: SyncPrefectClient, environment: Mapping[str, str]
+) -> list[AutomationCore]:
+    """Return what the environment asks for: zombies always, the others as they are named.
+
+    Raises:
+        InputError: If a deployment or a block is not there.
+    """
+    wanted = [crash_zombies()]
+    if n_labelled := _count(environment):
+        name = environment.get("BACKHAUL_LABELLED_RUNS") or "hourly/hourly"
+        wanted.append(run_on_labels(_deployment(client, name), n_labelled))
+    if block := environment.get("BACKHAUL_ALARM_BLOCK"):
+        wanted.append(raise_alarm(_block(client, block)))
+    return wanted
+
+
+def _count(environment: Mapping[str, str]) -> int:
+    text = environment.get("BACKHAUL_LABELLED") or str(N_LABELLED)
+    if not text.isdecimal():
+        raise InputError(f"BACKHAUL_LABELLED: {text!r}: expected a number of images, or 0")
+    return int(text)
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> UUID:
+    try:
+        return client.read_deployment_by_name(name).id
+    except (ObjectNotFound, ValueError):
+        raise InputError(
+            f"no deployment {name}: make it with `prefect --no-prompt deploy --all`, or name "
+            "another as FLOW/DEPLOYMENT in BACKHAUL_LABELLED_RUNS"
+        ) from None
+
+
+def _block(client: SyncPrefectClient, name: str) -> UUID:
+    kind, _, own = name.partition("/")
+    try:
+        document = client.read_block_document_by_name(own, kind)
+    except (ObjectNotFound, ValueError):
+        raise InputError(
+            f"BACKHAUL_ALARM_BLOCK: no block {name}: make it in the UI under Blocks, and name "
+            "it as TYPE/NAME, for example slack-webhook/alarms"
+        ) from None
+    schema = document.block_schema
+    if schema is None or "notify" not in schema.capabilities:
+        raise InputError(f"BACKHAUL_ALARM_BLOCK: {name} sends no notifications")
+    return document.id
+
+
+def ensure(client: SyncPrefectClient, wanted: AutomationCore) -> str:
+    """Create an automation, or change the one of its name; returns what was done.
+
+    One that somebody switched off stays off, and one that is the same goes on counting.
+    """
+    found = client.read_automations_by_name(wanted.name)
+    if not found:
+        client.create_automation(wanted)
+        return "created"
+    known = found[0]
+    if _essence(known) == _essence(wanted):
+        return "unchanged"
+    client.update_automation(known.id, wanted.model_copy(update={"enabled": known.enabled}))
+    return "updated"
+
+
+def _essence(automation: AutomationCore) -> object:
+    """Return what an automation does, as plain data without ids of the server."""
+    return automation.model_dump(include={"description", "trigger", "actions"})
+
+
+def remove(client: SyncPrefectClient, name: str) -> list[Automation]:
+    """Remove the automations of a name; returns those that there were."""
+    found = client.read_automations_by_name(name)
+    for automation in found:
+        client.delete_automation(automation.id)
+    return found
+
+
+def apply(environment: Mapping[str, str]) -> None:
+    """Create or update what the environment asks for, and say what was done.
+
+    Raises:
+        InputError: If the server, a deployment or a block is not there.
+    """
+    if not PREFECT_API_URL.value():
+        raise InputError("PREFECT_API_URL is not set: expected the address of a Prefect server")
+    with get_client(sync_client=True) as client:
+        try:
+            for wanted in automations(client, environment):
+                _say(f"{wanted.name}: {ensure(client, wanted)}")
+            if not _count(environment) and remove(client, LABELS):
+                _say(f"{LABELS}: removed")
+        except httpx.HTTPError as error:
+            raise InputError(f"{PREFECT_API_URL.value()}: {error}") from None
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 2 it cannot be done."""
+    try:
+        apply(os.environ)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(WRONG_INPUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""Automations on a real server: zombies, runs on new labels, alarms."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from deployments.automations import (
+    ALARM,
+    LABELLED,
+    LABELS,
+    ZOMBIES,
+    crash_zombies,
+    ensure,
+)
+from deployments.local.prefect_server import PrefectServer
+from tests.services import ROOT
+
+pytestmark = [pytest.mark.prefect, pytest.mark.services]
+
+DYING = """
+import os, signal, sys, time
+from prefect import flow
+
+@flow
+def dying():
+    time.sleep(3)  # its first heartbeat goes out
+    os.kill(os.getpid(), signal.SIGKILL)
+
+dying()
+"""
+
+
+@pytest.fixture(scope="module")
+def client(prefect_on_postgres: PrefectServer) -> Iterator[SyncPrefectClient]:
+    login = prefect_on_postgres.environment["PREFECT_API_AUTH_STRING"]
+    settings = {PREFECT_API_URL: prefect_on_postgres.api_url, PREFECT_API_AUTH_STRING: login}
+    with temporary_settings(settings), get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def hourly(client: SyncPrefectClient) -> UUID:
+    """A deployment that no worker serves: its runs stay scheduled."""
+    flow_id = client.create_flow_from_name("hourly")
+    return client.create_deployment(flow_id=flow_id, name="hourly")
+
+
+@pytest.fixture
+def make(
+    client: SyncPrefectClient, hourly: UUID, prefect_on_postgres: PrefectServer
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs the command of `make automations`; no automation is left."""
+
+    def run(**variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "deployments.automations"],
+            cwd=ROOT,
+            env={**os.environ, **prefect_on_postgres.environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    yield run
+    for automation in client.read_automations():
+        client.delete_automation(automation.id)
+
+
+@pytest.fixture
+def messages() -> Iterator[tuple[str, list[Any]]]:
+    """A web hook: its address, and what it received."""
+    received: list[Any] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            received.append(json.loads(self.rfile.read(length)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/alarms", received
+        server.shutdown()
+        thread.join()
+
+
+def until(reached: Callable[[], Any], patience_s: float = 40) -> Any:
+    """Return the first true value."""
+    deadline = time.monotonic() + patience_s
+    while not (value := reached()):
+        assert time.monotonic() < deadline, f"not within {patience_s} s"
+        time.sleep(0.3)
+    return value
+
+
+def a_run(server: PrefectServer, flow: str) -> str:
+    """A running flow run, as the server knows it."""
+    flow_id = post(server, "flows/", {"name": flow})["id"]
+    state = {"type": "RUNNING", "name": "Running"}
+    run = {"flow_id": flow_id, "name": f"a {flow}", "state": state}
+    return str(post(server, "flow_runs/", run)["id"])
+
+
+def post(server: PrefectServer, path: str, content: Any) -> Any:
+    name, _, password = server.environment["PREFECT_API_AUTH_STRING"].partition(":")
+    answer = httpx.post(f"{server.api_url}/{path}", json=content, auth=(name, password))
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+def end(server: PrefectServer, run: str, kind: str, name: str) -> None:
+    state = {"type": kind, "name": name, "message": f"{name}, as a test wants it"}
+    post(server, f"flow_runs/{run}/set_state", {"state": state, "force": True})
+
+
+def emit(server: PrefectServer, event: str, resource: str, n: int = 1) -> None:
+    now = datetime.now(UTC).isoformat()  # the same for all, as the server takes two at a time
+    events = [
+        {
+            "id": str(uuid4()),
+            "event": event,
+            "occurred": now,
+            "resource": {"prefect.resource.id": resource},
+        }
+        for _ in range(n)
+    ]
+    post(server, "events", events)
+
+
+def test_repeating_the_command_changes_nothing(
+    make: Any, client: SyncPrefectClient, hourly: UUID
+) -> None:
+    first = make()
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.splitlines() == [f"{ZOMBIES}: created", f"{LABELS}: created"]
+    ids = {a.name: a.id for a in client.read_automations()}
+    client.pause_automation(ids[ZOMBIES])
+
+    assert make().stdout.splitlines() == [f"{ZOMBIES}: unchanged", f"{LABELS}: unchanged"]
+    changed = make(BACKHAUL_LABELLED="7").stdout.splitlines()
+    assert changed == [f"{ZOMBIES}: unchanged", f"{LABELS}: updated"]
+
+    now = {a.name: a for a in client.read_automations()}
+    assert {name: a.id for name, a in now.items()} == ids
+    assert not now[ZOMBIES].enabled
+    assert make(BACKHAUL_LABELLED="0").stdout.splitlines()[-1] == f"{LABELS}: removed"
+    assert [a.name for a in client.read_automations()] == [ZOMBIES]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("BACKHAUL_LABELLED", "many", "expected a number"),
+        ("BACKHAUL_LABELLED_RUNS", "hourly/daily", "no deployment hourly/daily"),
+        ("BACKHAUL_ALARM_BLOCK", "slack-webhook/none", "no block slack-webhook/none"),
+        ("PREFECT_API_URL", "http://127.0.0.1:9/api", "127.0.0.1:9"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    make: Any, variable: str, value: str, said: str
+) -> None:
+    done = make(**{variable: value, "PREFECT_CLIENT_MAX_RETRIES": "0"})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+
+
+def test_a_run_that_falls_silent_is_crashed_and_no_other(
+    make: Any, client: SyncPrefectClient, prefect_on_postgres: PrefectServer
+) -> None:
+    server = prefect_on_postgres
+    ensure(client, crash_zombies(timedelta(seconds=10)))
+    time.sleep(2)  # the server takes it up
+    ended = {
+        name: a_run(server, "method")
+        for name in ("CompletedWithFailures", "AwaitingLabels", "AwaitingRetry")
+    }
+    beating = a_run(server, "method")
+    for run in (*ended.values(), beating):
+        emit(server, "prefect.flow-run.heartbeat", f"prefect.flow-run.{run}")
+    end(server, ended["CompletedWithFailures"], "FAILED", "CompletedWithFailures")
+    end(server, ended["AwaitingLabels"], "COMPLETED", "AwaitingLabels")
+    end(server, ended["AwaitingRetry"], "SCHEDULED", "AwaitingRetry")
+
+    killed = subprocess.run(
+        [sys.executable, "-c", DYING],
+        env={**os.environ, **server.environment, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert killed.returncode == -9, killed.stderr
+
+    def crashed() -> set[str]:
+        emit(server, "prefect.flow-run.heartbeat", f"prefect.flow-run.{beating}")
+        found = post(server, "flow_runs/filter", {})
+        return {run["name"] for run in found if run["state_type"] == "CRASHED"}
+
+    zombies = until(crashed)
+    found = post(server, "flow_runs/filter", {})
+    assert [run["state"]["message"] for run in found if run["name"] in zombies] == [
+        "no heartbeat for 10 s"
+    ]
+    names = {run["id"]: run["state_name"] for run in found}
+    assert names[beating] == "Running"
+    assert {name: names[run] for name, run in ended.items()} == {n: n for n in ended}
+
+
+def test_labelled_images_start_a_run(
+    make: Any, client: SyncPrefectClient, hourly: UUID, prefect_on_postgres: PrefectServer
+) -> None:
+    assert make(BACKHAUL_LABELLED="5").returncode == 0
+    time.sleep(2)
+
+    def runs() -> int:
+        chosen = {"deployments": {"id": {"any_": [str(hourly)]}}}
+        return len(post(prefect_on_postgres, "flow_runs/filter", chosen))
+
+    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-1", 4)
+    time.sleep(4)
+    assert runs() == 0
+    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 1)
+    until(lambda: runs() == 1)
+    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 4)
+    assert make(BACKHAUL_LABELLED="5").returncode == 0  # which goes on counting
+    assert runs() == 1
+    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 1)
+    until(lambda: runs() == 2)
+
+
+def test_failures_raise_an_alarm(
+    make: Any, messages: tuple[str, list[Any]], prefect_on_postgres: PrefectServer
+) -> None:
+    address, received = messages
+    server = prefect_on_postgres
+    CustomWebhookNotificationBlock(
+        name="alarms", url=address, json_data={"title": "{{subject}}", "text": "{{body}}"}
+    ).save("alarms")
+    done = make(BACKHAUL_ALARM_BLOCK="custom-webhook/alarms")
+    assert done.stdout.splitlines()[-1] == f"{ALARM}: created", done.stderr
+    time.sleep(2)
+
+    end(server, a_run(server, "campaign"), "COMPLETED", "Completed")
+    end(server, a_run(server, "method"), "FAILED", "Failed")  # its campaign tells
+    failures = a_run(server, "campaign")
+    end(server, failures, "FAILED", "CompletedWithFailures")
+    end(server, a_run(server, "hourly"), "CRASHED", "Crashed")
+
+    until(lambda: len(received) >= 2)
+    time.sleep(2)
+    assert {message["title"] for message in received} == {"Backhaul"}
+    one, other = sorted(message["text"] for message in received)
+    assert one.splitlines()[:2] == [
+        "a campaign: CompletedWithFailures",
+        "CompletedWithFailures, as a test wants it",
+    ]
+    assert failures in one
+    assert other.startswith("a hourly: Crashed\n")
