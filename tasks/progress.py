@@ -8,11 +8,10 @@ from contextvars import ContextVar
 from typing import TypeAlias
 from uuid import UUID
 
-import httpx
 from prefect import get_run_logger
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from tasks.shown import REFUSALS, change, show
 
 Sink: TypeAlias = Callable[[str, int, int], None]
 """Called with what is going on, how much is done, and how much there is."""
@@ -23,8 +22,6 @@ UPDATE_S = 5.0
 """Seconds between two updates of an artifact: each is a request to the server."""
 AFTER_REFUSAL_S = 60.0
 """Seconds until a server that took none is asked again."""
-REFUSALS = (httpx.HTTPError, OSError, PrefectException)
-"""How a Prefect server says that it does not take something."""
 
 
 class Progress:
@@ -60,8 +57,6 @@ class Progress:
 
     def _show(self, percent: float) -> None:
         if self.artifact is None:
-            created = create_progress_artifact(percent, description=self.description)
-            assert isinstance(created, UUID)  # noqa: S101 - called from synchronous code
-            self.artifact = created
+            self.artifact = show("progress", percent, self.description)
         else:
-            update_progress_artifact(self.artifact, percent)
+            change(self.artifact, percent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import math
 import re
 import tempfile
@@ -16,15 +17,14 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from backhaul.analysis.compare import compare
 from backhaul.analysis.finding import Chart, Finding, Series, cells, values
 from backhaul.analysis.png import draw
 from backhaul.analysis.results import COMMON, initial_value, measured
 from backhaul.rundata import INIT, Run, read_run
-from tasks.progress import REFUSALS
 from tasks.records import INITIAL, RoundRecord, read_record
+from tasks.shown import REFUSALS, show
 from tasks.store import read_uri, read_value
 from tasks.training import TrainingResult
 
@@ -51,11 +51,8 @@ def publish_round(folder: str, name: str, record: RoundRecord) -> None:
     if record.training is not None:
         lines += ["", _picture(_losses(record.training))]
     with best_effort("the table of this round"):
-        create_markdown_artifact(
-            "\n".join(lines),
-            key=key_of(name, record.method),
-            description=f"{name}: {_title(record)}",
-        )
+        description = f"{name}: {_title(record)}"
+        show("markdown", "\n".join(lines), description, key_of(name, record.method))
 
 
 def publish_run(folder: str, name: str) -> None:
@@ -69,16 +66,11 @@ def publish_run(folder: str, name: str) -> None:
     finding, last = compare(run), _last(run)
     lines = [f"# {name}", "", finding.note, "", _picture(finding), "", *_markdown(last)]
     with best_effort("the comparison of methods"):
-        create_markdown_artifact(
-            "\n".join(lines),
-            key=key_of(name),
-            description=f"{name}: {METRIC} on {COMMON}, by batch and method",
-        )
-        create_table_artifact(
-            [dict(zip(last.columns, row, strict=True)) for row in cells(last)],
-            key=key_of(name, "summary"),
-            description=f"{name}: the last batch of each method",
-        )
+        description = f"{name}: {METRIC} on {COMMON}, by batch and method"
+        show("markdown", "\n".join(lines), description, key_of(name))
+        table = [dict(zip(last.columns, row, strict=True)) for row in cells(last)]
+        description = f"{name}: the last batch of each method"
+        show("table", json.dumps(table), description, key_of(name, "summary"))
 
 
 def key_of(*words: str) -> str:

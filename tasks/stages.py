@@ -23,9 +23,6 @@ from tasks.lease import Lease, lease
 from tasks.results import StoredResults
 from tasks.store import CHECKPOINT, artifacts_in, exists
 
-CACHED = "cached"
-"""Logger, below that of the flow run, of the stages whose results came from the cache."""
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -216,7 +213,7 @@ class Stage(Generic[P, R]):
         state = runner(*args, return_state=True, **kwargs)
         result: R = state.result()
         if cached := state.name == "Cached":
-            get_run_logger().getChild(CACHED).info("%s: cached, %s", self.name, key)
+            get_run_logger().info("%s: cached, %s", self.name, key)
         if (entries := _timings.get()) is not None:
             seconds = round(time.monotonic() - started, 3)
             entries.append(Timing(stage=self.name, seconds=seconds, cached=cached, key=key))

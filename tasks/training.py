@@ -161,10 +161,11 @@ def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> Res
     """Run the job and store what it makes, epoch by epoch."""
     logger = get_run_logger()
     progress = Progress(f"{step}: training")
+    if known.stop is not None:
+        logger.info("was over after epoch %d: %s", known.history[-1].epoch, known.stop)
+        return known
     if known.history:
         logger.info("goes on after epoch %d", known.history[-1].epoch)
-    if known.stop is not None:
-        return known
     for event in train(job):
         if isinstance(event, StepDone):
             known = known.model_copy(update={"steps": (*known.steps, event)})

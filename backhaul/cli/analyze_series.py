@@ -198,7 +198,8 @@ def _analyze(
         recorded.arrivals.first_tested(plan.batch_test or 0)
     from backhaul.cli.progress import live_progress
 
-    logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)  # there are hundreds
+    for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each
+        logging.getLogger(lines).setLevel(logging.WARNING)
     with live_progress():
         start_temporary_server()
         state = analyze(place, labels, plan, parallel, return_state=True)
