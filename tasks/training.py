@@ -27,7 +27,7 @@ from tasks.images import localise
 from tasks.localcopies import local_file, local_object
 from tasks.places import absolute
 from tasks.progress import Progress
-from tasks.stages import Step, stage, stage_key
+from tasks.stages import Step, require_lease, stage, stage_key
 from tasks.store import (
     exists_at,
     put_file,
@@ -186,6 +186,7 @@ def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> Res
 def _store_epoch(
     event: EpochDone, known: ResumeState, place: str, training: Training, root: str
 ) -> ResumeState:
+    require_lease()
     checkpoint = None
     if event.checkpoint is not None and event.sha256 is not None:
         artifact = write_checkpoint(root, event.checkpoint, event.sha256)
