@@ -39,16 +39,16 @@ def play(config: CampaignConfig, labels: Iterable[str]) -> dict[str, MethodOutco
 def side_by_side(
     calls: Mapping[str, Callable[[], State[Any]]], parallel: int
 ) -> dict[str, MethodOutcome]:
-    """Make the calls, at most `parallel` at once, each in the context of this one."""
-    with ThreadPoolExecutor(parallel) as threads:
-        futures = {
-            name: threads.submit(copy_context().run, call) for name, call in calls.items()
-        }
-        try:
-            return {name: _told(name, outcome_of(f.result())) for name, f in futures.items()}
-        except KeyboardInterrupt:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    """Make the calls, at most `parallel` at once, each in the context of this one.
+
+    Whatever ends this one, a signal for example, does not wait for those that go on.
+    """
+    threads = ThreadPoolExecutor(parallel)
+    futures = {name: threads.submit(copy_context().run, call) for name, call in calls.items()}
+    try:
+        return {name: _told(name, outcome_of(f.result())) for name, f in futures.items()}
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _told(name: str, outcome: MethodOutcome) -> MethodOutcome:
