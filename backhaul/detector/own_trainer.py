@@ -31,6 +31,7 @@ def train(job: TrainingJob, events: Events) -> None:
         record = _record(job, len(records), epoch, time.monotonic() - started)
         records.append(record)
         stop = reason_to_stop(job, records)
+        events.wait_until_stored()
         events.tell(_done(job, epoch, record, stop))
         if stop is not None:
             return
@@ -74,7 +75,7 @@ def _done(
 ) -> EpochDone:
     number = record.epoch - job.start_epoch
     due = number % job.settings.checkpoint_interval == 0 or stop is not None
-    state = job.folder / f"state-{number % 2}.pt"  # the parent may still read the one before
+    state = job.folder / "state.pt"
     shutil.copyfile(epoch.weights, state)
     checkpoint = job.folder / f"ckpt_{record.epoch}.pt" if due else None
     if checkpoint is not None:

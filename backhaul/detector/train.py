@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from backhaul.detector import LIBRARY_ENVIRONMENT
 from backhaul.detector.job import EVENTS, EpochDone, StepDone, TrainingJob
@@ -22,7 +23,8 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
     """Yield what happens in a training until it is over.
 
     The training gets a process of its own: Ultralytics' and torch's globals, GPU memory and
-    crashes stay there. The process ends by itself when this one dies or stops iterating.
+    crashes stay there. The process ends by itself when this one dies or stops iterating. The
+    state of an epoch stays as it is until the next event is asked for.
 
     Raises:
         TrainingError: If the process fails; the message has the end of its log.
@@ -37,13 +39,21 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
                 process.stdin.write(job.model_dump_json().encode() + b"\n")
                 process.stdin.flush()
             for line in process.stdout:
-                yield EVENTS.validate_json(line)
+                event = EVENTS.validate_json(line)
+                yield event
+                if isinstance(event, EpochDone):
+                    _tell_stored(process.stdin)
             process.stdin.close()
             code = process.wait()
         finally:
             process.kill()
     if code != 0:
         raise TrainingError(f"training process {_ending(code)}: {_last_words(log)}")
+
+
+def _tell_stored(stdin: IO[bytes]) -> None:
+    with suppress(BrokenPipeError):  # it has ended
+        os.write(stdin.fileno(), b"\n")  # no buffer, whose rest would fail once more at its end
 
 
 def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:

@@ -87,6 +87,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
             "optimizer": self.optimizer.state_dict(),
             "live": self.model.state_dict(),
         }
+        self.events.wait_until_stored()
         torch.save(state, self.state)
         return True
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from backhaul.detector.checkpoint import load_model, model_digest
+from backhaul.detector.checkpoint import file_digest, load_model, model_digest
 from backhaul.detector.job import EpochDone, StepDone
 from backhaul.detector.train import TrainingError, train
 from backhaul.errors import InputError
@@ -77,6 +78,19 @@ def test_defect_27_a_killed_training_goes_on_with_its_optimizer(
     for one, other in zip(rest, undisturbed[2:], strict=True):
         assert one.record.train_loss == pytest.approx(other.record.train_loss, rel=1e-3)
         assert one.record.valid_loss == pytest.approx(other.record.valid_loss, rel=1e-3)
+
+
+def test_the_state_of_an_epoch_stays_until_its_reader_is_done(
+    scenes: Splits, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, scenes).model_copy(update={"epochs": 2})
+    for event in train(job):
+        assert isinstance(event, EpochDone)
+        before = file_digest(event.state)
+        time.sleep(max(1, 3 * event.record.seconds))  # as a slow store
+        assert file_digest(event.state) == before
+        known = torch.load(event.state, map_location="cpu", weights_only=False)
+        assert known["epoch"] == event.record.epoch - 1
 
 
 def test_a_wrong_start_ends_with_its_reason(
