@@ -111,8 +111,8 @@ def test_an_export_needs_an_empty_folder_and_a_run(exported: Export, played: Any
     again = played.place.backhaul("export", "tiny", exported.folder)
     assert "layout: is not empty; expected a new or empty folder" in again.one_error()
     assert read(exported.folder / "classes.txt") == before
-    missing = played.place.backhaul("export", "nothing", "new")
-    assert "nothing: no run there" in missing.one_error()
+    missing = played.place.backhaul("export", "no-such-run", "new")
+    assert "no-such-run: no run there" in missing.one_error()
     assert not (played.place.folder / "new").exists()
 
 

@@ -287,6 +287,7 @@ def folder(fake_run: Callable[..., Any]) -> str:
     record["config"]["batches"]["holdout_batches"] = 2
     record["config"]["inference"] = {"conf_check_num": 5}
     (written / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (written.parents[1] / ".backhaul").mkdir(exist_ok=True)  # it lies in a store
     return str(written)
 
 
