@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from prefect import get_run_logger, task
-from prefect.context import TaskRunContext
+from prefect.context import TagsContext, TaskRunContext
 from prefect.results import ResultRecord  # type: ignore[attr-defined] # not in its __all__
 from prefect.runtime import task_run
 from pydantic import BaseModel, ConfigDict
@@ -210,7 +210,8 @@ class Stage(Generic[P, R]):
 
     def _run(self, runner: Any, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.monotonic()
-        state = runner(*args, return_state=True, **kwargs)
+        with TagsContext(current_tags=set()):  # for a tag Prefect asks the server for limits
+            state = runner(*args, return_state=True, **kwargs)
         result: R = state.result()
         if cached := state.name == "Cached":
             get_run_logger().info("%s: cached, %s", self.name, key)

@@ -26,6 +26,9 @@ def prepare_prefect(store: str) -> None:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
         "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+        # By default each event is a transaction, and SQLite has one writer at a time.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(internal / "results"),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
     }.items():
