@@ -8,6 +8,7 @@ all their fields.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -103,5 +104,7 @@ def _usual(owners: Owners) -> str:
     told = [value for value in defaults if value not in (None, "")]
     if not told:
         return ""
-    same = all(value == told[0] for value in told)
-    return f"; empty = {told[0]}" if same else "; empty = as usual for the kind"
+    if any(value != told[0] for value in told):
+        return "; empty = as usual for the kind"
+    value = told[0] if isinstance(told[0], str) else json.dumps(told[0])
+    return f"; empty = {value}"

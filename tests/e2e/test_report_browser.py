@@ -1,7 +1,5 @@
 """The page in a browser: what it draws, what it asks for, and whether it fits the screen."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
 
 from backhaul.report import write_report
+from tests.e2e.chromium import chromium
 from tests.unit.conftest import FakeRun, write_findings
 
 pytestmark = pytest.mark.browser
@@ -20,16 +19,6 @@ Theme: TypeAlias = Literal["light", "dark"]
 WIDTHS = {"phone": 390, "desk": 1280}
 KINDS = ("one seed", "three seeds", "findings")
 PATIENCE_MS = 15_000
-
-
-def chromium() -> str:
-    """Return the browser, or fail with what is missing."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = [os.environ.get("CHROMIUM"), *map(shutil.which, names)]
-    path = next((name for name in found if name), None)
-    if path is None:
-        pytest.fail(f"no browser: expected one of {', '.join(names)} on PATH, or CHROMIUM")
-    return path
 
 
 @dataclass
