@@ -116,9 +116,17 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
         assert set(data[part]) == set(model.model_fields)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("name", ["quickstart", "bccd"])
-def test_the_configs_that_come_with_the_project_are_valid(name: str) -> None:
-    overrides = () if name == "quickstart" else ("data.root=.",)
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("quickstart", ()),
+        ("bccd", ("data.root=.",)),
+        ("hourly", ("initial.data.root=.",)),
+    ],
+)
+def test_the_configs_that_come_with_the_project_are_valid(
+    name: str, overrides: tuple[str, ...]
+) -> None:
     assert load_config(ROOT / "configs" / f"{name}.yaml", overrides).name == name
 
 
