@@ -23,6 +23,7 @@ Owners: TypeAlias = Mapping[str, Json]
 KIND = "kind"
 SHAPE = ("title", "type", "enum", "format", "items", "anyOf", "$ref")
 """What an input is made of; how a value is bounded is checked with its kind."""
+NULL = {"type": "null"}
 FEW = 5
 
 
@@ -80,8 +81,12 @@ def _summary(kind: str, model: Json) -> str:
 
 
 def _merged(owners: Owners, n_models: int) -> Json:
-    """Return the field without its default, which would be added for kinds that lack it."""
-    field = next(iter(owners.values()))
+    """Return the field without its default, which would be added for kinds that lack it.
+
+    It may be null if a kind lets it: so a config is sent whose fields are all given.
+    """
+    fields = [*owners.values()]
+    field = next((each for each in fields if NULL in each.get("anyOf", ())), fields[0])
     shape = {key: field[key] for key in SHAPE if key in field}
     if shape.get("type") == "boolean":
         shape["enum"] = [True, False]  # a switch looks off where nothing is chosen

@@ -91,3 +91,16 @@ def test_the_schema_takes_what_the_config_takes() -> None:
             mode="json"
         )
         assert complaints(**dumped) == []
+
+
+def test_the_schema_takes_what_a_campaign_sends_on() -> None:
+    given: dict[str, Any] = {
+        "in-range": {"low": 0.2, "high": 0.9},
+        "probability": {"density": {"mean": 0.5, "std": 0.2}},
+        "bin": {"n_bins": 4},
+    }
+    kinds = SCHEMA["properties"]["methods"]["items"]["properties"]["kind"]["enum"]
+    own = {"listed", "user", "no-new-data"}  # files and code; the control arm is there anyway
+    methods = [{"kind": kind, **given.get(kind, {})} for kind in kinds if kind not in own]
+    config = CampaignConfig.model_validate({**MINIMAL, "methods": methods})
+    assert complaints(**config.model_dump(mode="json")) == []
