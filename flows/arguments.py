@@ -45,6 +45,14 @@ def _readable(data: FolderData) -> FolderData:
     return data.model_copy(update={"root": resolve(data.root)})
 
 
+def run_key(config: CampaignConfig, label: str = "") -> str:
+    """Return the key of the lease on a run, or on one of its methods.
+
+    Neither names of runs nor labels have the sign between them.
+    """
+    return f"run={config.name}={label}"
+
+
 def arm_of(config: CampaignConfig, label: str) -> Method:
     """Return the method of that label.
 

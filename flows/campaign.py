@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 
 from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
-from flows.arguments import opened
+from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.states import failed, overall
@@ -40,9 +40,10 @@ def campaign(config: CampaignConfig) -> State[None]:
     if config.seeds:
         return _with_each_seed(config)
     here = opened(config)
-    folder = claim(here)
-    with of_this_run_alone(), lease(here.store, f"run-{config.name}", _tell):
+    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
+        folder = claim(here)
         outcomes = _play(config, here, folder)
+        held.require()
         _note(here, folder, outcomes)
         if exists_at(f"{folder}/rounds/{INITIAL}.json"):
             publish_run(folder, config.name)

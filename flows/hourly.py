@@ -9,7 +9,7 @@ from prefect.states import Completed
 from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
 from backhaul.types import ImageSet
-from flows.arguments import opened
+from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.states import awaiting, overall
@@ -40,8 +40,8 @@ def hourly(config: CampaignConfig) -> State[None]:
     if not isinstance(config.data, InboxData):
         raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
     here = opened(config)
-    folder = claim(here)
-    with of_this_run_alone(), lease(here.store, f"run-{config.name}", _tell):
+    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
+        folder = claim(here)
         transport = TRANSPORTS[config.execution]
         began = _begin(config, folder, transport)
         if began.state == "waiting":
@@ -51,8 +51,10 @@ def hourly(config: CampaignConfig) -> State[None]:
         state = _take_in(here, config.data, folder)
         pending = [arm.label for arm in config.arms if state.pending(arm.label)]
         if not pending:
+            continue_folder(folder, here, state, {})  # an hour may have been killed at its end
             return Completed(message=f"nothing to play, {state.formed} batches so far")
-        outcomes = transport.play(config, pending)
+        outcomes = transport.play(config, pending, turn=str(state.formed))
+        held.require()
         continue_folder(folder, here, read_state(folder), outcomes)
         publish_run(folder, config.name)
     return overall(outcomes)

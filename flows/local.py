@@ -30,8 +30,13 @@ def begin(config: CampaignConfig) -> MethodOutcome:
     return outcome_of(state)
 
 
-def play(config: CampaignConfig, labels: Iterable[str]) -> dict[str, MethodOutcome]:
-    """Run methods, at most ``config.parallel`` at once, and return how each ended."""
+def play(
+    config: CampaignConfig, labels: Iterable[str], turn: str = ""
+) -> dict[str, MethodOutcome]:
+    """Run methods, at most ``config.parallel`` at once, and return how each ended.
+
+    Here each call is a `turn` of its own.
+    """
     calls = {label: partial(method, config, label, return_state=True) for label in labels}
     return side_by_side(calls, config.parallel)
 

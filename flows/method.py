@@ -7,8 +7,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from backhaul.config import CampaignConfig
-from flows.arguments import arm_of, opened
+from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
+from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.states import AWAITING, awaiting
 from tasks.course import course_of
@@ -18,7 +19,11 @@ from tasks.records import RoundRecord, write_record
 from tasks.runfolder import claim, write_round
 
 
-@flow(name="method", flow_run_name="{config.name}-{label}")
+@flow(
+    name="method",
+    flow_run_name="{config.name}-{label}",
+    on_cancellation=[cancel_children],
+)
 def method(config: CampaignConfig, label: str) -> State[None]:
     """Play the batches of a run with one method; each is in the run's folder once it is over.
 
@@ -32,9 +37,9 @@ def method(config: CampaignConfig, label: str) -> State[None]:
     """
     config = opened(config)
     arm = arm_of(config, label)
-    folder = claim(config)
-    alone = lease(config.store, f"run-{config.name}-{label}", _tell)
-    with of_this_run_alone(), tags(label), alone:
+    alone = lease(config.store, run_key(config, label), _tell)
+    with of_this_run_alone(), tags(label), alone as held:
+        folder = claim(config)
         course = course_of(config, folder, label)
         standing = course.standing
         for play in course.rounds():
@@ -42,10 +47,11 @@ def method(config: CampaignConfig, label: str) -> State[None]:
             if state.name == AWAITING:
                 return awaiting(state.message or "")
             record: RoundRecord = state.result()  # type: ignore[assignment] # the other: above
+            held.require()
             write_record(folder, record)
             write_round(folder, record)
-            publish_round(folder, config.name, record)
             course.passed(record)
+            publish_round(folder, config.name, record)
             standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
 

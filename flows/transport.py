@@ -16,8 +16,13 @@ class Transport(Protocol):
     def begin(self, config: CampaignConfig) -> MethodOutcome:
         """Run the initial training, and return how it ended."""
 
-    def play(self, config: CampaignConfig, labels: Iterable[str]) -> dict[str, MethodOutcome]:
-        """Run the methods of these labels side by side, and return how each ended."""
+    def play(
+        self, config: CampaignConfig, labels: Iterable[str], turn: str = ""
+    ) -> dict[str, MethodOutcome]:
+        """Run the methods of these labels side by side, and return how each ended.
+
+        In another `turn` a method runs again, also where the same parent was retried.
+        """
 
 
 TRANSPORTS: dict[str, Transport] = {"local": local, "work-pool": workpool}

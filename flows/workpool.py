@@ -39,12 +39,14 @@ class Child:
         name: Of the flow run.
         parameters: As JSON data.
         tags: Tags of the run.
+        turn: What of its parent it belongs to; it is started once for each.
     """
 
     deployment: str
     name: str
     parameters: Mapping[str, Any]
     tags: tuple[str, ...]
+    turn: str = ""
 
 
 def begin(config: CampaignConfig) -> MethodOutcome:
@@ -55,8 +57,13 @@ def begin(config: CampaignConfig) -> MethodOutcome:
     return run_children({name: child})[name]
 
 
-def play(config: CampaignConfig, labels: Iterable[str]) -> dict[str, MethodOutcome]:
-    """Run methods on workers, shared out over the queues, and return how each ended."""
+def play(
+    config: CampaignConfig, labels: Iterable[str], turn: str = ""
+) -> dict[str, MethodOutcome]:
+    """Run methods on workers, shared out over the queues, and return how each ended.
+
+    One that is over is not run again for the same parent and `turn`.
+    """
     dumped = config.model_dump(mode="json")
     return run_children(
         {
@@ -65,6 +72,7 @@ def play(config: CampaignConfig, labels: Iterable[str]) -> dict[str, MethodOutco
                 f"{config.name}-{label}",
                 {"config": dumped, "label": label},
                 (config.name, label),
+                turn,
             )
             for label in labels
         }
@@ -116,12 +124,13 @@ def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRu
         flow_run_name=child.name,
         timeout=0,
         tags=child.tags,
-        idempotency_key=f"{this_run.root_flow_run_id}:{child.name}",
+        idempotency_key=f"{this_run.root_flow_run_id}:{child.turn}:{child.name}",
         work_queue_name=queue,
     )
     run: FlowRun = client.read_flow_run(found.id)
-    if run.state is not None and run.state.is_final() and not run.state.is_completed():
-        get_run_logger().info("%s was %s: once more", child.name, run.state.name)
+    state = run.state
+    if state is not None and state.is_final() and outcome_of(state).state != "completed":
+        get_run_logger().info("%s was %s: once more", child.name, state.name)
         client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
     return run
 

@@ -36,14 +36,14 @@ def continue_folder(
     summary = _read(f"{folder}/summary.csv")
     labels = [arm.label for arm in config.arms]
     records = tuple(_missing(folder, summary, labels, state))
+    if not records and not outcomes:
+        return ()
     if records:
-        new = summary_table(list(records))
+        classes = classes_table(list(records))
+        known = _read(f"{folder}/classes.csv")
+        _append(f"{folder}/classes.csv", _without(known, records), classes)
+        new = summary_table(list(records))  # the last, since it tells what is there
         _append(f"{folder}/summary.csv", summary, _with_totals(new, summary))
-        _append(
-            f"{folder}/classes.csv",
-            _read(f"{folder}/classes.csv"),
-            classes_table(list(records)),
-        )
     ended = {label: MethodOutcome(state="completed") for label in labels} | outcomes
     overview = Overview(config=config, beginning=read_beginning(folder)).ended(ended)
     text = json.dumps(run_json(overview, []), indent=1, allow_nan=False)
@@ -62,6 +62,14 @@ def _missing(
         first = int(known.max()) + 1 if len(known) else 0
         for number in range(first, state.played.get(label, 0)):
             yield read_record(folder, f"{label}{number}")
+
+
+def _without(table: pd.DataFrame, records: Iterable[RoundRecord]) -> pd.DataFrame:
+    """Return the rows of other rounds: a start that was killed may have written these."""
+    rounds = {(record.method, record.batch) for record in records}
+    batches = [None if pd.isna(number) else int(number) for number in table["batch"].tolist()]
+    known = zip(table["method"], batches, strict=True)
+    return table[[each not in rounds for each in known]]
 
 
 def _with_totals(new: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

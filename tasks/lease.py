@@ -14,7 +14,7 @@ from threading import Lock
 
 import psutil
 from prefect.logging import get_logger
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backhaul.errors import StoreError
 from backhaul.storeroot import INTERNAL
@@ -123,11 +123,12 @@ class Lease:
         with self._one:
             if self._lost:
                 return
-            renewed = self._holder.model_copy(update={"renewed": datetime.now(UTC)})
-            if swap(self.uri, self._holder.encoded, renewed.encoded):
+            late = True
+            while late and not self._lost:  # the store may have been away meanwhile
+                renewed = self._holder.model_copy(update={"renewed": datetime.now(UTC)})
+                self._lost = not swap(self.uri, self._holder.encoded, renewed.encoded)
                 self._holder = renewed
-            else:
-                self._lost = True
+                late = renewed.is_late()
 
     def _keep(self) -> None:
         while not self._lost and not self._over.wait(RENEW_S):
@@ -173,7 +174,7 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
         content = read_or_none(uri)
         if content is None:
             continue  # it was given back meanwhile
-        theirs = Holder.model_validate_json(content)
+        theirs = _holder_in(uri, content)
         if theirs.is_gone() and swap(uri, content, mine.encoded):
             return mine
         if not told:
@@ -181,3 +182,12 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
             told = True
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _holder_in(uri: str, content: bytes) -> Holder:
+    try:
+        return Holder.model_validate_json(content)
+    except ValidationError:
+        raise StoreError(
+            f"{uri}: is no lease of this version; remove it if nothing runs on this store"
+        ) from None

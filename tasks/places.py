@@ -75,7 +75,11 @@ def resolve(address: str) -> str:
         return absolute(address)
     name, _, path = address.removeprefix(BLOCK).partition("/")
     block = load_block(ObjectStore, name)
-    _opened[block.bucket] = block.options
+    if _opened.setdefault(block.bucket, block.options) != block.options:
+        raise InputError(
+            f"{address}: bucket {block.bucket} is open with other keys or another endpoint: "
+            "give both blocks the same, or use another bucket"
+        )
     return f"{block.address}/{path}".rstrip("/")
 
 

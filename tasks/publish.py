@@ -24,7 +24,7 @@ from backhaul.analysis.png import draw
 from backhaul.analysis.results import COMMON, initial_value, measured
 from backhaul.rundata import INIT, Run, read_run
 from tasks.records import INITIAL, RoundRecord, read_record
-from tasks.shown import REFUSALS, show
+from tasks.shown import show
 from tasks.store import read_uri, read_value
 from tasks.training import TrainingResult
 
@@ -47,10 +47,10 @@ def publish_round(folder: str, name: str, record: RoundRecord) -> None:
         name: Name of the run.
         record: The round.
     """
-    lines = [f"# {_title(record)}", "", "| | |", "|---|---|", *_rows(folder, record)]
-    if record.training is not None:
-        lines += ["", _picture(_losses(record.training))]
     with best_effort("the table of this round"):
+        lines = [f"# {_title(record)}", "", "| | |", "|---|---|", *_rows(folder, record)]
+        if record.training is not None:
+            lines += ["", _picture(_losses(record.training))]
         description = f"{name}: {_title(record)}"
         show("markdown", "\n".join(lines), description, key_of(name, record.method))
 
@@ -62,10 +62,10 @@ def publish_run(folder: str, name: str) -> None:
         folder: Where the run's folder lies, with ``run.json`` and ``summary.csv``.
         name: Name of the run.
     """
-    run = _read(folder)
-    finding, last = compare(run), _last(run)
-    lines = [f"# {name}", "", finding.note, "", _picture(finding), "", *_markdown(last)]
     with best_effort("the comparison of methods"):
+        run = _read(folder)
+        finding, last = compare(run), _last(run)
+        lines = [f"# {name}", "", finding.note, "", _picture(finding), "", *_markdown(last)]
         description = f"{name}: {METRIC} on {COMMON}, by batch and method"
         show("markdown", "\n".join(lines), description, key_of(name))
         table = [dict(zip(last.columns, row, strict=True)) for row in cells(last)]
@@ -88,7 +88,7 @@ def best_effort(what: str) -> Iterator[None]:
     """Let it be a warning that Prefect does not take `what`: no result depends on it."""
     try:
         yield
-    except REFUSALS as error:
+    except Exception as error:  # a picture that cannot be drawn, too
         get_run_logger().warning("%s is not shown in Prefect's UI: %s", what, error)
 
 

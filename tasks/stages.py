@@ -146,9 +146,11 @@ class Stage(Generic[P, R]):
         version: int,
         random: bool,
         about: Callable[[Mapping[str, Any]], str],
+        after: Callable[[Step, str], None],
     ) -> None:
         self.name = name
         self.about = about
+        self.after = after
         self.signature = inspect.signature(function)
         self.policy = StageKey(stage=name, version=version, exclude=() if random else ("step",))
         self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
@@ -193,6 +195,7 @@ class Stage(Generic[P, R]):
             get_run_logger().warning("%s: a cached object is gone, once more", self.name)
             runner.refresh_cache = True
             result = self._run(runner, key, *args, **kwargs)
+        self.after(step, key)
         return result
 
     def _storing_in(self, root: str) -> Any:
@@ -225,12 +228,17 @@ def _nothing(parameters: Mapping[str, Any]) -> str:
     return ""
 
 
+def _leave(step: Step, key: str) -> None:
+    """Do nothing once the result is stored."""
+
+
 def stage(
     name: str,
     *,
     random: bool,
     version: int = 1,
     about: Callable[[Mapping[str, Any]], str] = _nothing,
+    after: Callable[[Step, str], None] = _leave,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
     """Make a function with a keyword argument ``step`` a stage of the campaign.
 
@@ -239,8 +247,9 @@ def stage(
         random: Whether it draws at random, so that seed and batch belong to its key.
         version: Raise it whenever the same inputs would give another result.
         about: From the parameters of a run to what ends its name in the UI.
+        after: Called with step and key once the result is stored, to clear up what led to it.
     """
-    return lambda function: Stage(function, name, version, random, about)
+    return lambda function: Stage(function, name, version, random, about, after)
 
 
 def require_lease() -> None:

@@ -106,7 +106,18 @@ def _from_epoch(parameters: Mapping[str, Any]) -> str:
     return f"-from-epoch-{0 if start is None else start.epoch}"
 
 
-@stage("training", random=True, about=_from_epoch)
+def _resume_place(step: Step, key: str) -> str:
+    return f"{absolute(step.root)}/{INTERNAL}/resume/{key}"
+
+
+def _forget_state(step: Step, key: str) -> None:
+    """Remove what a training would be resumed from, first of all the word that it is there."""
+    place = _resume_place(step, key)
+    remove(f"{place}/state.json")
+    remove(place)
+
+
+@stage("training", random=True, about=_from_epoch, after=_forget_state)
 def train_detector(
     splits: Artifact,
     start: Checkpoint | None,
@@ -126,7 +137,7 @@ def train_detector(
             f"{len(images.train)} images to train on and {len(images.valid)} to validate with: "
             "raise initial.images, initial.train or initial.valid"
         )
-    place = f"{absolute(step.root)}/{INTERNAL}/resume/{stage_key()}"
+    place = _resume_place(step, stage_key())
     with tempfile.TemporaryDirectory(prefix="backhaul-train-") as name:
         folder = Path(name)
         known = _find_state(place)
@@ -140,15 +151,19 @@ def train_detector(
             start=None if start is None else local_object(start.artifact, folder),
             start_epoch=0 if start is None else start.epoch,
             history=known.history,
-            resume=None if known.state is None else local_file(known.state, folder),
+            resume=_fetched_state(known, folder),
             label=str(step),
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))
         finished = _follow(job, known, place, step)
-    result = _result(finished, images, step.root)
-    remove(place)
-    return result
+    return _result(finished, images, step.root)
+
+
+def _fetched_state(known: ResumeState, folder: Path) -> Path | None:
+    """Return the state that a training goes on from; None if it is new, or over."""
+    over = known.stop is not None
+    return None if known.state is None or over else local_file(known.state, folder)
 
 
 def digest_of_model(training: Training) -> str:

@@ -87,7 +87,6 @@ def play(flow: Callable[..., Any], campaign: CampaignConfig) -> Any:
 
 def _show(campaign: CampaignConfig, state: Any) -> None:
     from tasks.mirror import mirrored
-
     from tasks.places import resolve
     from tasks.records import run_folder
 
@@ -95,6 +94,9 @@ def _show(campaign: CampaignConfig, state: Any) -> None:
     place = run_folder(resolve(campaign.store), campaign.name)
     with mirrored(place) as folder:
         if not (folder / "report.html").exists():
+            if state.is_failed():
+                console.print(state.message, markup=False, soft_wrap=True)
+                return
             raise AwaitingLabelsError(state.message)
         print_gains(console, folder)
         for part in [folder / f"seed{k}" for k in campaign.seeds] or [folder]:

@@ -77,8 +77,8 @@ class InboxData(Part):
     )
     label_source: str | None = Field(
         None,
-        description="name of a Prefect block LabelSource that says where labels are put; null = "
-        "as `labels` says",
+        description="name of a Prefect block LabelSource that says where labels are put; "
+        "null = as `labels` says",
     )
     detections: Literal["home", "node"] = Field(
         "home",

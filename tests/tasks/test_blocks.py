@@ -32,26 +32,24 @@ def campaign(**changes: Any) -> CampaignConfig:
 
 
 def test_an_uplink_says_what_a_batch_may_send() -> None:
-    Uplink(bits_per_s=8000, seconds=600, share=0.5, images=40).save("mast", _sync=True)
+    Uplink(bits_per_s=8000, seconds=600, share=0.5, images=40).save("mast")
     config = campaign(uplink="mast")
     assert bandwidth_of(config) == Bandwidth(images=40, bytes=300_000)
-    Uplink(images=5).save("mast", overwrite=True, _sync=True)
+    Uplink(images=5).save("mast", overwrite=True)
     assert bandwidth_of(config) == Bandwidth(images=5)
     assert bandwidth_of(campaign()) == Bandwidth(images=3)
 
 
 def test_an_uplink_without_a_limit_is_refused() -> None:
-    Uplink().save("open", _sync=True)
-    with pytest.raises(
-        InputError, match=r"uplink/open: .*expected images, bytes"
-    ):
+    Uplink().save("open")
+    with pytest.raises(InputError, match=r"uplink/open: .*expected images, bytes"):
         bandwidth_of(campaign(uplink="open"))
     with pytest.raises(InputError, match="no block uplink/nowhere"):
         bandwidth_of(campaign(uplink="nowhere"))
 
 
 def test_a_label_source_says_where_labels_are_put(tmp_path: Path) -> None:
-    LabelSource(address=str(tmp_path / "desk")).save("desk", _sync=True)
+    LabelSource(address=str(tmp_path / "desk")).save("desk")
     assert labels_at("/store", InboxData(label_source="desk")) == f"{tmp_path}/desk"
     assert labels_at("/store", InboxData(labels="labels")) == "/store/labels"
     assert labels_at("s3://a/b", InboxData(labels="x/y/")) == "s3://a/b/x/y"
@@ -62,9 +60,9 @@ def test_the_keys_of_a_store_are_kept_secret(capsys: pytest.CaptureFixture[str])
     block = ObjectStore(
         bucket="b1", prefix="p", access_key_id=key, secret_access_key=secret, region="r1"
     )
-    block.save("safe", _sync=True)
+    block.save("safe")
     assert resolve("block://safe/data/set") == "s3://b1/p/data/set"
-    loaded = ObjectStore.load("safe", _sync=True)  # type: ignore[call-arg]
+    loaded = ObjectStore.load("safe")
     assert isinstance(loaded, ObjectStore)
     assert loaded.options["secret"] == "secret-key-word"  # noqa: S105
     assert loaded.options["client_kwargs"] == {"region_name": "r1"}
