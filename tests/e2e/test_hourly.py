@@ -97,6 +97,16 @@ def test_hour_after_hour(site: Site) -> None:
     assert len(set(images)) == len(images)
 
 
+def test_an_hour_that_was_killed_at_its_end_is_caught_up(site: Site) -> None:
+    summary, classes = (site.run / name for name in ("summary.csv", "classes.csv"))
+    whole = summary.read_bytes(), classes.read_bytes()
+    lines = whole[0].splitlines(keepends=True)
+    summary.write_bytes(b"".join(line for line in lines if not line.startswith(b"iqr,1,")))
+    assert site.played == [0]
+    assert "nothing to play" in site.hour().out
+    assert (summary.read_bytes(), classes.read_bytes()) == whole
+
+
 def test_the_page_of_a_run_that_goes_on(site: Site) -> None:
     done = site.place.backhaul("report", "edge")
     assert done.code == 0, done.err

@@ -12,7 +12,7 @@ from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
 from backhaul.types import Bandwidth
 from blocks import LabelSource, ObjectStore, Uplink
-from flows.arguments import bandwidth_of
+from flows.arguments import bandwidth_of, run_key
 from tasks.hours import labels_at
 from tasks.places import resolve
 
@@ -81,6 +81,21 @@ def test_the_keys_of_a_store_are_kept_secret(capsys: pytest.CaptureFixture[str])
 
     printing()
     assert "key-word" not in "".join(capsys.readouterr())
+
+
+def test_one_bucket_has_one_set_of_keys_in_a_process() -> None:
+    one, other = SecretStr("writer"), SecretStr("reader")
+    ObjectStore(bucket="b2", access_key_id=one, secret_access_key=one).save("writer")
+    ObjectStore(bucket="b2", access_key_id=other, secret_access_key=other).save("reader")
+    assert resolve("block://writer") == resolve("block://writer/") == "s3://b2"
+    with pytest.raises(InputError, match="bucket b2 is open with other keys"):
+        resolve("block://reader")
+
+
+def test_a_run_and_a_method_of_another_never_share_a_lease() -> None:
+    run, other = campaign(name="cars-iqr"), campaign(name="cars")
+    keys = [run_key(run), run_key(other), run_key(other, "iqr"), run_key(run, "iqr")]
+    assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("kind", [LabelSource, ObjectStore, Uplink])

@@ -75,3 +75,30 @@ def call_once_more(step: Step) -> object:
         return draw(4, step=step)
 
     return again()
+
+
+def test_what_led_to_a_result_goes_once_the_result_is_stored(tmp_path: Path) -> None:
+    stored: list[bool] = []
+
+    def clear_up(step: Step, key: str) -> None:
+        stored.append((Path(step.root) / ".backhaul" / "results" / key).exists())
+
+    @stage("test-clear", random=True, after=clear_up)
+    def compute(n: int, *, step: Step) -> int:
+        assert not stored
+        return n
+
+    call(compute, 1, Step(root=str(tmp_path), seed=1))
+    assert stored == [True]
+
+
+def test_what_led_to_a_result_stays_where_it_fails(tmp_path: Path) -> None:
+    cleared: list[str] = []
+
+    @stage("test-fail", random=True, after=lambda step, key: cleared.append(key))
+    def fail(n: int, *, step: Step) -> int:
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        call(fail, 1, Step(root=str(tmp_path), seed=1))
+    assert not cleared
