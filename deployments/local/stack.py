@@ -100,6 +100,7 @@ class Stack:
             **self.environment,
             "CUDA_VISIBLE_DEVICES": gpu,
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",  # a GPU is idle until its worker asks again
         }
 
     def start(self, step: Step) -> None:
