@@ -1,0 +1,181 @@
+"""The log of the inbox, the moving of files, and labels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backhaul.errors import InputError, StoreError
+from tasks import inboxlog
+from tasks.inbox import read_truth
+from tasks.inboxlog import next_number, read_log
+from tasks.moving import Found, move, walk
+from tasks.store import exists_at, read_uri, replace
+from tests.nodes import CLASSES, Store, picture
+
+# The log
+
+
+@given(st.integers(0, 40))
+@settings(max_examples=15)
+def test_the_next_number_is_found_without_a_list(n_entries: int) -> None:
+    looks = []
+
+    def exists(uri: str) -> bool:
+        looks.append(uri)
+        return int(Path(uri).stem) <= n_entries
+
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(inboxlog, "exists_at", exists)
+        assert next_number("/store") == n_entries + 1
+    assert len(looks) <= 2 * (n_entries + 1).bit_length() + 1
+
+
+def test_the_log_holds_in_a_store_that_was_moved(folder: Store, tmp_path: Path) -> None:
+    folder.drop("cam/a.jpg", picture(1))
+    folder.ingest()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "ingested").rename(tmp_path / "elsewhere" / "ingested")
+    [(_, table)] = read_log((tmp_path / "elsewhere").as_posix())
+    assert exists_at(table["uri"][0])
+
+
+def test_the_work_does_not_grow_with_what_came_before(
+    folder: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hour in range(20):
+        for k in range(3):
+            folder.drop(f"cam/{hour}-{k}.jpg", picture(10 * hour + k))
+        folder.ingest()
+    opened = []
+
+    def open_it(uri: str) -> bytes:
+        opened.append(uri)
+        return read_uri(uri)
+
+    monkeypatch.setattr("tasks.conditional.read_uri", open_it)
+    assert len(read_log(folder.root, after=19)) == 1
+    assert len(opened) == 2  # the new one, and that there is none after it
+
+
+# Moving
+
+
+def found_at(uri: str) -> Found:
+    return next(file for file in walk(uri.rpartition("/")[0]) if file.uri == uri)
+
+
+def test_moving_is_repeatable_and_overwrites_nothing(store: Store) -> None:
+    source, target = f"{store.root}/a/x.bin", f"{store.root}/b/c/y.bin"
+    replace(source, b"abc")
+    found = found_at(source)
+    assert move(found, target)
+    assert move(found, target)
+    assert read_uri(target) == b"abc"
+    assert not exists_at(source)
+    assert not move(found, f"{store.root}/b/other.bin")
+    replace(source, b"longer")
+    with pytest.raises(StoreError, match="expected the 6 of"):
+        move(found_at(source), target)
+    assert (read_uri(source), read_uri(target)) == (b"longer", b"abc")
+
+
+def test_what_changed_since_it_was_found_stays(store: Store) -> None:
+    source, target = f"{store.root}/a/x.bin", f"{store.root}/b/y.bin"
+    replace(source, b"abc")
+    found = found_at(source)
+    replace(source, b"abcd")
+    assert not move(found, target)
+    assert read_uri(source) == b"abcd"
+    assert not exists_at(target)
+
+
+def test_links_are_followed_and_loops_end(folder: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "disk"
+    (outside / "cam").mkdir(parents=True)
+    (outside / "cam" / "a.jpg").write_bytes(picture(1))
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "cam").symlink_to(outside / "cam")
+    (outside / "cam" / "loop").symlink_to(inbox)
+    (inbox / "other").mkdir()
+    (tmp_path / "original.jpg").write_bytes(picture(2))
+    (inbox / "other" / "b.jpg").symlink_to("../../original.jpg")
+    (inbox / "other" / "gone.jpg").symlink_to("nowhere")
+    os.mkfifo(inbox / "other" / "pipe.jpg")
+    assert folder.ingest().n_new == 2
+    assert sorted(read_uri(uri) for uri in folder.log["uri"]) == sorted(
+        [picture(1), picture(2)]
+    )
+    assert (tmp_path / "original.jpg").exists()
+
+
+def test_a_name_that_is_no_text_does_not_hold_up_the_others(
+    folder: Store, tmp_path: Path
+) -> None:
+    folder.drop("cam/a.jpg", picture(1))
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/inbox/cam/\xff.jpg"))).write_bytes(picture(2))
+    done = folder.ingest()
+    assert done.n_new == 1
+    assert "no UTF-8 text" in done.problems[0]
+    assert done.problems[0].isascii()
+
+
+# Labels
+
+
+@pytest.fixture
+def rows(store: Store) -> pd.DataFrame:
+    for number, name in enumerate(("a", "b", "c", "2026/d")):
+        store.drop(f"cam/{name}.jpg", picture(number))
+    store.ingest()
+    return store.log
+
+
+def test_labels_are_read_for_the_images_that_have_some(
+    store: Store, rows: pd.DataFrame
+) -> None:
+    replace(f"{store.root}/labels/cam/a.txt", b"1 0.5 0.5 0.5 0.25\n0 0.25 0.25 0.1 0.1\n")
+    replace(f"{store.root}/labels/cam/b.txt", b"")
+    replace(f"{store.root}/labels/cam/2026/d.txt", b"\xef\xbb\xbf0 0.5 0.5 1 1")
+    replace(f"{store.root}/labels/cam/unknown.txt", b"no label")
+    truth = read_truth(store.root, "labels", rows, CLASSES).table.set_index("image_id")
+    by_name = dict(zip(rows["name"], truth.loc[rows["image_id"], "labels"], strict=True))
+    assert by_name["a.jpg"].tolist() == [[1, 0.5, 0.5, 0.5, 0.25], [0, 0.25, 0.25, 0.1, 0.1]]
+    assert by_name["b.jpg"].shape == (0, 5)
+    assert by_name["c.jpg"] is None
+    assert by_name["2026/d.jpg"].tolist() == [[0, 0.5, 0.5, 1, 1]]
+    assert set(truth["label_source"].dropna()) == {"labels"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            b"0 0.5 0.5 0.2 0.2\n2 0.5 0.5 0.2 0.2",
+            r"b.txt:2: error: class 2 is out of range",
+        ),
+        (b"0 0.5 0.5 0.2", r"cam/b.txt:1: error: expected 5 numbers"),
+        (b"\xff\xfe", r"cam/b.txt: error: expected UTF-8 text"),
+    ],
+)
+def test_a_wrong_label_names_file_and_line(
+    content: bytes, reason: str, folder: Store, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        folder.drop(f"cam/{name}.jpg", picture(ord(name)))
+    folder.ingest()
+    replace(f"{folder.root}/labels/cam/b.txt", content)
+    with pytest.raises(InputError, match=reason):
+        read_truth(folder.root, "labels", folder.log, CLASSES)
+    without = folder.log[folder.log["name"] == "a.jpg"]
+    assert read_truth(folder.root, "labels", without, CLASSES).table["labels"][0] is None
+
+
+def test_truth_of_no_images_is_empty(folder: Store) -> None:
+    assert len(read_truth(folder.root, "labels", folder.log, CLASSES)) == 0
