@@ -1,0 +1,365 @@
+"""All services of production for tests of faults, and what a test does to them and sees."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import psutil
+
+from deployments.local.ports import DEFAULTS, free_port
+from deployments.local.service import find_process, is_alive, tell
+from deployments.local.stack import BUCKET, Stack, known_stack
+from deployments.local.worker import Worker
+from tests.faulty_proxy import Faults, faulty_proxy
+from tests.services import guarded
+
+PATIENCE_S = 240  # on a machine that others use as well
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+WORKER_S = 2
+"""A worker with a limit ends if a run is retried before it has noticed the run's end."""
+RUN_ID = "PREFECT__FLOW_RUN_ID"
+
+
+def wait_for(found: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
+    """Return what `found` returns, once that is true."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, f"it took too long: {what}"
+        time.sleep(0.05)
+    return value
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of the store; another `written` tells that it was written once more."""
+
+    size: int
+    written: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store of one's own in the bucket, with one run.
+
+    Args:
+        fs: The bucket's file system, which no fault touches.
+        prefix: Where the store lies in the bucket.
+        name: Name of the run.
+    """
+
+    fs: Any
+    prefix: str
+    name: str
+
+    @property
+    def root(self) -> str:
+        return f"{BUCKET}/{self.prefix}"
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.root}"
+
+    @property
+    def run(self) -> str:
+        return f"{self.root}/runs/{self.name}"
+
+    def files(self, *folders: str) -> dict[str, Stored]:
+        """All files below folders of ``.backhaul``."""
+        return {
+            name: Stored(entry["size"], str(entry["LastModified"]))
+            for folder in folders
+            for name, entry in self._listed(f"{self.root}/.backhaul/{folder}").items()
+        }
+
+    def _listed(self, folder: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.fs.find(folder, detail=True)
+        return {name: e for name, e in found.items() if e["type"] == "file" and e["size"]}
+
+    def finished(self) -> dict[str, Stored]:
+        """What is finished: objects, and the results of stages."""
+        return self.files("objects", "results")
+
+    def epochs_saved(self) -> int:
+        """Epochs of the trainings that are under way, or were cut."""
+        states = [name for name in self.files("resume") if name.endswith("/state.json")]
+        return sum(len(json.loads(self.fs.cat_file(name))["history"]) for name in states)
+
+    def read(self, path: str) -> bytes:
+        data: bytes = self.fs.cat_file(f"{self.run}/{path}")
+        return data
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.read("run.json"))
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        return pd.read_csv(io.BytesIO(self.read("summary.csv")))
+
+    def output(self) -> dict[str, list[str]]:
+        """The lists of images: batches, selections, splits."""
+        names = [Path(path).name for path in self._listed(f"{self.run}/output")]
+        return {
+            name: [Path(line).name for line in self.read(f"output/{name}").decode().split()]
+            for name in names
+            if name.endswith(".txt")
+        }
+
+    def losses(self) -> dict[str, list[float]]:
+        """Losses of each training, epoch by epoch."""
+        names = [Path(path).name for path in self._listed(f"{self.run}/logs")]
+        return {
+            name: pd.read_csv(io.BytesIO(self.read(f"logs/{name}")))["train_loss"].tolist()
+            for name in names
+            if name.endswith("_training.csv")
+        }
+
+    def checkpoints(self) -> dict[str, list[str]]:
+        """The digests of the checkpoints of each training."""
+        made = {}
+        for path in self._listed(f"{self.run}/rounds"):
+            training = json.loads(self.fs.cat_file(path))["training"]
+            digests = [c["artifact"]["sha256"] for c in training["checkpoints"]]
+            made[Path(path).stem] = digests
+        return made
+
+    def resumed(self) -> dict[str, bool]:
+        """Whether each training was cut and went on."""
+        return {t["method"]: t["resumed"] for t in self.json["trainings"]}
+
+    def require_equal(self, truth: Place) -> None:
+        """Splits, selections, trainings and metrics are those of another run."""
+        assert self.output() == truth.output()
+        assert self.losses() == truth.losses()
+        assert self.checkpoints() == truth.checkpoints()
+        pd.testing.assert_frame_equal(self.summary, truth.summary)
+
+    def require_whole(self) -> None:
+        """All objects are what their names say, and nothing of the work lies about."""
+        objects = self.files("objects")
+        assert objects
+        for name in objects:
+            content, path = self.fs.cat_file(name), Path(name)
+            if path.suffix == ".pt":  # its name is the digest of its tensors
+                with zipfile.ZipFile(io.BytesIO(content)) as parts:
+                    assert parts.testzip() is None, name
+            else:
+                assert hashlib.sha256(content).hexdigest() == path.stem, name
+        assert not [name for name in self._listed(self.root) if ".partial" in name]
+        assert not self.files("leases", "resume")
+
+    def require_kept(self, before: dict[str, Stored]) -> None:
+        """What was finished before was neither written again nor removed."""
+        after = self.finished()
+        assert before
+        assert {name: after.get(name) for name in before} == before
+
+
+@dataclass
+class DiskWorker(Worker):
+    """A worker whose local copies may lie on a small disk of its own, gone when it ends.
+
+    Args:
+        copies: Where its local copies lie.
+        disk_bytes: Size of that disk; None = they lie on the disk of all.
+    """
+
+    copies: Path
+    disk_bytes: int | None = None
+
+    def own_environment(self) -> dict[str, str]:
+        return {**self.variables, "BACKHAUL_CACHE": str(self.copies)}
+
+    def command(self) -> list[str]:
+        if self.disk_bytes is None:
+            return super().command()
+        self.copies.mkdir(parents=True, exist_ok=True)
+        rights = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        mount = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+        disk = ["sh", "-c", mount, "sh", str(self.disk_bytes), str(self.copies)]
+        return ["unshare", "--mount", *rights, *disk, *super().command()]
+
+    @property
+    def seen_copies(self) -> Path:
+        """Its local copies, as it sees them."""
+        process = find_process(self.folder)
+        assert process is not None
+        return Path(f"/proc/{process.pid}/root{self.copies}")
+
+
+@dataclass(frozen=True)
+class FaultyStack:
+    """The services of production, with a store that can fail for the workers.
+
+    Args:
+        stack: The services.
+        faults: What goes wrong with the store.
+    """
+
+    stack: Stack
+    faults: Faults
+
+    def place(self, prefix: str) -> Place:
+        return Place(self.stack.seaweedfs.filesystem, prefix, f"run-{prefix}")
+
+    def worker(self, name: str) -> DiskWorker:
+        (found,) = (worker for worker in self.stack.workers if worker.name == name)
+        assert isinstance(found, DiskWorker)
+        return found
+
+    def ask(self, path: str, values: object = None) -> Any:
+        """Ask the Prefect server."""
+        environment = self.stack.server.environment
+        name, _, password = environment["PREFECT_API_AUTH_STRING"].partition(":")
+        answer = httpx.request(
+            "GET" if values is None else "POST",
+            f"{environment['PREFECT_API_URL']}/{path}",
+            json=values,
+            auth=(name, password),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def start(self, deployment: str, **parameters: object) -> str:
+        """Start a deployment, as `prefect deployment run` does; returns the id of the run."""
+        found = self.ask(f"deployments/name/{deployment}")["id"]
+        values = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        run: str = self.ask(f"deployments/{found}/create_flow_run", values)["id"]
+        return run
+
+    def state(self, run: str) -> Any:
+        return self.ask(f"flow_runs/{run}")["state"]
+
+    def wait(self, *runs: str) -> list[str]:
+        """Return the names of the final states of flow runs, once all are over."""
+
+        return [wait_for(partial(self._final, run), f"run {run}")["name"] for run in runs]
+
+    def _final(self, run: str) -> Any:
+        state = self.state(run)
+        return state if state["type"] in FINAL else None
+
+    def set_state(self, run: str, kind: str, name: str, message: str) -> None:
+        state = {"type": kind, "name": name, "message": message}
+        self.ask(f"flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def retry(self, *runs: str) -> None:
+        """Do what `prefect flow-run retry` does, once the processes have ended."""
+        for run in runs:
+            wait_for(partial(self.is_gone, run), f"processes of {run} end", 30)
+        time.sleep(WORKER_S)
+        for run in runs:
+            self.set_state(run, "SCHEDULED", "Scheduled", "Retried via CLI")
+
+    def below(self, run: str) -> dict[str, str]:
+        """Ids of the flow runs that a flow run has started, by their names."""
+        values = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+        return {each["name"]: each["id"] for each in self.ask("flow_runs/filter", values)}
+
+    def child(self, run: str, name: str) -> str:
+        """The id of a run's child, once it is there."""
+        found: str = wait_for(lambda: self.below(run).get(name), f"child {name}")
+        return found
+
+    def computed(self, *runs: str) -> list[str]:
+        """The tasks that flow runs, and those in them, have not taken from the cache."""
+        within = [child for run in runs for child in self.below(run).values()]
+        values = {"flow_runs": {"id": {"any_": [*runs, *within]}}, "limit": 200}
+        return [
+            task["name"]
+            for task in self.ask("task_runs/filter", values)
+            if task["state_name"] == "Completed" and task["task_version"] is not None
+        ]
+
+    def logs(self, run: str) -> list[str]:
+        """What a flow run has said."""
+        values = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+        return [entry["message"] for entry in self.ask("logs/filter", values)]
+
+    def processes(self, run: str) -> list[psutil.Process]:
+        """The processes of a flow run, its trainings among them."""
+        return [p for p in self._all() if _environment(p).get(RUN_ID) == run]
+
+    def is_gone(self, run: str) -> bool:
+        """Whether no process of a flow run is left."""
+        return not self.processes(run)
+
+    def flow_process(self, run: str) -> list[psutil.Process]:
+        """The processes of a flow run without its trainings."""
+        return [p for p in self.processes(run) if not _is_training(p)]
+
+    def trainings(self) -> list[psutil.Process]:
+        """The trainings that are under way."""
+        return [p for p in self._all() if _is_training(p)]
+
+    def _all(self) -> Iterator[psutil.Process]:
+        mine = self.stack.server.environment["PREFECT_API_URL"]
+        for process in psutil.process_iter():
+            if _environment(process).get("PREFECT_API_URL") == mine and is_alive(process):
+                yield process
+
+    def kill_machine(self, name: str) -> None:
+        """Kill a worker and all that it has started, at once."""
+        self.worker(name).kill()
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """End processes by SIGKILL."""
+    assert processes
+    tell(processes, signal.SIGKILL)
+    psutil.wait_procs(processes, timeout=30)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        found: dict[str, str] = process.environ()
+    except (psutil.Error, OSError):
+        return {}
+    return found
+
+
+def _is_training(process: psutil.Process) -> bool:
+    try:
+        return "backhaul.detector.trainer" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _behind(address: str, worker: Worker) -> DiskWorker:
+    """Return a worker for which the store has another address."""
+    settings = {f.name: getattr(worker, f.name) for f in fields(worker) if f.init}
+    settings["variables"] = {**worker.variables, "AWS_ENDPOINT_URL_S3": address}
+    return DiskWorker(**settings, copies=worker.folder / "copies")
+
+
+@contextmanager
+def faulty_stack(folder: Path, faults: Faults) -> Iterator[FaultyStack]:
+    """All services during the block, their workers behind a store that fails as told."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = {service: {name: free_port() for name in of} for service, of in DEFAULTS.items()}
+    (folder / "ports.json").write_text(json.dumps(ports))
+    stack = known_stack(folder)
+    assert stack is not None
+    with faulty_proxy(stack.seaweedfs.address, faults) as address, guarded(folder):
+        stack.workers = [_behind(address, worker) for worker in stack.workers]
+        try:
+            stack.start(lambda _: nullcontext())
+            yield FaultyStack(stack, faults)
+        finally:
+            for service in reversed(stack.services):
+                service.kill()

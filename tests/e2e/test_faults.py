@@ -1,0 +1,303 @@
+"""What goes wrong in production, tried on all of its services at once.
+
+Each scenario plays the same small campaign in a store of its own, where nothing is cached, with
+several faults in it. Its end must be that of the campaign that nothing disturbed.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from backhaul.config import DigitsData
+from backhaul.digits import write_scenes
+from deployments.local.stack import BUCKET
+from tests.e2e.stack import DiskWorker, FaultyStack, Place, faulty_stack, kill, wait_for
+from tests.faulty_proxy import Faults
+
+pytestmark = [
+    pytest.mark.s3,
+    pytest.mark.services,
+    pytest.mark.prefect,
+    pytest.mark.train,
+    pytest.mark.timeout(900),  # the fixtures play whole campaigns
+]
+
+DISK_BYTES = 4 * 2**20
+"""A disk for local copies that has no room for a checkpoint."""
+DOWN_S = 15.0
+
+CONFIG: dict[str, Any] = {
+    "seed": 1,
+    "execution": "work-pool",
+    "initial": {"images": 16, "train": 0.5, "valid": 0.25},
+    "batches": {"sampling_batch": 12, "count": 1, "train": 0.5, "valid": 0.25},
+    "bandwidth": {"images": 5},
+    "methods": [{"kind": "iqr"}, {"kind": "true-random"}],
+    "control": False,
+    "augmentation": {"images_per_class": None, "flip": "none"},
+    "training": {
+        "max_epochs": 6,
+        "retrain_max_epochs": 3,
+        "img_size": 64,
+        "batch_size": 8,
+        "threads": 1,
+        "device": "cpu",
+        "warmup_epochs": 0,
+    },
+    "inference": {"conf_check_num": 2, "conf_thres": 0.001},
+}
+METHODS = ("iqr", "true-random")
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStack]:
+    folder = tmp_path_factory.mktemp("faults") / "stack"
+    with faulty_stack(folder, Faults()) as stack:
+        put_scenes(stack, "scenes")
+        yield stack
+    shutil.rmtree((folder / "postgresql").resolve(), ignore_errors=True)  # may lie elsewhere
+
+
+def put_scenes(services: FaultyStack, name: str) -> None:
+    """Put the data set of all campaigns into the bucket."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = Path(folder) / "scenes"
+        write_scenes(scenes, DigitsData(images=40, size_px=64))
+        services.stack.seaweedfs.filesystem.put(str(scenes), f"{BUCKET}/{name}", recursive=True)
+
+
+def poison(services: FaultyStack, name: str) -> None:
+    """Add an image to a data set that was cut, as by a broken line, with its label."""
+    fs, root = services.stack.seaweedfs.filesystem, f"{BUCKET}/{name}"
+    image = min(fs.find(f"{root}/images"))
+    content = fs.cat_file(image)
+    fs.pipe_file(f"{root}/images/zz.png", content[: len(content) // 2])
+    fs.pipe_file(f"{root}/labels/zz.txt", b"0 0.5 0.5 0.2 0.2\n")
+
+
+def config(place: Place, scenes: str = "scenes") -> dict[str, Any]:
+    data = {"kind": "folder", "root": f"s3://{BUCKET}/{scenes}"}
+    return {**CONFIG, "name": place.name, "store": place.uri, "data": data}
+
+
+def start(services: FaultyStack, place: Place, scenes: str = "scenes") -> str:
+    return services.start("campaign/campaign", config=config(place, scenes))
+
+
+def of_method(services: FaultyStack, place: Place, parent: str, label: str) -> str:
+    return services.child(parent, f"{place.name}-{label}")
+
+
+@pytest.fixture(scope="module")
+def truth(services: FaultyStack) -> Place:
+    """The campaign that nothing disturbs."""
+    place = services.place("undisturbed")
+    assert services.wait(start(services, place)) == ["Completed"]
+    place.require_whole()
+    assert set(place.resumed()) == {"init", *METHODS}
+    return place
+
+
+def training_of(services: FaultyStack, run: str) -> list[psutil.Process]:
+    """The training of a flow run, once it is under way."""
+    mine = services.processes(run)
+    return [process for process in services.trainings() if process in mine]
+
+
+# A training, a flow run and a machine are killed.
+
+
+@pytest.fixture(scope="module")
+def killed(services: FaultyStack, truth: Place) -> tuple[Place, dict[str, Any]]:
+    """A campaign whose processes were killed, and what was seen of it meanwhile."""
+    place = services.place("killed")
+    seen: dict[str, Any] = {}
+    parent = start(services, place)
+    init = services.child(parent, f"initial-training-{place.name}")
+    wait_for(lambda: place.epochs_saved() >= 1, "an epoch of the initial training")
+    kill(training_of(services, init))
+    seen["after the training"] = services.wait(parent, init)
+    seen["epochs"] = place.epochs_saved()
+    seen["at first"] = place.finished()
+    services.retry(parent)
+
+    iqr, other = (of_method(services, place, parent, label) for label in METHODS)
+    wait_for(lambda: len(services.trainings()) == 2, "both methods train")
+    seen["in the middle"] = place.finished()
+    kill(services.flow_process(iqr))
+    queue = services.ask(f"flow_runs/{other}")["work_queue_name"]
+    services.kill_machine(queue)
+    seen["after the flow"] = services.wait(iqr)
+    seen["after the machine"] = services.state(other)["name"]
+    seen["left"] = wait_for(lambda: not services.trainings(), "trainings end", 30)
+    message = "no heartbeat for 90 s"  # as the automation does, then
+    services.set_state(other, "CRASHED", "Crashed", message)
+    seen["of the parent"] = services.wait(parent)
+
+    services.worker(queue).start()
+    services.retry(iqr, other)
+    seen["retried"] = services.wait(iqr, other)
+    services.retry(parent)
+    seen["at last"] = services.wait(parent)
+    return place, seen
+
+
+def test_a_killed_training_goes_on_when_the_campaign_is_retried(
+    killed: tuple[Place, dict[str, Any]], truth: Place
+) -> None:
+    place, seen = killed
+    assert seen["after the training"] == ["CompletedWithFailures", "Failed"]
+    assert seen["epochs"] >= 1
+    place.require_kept(seen["at first"])
+    assert place.resumed()["init"]
+    assert place.checkpoints()["init"] == truth.checkpoints()["init"]
+
+
+def test_a_killed_flow_run_is_crashed_and_goes_on_when_it_is_retried(
+    killed: tuple[Place, dict[str, Any]],
+) -> None:
+    place, seen = killed
+    assert seen["after the flow"] == ["Crashed"]
+    assert seen["retried"] == ["Completed", "Completed"]
+    place.require_kept(seen["in the middle"])
+
+
+def test_what_ran_on_a_lost_machine_goes_on_elsewhere(
+    killed: tuple[Place, dict[str, Any]], truth: Place
+) -> None:
+    place, seen = killed
+    assert seen["after the machine"] == "Running"
+    assert seen["of the parent"] == ["CompletedWithFailures"]
+    assert seen["at last"] == ["Completed"]
+    place.require_equal(truth)
+    place.require_whole()
+
+
+# The store is busy, away, and the server is started again.
+
+
+@pytest.fixture(scope="module")
+def stormy(services: FaultyStack, truth: Place) -> tuple[Place, str, int]:
+    """A campaign for which neither store nor server was always there; nobody did a thing."""
+    place, faults = services.place("stormy"), services.faults
+    failed = faults.failed
+    faults.busy = 0.2
+    try:
+        parent = start(services, place)
+        wait_for(lambda: place.epochs_saved() >= 1, "an epoch of the initial training")
+        faults.take_down(DOWN_S)
+        iqr = of_method(services, place, parent, "iqr")
+        wait_for(lambda: services.state(iqr)["type"] == "RUNNING", "a method runs")
+        services.stack.server.stop()
+        services.stack.server.start()
+        assert services.wait(parent) == ["Completed"]
+    finally:
+        faults.busy = 0.0
+    return place, parent, faults.failed - failed
+
+
+def test_a_store_that_is_busy_or_away_is_waited_for(
+    stormy: tuple[Place, str, int], truth: Place
+) -> None:
+    place, _, failed = stormy
+    assert failed > 20
+    assert not any(place.resumed().values())
+    place.require_equal(truth)
+    place.require_whole()
+
+
+def test_a_server_that_is_started_again_is_waited_for(
+    services: FaultyStack, stormy: tuple[Place, str, int]
+) -> None:
+    _, parent, _ = stormy
+    runs = {parent, *services.below(parent).values()}
+    assert len(runs) == 4
+    counts = {run: services.ask(f"flow_runs/{run}")["run_count"] for run in runs}
+    assert set(counts.values()) == {1}  # none of them was started once more
+
+
+# The same is started twice.
+
+
+def test_what_is_started_twice_is_computed_once(services: FaultyStack, truth: Place) -> None:
+    place = services.place("twice")
+    begun = [
+        services.start("initial-training/initial-training", config=config(place))
+        for _ in range(2)
+    ]
+    assert services.wait(*begun) == ["Completed", "Completed"]
+    computed = [name for run in begun for name in services.computed(run)]
+    assert "training-init-from-epoch-0" in computed
+    assert len(set(computed)) == len(computed)
+    after_init = place.finished()
+
+    methods = [
+        services.start("method/method", config=config(place), label="iqr") for _ in range(2)
+    ]
+    assert services.wait(*methods) == ["Completed", "Completed"]
+    one, other = sorted((services.computed(run) for run in methods), key=len)
+    assert one == []
+    assert "training-iqr0-from-epoch-6" in other
+    place.require_kept(after_init)
+    after_iqr = place.finished()
+
+    parents = [start(services, place) for _ in range(2)]
+    assert services.wait(*parents) == ["Completed", "Completed"]
+    children = [list(services.below(run).values()) for run in parents]
+    one, other = sorted((services.computed(*runs) for runs in children), key=len)
+    assert one == []
+    assert {name for name in other if name.startswith("training")} == {
+        "training-true-random0-from-epoch-6"
+    }
+    place.require_kept(after_iqr)
+    assert not any(place.resumed().values())
+    place.require_equal(truth)
+    place.require_whole()
+
+
+# A poisoned image, a full disk, and a parent that is cancelled.
+
+
+@pytest.fixture
+def full_disk(services: FaultyStack) -> list[DiskWorker]:
+    """The workers of the GPUs, whose disks have no room for the copy of a checkpoint."""
+    workers = [services.worker(name) for name in ("gpu-0", "gpu-1")]
+    for worker in workers:
+        worker.stop()
+        worker.disk_bytes = DISK_BYTES
+        worker.start()
+    return workers
+
+
+def test_a_poisoned_image_a_full_disk_and_a_cancelled_campaign(
+    services: FaultyStack, truth: Place, full_disk: list[DiskWorker]
+) -> None:
+    place = services.place("cancelled")
+    put_scenes(services, "poisoned")
+    poison(services, "poisoned")
+    parent = start(services, place, "poisoned")
+    wait_for(lambda: len(services.trainings()) == 2, "both methods train")
+    before = place.finished()
+    children = services.below(parent)
+    services.set_state(parent, "CANCELLING", "Cancelling", "")
+    assert set(services.wait(parent, *children.values())) == {"Cancelled", "Completed"}
+    cancelled = (parent, *children.values())
+    assert not [process for run in cancelled for process in services.processes(run)]
+    assert services.trainings() == []
+
+    again = start(services, place, "poisoned")
+    assert services.wait(again) == ["Completed"]
+    said = services.logs(children[f"initial-training-{place.name}"])
+    assert any("zz.png" in line for line in said)
+    place.require_kept(before)
+    place.require_equal(truth)  # the poisoned image left nothing in it
+    place.require_whole()
+    for worker in full_disk:
+        copies = list(worker.seen_copies.glob("??/*"))
+        assert copies
+        assert not [copy for copy in copies if copy.suffix in (".pt", ".partial")]
