@@ -11,6 +11,7 @@ from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
+from flows.patience import await_server
 from flows.states import AWAITING, awaiting
 from tasks.course import course_of
 from tasks.lease import lease
@@ -43,6 +44,7 @@ def method(config: CampaignConfig, label: str) -> State[None]:
         course = course_of(config, folder, label)
         standing = course.standing
         for play in course.rounds():
+            await_server()
             state = batch(config, arm, play, standing, return_state=True)
             if state.name == AWAITING:
                 return awaiting(state.message or "")

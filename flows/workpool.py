@@ -20,6 +20,7 @@ from prefect.states import Scheduled
 
 from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
+from flows.patience import await_server
 from flows.states import outcome_of
 from tasks.runfolder import MethodOutcome
 
@@ -118,6 +119,7 @@ def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
 
 
 def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRun:
+    await_server()
     found: Any = run_deployment(
         child.deployment,
         parameters=dict(child.parameters),
