@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "initial": {"images": 16, "train": 0.5, "valid": 0.25},
     "batches": {"sampling_batch": 12, "count": 1, "train": 0.5, "valid": 0.25},
     "bandwidth": {"images": 4},
-    "methods": [{"kind": "true-random"}],
+    "methods": [{"kind": "iqr"}],
     "control": False,
     "training": {
         "max_epochs": 50,
@@ -200,8 +200,8 @@ def test_the_parameters_are_a_form(ui: Ui) -> None:
     with ui.step("form-methods"):
         methods = form.field("Methods")
         [method] = methods.items
-        expect(method.field("Kind").chosen).to_have_text("true-random")
-        assert {"iqr", "bin-quintile", "user"} < set(method.field("Kind").options())
+        expect(method.field("Kind").chosen).to_have_text("iqr")
+        assert {"true-random", "bin-quintile", "user"} < set(method.field("Kind").options())
 
 
 def test_a_wrong_value_is_told_in_the_form(ui: Ui) -> None:
@@ -220,16 +220,12 @@ def test_a_run_is_started_from_the_form_and_its_artifacts_are_seen(
     with ui.step("form-filled"):
         form = ui.custom_run("campaign")
         make_small(form, "first")
-        form.field("Seed").type(5)
-        [method] = form.field("Methods").items
-        method.field("Kind").choose("iqr")
-        method.field("Include Undetected").choose("true")
     with ui.step("started"):
         ui.submit()
     config = operator.get(f"flow_runs/{ui.run_id}")["parameters"]["config"]
-    assert (config["name"], config["seed"], config["training"]["max_epochs"]) == ("first", 5, 2)
+    assert (config["name"], config["training"]["max_epochs"]) == ("first", 2)
     assert config["data"] == {"kind": "digits", "images": 60, "size_px": 64}
-    assert config["methods"] == [{"kind": "iqr", "include_undetected": True}]
+    assert config["methods"] == [{"kind": "iqr"}]
     with ui.step("completed"):
         assert ui.ended(PATIENCE_S) == "Completed"
     run = ui.run_id
@@ -259,8 +255,11 @@ def test_retry_runs_again_what_failed_and_nothing_else(
         form.field("Batches").field("Count").type(2)
         own = form.field("Methods").add_item()
         own.field("Kind").choose("user")
+        own.field("Stratify").choose("true")
         own.field("Code").type("flaky:flaky")
     ui.submit()
+    methods = operator.get(f"flow_runs/{ui.run_id}")["parameters"]["config"]["methods"]
+    assert methods[1] == {"kind": "user", "stratify": True, "code": "flaky:flaky"}
     with ui.step("completed-with-failures"):
         assert ui.ended(PATIENCE_S) == "CompletedWithFailures"
     parent = ui.run_id
@@ -268,7 +267,7 @@ def test_retry_runs_again_what_failed_and_nothing_else(
     before = counted(operator)
     with ui.step("failed-method"):
         ui.tab("Subflow Runs").click()
-        ui.page.get_by_role("link", name="second-flaky").first.click()
+        ui.follow("second-flaky")
         assert ui.ended(10) == "Failed"
         expect(ui.page.get_by_text("the licence server does not answer").first).to_be_visible()
 

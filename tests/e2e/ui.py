@@ -171,6 +171,11 @@ class Ui:
         self.page.goto(f"{self.address}/v2/runs/flow-run/{run}")
         self.tab("Details").wait_for()
 
+    def follow(self, name: str) -> None:
+        """Go to a flow run that is listed on this page."""
+        self.page.get_by_role("link", name=name, exact=True).first.click()
+        expect(self.page.get_by_label("breadcrumb")).to_contain_text(name)
+
     def tab(self, name: str) -> Locator:
         """Return a tab of the page."""
         return self.page.get_by_role("tab", name=name)
