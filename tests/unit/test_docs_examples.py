@@ -209,7 +209,9 @@ def test_the_object_that_the_checkpoints_disagree_on_is_cut_out(folder: Path) ->
     assert widened[list(XYXY)].to_numpy().tolist() == [[8, 8, 32, 32], [38, 26, 62, 74]]
 
 
-@pytest.mark.parametrize("guide", ["methods.md", "data.md", "lists.md"])
+@pytest.mark.parametrize(
+    "guide", ["../README.md", "methods.md", "data.md", "lists.md", "production.md"]
+)
 def test_pieces_of_configs_are_valid(
     guide: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
