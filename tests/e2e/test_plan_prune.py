@@ -14,10 +14,16 @@ pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
 @pytest.fixture
 def place(played: Any, tmp_path: Path) -> Iterator[Any]:
-    """A copy of the shared run in its very place, as objects have addresses; it is put back."""
+    """A copy of the shared run in its very place, as objects have addresses; it is put back.
+
+    The runs of other tests are left out: they may need what this one does not.
+    """
     folder, saved = played.place.folder, tmp_path / "saved"
     folder.rename(saved)
     shutil.copytree(saved, folder)
+    for run in (folder / "runs").iterdir():
+        if run != played.run.folder:
+            shutil.rmtree(run)
     yield played.place
     shutil.rmtree(folder)
     saved.rename(folder)
