@@ -27,7 +27,7 @@ from deployments.local.worker import Worker
 from tests.faulty_proxy import Faults, faulty_proxy
 from tests.services import guarded
 
-PATIENCE_S = 240  # on a machine that others use as well
+PATIENCE_S = 600  # on a machine that others use as well
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 WORKER_S = 2
 """A worker with a limit ends if a run is retried before it has noticed the run's end."""

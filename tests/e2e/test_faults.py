@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.prefect,
     pytest.mark.train,
-    pytest.mark.timeout(900),  # the fixtures play whole campaigns
+    pytest.mark.timeout(1800),  # the fixtures play whole campaigns
 ]
 
 DISK_BYTES = 4 * 2**20

@@ -174,7 +174,7 @@ class Ui:
     def follow(self, name: str) -> None:
         """Go to a flow run that is listed on this page."""
         self.page.get_by_role("link", name=name, exact=True).first.click()
-        expect(self.page.get_by_label("breadcrumb")).to_contain_text(name)
+        expect(self.page.get_by_label("breadcrumb").first).to_contain_text(name)
 
     def tab(self, name: str) -> Locator:
         """Return a tab of the page."""
