@@ -1,5 +1,6 @@
 """A person runs campaigns in Prefect's UI: the form, the artifacts, a failed method, Retry."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -102,6 +103,8 @@ def stack(folder: Path, code: Path) -> Iterator[Stack]:
         finally:
             for service in reversed(stack.services):
                 service.kill()
+            data = stack.postgresql.folder.resolve()  # may lie elsewhere
+            shutil.rmtree(data, ignore_errors=True)
 
 
 def change(stack: Stack, deployment: str, **values: Any) -> None:
