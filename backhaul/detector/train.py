@@ -43,7 +43,8 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
                 yield event
                 if isinstance(event, EpochDone):
                     _tell_stored(process.stdin)
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # what it never read is lost with it
+                process.stdin.close()
             code = process.wait()
         finally:
             process.kill()
