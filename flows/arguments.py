@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from backhaul.artifacts import Artifact
 from backhaul.config import CampaignConfig, FolderData
 from backhaul.detector.checkpoint import Checkpoint
@@ -11,10 +9,8 @@ from backhaul.errors import InputError
 from backhaul.fusion import ensemble_epochs
 from backhaul.plugins import UserCode
 from backhaul.sampling import Method
-from backhaul.types import Bandwidth
-from blocks import Uplink
 from tasks.labelling import label_existing, label_known, label_with
-from tasks.places import is_local, load_block, require_bucket, resolve
+from tasks.places import is_local, require_bucket, resolve
 from tasks.setting import Round
 from tasks.stages import Step
 
@@ -63,21 +59,6 @@ def arm_of(config: CampaignConfig, label: str) -> Method:
     if label not in arms:
         raise InputError(f"label: {label!r} is none of {', '.join(arms)}")
     return arms[label]
-
-
-def bandwidth_of(config: CampaignConfig) -> Bandwidth:
-    """Return what a batch may send home now.
-
-    Raises:
-        InputError: If it names an uplink, and there is no such block, or it has no limit.
-    """
-    if config.uplink is None:
-        return config.bandwidth
-    try:
-        return load_block(Uplink, config.uplink).bandwidth
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise InputError(f"uplink: block uplink/{config.uplink}: {reason}") from None
 
 
 def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) -> Step:

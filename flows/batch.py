@@ -10,7 +10,7 @@ from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError
 from backhaul.plugins import UserCode
 from backhaul.sampling import Method
-from flows.arguments import bandwidth_of, ensemble, following_truth, known_truth, label, step_of
+from flows.arguments import ensemble, following_truth, known_truth, label, step_of
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
@@ -49,7 +49,8 @@ def _play(
         fused = play.seen or infer(
             play.images, looking, config.inference, config.training.img_size, step=step
         )
-        sent = select_images(play.images, fused, method, bandwidth_of(config), step=step)
+        bandwidth = play.bandwidth or config.bandwidth
+        sent = select_images(play.images, fused, method, bandwidth, step=step)
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
         new, mixed, training = None, None, None

@@ -18,6 +18,7 @@ from tasks.lease import lease
 from tasks.publish import publish_round
 from tasks.records import RoundRecord, write_record
 from tasks.runfolder import claim, write_round
+from tasks.uplinks import agree_on_bandwidth
 
 
 @flow(
@@ -43,8 +44,9 @@ def method(config: CampaignConfig, label: str) -> State[None]:
         folder = claim(config)
         course = course_of(config, folder, label)
         standing = course.standing
-        for play in course.rounds():
+        for next_one in course.rounds():
             await_server()
+            play = next_one.sending(agree_on_bandwidth(config, next_one.number))
             state = batch(config, arm, play, standing, return_state=True)
             if state.name == AWAITING:
                 return awaiting(state.message or "")

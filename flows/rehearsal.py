@@ -17,6 +17,7 @@ from tasks.records import RoundRecord, Standing, read_setting, run_folder
 from tasks.setting import Setting
 from tasks.stages import LookedUp, NotCachedError, looked_up
 from tasks.store import exists_at
+from tasks.uplinks import expected_bandwidth
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def _rounds(
     """Return the rounds of one method that are cached, up to the first that is not."""
     rounds: list[RoundRecord] = []
     with suppress(NotCachedError):
-        for play in setting.rounds:
+        for next_one in setting.rounds:
+            play = next_one.sending(expected_bandwidth(config, next_one.number))
             record = batch.fn(config, arm, play, standing)
             if not isinstance(record, RoundRecord):  # it waits for labels
                 break

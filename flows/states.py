@@ -43,4 +43,5 @@ def overall(methods: dict[str, MethodOutcome]) -> State[None]:
         return Failed(name=FAILURES, message=message)
     if "waiting" in states:
         return awaiting(message)
-    return Completed(message=f"{len(methods)} methods completed")
+    number = "1 method" if len(methods) == 1 else f"{len(methods)} methods"
+    return Completed(message=f"{number} completed")

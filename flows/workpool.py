@@ -20,7 +20,7 @@ from prefect.states import Scheduled
 
 from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
-from flows.patience import await_server
+from flows.patience import await_server, patiently
 from flows.states import outcome_of
 from tasks.runfolder import MethodOutcome
 
@@ -141,7 +141,7 @@ def _wait(client: SyncPrefectClient, names: Mapping[UUID, str]) -> dict[str, Met
     ended: dict[str, MethodOutcome] = {}
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(names)))
     while True:
-        for run in client.read_flow_runs(flow_run_filter=chosen):
+        for run in patiently(client.read_flow_runs)(flow_run_filter=chosen):
             name = names[run.id]
             if name not in ended and run.state is not None and run.state.is_final():
                 ended[name] = outcome_of(run.state)

@@ -7,14 +7,7 @@ from typing import Protocol
 
 from backhaul.config import CampaignConfig, InboxData
 from tasks.hours import ArrivingCourse
-from tasks.records import (
-    INITIAL,
-    RoundRecord,
-    Standing,
-    forget_records,
-    read_record,
-    read_setting,
-)
+from tasks.records import INITIAL, RoundRecord, Standing, read_record, read_setting
 from tasks.setting import Round
 
 
@@ -32,16 +25,11 @@ class Course(Protocol):
 
 
 class CampaignCourse:
-    """All batches of a campaign, from the initial model on.
+    """All batches of a campaign, from the initial model on: what still holds is cached."""
 
-    What an earlier start kept of the method is forgotten: all that still holds comes from the
-    cache, and no two starts are ever mixed.
-    """
-
-    def __init__(self, folder: str, label: str) -> None:
+    def __init__(self, folder: str) -> None:
         self.standing = read_record(folder, INITIAL).standing
         self._setting = read_setting(folder)
-        forget_records(folder, label)
 
     def rounds(self) -> Iterator[Round]:
         """Yield every batch."""
@@ -59,4 +47,4 @@ def course_of(config: CampaignConfig, folder: str, label: str) -> Course:
     """
     if isinstance(config.data, InboxData):
         return ArrivingCourse(config, config.data, folder, label)
-    return CampaignCourse(folder, label)
+    return CampaignCourse(folder)

@@ -14,7 +14,7 @@ from backhaul.inbox import fused_of, images_of, label_file
 from backhaul.types import ImageSet
 from blocks import LabelSource
 from tasks.conditional import create, read_or_none, swap
-from tasks.inbox import read_truth
+from tasks.inboxlabels import read_truth
 from tasks.inboxlog import read_log
 from tasks.places import load_block, place_of
 from tasks.records import INITIAL, RoundRecord, Standing, read_record, read_setting

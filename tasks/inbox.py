@@ -1,4 +1,4 @@
-"""Take in what nodes drop into the inbox, and read the labels that annotators put beside it."""
+"""Take in what nodes drop into the inbox."""
 
 from __future__ import annotations
 
@@ -9,31 +9,26 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-import pandas as pd
-from prefect.logging import get_logger
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
-from backhaul.formats.assembly import Labels
 from backhaul.formats.files import stem_and_suffix
 from backhaul.formats.report import Problem
-from backhaul.formats.yolo import parse_lines
-from backhaul.images import ImageFile, OnProgress
-from backhaul.inbox import DETECTIONS, images_of, label_file, sort_out
-from backhaul.types import ImageSet
-from tasks.conditional import read_or_none
+from backhaul.images import OnProgress
+from backhaul.inbox import DETECTIONS, sort_out
+from tasks.conditional import create, read_or_none
 from tasks.images import TRANSFERS
 from tasks.inboxlog import FOLDER, Arrival, Entry, finish_pending, next_number, write_entry
 from tasks.inboxlook import Look, look_at
 from tasks.lease import lease
+from tasks.logs import logger
 from tasks.moving import move, walk
-from tasks.places import absolute, place_of
+from tasks.places import absolute
 from tasks.store import exists_at, replace
 
 ENTRY_IMAGES = 500
 """Most images of one entry of the log, so that a long absence does not fill the memory."""
 _DIGITS = 12  # of the digest in the name of a file that was set aside
-_FILE = ["uri", "image_id", "width", "height", "size_bytes"]
 
 
 class Ingested(BaseModel):
@@ -76,75 +71,34 @@ def ingest(
         on_progress: Called with how many images are done, and how many there are.
 
     Raises:
+        InputError: If the store has taken in another inbox: both would share one log.
         StoreError: If the store cannot be used.
         LeaseLostError: If another process took over, as this one was stopped for too long.
     """
     root = absolute(root)
     with lease(root, "inbox", _tell) as held:
+        _require_own(root, inbox.strip("/"))
         finished = finish_pending(root, held.require)
         ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, held.require)
         ingestion.count_new(finished)
         ingestion.run(on_progress)
-        return ingestion.summary()
+        found = ingestion.summary()
+        if found.n_new:
+            create(_owner(root), inbox.strip("/").encode())
+        return found
 
 
-def read_truth(
-    root: str, labels: str, table: pd.DataFrame, class_names: tuple[str, ...]
-) -> ImageSet:
-    """Return images with the labels that annotators put into the store, None without any.
-
-    Args:
-        root: Root of the store.
-        labels: The folder of labels: below the root, or with a place of its own.
-        table: The images, with columns ``LOG_COLUMNS``; no others are looked up.
-        class_names: The class list.
-
-    Raises:
-        InputError: If a line of labels is wrong, with the first of them.
-        StoreError: If the store cannot be used.
-    """
-    place = place_of(root, labels)
-    files = [ImageFile(*row) for row in table[_FILE].itertuples(index=False)]
-    names = zip(table["node"], table["name"], strict=True)
-    uris = [f"{place}/{label_file(node, name)}" for node, name in names]
-
-    def read(file: ImageFile, uri: str) -> Labels:
-        return _read_labels(uri, file, len(class_names))
-
-    with ThreadPoolExecutor(TRANSFERS) as threads:
-        read_ones = list(threads.map(read, files, uris))
-    _judge([problem for _, problems in read_ones for problem in problems])
-    images = images_of(table, class_names)
-    boxes = [found for found, _ in read_ones]
-    source = [None if found is None else labels for found in boxes]
-    known = images.table.assign(
-        labels=pd.Series(boxes, dtype=object), label_source=pd.Series(source, dtype=object)
-    )
-    return ImageSet(known, class_names)
-
-
-def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Labels:
-    data = read_or_none(uri)
-    if data is None:
-        return None, []
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None, [Problem(uri, None, "expected UTF-8 text", "error")]
-    return parse_lines(text, uri, image, n_classes)
-
-
-def _judge(problems: Sequence[Problem]) -> None:
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise InputError(f"{errors[0]}{more}")
-    for problem in problems:
-        get_logger("backhaul").warning("%s", problem)
+def _require_own(root: str, inbox: str) -> None:
+    known = read_or_none(_owner(root))
+    if known is not None and known.decode() != inbox:
+        raise InputError(
+            f"data.inbox: {inbox!r}: the log of this store is of {known.decode()!r}: "
+            "give every inbox a store of its own"
+        )
 
 
 def _tell(holder: str) -> None:
-    get_logger("backhaul").info("the inbox: waits for %s, which is at it", holder)
+    logger().info("the inbox: waits for %s, which is at it", holder)
 
 
 class _Ingestion:
@@ -244,6 +198,10 @@ class _Ingestion:
             what = "set aside" if went else "looked at again next time"
             reason = f"unreadable image, {what}: {look.reason}"
             self._problems.append(Problem(look.image.uri, None, reason, "warning"))
+
+
+def _owner(root: str) -> str:
+    return f"{root}/{FOLDER}/inbox.txt"
 
 
 def _read_waiting(root: str) -> dict[str, str]:

@@ -2,88 +2,30 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Lock
 
-import psutil
-from prefect.logging import get_logger
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from backhaul.errors import StoreError
 from backhaul.storeroot import INTERNAL
 from tasks.conditional import create, read_or_none, swap
+from tasks.holder import EXPIRE_S, Holder
+from tasks.logs import logger
 from tasks.places import absolute
-from tasks.store import remove
+from tasks.store import remove_files
 
 RENEW_S = 30.0
 """Seconds between two renewals of a lease."""
-EXPIRE_S = 120.0
-"""Seconds without a renewal after which another may take a lease over."""
 _LONGEST_PAUSE_S = 2.0
 
 
 class LeaseLostError(RuntimeError):
     """Another took the lease over, as it was not renewed in time; nothing more is written."""
-
-
-class Holder(BaseModel):
-    """Who holds a lease, and when that was last said.
-
-    Args:
-        host: Name of the machine.
-        pid: Number of the process.
-        began: When the process began, seconds since 1970.
-        token: Different for each time that a lease is taken.
-        renewed: Time of the last renewal, UTC.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    pid: int
-    began: float
-    token: str
-    renewed: datetime
-
-    @classmethod
-    def me(cls) -> Holder:
-        """Return this process as a new holder."""
-        process = psutil.Process()
-        return cls(
-            host=socket.gethostname(),
-            pid=process.pid,
-            began=process.create_time(),
-            token=uuid.uuid4().hex,
-            renewed=datetime.now(UTC),
-        )
-
-    @property
-    def encoded(self) -> bytes:
-        """The content of the lease's object."""
-        return self.model_dump_json().encode()
-
-    def is_late(self) -> bool:
-        """Return whether the last renewal is so long ago that another may take over."""
-        return (datetime.now(UTC) - self.renewed).total_seconds() > EXPIRE_S
-
-    def is_gone(self) -> bool:
-        """Return whether the lease may be taken over: it expired, or its process is no more."""
-        if self.is_late():
-            return True
-        if self.host != socket.gethostname():
-            return False
-        try:
-            began: float = psutil.Process(self.pid).create_time()
-        except psutil.NoSuchProcess:
-            return True
-        return abs(began - self.began) > 1.0
 
 
 class Lease:
@@ -105,7 +47,7 @@ class Lease:
             LeaseLostError: If another took it over.
             StoreError: If the store stays away, so that nobody can tell.
         """
-        if self._holder.is_late():  # the store was away, or this process was stopped
+        if self._holder.age_s > EXPIRE_S:  # the store was away, or this process was stopped
             self._renew()
         if self._lost:
             raise LeaseLostError(
@@ -117,7 +59,7 @@ class Lease:
         self._over.set()
         self._renewing.join()
         if not self._lost and read_or_none(self.uri) == self._holder.encoded:
-            remove(self.uri)
+            remove_files([self.uri])
 
     def _renew(self) -> None:
         with self._one:
@@ -125,17 +67,17 @@ class Lease:
                 return
             late = True
             while late and not self._lost:  # the store may have been away meanwhile
-                renewed = self._holder.model_copy(update={"renewed": datetime.now(UTC)})
+                renewed = self._holder.renewed_now()
                 self._lost = not swap(self.uri, self._holder.encoded, renewed.encoded)
                 self._holder = renewed
-                late = renewed.is_late()
+                late = renewed.age_s > EXPIRE_S
 
     def _keep(self) -> None:
         while not self._lost and not self._over.wait(RENEW_S):
             try:
                 self._renew()
             except (StoreError, OSError) as error:  # the next try will tell
-                get_logger("backhaul").warning("a lease could not be renewed: %s", error)
+                logger().warning("a lease could not be renewed: %s", error)
 
 
 _locks: defaultdict[str, Lock] = defaultdict(Lock)
@@ -167,6 +109,7 @@ def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease
 
 def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
     pause_s, told = 0.1, False
+    seen, since = b"", 0.0
     while True:
         mine = Holder.me()
         if create(uri, mine.encoded):
@@ -174,8 +117,11 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
         content = read_or_none(uri)
         if content is None:
             continue  # it was given back meanwhile
+        if content != seen:
+            seen, since = content, time.monotonic()
         theirs = _holder_in(uri, content)
-        if theirs.is_gone() and swap(uri, content, mine.encoded):
+        gone = theirs.is_gone(silent_s=time.monotonic() - since)
+        if gone and swap(uri, content, mine.encoded):
             return mine
         if not told:
             on_wait(f"process {theirs.pid} on {theirs.host}")

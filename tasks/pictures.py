@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from prefect.logging import get_logger
-
 from backhaul.errors import MissingObjectError, StoreError
+from tasks.logs import logger
 from tasks.store import read_uri
 
 
@@ -24,6 +23,6 @@ class RemotePictures:
         except MissingObjectError:
             return None
         except StoreError as error:
-            get_logger("backhaul").warning("no pictures from %s: %s", bucket, error)
+            logger().warning("no pictures from %s: %s", bucket, error)
             self._refused.add(bucket)
             return None

@@ -20,8 +20,6 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from fsspec.exceptions import FSTimeoutError
 from prefect.blocks.core import Block
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_logger, get_run_logger
 from tenacity import (
     RetryCallState,
     retry,
@@ -32,6 +30,7 @@ from tenacity import (
 
 from backhaul.errors import InputError, StoreError
 from blocks import ObjectStore
+from tasks.logs import logger
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -210,11 +209,7 @@ def _explain(error: Exception) -> str:
 
 def _say(state: RetryCallState) -> None:
     assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
-    try:
-        logger: Any = get_run_logger()
-    except MissingContextError:  # a thread of ours, or no flow
-        logger = get_logger("backhaul")
-    logger.warning("the store does not answer (%s), once more", state.outcome.exception())
+    logger().warning("the store does not answer (%s), once more", state.outcome.exception())
 
 
 @patiently

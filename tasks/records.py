@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
+from tasks.caching import canonical
+from tasks.conditional import read_or_none
 from tasks.places import absolute
 from tasks.sampling import Sent
 from tasks.setting import Beginning, Setting
@@ -74,6 +76,18 @@ class RoundRecord(BaseModel):
         """What the names of this round's files begin with."""
         return self.method if self.batch is None else f"{self.method}{self.batch}"
 
+    def equals(self, other: RoundRecord) -> bool:
+        """Return whether the other says the same, however long it took, wherever it lies."""
+        mine, theirs = (canonical(r.model_copy(update={"timings": ()})) for r in (self, other))
+        return bool(mine == theirs)
+
+    def follows(self, other: RoundRecord) -> bool:
+        """Return whether this round began with what the other, or one after it, left."""
+        if self.batch is None:
+            return False
+        same = self.method == other.method
+        return other.batch is None or (same and self.batch > other.batch)
+
     @property
     def new_checkpoints(self) -> tuple[Checkpoint, ...]:
         """Those that this round added to the model's past, oldest first."""
@@ -89,16 +103,22 @@ def run_folder(root: str, name: str) -> str:
 
 
 def write_record(folder: str, record: RoundRecord) -> None:
-    """Keep `record` in the run's folder, from which all the rest of it can be written again."""
-    text = record.model_dump_json(indent=1)
-    replace(f"{folder}/rounds/{record.prefix}.json", text.encode())
+    """Keep `record` in the run's folder, from which all the rest of it can be written again.
+
+    Where an earlier start came to something else in this round, what followed from that goes,
+    so that no two starts are ever mixed.
+    """
+    place = f"{folder}/rounds/{record.prefix}.json"
+    known = read_or_none(place)
+    if known is not None and not RoundRecord.model_validate_json(known).equals(record):
+        _forget_after(folder, record)
+    replace(place, record.model_dump_json(indent=1).encode())
 
 
-def forget_records(folder: str, method: str) -> None:
-    """Drop what an earlier start kept of `method`, so that no two starts are ever mixed."""
-    for record in read_records(folder):
-        if record.method == method:
-            remove(f"{folder}/rounds/{record.prefix}.json")
+def _forget_after(folder: str, record: RoundRecord) -> None:
+    for other in read_records(folder):
+        if other.follows(record):
+            remove(f"{folder}/rounds/{other.prefix}.json")
 
 
 def read_records(folder: str) -> list[RoundRecord]:

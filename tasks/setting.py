@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
+from backhaul.types import Bandwidth
 from tasks.split import Arrangement
 from tasks.stages import Timing
 
@@ -58,6 +59,7 @@ class Round(BaseModel):
         common: The test set on which methods are ranked.
         old_test: The initial test set.
         seen: What the node saw in the batch (`FusedDetections`); None = our checkpoints look.
+        bandwidth: What may be sent of it; None = what the config says.
         label_files: A table of image_id, node, name, image and labels, the file that its labels
             are put into; None if nobody has to.
     """
@@ -71,7 +73,12 @@ class Round(BaseModel):
     common: Artifact
     old_test: Artifact
     seen: Artifact | None = None
+    bandwidth: Bandwidth | None = None
     label_files: Artifact | None = None
+
+    def sending(self, bandwidth: Bandwidth) -> Round:
+        """Return the round with what may be sent of it."""
+        return self.model_copy(update={"bandwidth": bandwidth})
 
 
 class Beginning(BaseModel):

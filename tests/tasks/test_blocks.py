@@ -12,9 +12,10 @@ from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
 from backhaul.types import Bandwidth
 from blocks import LabelSource, ObjectStore, Uplink
-from flows.arguments import bandwidth_of, run_key
+from flows.arguments import run_key
 from tasks.hours import labels_at
 from tasks.places import resolve
+from tasks.uplinks import agree_on_bandwidth, expected_bandwidth
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
@@ -31,21 +32,32 @@ def campaign(**changes: Any) -> CampaignConfig:
     )
 
 
-def test_an_uplink_says_what_a_batch_may_send() -> None:
+def test_an_uplink_says_what_a_batch_may_send(tmp_path: Path) -> None:
     Uplink(bits_per_s=8000, seconds=600, share=0.5, images=40).save("mast")
-    config = campaign(uplink="mast")
-    assert bandwidth_of(config) == Bandwidth(images=40, bytes=300_000)
+    config = campaign(uplink="mast", store=str(tmp_path))
+    assert expected_bandwidth(config, 0) == Bandwidth(images=40, bytes=300_000)
     Uplink(images=5).save("mast", overwrite=True)
-    assert bandwidth_of(config) == Bandwidth(images=5)
-    assert bandwidth_of(campaign()) == Bandwidth(images=3)
+    assert expected_bandwidth(config, 0) == Bandwidth(images=5)
+    assert agree_on_bandwidth(campaign(), 0) == Bandwidth(images=3)
+
+
+def test_an_uplink_that_changes_is_for_the_next_batch(tmp_path: Path) -> None:
+    """What a batch has sent is not chosen anew while it waits for its labels."""
+    config = campaign(uplink="mast", store=str(tmp_path))
+    Uplink(images=5).save("mast", overwrite=True)
+    assert agree_on_bandwidth(config, 0) == Bandwidth(images=5)
+    Uplink(images=9).save("mast", overwrite=True)
+    assert agree_on_bandwidth(config, 0) == Bandwidth(images=5)
+    assert expected_bandwidth(config, 0) == Bandwidth(images=5)
+    assert agree_on_bandwidth(config, 1) == Bandwidth(images=9)
 
 
 def test_an_uplink_without_a_limit_is_refused() -> None:
     Uplink().save("open")
     with pytest.raises(InputError, match=r"uplink/open: .*expected images, bytes"):
-        bandwidth_of(campaign(uplink="open"))
+        expected_bandwidth(campaign(uplink="open"), 0)
     with pytest.raises(InputError, match="no block uplink/nowhere"):
-        bandwidth_of(campaign(uplink="nowhere"))
+        expected_bandwidth(campaign(uplink="nowhere"), 0)
 
 
 def test_a_label_source_says_where_labels_are_put(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backhaul.errors import InputError
 from backhaul.inbox import LOG_COLUMNS, fused_of, images_of
 from tasks import inbox as inbox_tasks
 from tasks.inbox import Ingested, ingest
 from tasks.inboxlog import next_number, read_log
 from tasks.lease import Lease, LeaseLostError
-from tasks.store import exists_at, read_uri
+from tasks.store import exists_at, read_uri, replace
 from tests.nodes import CLASSES, Store, fill, picture
 
 
@@ -46,6 +47,15 @@ def test_a_second_ingestion_writes_nothing(store: Store) -> None:
     assert store.tree() == before
     assert [number for number, _ in read_log(store.root)] == [1]
     assert read_log(store.root, after=1) == []
+
+
+def test_another_inbox_has_no_part_in_the_log(store: Store) -> None:
+    store.drop("cam/a.jpg", picture(1))
+    store.ingest()
+    replace(f"{store.root}/other/cam/b.jpg", picture(2))
+    with pytest.raises(InputError, match=r"data\.inbox: 'other': the log of this store is of"):
+        ingest(store.root, "other", CLASSES)
+    assert store.ingest().n_new == 0
 
 
 def test_an_inbox_that_is_not_there_yet_is_empty(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.errors import InputError, StoreError
+from backhaul.errors import StoreError
 from tasks import inboxlog
-from tasks.inbox import read_truth
+from tasks.inboxlabels import read_truth
 from tasks.inboxlog import next_number, read_log
 from tasks.moving import Found, move, walk
 from tasks.store import exists_at, read_uri, replace
@@ -164,17 +165,21 @@ def test_labels_are_read_for_the_images_that_have_some(
         (b"\xff\xfe", r"cam/b.txt: error: expected UTF-8 text"),
     ],
 )
-def test_a_wrong_label_names_file_and_line(
-    content: bytes, reason: str, folder: Store, tmp_path: Path
+def test_a_wrong_label_names_file_and_line_and_counts_as_none(
+    content: bytes, reason: str, folder: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("a", "b"):
         folder.drop(f"cam/{name}.jpg", picture(ord(name)))
     folder.ingest()
     replace(f"{folder.root}/labels/cam/b.txt", content)
-    with pytest.raises(InputError, match=reason):
-        read_truth(folder.root, "labels", folder.log, CLASSES)
-    without = folder.log[folder.log["name"] == "a.jpg"]
-    assert read_truth(folder.root, "labels", without, CLASSES).table["labels"][0] is None
+    replace(f"{folder.root}/labels/cam/a.txt", b"0 0.5 0.5 0.2 0.2")
+    truth = read_truth(folder.root, "labels", folder.log, CLASSES).table
+    known = truth.set_index("image_id")["labels"]
+    a, b = (folder.log.set_index("name")["image_id"][name] for name in ("a.jpg", "b.jpg"))
+    assert known[a].shape == (1, 5)
+    assert known[b] is None
+    assert re.search(reason, caplog.text)
+    assert "cam/b.txt: counts as not labelled until mended" in caplog.text
 
 
 def test_truth_of_no_images_is_empty(folder: Store) -> None:

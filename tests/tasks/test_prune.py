@@ -16,7 +16,8 @@ from backhaul.errors import InputError
 from backhaul.storeroot import INTERNAL
 from backhaul.types import IMAGE_COLUMNS, ImageSet
 from deployments.local.seaweedfs import SeaweedFS
-from tasks.lease import EXPIRE_S, Holder, lease
+from tasks.holder import ABANDONED_S, Holder
+from tasks.lease import lease
 from tasks.prune import Leftovers, find_leftovers, remove_leftovers
 from tasks.records import RoundRecord, Standing, write_record
 from tasks.stages import Timing
@@ -215,8 +216,8 @@ def test_nothing_goes_while_something_runs(store: Store) -> None:
 
 
 def test_leases_and_states_of_what_is_no_more_go(store: Store) -> None:
-    late = datetime.now(UTC) - timedelta(seconds=2 * EXPIRE_S)
-    holder = Holder.me().model_copy(update={"renewed": late, "host": "gone"})
+    late = datetime.now(UTC) - timedelta(seconds=2 * ABANDONED_S)
+    holder = Holder.me().model_copy(update={"renewed": late, "machine": "gone"})
     replace(f"{store.root}/{INTERNAL}/leases/run-a/seed1.json", holder.encoded)
     kept = store.checkpoint(3)
     place = f"{store.root}/{INTERNAL}/resume/training-v1-{DIGEST}"

@@ -1,0 +1,96 @@
+"""Who holds a lease, and whether that one is still there."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+EXPIRE_S = 120.0
+"""Seconds without a renewal after which another may take a lease over."""
+ABANDONED_S = 3600.0
+"""Age of a renewal that no wrong clock explains: S3 refuses clocks 15 minutes off."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_PROCESSES = Path("/proc/self/ns/pid")
+
+
+class Holder(BaseModel):
+    """Who holds a lease, and when that was last said.
+
+    Args:
+        host: Name of the machine.
+        machine: The same for processes that see each other; see `this_machine`.
+        pid: Number of the process.
+        began: When the process began, seconds since 1970.
+        token: Different for each time that a lease is taken.
+        renewed: Time of the last renewal by the holder's clock, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    machine: str
+    pid: int
+    began: float
+    token: str
+    renewed: datetime
+
+    @classmethod
+    def me(cls) -> Holder:
+        """Return this process as a new holder."""
+        process = psutil.Process()
+        return cls(
+            host=socket.gethostname(),
+            machine=this_machine(),
+            pid=process.pid,
+            began=process.create_time(),
+            token=uuid.uuid4().hex,
+            renewed=datetime.now(UTC),
+        )
+
+    @property
+    def encoded(self) -> bytes:
+        """The content of the lease's object."""
+        return self.model_dump_json().encode()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last renewal by the clock of this machine."""
+        return (datetime.now(UTC) - self.renewed).total_seconds()
+
+    def renewed_now(self) -> Holder:
+        """Return the holder with a renewal."""
+        return self.model_copy(update={"renewed": datetime.now(UTC)})
+
+    def is_gone(self, silent_s: float) -> bool:
+        """Return whether another may take the lease over.
+
+        Its process is no more, or it has not renewed the lease for too long. For that clocks of
+        two machines are not compared, unless it is far more than they can differ by.
+
+        Args:
+            silent_s: Seconds for which somebody who waits saw no renewal.
+        """
+        if silent_s > EXPIRE_S or self.age_s > ABANDONED_S:
+            return True
+        if self.machine != this_machine():
+            return False
+        try:
+            began: float = psutil.Process(self.pid).create_time()
+        except psutil.NoSuchProcess:
+            return True
+        return abs(began - self.began) > 1.0
+
+
+def this_machine() -> str:
+    """Return what only processes with the same process numbers have in common.
+
+    Containers of one host may have the same host name, and so may two machines.
+    """
+    if _BOOT.exists() and _PROCESSES.exists():
+        return f"{_BOOT.read_text().strip()} {_PROCESSES.readlink()}"
+    return f"{uuid.getnode():x}"
