@@ -1,14 +1,27 @@
-"""A detector that does next to nothing, to see what a campaign costs around its detector."""
+"""What a campaign costs around its stages: a detector and a stage that do next to nothing.
+
+``python -m benchmarks.idle STORE COUNT`` prints how many seconds each of COUNT such stages took
+on the Prefect server of `PREFECT_API_URL`: when they were run, and when they were cached.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from prefect import flow
 
+from backhaul.artifacts import Artifact
 from backhaul.detector.protocol import PredictionSettings, TrainedEpoch, TrainingTask
 from backhaul.types import FloatArray
+from tasks.places import resolve
+from tasks.stages import Step, stage
+from tasks.store import write_value
 
 ONE_BOX = np.array([[8.0, 8.0, 24.0, 24.0, 0.5, 0.0]])
 
@@ -33,3 +46,27 @@ class IdleDetector:
         """Yield the box, once an image."""
         for _ in images:
             yield ONE_BOX
+
+
+@stage("idle", random=False)
+def idle(number: int, *, step: Step) -> Artifact:
+    """Store one number, as every stage stores something."""
+    return write_value(step.root, pd.DataFrame({"number": [number]}))
+
+
+@flow(name="idle")
+def idle_stages(store: str, count: int) -> dict[str, list[float]]:
+    """Return how many seconds each stage took: run, and then cached."""
+    step = Step(root=resolve(store), seed=0)
+    idle(-1, step=step)  # the first one opens connections
+    return {name: [_seconds(k, step) for k in range(count)] for name in ("run", "cached")}
+
+
+def _seconds(number: int, step: Step) -> float:
+    started = time.perf_counter()
+    idle(number, step=step)
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    print(json.dumps(idle_stages(sys.argv[1], int(sys.argv[2]))))

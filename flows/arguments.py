@@ -10,7 +10,7 @@ from backhaul.fusion import ensemble_epochs
 from backhaul.plugins import UserCode
 from backhaul.sampling import Method
 from tasks.labelling import label_existing, label_known, label_with
-from tasks.places import is_local, require_bucket, resolve
+from tasks.places import BLOCK, is_local, require_bucket, resolve
 from tasks.setting import Round
 from tasks.stages import Step
 
@@ -33,6 +33,15 @@ def opened(config: CampaignConfig) -> CampaignConfig:
     return config.model_copy(
         update={"store": store, "data": data, "initial": initial, "start": start}
     )
+
+
+def blocks_of(config: CampaignConfig) -> tuple[str, ...]:
+    """Return the addresses of images and checkpoints in `config` that name a block."""
+    data = (config.data, config.initial.data)
+    addresses = [each.root for each in data if isinstance(each, FolderData)]
+    if config.start is not None:
+        addresses.append(config.start.checkpoint)
+    return tuple(address for address in addresses if address.startswith(BLOCK))
 
 
 def _readable(data: FolderData) -> FolderData:

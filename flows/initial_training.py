@@ -13,7 +13,7 @@ from backhaul.config import CampaignConfig
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import AwaitingLabelsError
 from backhaul.types import ImageSet
-from flows.arguments import ensemble, known_truth, opened, step_of
+from flows.arguments import blocks_of, ensemble, known_truth, opened, step_of
 from flows.cropping import crop_batches
 from flows.preparation import prepare
 from flows.states import awaiting
@@ -46,7 +46,7 @@ def initial_training(config: CampaignConfig) -> State[None]:
     Args:
         config: The campaign.
     """
-    started = datetime.now(UTC)
+    started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
     folder = claim(config)
     try:
@@ -59,6 +59,7 @@ def initial_training(config: CampaignConfig) -> State[None]:
         arrangement=arrangement,
         class_names=read_value(ImageSet, arrangement.initial).class_names,
         timings=tuple(preparing),
+        blocks=blocks,
     )
     write_beginning(folder, beginning)
     write_overview(folder, Overview(config=config, beginning=beginning))

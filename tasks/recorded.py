@@ -14,7 +14,7 @@ from backhaul.config import Evaluation, Inference
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.rundata import INIT
 from backhaul.storeroot import INTERNAL, store_of
-from tasks.places import is_local
+from tasks.places import is_local, resolve
 from tasks.records import RoundRecord, read_records, read_setting
 from tasks.setting import Setting
 from tasks.stages import Step
@@ -59,6 +59,7 @@ class RunConfig(_Part):
 class _RunFile(_Part):
     name: str
     config: RunConfig
+    blocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def open_recorded(folder: str, methods: tuple[str, ...]) -> RecordedRun:
         methods: Labels of the methods.
 
     Raises:
-        InputError: If there is no run with rounds, or it does not lie in its store.
+        InputError: If there is no run with rounds, it does not lie in its store, or a block
+            that its images are read by is gone.
     """
     try:
         about = _RunFile.model_validate_json(read_uri(f"{folder}/run.json"))
@@ -127,6 +129,8 @@ def open_recorded(folder: str, methods: tuple[str, ...]) -> RecordedRun:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{folder}/run.json: {key}: {first['msg']}") from None
+    for address in about.blocks:
+        resolve(address)  # takes up its keys
     root = store_of(folder, about.name)
     place = {label: i for i, label in enumerate((INIT, *methods))}
     found = [record for record in read_records(folder) if record.method in place]

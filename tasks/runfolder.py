@@ -248,6 +248,7 @@ def run_json(overview: Overview, records: list[RoundRecord]) -> dict[str, Any]:
         "config_digest": content_digest(config),
         "seed": config.seed,
         "class_names": list(beginning.class_names),
+        "blocks": list(beginning.blocks),
         "data": beginning.arrangement.sizes,
         "methods": {name: o.model_dump() for name, o in overview.methods.items()},
         "versions": versions(),

@@ -89,6 +89,7 @@ class Beginning(BaseModel):
         arrangement: How its data set is played.
         class_names: Names of the classes.
         timings: How long preparing took.
+        blocks: The addresses of its config that name blocks, by which others find the keys.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,3 +98,4 @@ class Beginning(BaseModel):
     arrangement: Arrangement
     class_names: tuple[str, ...]
     timings: tuple[Timing, ...] = ()
+    blocks: tuple[str, ...] = ()

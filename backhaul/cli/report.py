@@ -22,13 +22,13 @@ def report(run: RunName) -> None:
 
       backhaul report s3://bucket/edge/runs/quickstart
     """
-    fetch = remote_pictures()
     with run_at(run) as place:
         folder = place.folder
         if (folder / "state.json").exists():  # it goes on hour by hour, and is not kept whole
             with flows_at_hand():
                 from tasks.runfolder import gather_rounds
             gather_rounds(folder.as_posix())
+        fetch = remote_pictures(folder)
         for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last
             page = write_report(part, fetch)
     typer.echo(place.address_of(page))

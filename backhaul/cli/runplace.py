@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ def run_at(name: str) -> Iterator[RunPlace]:
         yield RunPlace(address, folder)
 
 
-def remote_pictures() -> Fetch:
-    """Return what reads images in object stores for a page.
+def remote_pictures(folder: Path) -> Fetch:
+    """Return what reads images in object stores for the page of the run in `folder`.
 
     Where the tasks are not installed, as on a node, the page shows none of them.
     """
@@ -80,12 +81,25 @@ def remote_pictures() -> Fetch:
             if error.name != "tasks":
                 raise
             return lambda uri: None
+        _open_blocks(folder)
         return RemotePictures()
 
     def fetch(uri: str) -> bytes | None:
         return reader()(uri)  # which is imported when the first one is met
 
     return fetch
+
+
+def _open_blocks(folder: Path) -> None:
+    """Take up the keys of the blocks that a run read its images by, where a server has them."""
+    from prefect.settings import PREFECT_API_URL
+
+    from tasks.places import resolve
+
+    for run in run_folders(folder):
+        blocks = json.loads((run / "run.json").read_text()).get("blocks", [])
+        for address in blocks if PREFECT_API_URL.value() else []:
+            resolve(address)
 
 
 def _no_run(name: str) -> InputError:

@@ -1,5 +1,6 @@
 """The blocks that an operator fills in, on a Prefect server."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
 from backhaul.types import Bandwidth
 from blocks import LabelSource, ObjectStore, Uplink
-from flows.arguments import run_key
+from flows.arguments import blocks_of, run_key
 from tasks.hours import labels_at
-from tasks.places import resolve
+from tasks.places import filesystem, resolve
+from tasks.recorded import open_recorded
 from tasks.uplinks import agree_on_bandwidth, expected_bandwidth
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
@@ -102,6 +104,21 @@ def test_one_bucket_has_one_set_of_keys_in_a_process() -> None:
     assert resolve("block://writer") == resolve("block://writer/") == "s3://b2"
     with pytest.raises(InputError, match="bucket b2 is open with other keys"):
         resolve("block://reader")
+
+
+def test_a_run_is_analysed_with_the_keys_that_it_read_its_images_by(tmp_path: Path) -> None:
+    keys = SecretStr("reads-b3")
+    ObjectStore(bucket="b3", access_key_id=keys, secret_access_key=keys).save("images")
+    config = campaign(data={"kind": "folder", "root": "block://images/set"})
+    assert blocks_of(config) == ("block://images/set",)
+    about = {"name": "a", "config": config.model_dump(mode="json"), "blocks": blocks_of(config)}
+    folder = tmp_path / "runs" / "a"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="expected in its store"):
+        open_recorded(str(folder), ())
+    fs, _ = filesystem("s3://b3/set")
+    assert fs.storage_options["key"] == "reads-b3"
 
 
 def test_a_run_and_a_method_of_another_never_share_a_lease() -> None:

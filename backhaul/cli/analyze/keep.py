@@ -12,5 +12,5 @@ def keep(place: RunPlace, finding: Finding) -> tuple[str, ...]:
     from backhaul.report import write_report
 
     files = write_finding(place.folder, finding)
-    page = write_report(place.folder, remote_pictures())
+    page = write_report(place.folder, remote_pictures(place.folder))
     return tuple(place.address_of(path) for path in (*files, page))
