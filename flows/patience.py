@@ -17,6 +17,22 @@ PATIENCE_S = 300.0
 POLL_S = 2.0
 
 
+class ServerAwayError(ConnectionError):
+    """The Prefect server does not answer."""
+
+
+def _is_the_servers(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error
+    return isinstance(error, httpx.TransportError | ServerAwayError)
+
+
+def _tell(state: RetryCallState) -> None:
+    assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
+    error: Any = state.outcome.exception()
+    get_run_logger().warning("the Prefect server does not answer (%s), once more", error)
+
+
 def patiently(call: Callable[P, R]) -> Callable[P, R]:
     """Return `call`, repeated while the Prefect server is away or fails inside (5xx).
 
@@ -45,19 +61,3 @@ def await_server() -> None:
         error = client.api_healthcheck()
     if error is not None:
         raise ServerAwayError(str(error) or type(error).__name__) from error
-
-
-class ServerAwayError(ConnectionError):
-    """The Prefect server does not answer."""
-
-
-def _is_the_servers(error: BaseException) -> bool:
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.is_server_error
-    return isinstance(error, httpx.TransportError | ServerAwayError)
-
-
-def _tell(state: RetryCallState) -> None:
-    assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
-    error: Any = state.outcome.exception()
-    get_run_logger().warning("the Prefect server does not answer (%s), once more", error)
