@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Two processes, a file each at a time; those that take long come first, as conftest.py has them.
+SIDE_BY_SIDE := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo services up down automations test test-all check bench clean help
 
@@ -30,12 +32,14 @@ automations: $(READY)  ## Create or update triggers and alarms on the Prefect se
 	$(BIN)/python -m deployments.automations
 
 test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not gpu and not s3 and not services and not browser and not slow" \
+	$(SIDE_BY_SIDE) -m "not gpu and not s3 and not services and not browser and not slow" \
 	  --durations=10 \
 	  --cov --cov-report=term --cov-fail-under=90
 
 test-all: $(READY)  ## Run all tests, also those with servers or a browser.
-	$(BIN)/python -m pytest -q -m "not gpu" --durations=20 \
+	$(BIN)/python -m pytest -q -rP -m alone
+	$(SIDE_BY_SIDE) -m "not gpu and not alone" \
+	  --durations=20 \
 	  --cov --cov-report=term --cov-fail-under=90
 
 check: $(READY)  ## Check style, types, the order of imports and the length of modules.

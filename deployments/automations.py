@@ -29,6 +29,7 @@ from prefect.settings import PREFECT_API_URL
 from backhaul.errors import InputError
 
 ZOMBIES = "backhaul: crash flow runs without a heartbeat"
+STUCK = "backhaul: crash flow runs that do not begin"
 LABELS = "backhaul: run on new labels"
 ALARM = "backhaul: alarm on failure"
 
@@ -37,6 +38,8 @@ LABELLED = "backhaul.labelled"
 """The event that stands for one labelled image."""
 SILENT = timedelta(seconds=90)
 """Three heartbeats that did not come."""
+PENDING = timedelta(minutes=15)
+"""How long a flow run may take to begin once a worker took it, to pull an image for example."""
 LONG = timedelta(days=365)
 """How long labelled images are counted until there are enough of them."""
 OVER = (
@@ -75,6 +78,32 @@ def crash_zombies(silent: timedelta = SILENT) -> AutomationCore:
             ChangeFlowRunState(
                 state=StateType.CRASHED,
                 message=f"no heartbeat for {silent.total_seconds():.0f} s",
+            )
+        ],
+    )
+
+
+def crash_stuck(pending: timedelta = PENDING) -> AutomationCore:
+    """Return what marks flow runs Crashed that a worker took, and that did not begin.
+
+    They have sent no heartbeat yet, and whoever started them would wait without end.
+    """
+    return AutomationCore(
+        name=STUCK,
+        description="Their worker is gone, or cannot start them. See its log, then retry them.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            match=_flow_runs(),
+            for_each={"prefect.resource.id"},
+            after={"prefect.flow-run.Pending"},
+            expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in ("Running", *OVER))},
+            threshold=1,
+            within=pending,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"Pending for {pending.total_seconds():.0f} s",
             )
         ],
     )
@@ -129,12 +158,12 @@ def _flow_runs() -> ResourceSpecification:
 def automations(
     client: SyncPrefectClient, environment: Mapping[str, str]
 ) -> list[AutomationCore]:
-    """Return what the environment asks for: zombies always, the others as they are named.
+    """Return what the environment asks for: what crashes runs always, the others as named.
 
     Raises:
         InputError: If a deployment or a block is not there.
     """
-    wanted = [crash_zombies()]
+    wanted = [crash_zombies(), crash_stuck()]
     if n_labelled := _count(environment):
         name = environment.get("BACKHAUL_LABELLED_RUNS") or "hourly/hourly"
         wanted.append(run_on_labels(_deployment(client, name), n_labelled))

@@ -25,6 +25,12 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["YOLO_OFFLINE"] = "true"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files first that take long, so that no process is left with one at the end."""
+    long = {i.path for i in items if any(map(i.get_closest_marker, ("services", "slow")))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary Prefect server, started once for the whole test run, with an empty cache."""

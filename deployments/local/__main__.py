@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -99,6 +100,8 @@ def _short(path: Path) -> str:
 
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 something is down, 2 it cannot be done."""
+    # A shell makes jobs in the background deaf to SIGINT; workers, which end on it, would be too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(prog_name="python -m deployments.local")
     except InputError as error:

@@ -62,6 +62,11 @@ class Operator:
         state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
         self.post(f"flow_runs/{run}/set_state", {"state": state, "force": True})
 
+    def cancel(self, run: str) -> None:
+        """Do what the button Cancel does."""
+        state = {"type": "CANCELLING", "name": "Cancelling"}
+        self.post(f"flow_runs/{run}/set_state", {"state": state, "force": True})
+
     def crash(self, run: str) -> None:
         """Do what the automation does that finds no heartbeats."""
         state = {"type": "CRASHED", "name": "Crashed"}

@@ -16,19 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pandas as pd
 import psutil
 
-from deployments.local.ports import DEFAULTS, free_port
 from deployments.local.service import find_process, is_alive, tell
-from deployments.local.stack import BUCKET, Stack, known_stack
+from deployments.local.stack import BUCKET, Stack
 from deployments.local.worker import Worker
+from tests.e2e.operator import Operator, new_stack
 from tests.faulty_proxy import Faults, faulty_proxy
 from tests.services import guarded
 
 PATIENCE_S = 600  # on a machine that others use as well
-FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 WORKER_S = 2
 """A worker with a limit ends if a run is retried before it has noticed the run's end."""
 RUN_ID = "PREFECT__FLOW_RUN_ID"
@@ -202,10 +200,11 @@ class DiskWorker(Worker):
 
 
 @dataclass(frozen=True)
-class FaultyStack:
+class FaultyStack(Operator):
     """The services of production, with a store that can fail for the workers.
 
     Args:
+        environment: Has the address of the server and the login.
         stack: The services.
         faults: What goes wrong with the store.
     """
@@ -221,75 +220,38 @@ class FaultyStack:
         assert isinstance(found, DiskWorker)
         return found
 
-    def ask(self, path: str, values: object = None) -> Any:
-        """Ask the Prefect server."""
-        environment = self.stack.server.environment
-        name, _, password = environment["PREFECT_API_AUTH_STRING"].partition(":")
-        answer = httpx.request(
-            "GET" if values is None else "POST",
-            f"{environment['PREFECT_API_URL']}/{path}",
-            json=values,
-            auth=(name, password),
-            timeout=30,
-        )
-        answer.raise_for_status()
-        return answer.json()
-
-    def start(self, deployment: str, **parameters: object) -> str:
-        """Start a deployment, as `prefect deployment run` does; returns the id of the run."""
-        found = self.ask(f"deployments/name/{deployment}")["id"]
-        values = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-        run: str = self.ask(f"deployments/{found}/create_flow_run", values)["id"]
-        return run
-
-    def state(self, run: str) -> Any:
-        return self.ask(f"flow_runs/{run}")["state"]
-
-    def wait(self, *runs: str) -> list[str]:
+    def endings(self, *runs: str) -> list[str]:
         """Return the names of the final states of flow runs, once all are over."""
+        return [self.wait(run, PATIENCE_S)["name"] for run in runs]
 
-        return [wait_for(partial(self._final, run), f"run {run}")["name"] for run in runs]
-
-    def _final(self, run: str) -> Any:
-        state = self.state(run)
-        return state if state["type"] in FINAL else None
-
-    def set_state(self, run: str, kind: str, name: str, message: str) -> None:
-        state = {"type": kind, "name": name, "message": message}
-        self.ask(f"flow_runs/{run}/set_state", {"state": state, "force": True})
-
-    def retry(self, *runs: str) -> None:
+    def retry_ended(self, *runs: str) -> None:
         """Do what `prefect flow-run retry` does, once the processes have ended."""
         for run in runs:
             wait_for(partial(self.is_gone, run), f"processes of {run} end", 30)
         time.sleep(WORKER_S)
         for run in runs:
-            self.set_state(run, "SCHEDULED", "Scheduled", "Retried via CLI")
-
-    def below(self, run: str) -> dict[str, str]:
-        """Ids of the flow runs that a flow run has started, by their names."""
-        values = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
-        return {each["name"]: each["id"] for each in self.ask("flow_runs/filter", values)}
+            self.retry(run)
 
     def child(self, run: str, name: str) -> str:
         """The id of a run's child, once it is there."""
-        found: str = wait_for(lambda: self.below(run).get(name), f"child {name}")
-        return found
+        found: dict[str, str] = wait_for(lambda: self.children(run).get(name), f"child {name}")
+        return found["id"]
 
     def computed(self, *runs: str) -> list[str]:
         """The tasks that flow runs, and those in them, have not taken from the cache."""
-        within = [child for run in runs for child in self.below(run).values()]
+        within = [child["id"] for run in runs for child in self.children(run).values()]
         values = {"flow_runs": {"id": {"any_": [*runs, *within]}}, "limit": 200}
         return [
             task["name"]
-            for task in self.ask("task_runs/filter", values)
-            if task["state_name"] == "Completed" and task["task_version"] is not None
+            for task in self.post("task_runs/filter", values)
+            if task["state_name"] == "Completed"
+            and task["state"]["state_details"]["child_flow_run_id"] is None  # a flow of its own
         ]
 
     def logs(self, run: str) -> list[str]:
         """What a flow run has said."""
         values = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
-        return [entry["message"] for entry in self.ask("logs/filter", values)]
+        return [entry["message"] for entry in self.post("logs/filter", values)]
 
     def processes(self, run: str) -> list[psutil.Process]:
         """The processes of a flow run, its trainings among them."""
@@ -351,15 +313,12 @@ def _behind(address: str, worker: Worker) -> DiskWorker:
 def faulty_stack(folder: Path, faults: Faults) -> Iterator[FaultyStack]:
     """All services during the block, their workers behind a store that fails as told."""
     folder.mkdir(parents=True, exist_ok=True)
-    ports = {service: {name: free_port() for name in of} for service, of in DEFAULTS.items()}
-    (folder / "ports.json").write_text(json.dumps(ports))
-    stack = known_stack(folder)
-    assert stack is not None
+    stack = new_stack(folder)
     with faulty_proxy(stack.seaweedfs.address, faults) as address, guarded(folder):
         stack.workers = [_behind(address, worker) for worker in stack.workers]
         try:
             stack.start(lambda _: nullcontext())
-            yield FaultyStack(stack, faults)
+            yield FaultyStack(stack.environment, stack, faults)
         finally:
             for service in reversed(stack.services):
                 service.kill()

@@ -22,7 +22,9 @@ from deployments.automations import (
     ALARM,
     LABELLED,
     LABELS,
+    STUCK,
     ZOMBIES,
+    crash_stuck,
     crash_zombies,
     ensure,
 )
@@ -152,19 +154,21 @@ def test_repeating_the_command_changes_nothing(
 ) -> None:
     first = make()
     assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines() == [f"{ZOMBIES}: created", f"{LABELS}: created"]
+    assert first.stdout.splitlines() == [
+        f"{name}: created" for name in (ZOMBIES, STUCK, LABELS)
+    ]
     ids = {a.name: a.id for a in client.read_automations()}
     client.pause_automation(ids[ZOMBIES])
 
-    assert make().stdout.splitlines() == [f"{ZOMBIES}: unchanged", f"{LABELS}: unchanged"]
-    changed = make(BACKHAUL_LABELLED="7").stdout.splitlines()
-    assert changed == [f"{ZOMBIES}: unchanged", f"{LABELS}: updated"]
+    same = [f"{name}: unchanged" for name in (ZOMBIES, STUCK)]
+    assert make().stdout.splitlines() == [*same, f"{LABELS}: unchanged"]
+    assert make(BACKHAUL_LABELLED="7").stdout.splitlines() == [*same, f"{LABELS}: updated"]
 
     now = {a.name: a for a in client.read_automations()}
     assert {name: a.id for name, a in now.items()} == ids
     assert not now[ZOMBIES].enabled
     assert make(BACKHAUL_LABELLED="0").stdout.splitlines()[-1] == f"{LABELS}: removed"
-    assert [a.name for a in client.read_automations()] == [ZOMBIES]
+    assert {a.name for a in client.read_automations()} == {ZOMBIES, STUCK}
 
 
 @pytest.mark.parametrize(
@@ -225,6 +229,26 @@ def test_a_run_that_falls_silent_is_crashed_and_no_other(
     names = {run["id"]: run["state_name"] for run in found}
     assert names[beating] == "Running"
     assert {name: names[run] for name, run in ended.items()} == {n: n for n in ended}
+
+
+def test_a_run_that_does_not_begin_is_crashed_and_no_other(
+    make: Any, client: SyncPrefectClient, prefect_on_postgres: PrefectServer
+) -> None:
+    server = prefect_on_postgres
+    ensure(client, crash_stuck(timedelta(seconds=10)))
+    time.sleep(2)  # the server takes it up
+    stuck, begun, waiting = (a_run(server, "stuck") for _ in range(3))
+    for run in (stuck, begun, waiting):
+        end(server, run, "PENDING", "Pending")
+    end(server, begun, "RUNNING", "Running")
+    end(server, waiting, "SCHEDULED", "AwaitingRetry")
+
+    def state(run: str) -> Any:
+        return client.read_flow_run(UUID(run)).state
+
+    until(lambda: state(stuck).name == "Crashed")
+    assert state(stuck).message == "Pending for 10 s"
+    assert [state(run).name for run in (begun, waiting)] == ["Running", "AwaitingRetry"]
 
 
 def test_labelled_images_start_a_run(

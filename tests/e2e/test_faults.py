@@ -97,7 +97,7 @@ def of_method(services: FaultyStack, place: Place, parent: str, label: str) -> s
 def truth(services: FaultyStack) -> Place:
     """The campaign that nothing disturbs."""
     place = services.place("undisturbed")
-    assert services.wait(start(services, place)) == ["Completed"]
+    assert services.endings(start(services, place)) == ["Completed"]
     place.require_whole()
     assert set(place.resumed()) == {"init", *METHODS}
     return place
@@ -121,29 +121,28 @@ def killed(services: FaultyStack, truth: Place) -> tuple[Place, dict[str, Any]]:
     init = services.child(parent, f"initial-training-{place.name}")
     wait_for(lambda: place.epochs_saved() >= 1, "an epoch of the initial training")
     kill(training_of(services, init))
-    seen["after the training"] = services.wait(parent, init)
+    seen["after the training"] = services.endings(parent, init)
     seen["epochs"] = place.epochs_saved()
     seen["at first"] = place.finished()
-    services.retry(parent)
+    services.retry_ended(parent)
 
     iqr, other = (of_method(services, place, parent, label) for label in METHODS)
     wait_for(lambda: len(services.trainings()) == 2, "both methods train")
     seen["in the middle"] = place.finished()
     kill(services.flow_process(iqr))
-    queue = services.ask(f"flow_runs/{other}")["work_queue_name"]
+    queue = services.get(f"flow_runs/{other}")["work_queue_name"]
     services.kill_machine(queue)
-    seen["after the flow"] = services.wait(iqr)
+    seen["after the flow"] = services.endings(iqr)
     seen["after the machine"] = services.state(other)["name"]
     seen["left"] = wait_for(lambda: not services.trainings(), "trainings end", 30)
-    message = "no heartbeat for 90 s"  # as the automation does, then
-    services.set_state(other, "CRASHED", "Crashed", message)
-    seen["of the parent"] = services.wait(parent)
+    services.crash(other)  # as the automation does after 90 s
+    seen["of the parent"] = services.endings(parent)
 
     services.worker(queue).start()
-    services.retry(iqr, other)
-    seen["retried"] = services.wait(iqr, other)
-    services.retry(parent)
-    seen["at last"] = services.wait(parent)
+    services.retry_ended(iqr, other)
+    seen["retried"] = services.endings(iqr, other)
+    services.retry_ended(parent)
+    seen["at last"] = services.endings(parent)
     return place, seen
 
 
@@ -195,7 +194,7 @@ def stormy(services: FaultyStack, truth: Place) -> tuple[Place, str, int]:
         wait_for(lambda: services.state(iqr)["type"] == "RUNNING", "a method runs")
         services.stack.server.stop()
         services.stack.server.start()
-        assert services.wait(parent) == ["Completed"]
+        assert services.endings(parent) == ["Completed"]
     finally:
         faults.busy = 0.0
     return place, parent, faults.failed - failed
@@ -215,10 +214,8 @@ def test_a_server_that_is_started_again_is_waited_for(
     services: FaultyStack, stormy: tuple[Place, str, int]
 ) -> None:
     _, parent, _ = stormy
-    runs = {parent, *services.below(parent).values()}
-    assert len(runs) == 4
-    counts = {run: services.ask(f"flow_runs/{run}")["run_count"] for run in runs}
-    assert set(counts.values()) == {1}  # none of them was started once more
+    runs = [services.get(f"flow_runs/{parent}"), *services.children(parent).values()]
+    assert [run["run_count"] for run in runs] == [1] * 4  # none was started once more
 
 
 # The same is started twice.
@@ -230,7 +227,7 @@ def test_what_is_started_twice_is_computed_once(services: FaultyStack, truth: Pl
         services.start("initial-training/initial-training", config=config(place))
         for _ in range(2)
     ]
-    assert services.wait(*begun) == ["Completed", "Completed"]
+    assert services.endings(*begun) == ["Completed", "Completed"]
     computed = [name for run in begun for name in services.computed(run)]
     assert "training-init-from-epoch-0" in computed
     assert len(set(computed)) == len(computed)
@@ -239,7 +236,7 @@ def test_what_is_started_twice_is_computed_once(services: FaultyStack, truth: Pl
     methods = [
         services.start("method/method", config=config(place), label="iqr") for _ in range(2)
     ]
-    assert services.wait(*methods) == ["Completed", "Completed"]
+    assert services.endings(*methods) == ["Completed", "Completed"]
     one, other = sorted((services.computed(run) for run in methods), key=len)
     assert one == []
     assert "training-iqr0-from-epoch-6" in other
@@ -247,8 +244,8 @@ def test_what_is_started_twice_is_computed_once(services: FaultyStack, truth: Pl
     after_iqr = place.finished()
 
     parents = [start(services, place) for _ in range(2)]
-    assert services.wait(*parents) == ["Completed", "Completed"]
-    children = [list(services.below(run).values()) for run in parents]
+    assert services.endings(*parents) == ["Completed", "Completed"]
+    children = [[child["id"] for child in services.children(run).values()] for run in parents]
     one, other = sorted((services.computed(*runs) for runs in children), key=len)
     assert one == []
     assert {name for name in other if name.startswith("training")} == {
@@ -283,15 +280,15 @@ def test_a_poisoned_image_a_full_disk_and_a_cancelled_campaign(
     parent = start(services, place, "poisoned")
     wait_for(lambda: len(services.trainings()) == 2, "both methods train")
     before = place.finished()
-    children = services.below(parent)
-    services.set_state(parent, "CANCELLING", "Cancelling", "")
-    assert set(services.wait(parent, *children.values())) == {"Cancelled", "Completed"}
+    children = {name: run["id"] for name, run in services.children(parent).items()}
+    services.cancel(parent)
+    assert set(services.endings(parent, *children.values())) == {"Cancelled", "Completed"}
     cancelled = (parent, *children.values())
     assert not [process for run in cancelled for process in services.processes(run)]
     assert services.trainings() == []
 
     again = start(services, place, "poisoned")
-    assert services.wait(again) == ["Completed"]
+    assert services.endings(again) == ["Completed"]
     said = services.logs(children[f"initial-training-{place.name}"])
     assert any("zz.png" in line for line in said)
     place.require_kept(before)

@@ -39,7 +39,7 @@ from deployments.local.stack import BUCKET, Stack
 from tests.e2e.operator import Operator, new_stack
 from tests.services import guarded
 
-pytestmark = [pytest.mark.s3, pytest.mark.services, pytest.mark.prefect]
+pytestmark = [pytest.mark.alone, pytest.mark.s3, pytest.mark.services, pytest.mark.prefect]
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "backhaul")
 STAGE_S, LOCAL_S, POOL_S = 0.15, 60, 150
