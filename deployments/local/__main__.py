@@ -100,7 +100,7 @@ def _short(path: Path) -> str:
 
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 something is down, 2 it cannot be done."""
-    # A shell makes jobs in the background deaf to SIGINT; workers, which end on it, would be too.
+    # A shell makes jobs in the background deaf to SIGINT; workers end on it, and would be, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(prog_name="python -m deployments.local")
