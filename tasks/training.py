@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +26,7 @@ from tasks.images import localise
 from tasks.localcopies import local_file, local_object
 from tasks.places import absolute
 from tasks.progress import Progress
+from tasks.scratch import scratch_folder
 from tasks.stages import Step, require_lease, stage, stage_key
 from tasks.store import (
     exists_at,
@@ -138,8 +138,7 @@ def train_detector(
             "raise initial.images, initial.train or initial.valid"
         )
     place = _resume_place(step, stage_key())
-    with tempfile.TemporaryDirectory(prefix="backhaul-train-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         known = _find_state(place)
         job = TrainingJob(
             folder=folder,

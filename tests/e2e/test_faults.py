@@ -29,7 +29,7 @@ pytestmark = [
 
 DISK_BYTES = 4 * 2**20
 """A disk for local copies that has no room for a checkpoint."""
-DOWN_S = 15.0
+DOWN_S = 60.0
 
 CONFIG: dict[str, Any] = {
     "seed": 1,
