@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig
+from backhaul.config import CampaignConfig, InboxData
 from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import AwaitingLabelsError
 from backhaul.types import ImageSet
@@ -32,7 +32,7 @@ from tasks.records import (
 from tasks.runfolder import Overview, claim, write_overview, write_round
 from tasks.setting import Beginning, Setting
 from tasks.stages import Step, timed
-from tasks.store import read_value
+from tasks.store import exists_at, read_value
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 
@@ -49,6 +49,8 @@ def initial_training(config: CampaignConfig) -> State[None]:
     started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
     folder = claim(config)
+    if isinstance(config.data, InboxData) and exists_at(f"{folder}/setting.json"):
+        return Completed(message="trained before: batches that arrived since go on from it")
     try:
         with timed() as preparing:
             setting, arrangement, splits = prepare(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from backhaul.config import CampaignConfig, DigitsData
+from backhaul.config import CampaignConfig, DigitsData, InboxData
 from backhaul.digits import RECORD
 from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
@@ -13,7 +13,7 @@ from flows.batch import batch
 from flows.initial_training import first_round
 from flows.preparation import prepare
 from tasks.data import digits_folder
-from tasks.records import RoundRecord, Standing, read_setting, run_folder
+from tasks.records import RoundRecord, Standing, read_records, read_setting, run_folder
 from tasks.setting import Setting
 from tasks.stages import LookedUp, NotCachedError, looked_up
 from tasks.store import exists_at
@@ -59,6 +59,9 @@ def rehearse(config: CampaignConfig) -> Rehearsal:
         setting = _with_crops(config, setting)
         for arm in config.arms:
             rounds += _rounds(config, arm, setting, first.standing)
+        if isinstance(config.data, InboxData):  # what was played is not played again
+            known = read_records(run_folder(config.store, config.name))
+            rounds += [record for record in known if record.batch is not None]
     return Rehearsal(setting, tuple(rounds), tuple(stages))
 
 

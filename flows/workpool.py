@@ -96,7 +96,7 @@ def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
             _start(client, child, next(order[child.deployment])).id: name
             for name, child in children.items()
         }
-        return _wait(client, started)
+        return await_ends(client, started)
 
 
 def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
@@ -137,11 +137,17 @@ def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRu
     return run
 
 
-def _wait(client: SyncPrefectClient, names: Mapping[UUID, str]) -> dict[str, MethodOutcome]:
+def await_ends(
+    client: SyncPrefectClient, names: Mapping[UUID, str]
+) -> dict[str, MethodOutcome]:
+    """Return how flow runs ended, by their names, once all have."""
     ended: dict[str, MethodOutcome] = {}
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(names)))
     while True:
-        for run in patiently(client.read_flow_runs)(flow_run_filter=chosen):
+        runs = patiently(client.read_flow_runs)(flow_run_filter=chosen)
+        for gone in names.keys() - {run.id for run in runs}:
+            ended[names[gone]] = MethodOutcome(state="failed", error="its flow run was deleted")
+        for run in runs:
             name = names[run.id]
             if name not in ended and run.state is not None and run.state.is_final():
                 ended[name] = outcome_of(run.state)

@@ -20,6 +20,7 @@ from tasks.records import run_folder
 from tasks.remotedata import entries
 from tasks.setting import Setting
 from tasks.store import exists_at, read_value
+from tasks.uplinks import expected_bandwidth
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,16 @@ def images_of(config: CampaignConfig, setting: Setting | None) -> Images:
         mean_bytes=sum(sizes) / len(sizes) if any(sizes) else None,
         n_classes=len(NAMES) if isinstance(config.data, DigitsData) else None,
     )
+
+
+def with_uplink(config: CampaignConfig) -> CampaignConfig:
+    """Return `config` with the bandwidth that its next batch has by its uplink.
+
+    Raises:
+        InputError: If the uplink is not there, or has no limit.
+    """
+    next_one = _arrived(config, 0)
+    return config.model_copy(update={"bandwidth": expected_bandwidth(config, next_one)})
 
 
 def first_training(config: CampaignConfig, images: Images) -> Training | None:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from backhaul.errors import StoreError
 
 EXPIRE_S = 120.0
 """Seconds without a renewal after which another may take a lease over."""
@@ -25,7 +27,7 @@ class Holder(BaseModel):
         host: Name of the machine.
         machine: The same for processes that see each other; see `this_machine`.
         pid: Number of the process.
-        began: When the process began, seconds since 1970.
+        began: When the process began, seconds after the machine did.
         token: Different for each time that a lease is taken.
         renewed: Time of the last renewal by the holder's clock, UTC.
     """
@@ -47,7 +49,7 @@ class Holder(BaseModel):
             host=socket.gethostname(),
             machine=this_machine(),
             pid=process.pid,
-            began=process.create_time(),
+            began=began_after_boot(process),
             token=uuid.uuid4().hex,
             renewed=datetime.now(UTC),
         )
@@ -80,10 +82,29 @@ class Holder(BaseModel):
         if self.machine != this_machine():
             return False
         try:
-            began: float = psutil.Process(self.pid).create_time()
+            began = began_after_boot(psutil.Process(self.pid))
         except psutil.NoSuchProcess:
             return True
         return abs(began - self.began) > 1.0
+
+
+def began_after_boot(process: psutil.Process) -> float:
+    """Return when a process began, seconds after its machine did; no clock changes that."""
+    return float(process.create_time() - psutil.boot_time())
+
+
+def holder_in(uri: str, content: bytes) -> Holder:
+    """Return the holder that a lease's object names.
+
+    Raises:
+        StoreError: If another version of Backhaul wrote it.
+    """
+    try:
+        return Holder.model_validate_json(content)
+    except ValidationError:
+        raise StoreError(
+            f"{uri}: is no lease of this version; remove it if nothing runs on this store"
+        ) from None
 
 
 def this_machine() -> str:

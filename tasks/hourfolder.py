@@ -33,14 +33,14 @@ def continue_folder(
         state: Where it stands.
         outcomes: How the methods ended that were played.
     """
-    summary = _read(f"{folder}/summary.csv")
+    summary = read_table(f"{folder}/summary.csv")
     labels = [arm.label for arm in config.arms]
     records = tuple(_missing(folder, summary, labels, state))
     if not records and not outcomes:
         return ()
     if records:
         classes = classes_table(list(records))
-        known = _read(f"{folder}/classes.csv")
+        known = read_table(f"{folder}/classes.csv")
         _append(f"{folder}/classes.csv", _without(known, records), classes)
         new = summary_table(list(records))  # the last, since it tells what is there
         _append(f"{folder}/summary.csv", summary, _with_totals(new, summary))
@@ -79,11 +79,13 @@ def _with_totals(new: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     return new.assign(**{name: new[name] + sent[:, k] for k, name in enumerate(TOTALS)})
 
 
-def _read(uri: str) -> pd.DataFrame:
+def read_table(uri: str) -> pd.DataFrame:
+    """Return a table of a run's folder as it was written; one that is not there is empty."""
     data = read_or_none(uri)
     if data is None:
         return pd.DataFrame(columns=["method", "batch", *TOTALS])
-    return pd.read_csv(io.BytesIO(data), keep_default_na=True)
+    words = {"method": str, "test_set": str, "class": str}  # a class may be called 01, or None
+    return pd.read_csv(io.BytesIO(data), dtype=words, keep_default_na=False, na_values=[""])
 
 
 def _append(uri: str, old: pd.DataFrame, new: pd.DataFrame) -> None:

@@ -20,13 +20,23 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class _Data(_Part):
+    kind: str
+
+
 class _Config(_Part):
     inference: Inference
+    data: _Data
 
 
 class _About(_Part):
     state: str
     config: _Config
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether batches may follow: where images arrive hour by hour they always may."""
+        return self.state != "completed" or self.config.data.kind == "inbox"
 
 
 class LeanRun(BaseModel):
@@ -80,7 +90,7 @@ def _needed(records: list[RoundRecord], about: _About) -> frozenset[str]:
     inference = about.config.inference
     needed = {c for record in records for c in _looking(record.standing, inference)}
     needed |= {record.standing.current for record in records}
-    if about.state != "completed":
+    if about.goes_on:
         last = {record.method: record.standing for record in records}
         needed |= {c for standing in last.values() for c in _later(standing, inference)}
     return frozenset(map(_name, needed))

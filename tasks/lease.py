@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from pydantic import ValidationError
-
 from backhaul.errors import StoreError
 from backhaul.storeroot import INTERNAL
 from tasks.conditional import create, read_or_none, swap
-from tasks.holder import EXPIRE_S, Holder
+from tasks.holder import EXPIRE_S, Holder, holder_in
 from tasks.logs import logger
 from tasks.places import absolute
 from tasks.store import remove_files
@@ -119,7 +117,7 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
             continue  # it was given back meanwhile
         if content != seen:
             seen, since = content, time.monotonic()
-        theirs = _holder_in(uri, content)
+        theirs = holder_in(uri, content)
         gone = theirs.is_gone(silent_s=time.monotonic() - since)
         if gone and swap(uri, content, mine.encoded):
             return mine
@@ -128,12 +126,3 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
             told = True
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-def _holder_in(uri: str, content: bytes) -> Holder:
-    try:
-        return Holder.model_validate_json(content)
-    except ValidationError:
-        raise StoreError(
-            f"{uri}: is no lease of this version; remove it if nothing runs on this store"
-        ) from None

@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from fsspec.exceptions import FSTimeoutError
 from prefect.blocks.core import Block
+from prefect.settings import PREFECT_API_URL
 from tenacity import (
     RetryCallState,
     retry,
@@ -86,8 +87,13 @@ def load_block(kind: type[B], name: str) -> B:
     """Return the block of that kind and name.
 
     Raises:
-        InputError: If the Prefect server has none.
+        InputError: If the Prefect server has none, or there is no server.
     """
+    if not PREFECT_API_URL.value():
+        raise InputError(
+            f"block {kind.get_block_type_slug()}/{name}: lies on a Prefect server: set "
+            "PREFECT_API_URL (`make up` starts one)"
+        )
     try:
         block = kind.load(name, _sync=True)  # type: ignore[call-arg] # see async_dispatch
     except ValueError:

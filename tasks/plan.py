@@ -134,7 +134,7 @@ def _retrainings(
     ]
     first = config.start is None and trained > 0
     whole = sum(r.training is not None for r in rounds if r.batch is not None)
-    half_done = trained - first - whole  # trained, but for example not evaluated
+    half_done = max(trained - first - whole, 0)  # trained, but for example not evaluated
     return coming[half_done:]
 
 

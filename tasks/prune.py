@@ -11,7 +11,7 @@ from typing import TypeAlias
 from backhaul.errors import InputError
 from backhaul.storeroot import INTERNAL
 from tasks.conditional import read_or_none, swap
-from tasks.holder import Holder
+from tasks.holder import Holder, holder_in
 from tasks.leanruns import LeanRun, lean_run
 from tasks.references import TABLE, References, references_of, references_of_each, union
 from tasks.store import CHECKPOINT, Stored, listing, read_uri, remove_files
@@ -74,7 +74,7 @@ def require_rest(root: str) -> None:
         content = read_or_none(file.uri)
         if content is None:
             continue
-        holder = Holder.model_validate_json(content)
+        holder = holder_in(file.uri, content)
         if not holder.is_gone(silent_s=0):
             what = file.uri.removeprefix(f"{root}/{INTERNAL}/{LEASES}/").removesuffix(".json")
             raise InputError(
@@ -107,7 +107,7 @@ def _leases(root: str) -> list[Stored]:
 def _take_away(uri: str) -> None:
     """Remove a lease, unless another process has taken it over meanwhile."""
     content = read_or_none(uri)
-    if content is None or not Holder.model_validate_json(content).is_gone(silent_s=0):
+    if content is None or not holder_in(uri, content).is_gone(silent_s=0):
         return
     if swap(uri, content, Holder.me().encoded):
         remove_files([uri])

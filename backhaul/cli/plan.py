@@ -41,14 +41,14 @@ def plan(
         from flows.arguments import opened
         from flows.rehearsal import rehearse
         from tasks.experience import experience_of
-        from tasks.forecast import images_of
+        from tasks.forecast import images_of, with_uplink
         from tasks.plan import free_bytes
         from tasks.plan import plan as planned
     plans = []
     for each in map(opened, campaign.each_seed):
         known = rehearse(each)
-        images = images_of(each, known.setting)
-        plans.append(planned(each, images, known.rounds, known.stages, experience_of(each)))
+        images, sending = images_of(each, known.setting), with_uplink(each)
+        plans.append(planned(sending, images, known.rounds, known.stages, experience_of(each)))
     free = free_bytes(opened(campaign).store)
     if as_json:
         told = {"free_bytes": free, "plans": [each.model_dump() for each in plans]}

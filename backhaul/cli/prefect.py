@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backhaul.config import CampaignConfig
+from backhaul.config import CampaignConfig, FolderData, InboxData
 from backhaul.errors import InputError
 from backhaul.storeroot import INTERNAL
 
@@ -50,11 +50,28 @@ def require_server(config: CampaignConfig) -> None:
             "execution: work-pool needs a Prefect server: set PREFECT_API_URL (`make up` "
             "starts one), or --set execution=local"
         )
-    if config.store.startswith("block://"):
+    if blocks := _blocks(config):
+        named = ", ".join(f"{key}: {value}" for key, value in blocks.items())
         raise InputError(
-            f"store: {config.store} is a block of a Prefect server: set PREFECT_API_URL, or "
-            "give its s3:// address, with the keys in AWS_ACCESS_KEY_ID and so on"
+            f"{named}: lies on a Prefect server: set PREFECT_API_URL (`make up` starts one); a "
+            "store or data set can also be given by its s3:// address, with the keys in "
+            "AWS_ACCESS_KEY_ID and so on"
         )
+
+
+def _blocks(config: CampaignConfig) -> dict[str, str]:
+    """Return the blocks that `config` names, by the fields that do."""
+    sets = {"data": config.data, "initial.data": config.initial.data}
+    addresses = {"store": config.store}
+    addresses |= {f"{k}.root": d.root for k, d in sets.items() if isinstance(d, FolderData)}
+    if config.start is not None:
+        addresses["start.checkpoint"] = config.start.checkpoint
+    blocks = {key: a for key, a in addresses.items() if a.startswith("block://")}
+    if config.uplink is not None:
+        blocks["uplink"] = config.uplink
+    if isinstance(config.data, InboxData) and config.data.label_source is not None:
+        blocks["data.label_source"] = config.data.label_source
+    return blocks
 
 
 @contextmanager

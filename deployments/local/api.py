@@ -27,14 +27,13 @@ class Api:
         found: list[dict[str, Any]] = self._post(f"{path}/filter", criteria).json()
         return found
 
-    def crash_running(self, reason: str) -> int:
-        """Set the state of flow runs that nobody runs any more; returns how many."""
+    def crash_running(self, reason: str) -> None:
+        """Set the state of flow runs that nobody runs any more."""
         going_on = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
         state = {"type": "CRASHED", "name": "Crashed", "message": reason}
         runs = self.find("flow_runs", flow_runs=going_on)
         for run in runs:
             self._post(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
-        return len(runs)
 
     def create(self, path: str, values: Mapping[str, Any]) -> bool:
         """Create something; returns False if it was there, and is left as it was."""

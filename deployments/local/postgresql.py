@@ -43,7 +43,7 @@ class PostgreSQL(Service):
 
     Args:
         folder: Where data, password and log lie. Where the account that it runs as cannot
-            get there, this becomes a link to a new folder below /var/tmp.
+            get there, this becomes a link to a new folder below /var/lib.
         port: Port on 127.0.0.1.
         password: What who connects must know; it holds from the first start on.
     """
@@ -114,7 +114,7 @@ class PostgreSQL(Service):
     def _make_folder(self) -> None:
         if not self.folder.exists() and unprivileged() and not _is_open(self.folder):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            place = tempfile.mkdtemp(prefix="backhaul-postgresql-", dir="/var/tmp")
+            place = tempfile.mkdtemp(prefix="backhaul-postgresql-", dir="/var/lib")
             self.folder.symlink_to(place)
         self.folder.mkdir(parents=True, exist_ok=True)
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from backhaul.errors import InputError
@@ -14,10 +14,9 @@ from deployments.local.api import Api
 from deployments.local.service import without_foreign
 
 ROOT = Path(__file__).resolve().parents[2]
-GPU_QUEUES = ("gpu-0", "gpu-1")
 STORE_BLOCK = "store"
 LAST_LINES = 5
-SOURCES = ("flows", "blocks", "backhaul/config")
+SOURCES = ("flows", "blocks", "backhaul")
 """What the forms of the deployments are made of, beside prefect.yaml."""
 
 
@@ -29,8 +28,8 @@ def digest_of_sources() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def create_pools(environment: Mapping[str, str]) -> None:
-    """Create the work pools and one queue a GPU; what is there stays as it is."""
+def create_pools(environment: Mapping[str, str], queues: Iterable[str]) -> None:
+    """Create the work pools and a queue for each GPU; what is there stays as it is."""
     from prefect.workers.process import ProcessWorker  # noqa: PLC0415 - takes seconds
 
     api = Api(environment)
@@ -38,7 +37,7 @@ def create_pools(environment: Mapping[str, str]) -> None:
     for pool in ("cpu", "gpu"):
         pool_values = {"name": pool, "type": "process", "base_job_template": template}
         api.create("work_pools/", pool_values)
-    for queue in GPU_QUEUES:
+    for queue in queues:
         api.create("work_pools/gpu/queues", {"name": queue, "concurrency_limit": 1})
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import psutil
 
 from backhaul.errors import InputError
+from tasks.holder import began_after_boot, this_machine
 
 POLL_S = 0.2
 FOREIGN = ("PREFECT_", "AWS_", "PG")
@@ -32,9 +33,10 @@ def is_alive(process: psutil.Process) -> bool:
 def find_process(folder: Path) -> psutil.Process | None:
     """Return the process that a service started in this folder, if it still runs."""
     try:
-        pid, began = (folder / "pid").read_text().split()
+        pid, began, machine = (folder / "pid").read_text().splitlines()
         process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(began)) < 1  # pids are used again
+        same = abs(began_after_boot(process) - float(began)) < 1  # pids are used again
+        same = same and machine == this_machine()  # and after the next boot at the same time
         return process if same and is_alive(process) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
@@ -140,8 +142,8 @@ class Service(ABC):
                 **self.identity(),
             )
         self._child = child
-        began = psutil.Process(child.pid).create_time()
-        (self.folder / "pid").write_text(f"{child.pid} {began}")
+        began = began_after_boot(psutil.Process(child.pid))
+        (self.folder / "pid").write_text(f"{child.pid}\n{began}\n{this_machine()}\n")
 
     def wait_until_ready(self) -> None:
         """Wait until it is ready.

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+import httpx
+
 from deployments.local.api import Api
-from deployments.local.gpus import gpu_of
+from deployments.local.gpus import gpus
 from deployments.local.ports import claim_ports, read_ports
 from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import kept_secret, write_private
 from deployments.local.registration import (
-    GPU_QUEUES,
     ROOT,
     automate,
     create_pools,
@@ -69,8 +70,9 @@ class Stack:
             kept_secret(self.login_file, "admin:"),
         )
         self.workers = [Worker(folder / "cpu", "cpu", (), PARENTS_AT_ONCE, self._of_worker(""))]
-        for number, queue in enumerate(GPU_QUEUES):
-            variables = self._of_worker(gpu_of(number))
+        self.queues = {f"gpu-{number}": gpu for number, gpu in enumerate(gpus() or ("", ""))}
+        for queue, gpu in self.queues.items():
+            variables = self._of_worker(gpu)
             self.workers.append(Worker(folder / queue, "gpu", (queue, "default"), 1, variables))
 
     @property
@@ -132,7 +134,7 @@ class Stack:
         if done.exists() and done.read_text() == digest:
             return
         with step("creating the work pools cpu and gpu"):
-            create_pools(self.environment)
+            create_pools(self.environment, self.queues)
         with step("registering the blocks"):
             register_blocks(self.environment, self.folder / "blocks.log")
             create_store_block(self.environment, BUCKET, self.folder / "store-block.log")
@@ -150,10 +152,17 @@ class Stack:
         *servers, workers = self.groups
         _stop(workers, step)
         if self.server.running:
-            with step("marking flow runs that were cut off as Crashed"):
-                Api(self.environment).crash_running("the local stack was stopped")
+            self._mark_cut_off(step)
         for group in reversed(servers):
             _stop(group, step)
+
+    def _mark_cut_off(self, step: Step) -> None:
+        try:
+            with step("marking flow runs that were cut off as Crashed"):
+                Api(self.environment).crash_running("the local stack was stopped")
+        except httpx.HTTPError as error:  # the database may be gone; all else is to be stopped
+            with step(f"not marked, the server does not answer: {error}"):
+                pass
 
 
 def _start(group: list[Service], step: Step) -> None:

@@ -1,5 +1,6 @@
 """What an operator does with a Prefect server, for tests: run, wait, look, retry."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 def new_stack(folder: Path) -> Stack:
     """Return a stack on ports of its own."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # two workers for GPUs, on any machine
     ports = {service: {n: free_port() for n in names} for service, names in DEFAULTS.items()}
     return Stack(folder, ports)
 

@@ -97,6 +97,13 @@ def test_hour_after_hour(site: Site) -> None:
     assert len(set(images)) == len(images)
 
 
+def test_what_was_played_is_not_planned_again(site: Site) -> None:
+    done = site.place.backhaul("plan", site.config, "--json")
+    assert done.code == 0, done.err
+    [told] = json.loads(done.out)["plans"]
+    assert (told["batches"], told["trainings"], told["rounds_cached"]) == (2, 0, 3)
+
+
 def test_an_hour_that_was_killed_at_its_end_is_caught_up(site: Site) -> None:
     summary, classes = (site.run / name for name in ("summary.csv", "classes.csv"))
     whole = summary.read_bytes(), classes.read_bytes()

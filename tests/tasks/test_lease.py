@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+import psutil
 import pytest
 
 from backhaul.errors import StoreError
@@ -226,6 +227,14 @@ def test_a_number_that_another_process_has_by_now_is_not_the_holder() -> None:
     me = Holder.me()
     assert not me.is_gone(silent_s=0)
     assert me.model_copy(update={"began": me.began - 60}).is_gone(silent_s=0)
+
+
+def test_a_clock_that_is_set_makes_no_holder_look_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    me, now = Holder.me(), psutil.boot_time()
+    began = psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: now + 600)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: began(process) + 600)
+    assert not me.is_gone(silent_s=0)
 
 
 def test_numbers_of_processes_mean_nothing_on_another_machine() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
-from backhaul.errors import InputError
+from backhaul.errors import InputError, StoreError
 from backhaul.storeroot import INTERNAL
 from backhaul.types import IMAGE_COLUMNS, ImageSet
 from deployments.local.seaweedfs import SeaweedFS
@@ -54,7 +54,7 @@ class Store:
     ) -> str:
         """Write a run's folder."""
         folder = f"{self.root}/runs/{name}"
-        said = {"inference": {"conf_check_num": 2}} | config
+        said = {"inference": {"conf_check_num": 2}, "data": {"kind": "folder"}} | config
         text = json.dumps({"name": name, "state": state, "config": said})
         replace(f"{folder}/run.json", text.encode())
         for record in records:
@@ -185,11 +185,15 @@ def test_an_ensemble_keeps_what_looked_and_what_is_carried_on(store: Store) -> N
     assert left == {"init_ckpt_1.pt", "init_ckpt_3.pt"}
 
 
-def test_a_run_that_goes_on_keeps_what_later_ensembles_may_choose(store: Store) -> None:
+@pytest.mark.parametrize(("state", "kind"), [("running", "folder"), ("completed", "inbox")])
+def test_a_run_that_goes_on_keeps_what_later_ensembles_may_choose(
+    state: str, kind: str, store: Store
+) -> None:
+    """One whose images arrive hour by hour is never over, also where every hour completed."""
     made = [store.checkpoint(epoch) for epoch in range(1, 11)]
     inference = {"conf_check_num": 2, "first_epoch_fraction": 0.4}
-    config = {"keep_checkpoints": "ensemble", "inference": inference}
-    store.run("lean", store.record(*made), state="running", **config)
+    config = {"keep_checkpoints": "ensemble", "inference": inference, "data": {"kind": kind}}
+    store.run("lean", store.record(*made), state=state, **config)
     store.pruned()
     assert [c.epoch for c in made if exists(c.artifact)] == list(range(4, 11))
 
@@ -213,6 +217,12 @@ def test_nothing_goes_while_something_runs(store: Store) -> None:
     assert exists(store.seen)
     store.pruned()
     assert not exists(store.seen)
+
+
+def test_a_lease_of_another_version_is_told_of_in_one_line(store: Store) -> None:
+    replace(f"{store.root}/{INTERNAL}/leases/run=a=.json", b'{"host": "old"}')
+    with pytest.raises(StoreError, match="is no lease of this version"):
+        find_leftovers(store.root, ALL)
 
 
 def test_leases_and_states_of_what_is_no_more_go(store: Store) -> None:

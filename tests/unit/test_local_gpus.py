@@ -1,0 +1,40 @@
+"""The GPUs that `make up` gives to workers."""
+
+from pathlib import Path
+
+import pytest
+
+from deployments.local.gpus import CHOSEN, gpus
+from deployments.local.stack import Stack
+from tests.e2e.operator import new_stack
+
+LISTED = """#!/bin/sh
+echo "GPU 0: A (UUID: GPU-1)"
+echo "  MIG 1g.5gb Device 0: (UUID: MIG-2)"
+echo "GPU 1: A (UUID: GPU-3)"
+echo "GPU 2: A (UUID: GPU-4)"
+"""
+
+
+def workers(stack: Stack) -> dict[str, str]:
+    return {worker.name: worker.variables[CHOSEN] for worker in stack.workers}
+
+
+def test_each_gpu_has_a_worker_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text(LISTED)
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv(CHOSEN, raising=False)
+    assert gpus() == ("0", "1", "2")
+    monkeypatch.setenv(CHOSEN, "2")
+    assert workers(new_stack(tmp_path / "up")) == {"cpu": "", "gpu-0": "2"}
+
+
+def test_without_any_two_workers_train_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CHOSEN, "")
+    assert workers(new_stack(tmp_path / "up")) == {"cpu": "", "gpu-0": "", "gpu-1": ""}
