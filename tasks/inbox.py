@@ -81,11 +81,10 @@ def ingest(
         finished = finish_pending(root, held.require)
         ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, held.require)
         ingestion.count_new(finished)
-        ingestion.run(on_progress)
-        found = ingestion.summary()
-        if found.n_new:
+        if ingestion.n_images:
             create(_owner(root), inbox.strip("/").encode())
-        return found
+        ingestion.run(on_progress)
+        return ingestion.summary()
 
 
 def _require_own(root: str, inbox: str) -> None:
@@ -114,6 +113,11 @@ class _Ingestion:
         self._waited = _read_waiting(root)
         self._waiting: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
+
+    @property
+    def n_images(self) -> int:
+        """Images to look at."""
+        return len(self._contents.images)
 
     def run(self, on_progress: OnProgress | None) -> None:
         """Take in what can be, a number of images at a time."""

@@ -40,7 +40,7 @@ def test_it_goes_on_from_a_bucket(
 @pytest.mark.parametrize(
     ("address", "changes", "reason"),
     [
-        ("s3://nowhere/init_ckpt_3.pt", {}, "no such folder or bucket"),
+        ("s3://nowhere/init_ckpt_3.pt", {}, "has no such bucket"),
         ("s3://edge/models/init_ckpt_7.pt", {}, "no such file"),
         ("s3://edge/models/init_ckpt_3.pt", {"AWS_SECRET_ACCESS_KEY": "x"}, "cannot be listed"),
     ],
