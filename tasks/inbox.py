@@ -82,6 +82,7 @@ def ingest(
         ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, held.require)
         ingestion.count_new(finished)
         if ingestion.n_images:
+            held.require()
             create(_owner(root), inbox.strip("/").encode())
         ingestion.run(on_progress)
         return ingestion.summary()
