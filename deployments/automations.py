@@ -62,24 +62,13 @@ WRONG_INPUT = 2
 
 def crash_zombies(silent: timedelta = SILENT) -> AutomationCore:
     """Return what marks flow runs Crashed whose heartbeats began, and then stopped."""
-    return AutomationCore(
-        name=ZOMBIES,
-        description="Their process or machine is gone. Retry them: they go on where they were.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive,
-            match=_flow_runs(),
-            for_each={"prefect.resource.id"},
-            after={HEARTBEAT},
-            expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in OVER)},
-            threshold=1,
-            within=silent,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"no heartbeat for {silent.total_seconds():.0f} s",
-            )
-        ],
+    return _crash(
+        ZOMBIES,
+        "Their process or machine is gone. Retry them: they go on where they were.",
+        after=HEARTBEAT,
+        expect={HEARTBEAT, *_states(*OVER)},
+        within=silent,
+        message=f"no heartbeat for {silent.total_seconds():.0f} s",
     )
 
 
@@ -88,24 +77,33 @@ def crash_stuck(pending: timedelta = PENDING) -> AutomationCore:
 
     They have sent no heartbeat yet, and whoever started them would wait without end.
     """
+    return _crash(
+        STUCK,
+        "Their worker is gone, or cannot start them. See its log, then retry them.",
+        after="prefect.flow-run.Pending",
+        expect={HEARTBEAT, *_states("Running", *OVER)},
+        within=pending,
+        message=f"Pending for {pending.total_seconds():.0f} s",
+    )
+
+
+def _crash(
+    name: str, description: str, after: str, expect: set[str], within: timedelta, message: str
+) -> AutomationCore:
+    """Return what marks a flow run Crashed when nothing of `expect` follows on `after`."""
     return AutomationCore(
-        name=STUCK,
-        description="Their worker is gone, or cannot start them. See its log, then retry them.",
+        name=name,
+        description=description,
         trigger=EventTrigger(
             posture=Posture.Proactive,
             match=_flow_runs(),
             for_each={"prefect.resource.id"},
-            after={"prefect.flow-run.Pending"},
-            expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in ("Running", *OVER))},
+            after={after},
+            expect=expect,
             threshold=1,
-            within=pending,
+            within=within,
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"Pending for {pending.total_seconds():.0f} s",
-            )
-        ],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
     )
 
 
@@ -141,7 +139,7 @@ def raise_alarm(block: UUID) -> AutomationCore:
             match_related=ResourceSpecification(
                 {"prefect.resource.role": "flow", "prefect.resource.name": [*WATCHED]}
             ),
-            expect={f"prefect.flow-run.{state}" for state in ALARMING},
+            expect=_states(*ALARMING),
             threshold=1,
             within=timedelta(0),
         ),
@@ -149,6 +147,11 @@ def raise_alarm(block: UUID) -> AutomationCore:
             SendNotification(block_document_id=block, subject="Backhaul", body=MESSAGE),
         ],
     )
+
+
+def _states(*names: str) -> set[str]:
+    """Return the events that say that a flow run has come to one of these states."""
+    return {f"prefect.flow-run.{name}" for name in names}
 
 
 def _flow_runs() -> ResourceSpecification:

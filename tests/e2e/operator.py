@@ -1,7 +1,10 @@
 """What an operator does with a Prefect server, for tests: run, wait, look, retry."""
 
 import os
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import httpx
 
 from deployments.local.ports import DEFAULTS, free_port
 from deployments.local.stack import Stack
+from tests.services import guarded
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -19,6 +23,22 @@ def new_stack(folder: Path) -> Stack:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # two workers for GPUs, on any machine
     ports = {service: {n: free_port() for n in names} for service, names in DEFAULTS.items()}
     return Stack(folder, ports)
+
+
+@contextmanager
+def running_stack(folder: Path) -> Iterator[Stack]:
+    """Meanwhile all services run; the folder is made for them."""
+    folder.mkdir()
+    stack = new_stack(folder)
+    with guarded(folder):
+        try:
+            stack.start(lambda said: nullcontext())
+            yield stack
+        finally:
+            for service in reversed(stack.services):
+                service.kill()
+            data = stack.postgresql.folder.resolve()  # may lie elsewhere
+            shutil.rmtree(data, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from deployments.local.service import tree_of
 from deployments.local.stack import BUCKET, Stack
 from deployments.local.worker import Worker
 from tests.e2e.edge import BATCH, CONFIG, Edge
-from tests.e2e.operator import Operator, new_stack
-from tests.services import guarded
+from tests.e2e.operator import Operator, running_stack
 
 pytestmark = [pytest.mark.s3, pytest.mark.services, pytest.mark.prefect, pytest.mark.train]
 
@@ -27,16 +26,8 @@ ADDRESS = f"s3://{STORE}"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("workers") / "up"
-    folder.mkdir()
-    stack = new_stack(folder)
-    with guarded(folder):
-        try:
-            stack.start(lambda said: nullcontext())
-            yield stack
-        finally:
-            for service in reversed(stack.services):
-                service.kill()
+    with running_stack(tmp_path_factory.mktemp("workers") / "up") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

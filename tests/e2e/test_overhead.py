@@ -25,7 +25,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,8 +36,7 @@ import yaml
 
 from deployments.local.registration import ROOT
 from deployments.local.stack import BUCKET, Stack
-from tests.e2e.operator import Operator, new_stack
-from tests.services import guarded
+from tests.e2e.operator import Operator, running_stack
 
 pytestmark = [pytest.mark.alone, pytest.mark.s3, pytest.mark.services, pytest.mark.prefect]
 
@@ -81,16 +80,8 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("overhead") / "up"
-    folder.mkdir()
-    stack = new_stack(folder)
-    with guarded(folder):
-        try:
-            stack.start(lambda said: nullcontext())
-            yield stack
-        finally:
-            for service in reversed(stack.services):
-                service.kill()
+    with running_stack(tmp_path_factory.mktemp("overhead") / "up") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

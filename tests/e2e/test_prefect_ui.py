@@ -1,8 +1,6 @@
 """A person runs campaigns in Prefect's UI: the form, the artifacts, a failed method, Retry."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from deployments.local.stack import Stack
 from tests.e2e.chromium import chromium
-from tests.e2e.operator import Operator, new_stack
+from tests.e2e.operator import Operator, running_stack
 from tests.e2e.ui import Form, Ui
-from tests.services import ROOT, guarded
+from tests.services import ROOT
 
 pytestmark = [
     pytest.mark.browser,
@@ -88,23 +86,13 @@ def code(folder: Path, broken: Path) -> Path:
 @pytest.fixture(scope="module")
 def stack(folder: Path, code: Path) -> Iterator[Stack]:
     """All services; deployments import the person's code, and are of a small campaign."""
-    up = folder / "up"
-    up.mkdir()
-    stack = new_stack(up)
-    with guarded(up):
-        try:
-            stack.start(lambda said: nullcontext())
-            job = {"env": {"PYTHONPATH": f"{ROOT}:{code}"}}
-            for name in ("initial-training", "method"):
-                change(stack, f"{name}/{name}", job_variables=job)
-            campaign = {"job_variables": job, "parameters": {"config": DEFAULTS}}
-            change(stack, "campaign/campaign", **campaign)
-            yield stack
-        finally:
-            for service in reversed(stack.services):
-                service.kill()
-            data = stack.postgresql.folder.resolve()  # may lie elsewhere
-            shutil.rmtree(data, ignore_errors=True)
+    with running_stack(folder / "up") as stack:
+        job = {"env": {"PYTHONPATH": f"{ROOT}:{code}"}}
+        for name in ("initial-training", "method"):
+            change(stack, f"{name}/{name}", job_variables=job)
+        campaign = {"job_variables": job, "parameters": {"config": DEFAULTS}}
+        change(stack, "campaign/campaign", **campaign)
+        yield stack
 
 
 def change(stack: Stack, deployment: str, **values: Any) -> None:
