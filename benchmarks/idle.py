@@ -19,9 +19,9 @@ from prefect import flow
 from backhaul.artifacts import Artifact
 from backhaul.detector.protocol import PredictionSettings, TrainedEpoch, TrainingTask
 from backhaul.types import FloatArray
-from tasks.places import resolve
 from tasks.stages import Step, stage
-from tasks.store import write_value
+from tasks.storage.places import resolve
+from tasks.storage.store import write_value
 
 ONE_BOX = np.array([[8.0, 8.0, 24.0, 24.0, 0.5, 0.0]])
 

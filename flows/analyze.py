@@ -17,12 +17,12 @@ from backhaul.analysis.series_charts import finding_of
 from backhaul.errors import InputError
 from backhaul.report import write_report
 from flows.blocks import Blocks, collect_blocks
-from tasks.mirror import mirrored
-from tasks.pictures import RemotePictures
-from tasks.places import resolve
 from tasks.progress import Progress
-from tasks.recorded import RecordedRun, open_recorded
+from tasks.run.mirror import mirrored
+from tasks.run.pictures import RemotePictures
+from tasks.run.recorded import RecordedRun, open_recorded
 from tasks.series import Measured, measure, points_table, predict_block, write_points
+from tasks.storage.places import resolve
 
 Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind")]
 K = TypeVar("K", bound=Hashable)

@@ -10,9 +10,9 @@ from backhaul.fusion import ensemble_epochs
 from backhaul.plugins import UserCode
 from backhaul.sampling import Method
 from tasks.labelling import label_existing, label_known, label_with
-from tasks.places import BLOCK, is_local, require_bucket, resolve
-from tasks.setting import Round
+from tasks.run.setting import Round
 from tasks.stages import Step
+from tasks.storage.places import BLOCK, is_local, require_bucket, resolve
 
 
 def opened(config: CampaignConfig) -> CampaignConfig:

@@ -14,15 +14,15 @@ from flows.arguments import ensemble, following_truth, known_truth, label, step_
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
+from tasks.hourly.tolabel import write_list
 from tasks.inference import infer
 from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
-from tasks.records import RoundRecord, Standing, run_folder
+from tasks.run.records import RoundRecord, Standing, run_folder
+from tasks.run.setting import Round
 from tasks.sampling import Sent, select_images
-from tasks.setting import Round
 from tasks.split import nothing_new, split_images
 from tasks.stages import Step, timed
-from tasks.tolabel import write_list
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 

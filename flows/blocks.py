@@ -12,7 +12,7 @@ from backhaul.detector.checkpoint import Checkpoint
 from backhaul.rundata import INIT
 from tasks.evaluation import old_test_set
 from tasks.labelling import label_existing
-from tasks.recorded import RecordedRun
+from tasks.run.recorded import RecordedRun
 from tasks.series import labelled_so_far, share_held_out
 
 

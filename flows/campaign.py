@@ -14,12 +14,12 @@ from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.states import failed, overall
 from flows.transport import TRANSPORTS
-from tasks.lease import lease
-from tasks.mirror import write_page
-from tasks.publish import publish_run
-from tasks.records import INITIAL, read_beginning, run_folder
-from tasks.runfolder import MethodOutcome, Overview, claim, write_overview
-from tasks.store import exists_at
+from tasks.run.folder import MethodOutcome, Overview, claim, write_overview
+from tasks.run.mirror import write_page
+from tasks.run.publish import publish_run
+from tasks.run.records import INITIAL, read_beginning, run_folder
+from tasks.storage.lease import lease
+from tasks.storage.store import exists_at
 
 
 @flow(name="campaign", flow_run_name="{config.name}", on_cancellation=[cancel_children])

@@ -8,10 +8,10 @@ from backhaul.config import CampaignConfig
 from flows.arguments import ensemble, step_of
 from tasks.cropping import crop
 from tasks.inference import infer
-from tasks.records import Standing, run_folder
-from tasks.runfolder import write_csv
-from tasks.setting import Setting
-from tasks.store import read_value
+from tasks.run.folder import write_csv
+from tasks.run.records import Standing, run_folder
+from tasks.run.setting import Setting
+from tasks.storage.store import read_value
 
 
 def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) -> Setting:

@@ -14,15 +14,15 @@ from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
-from tasks.hourfolder import continue_folder
-from tasks.hours import RunState, read_state, take_in
-from tasks.inbox import ingest
-from tasks.lease import lease
+from tasks.hourly.folder import continue_folder
+from tasks.hourly.ingest import ingest
+from tasks.hourly.state import RunState, read_state, take_in
 from tasks.progress import Progress
-from tasks.publish import publish_run
-from tasks.records import read_setting
-from tasks.runfolder import MethodOutcome, claim
-from tasks.store import exists_at, read_value
+from tasks.run.folder import MethodOutcome, claim
+from tasks.run.publish import publish_run
+from tasks.run.records import read_setting
+from tasks.storage.lease import lease
+from tasks.storage.store import exists_at, read_value
 
 
 @flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])

@@ -20,8 +20,9 @@ from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
-from tasks.publish import publish_round
-from tasks.records import (
+from tasks.run.folder import Overview, claim, write_overview, write_round
+from tasks.run.publish import publish_round
+from tasks.run.records import (
     INITIAL,
     RoundRecord,
     Standing,
@@ -29,10 +30,9 @@ from tasks.records import (
     write_record,
     write_setting,
 )
-from tasks.runfolder import Overview, claim, write_overview, write_round
-from tasks.setting import Beginning, Setting
+from tasks.run.setting import Beginning, Setting
 from tasks.stages import Step, timed
-from tasks.store import exists_at, read_value
+from tasks.storage.store import exists_at, read_value
 from tasks.training import TrainingResult, digest_of_model, train_detector
 
 

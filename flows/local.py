@@ -15,7 +15,7 @@ from backhaul.config import CampaignConfig
 from flows.initial_training import initial_training
 from flows.method import method
 from flows.states import outcome_of
-from tasks.runfolder import MethodOutcome
+from tasks.run.folder import MethodOutcome
 
 
 def begin(config: CampaignConfig) -> MethodOutcome:

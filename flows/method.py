@@ -13,12 +13,12 @@ from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
 from flows.patience import await_server
 from flows.states import AWAITING, awaiting
-from tasks.course import course_of
-from tasks.lease import lease
-from tasks.publish import publish_round
-from tasks.records import RoundRecord, write_record
-from tasks.runfolder import claim, write_round
-from tasks.uplinks import agree_on_bandwidth
+from tasks.run.course import course_of
+from tasks.run.folder import claim, write_round
+from tasks.run.publish import publish_round
+from tasks.run.records import RoundRecord, write_record
+from tasks.run.uplinks import agree_on_bandwidth
+from tasks.storage.lease import lease
 
 
 @flow(

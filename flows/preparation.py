@@ -9,7 +9,7 @@ from backhaul.lists import read_lists
 from flows.arguments import label, step_of
 from tasks.data import data_folder, fingerprint, join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
-from tasks.setting import Setting
+from tasks.run.setting import Setting
 from tasks.split import Arrangement, arrange, arrange_inbox, arrange_listed, split_images
 from tasks.stages import Step
 from tasks.start import find_checkpoints, take_checkpoints

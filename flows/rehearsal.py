@@ -13,11 +13,11 @@ from flows.batch import batch
 from flows.initial_training import first_round
 from flows.preparation import prepare
 from tasks.data import digits_folder
-from tasks.records import RoundRecord, Standing, read_records, read_setting, run_folder
-from tasks.setting import Setting
+from tasks.run.records import RoundRecord, Standing, read_records, read_setting, run_folder
+from tasks.run.setting import Setting
+from tasks.run.uplinks import expected_bandwidth
 from tasks.stages import LookedUp, NotCachedError, looked_up
-from tasks.store import exists_at
-from tasks.uplinks import expected_bandwidth
+from tasks.storage.store import exists_at
 
 
 @dataclass(frozen=True)

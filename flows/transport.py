@@ -7,7 +7,7 @@ from typing import Protocol
 
 from backhaul.config import CampaignConfig
 from flows import local, workpool
-from tasks.runfolder import MethodOutcome
+from tasks.run.folder import MethodOutcome
 
 
 class Transport(Protocol):

@@ -22,7 +22,7 @@ from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
 from flows.patience import await_server, patiently
 from flows.states import outcome_of
-from tasks.runfolder import MethodOutcome
+from tasks.run.folder import MethodOutcome
 
 INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"

@@ -14,7 +14,7 @@ from backhaul.types import Splits, concat
 from tasks.images import localise, store_images
 from tasks.progress import Progress
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 
 @stage("augmentation", random=True)

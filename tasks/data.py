@@ -20,13 +20,13 @@ from backhaul.split import leave_out_seen
 from backhaul.storeroot import INTERNAL
 from backhaul.types import ImageSet, concat
 from tasks.caching import content_digest
-from tasks.conditional import read_or_none
 from tasks.images import TRANSFERS
-from tasks.places import absolute, is_local
 from tasks.progress import Progress
 from tasks.remotedata import fingerprint_remote, read_remote
 from tasks.stages import Step, stage
-from tasks.store import put_file, read_value, write_value
+from tasks.storage.conditional import read_or_none
+from tasks.storage.places import absolute, is_local
+from tasks.storage.store import put_file, read_value, write_value
 
 
 class Dataset(BaseModel):

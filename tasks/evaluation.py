@@ -19,7 +19,7 @@ from backhaul.metrics import count, metrics
 from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
 from tasks.inference import predict_stored, prediction_settings
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
 

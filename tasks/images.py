@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from backhaul.types import ImageSet
-from tasks.localcopies import local_image
-from tasks.store import write_bytes
+from tasks.storage.localcopies import local_image
+from tasks.storage.store import write_bytes
 
 TRANSFERS = 8
 """Files on their way at once; more would not fill a link of 1 Gbit/s any better."""

@@ -18,10 +18,10 @@ from backhaul.detector.protocol import PredictionSettings
 from backhaul.fusion import fuse
 from backhaul.types import Detections, ImageSet
 from tasks.images import localise
-from tasks.localcopies import local_object
 from tasks.progress import Progress
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.localcopies import local_object
+from tasks.storage.store import read_value, write_value
 
 FEW = 4  # checkpoints whose epochs a name has room for
 

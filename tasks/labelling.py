@@ -17,7 +17,7 @@ from backhaul.plugins import UserCode
 from backhaul.types import ImageSet
 from tasks.images import localise
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 
 @stage("labelling", random=False)

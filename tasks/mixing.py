@@ -9,7 +9,7 @@ from backhaul.config import Mixing
 from backhaul.mixing import merge, mix
 from backhaul.types import Splits, concat
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 
 @stage("mixing", random=True)

@@ -31,9 +31,9 @@ from backhaul.images import (
 )
 from backhaul.types import ImageSet
 from tasks.images import TRANSFERS
-from tasks.localcopies import fetch
-from tasks.places import filesystem, patiently
-from tasks.store import read_uri
+from tasks.storage.localcopies import fetch
+from tasks.storage.places import filesystem, patiently
+from tasks.storage.store import read_uri
 
 _READ = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
 """Suffixes, in lower case, of files other than images that belong to a data set."""

@@ -10,7 +10,7 @@ from backhaul.artifacts import Artifact
 from backhaul.sampling import Method
 from backhaul.types import Bandwidth, FusedDetections, ImageSet, Pool
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 
 class Sent(BaseModel):

@@ -20,10 +20,10 @@ from backhaul.fusion import fuse
 from backhaul.metrics import METRICS, metrics
 from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
 from tasks.inference import predict_stored, prediction_settings
-from tasks.recorded import moved
-from tasks.runfolder import write_csv
+from tasks.run.folder import write_csv
+from tasks.run.recorded import moved
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 KEYS = ["method", "batch", "epoch", "test_set", "mode"]
 

@@ -12,7 +12,7 @@ from backhaul.lists import Lists, play_lists
 from backhaul.split import Arrivals, batches, draw_initial, placement, split
 from backhaul.types import ImageSet, Splits, concat
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 
 class Arrangement(BaseModel):

@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.errors import MissingObjectError
 from backhaul.randomness import generator
 from tasks.caching import StageKey
-from tasks.lease import Lease, lease
-from tasks.results import StoredResults
-from tasks.store import CHECKPOINT, artifacts_in, exists
+from tasks.storage.lease import Lease, lease
+from tasks.storage.results import StoredResults
+from tasks.storage.store import CHECKPOINT, artifacts_in, exists
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -16,11 +16,11 @@ from backhaul.detector.checkpoint import Checkpoint
 from backhaul.detector.start import checked_digest
 from backhaul.errors import InputError, StoreError
 from backhaul.types import ImageSet
-from tasks.localcopies import local_file
-from tasks.places import filesystem, patiently
-from tasks.records import INITIAL
+from tasks.run.records import INITIAL
 from tasks.stages import Step, stage
-from tasks.store import read_value, write_checkpoint
+from tasks.storage.localcopies import local_file
+from tasks.storage.places import filesystem, patiently
+from tasks.storage.store import read_value, write_checkpoint
 
 NUMBERED = re.compile(r"(?P<prefix>.+)_ckpt_(?P<epoch>\d+)\.pt")
 

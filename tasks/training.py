@@ -23,12 +23,12 @@ from backhaul.stopping import best_epoch
 from backhaul.storeroot import INTERNAL
 from backhaul.types import Splits
 from tasks.images import localise
-from tasks.localcopies import local_file, local_object
-from tasks.places import absolute
 from tasks.progress import Progress
 from tasks.scratch import scratch_folder
 from tasks.stages import Step, require_lease, stage, stage_key
-from tasks.store import (
+from tasks.storage.localcopies import local_file, local_object
+from tasks.storage.places import absolute
+from tasks.storage.store import (
     exists_at,
     put_file,
     read_uri,

@@ -10,10 +10,10 @@ import pandas as pd
 from PIL import Image
 
 from backhaul.inbox import LOG_COLUMNS
-from tasks.inbox import Ingested, ingest
-from tasks.inboxlog import read_log
-from tasks.places import filesystem
-from tasks.store import replace
+from tasks.hourly.ingest import Ingested, ingest
+from tasks.hourly.log import read_log
+from tasks.storage.places import filesystem
+from tasks.storage.store import replace
 
 CLASSES = ("car", "bus")
 

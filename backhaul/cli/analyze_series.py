@@ -191,7 +191,7 @@ def _analyze(
     sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
     with flows_at_hand():
         from flows.analyze import analyze
-        from tasks.recorded import open_recorded
+        from tasks.run.recorded import open_recorded
         from tasks.server import start_temporary_server
     recorded = open_recorded(place, labels)  # what is wrong is said before a server starts
     if "batch_test" in plan.sets:

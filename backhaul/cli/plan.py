@@ -18,7 +18,7 @@ from backhaul.cli.prefect import flows_at_hand
 from backhaul.config import CampaignConfig
 
 if TYPE_CHECKING:
-    from tasks.plan import Plan
+    from tasks.upkeep.plan import Plan
 
 
 def plan(
@@ -40,10 +40,10 @@ def plan(
     with flows_at_hand():
         from flows.arguments import opened
         from flows.rehearsal import rehearse
-        from tasks.experience import experience_of
-        from tasks.forecast import images_of, with_uplink
-        from tasks.plan import free_bytes
-        from tasks.plan import plan as planned
+        from tasks.upkeep.experience import experience_of
+        from tasks.upkeep.forecast import images_of, with_uplink
+        from tasks.upkeep.plan import free_bytes
+        from tasks.upkeep.plan import plan as planned
     plans = []
     for each in map(opened, campaign.each_seed):
         known = rehearse(each)

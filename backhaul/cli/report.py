@@ -26,7 +26,7 @@ def report(run: RunName) -> None:
         folder = place.folder
         if (folder / "state.json").exists():  # it goes on hour by hour, and is not kept whole
             with flows_at_hand():
-                from tasks.runfolder import gather_rounds
+                from tasks.run.folder import gather_rounds
             gather_rounds(folder.as_posix())
         fetch = remote_pictures(folder)
         for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last

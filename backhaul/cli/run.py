@@ -86,9 +86,9 @@ def play(flow: Callable[..., Any], campaign: CampaignConfig) -> Any:
 
 
 def _show(campaign: CampaignConfig, state: Any) -> None:
-    from tasks.mirror import mirrored
-    from tasks.places import resolve
-    from tasks.records import run_folder
+    from tasks.run.mirror import mirrored
+    from tasks.run.records import run_folder
+    from tasks.storage.places import resolve
 
     console = Console()
     place = run_folder(resolve(campaign.store), campaign.name)

@@ -76,7 +76,7 @@ def remote_pictures(folder: Path) -> Fetch:
     @cache
     def reader() -> Fetch:
         try:
-            from tasks.pictures import RemotePictures
+            from tasks.run.pictures import RemotePictures
         except ModuleNotFoundError as error:
             if error.name != "tasks":
                 raise
@@ -94,7 +94,7 @@ def _open_blocks(folder: Path) -> None:
     """Take up the keys of the blocks that a run read its images by, where a server has them."""
     from prefect.settings import PREFECT_API_URL
 
-    from tasks.places import resolve
+    from tasks.storage.places import resolve
 
     for run in run_folders(folder):
         blocks = json.loads((run / "run.json").read_text()).get("blocks", [])
@@ -112,7 +112,7 @@ def _local(address: str) -> Iterator[Path]:
         yield Path(address)
         return
     with flows_at_hand():
-        from tasks.mirror import mirrored
+        from tasks.run.mirror import mirrored
     with mirrored(address) as folder:
         yield folder
 
@@ -121,7 +121,7 @@ def _resolved(address: str) -> str:
     with flows_at_hand():
         from prefect.settings import PREFECT_API_URL
 
-        from tasks.places import resolve
+        from tasks.storage.places import resolve
     if address.startswith(BLOCK) and not PREFECT_API_URL.value():
         raise InputError(
             f"{address}: is a block of a Prefect server: set PREFECT_API_URL, or give its "

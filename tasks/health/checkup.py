@@ -10,8 +10,8 @@ from pathlib import Path
 from backhaul.config import CampaignConfig
 from tasks.health import machine, server, software, storage
 from tasks.health.check import Answer, Check, not_asked, ok
-from tasks.localcopies import copies
-from tasks.places import BLOCK, is_local
+from tasks.storage.localcopies import copies
+from tasks.storage.places import BLOCK, is_local
 
 POOLS = ("cpu", "gpu")
 _API, _AUTH, _STORE = "prefect api", "prefect auth", "store"

@@ -17,10 +17,10 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from backhaul.config import CampaignConfig, FolderData
 from backhaul.errors import InputError, StoreError
 from backhaul.storeroot import INTERNAL
-from tasks.conditional import create
 from tasks.health.check import Answer, failed, ok
 from tasks.health.clock import SET_CLOCK, compare_clocks
-from tasks.places import code_of, filesystem, is_local, resolve
+from tasks.storage.conditional import create
+from tasks.storage.places import code_of, filesystem, is_local, resolve
 
 PROBE_BYTES = 2**20
 _RIGHTS = "check what the keys, or this user, may do there"

@@ -18,14 +18,15 @@ from backhaul.cli import app
 from backhaul.errors import InputError, StoreError
 from backhaul.report import write_report
 from blocks import ObjectStore
-from tasks import mirror, pictures, places
-from tasks.localcopies import fetch
-from tasks.mirror import mirrored, runs_at, write_page
-from tasks.recorded import open_recorded
-from tasks.records import read_records
-from tasks.runfolder import write_round
-from tasks.store import artifacts_in, put_file, read_uri
-from tasks.summary import checkpoints_table
+from tasks.run import mirror, pictures
+from tasks.run.folder import write_round
+from tasks.run.mirror import mirrored, runs_at, write_page
+from tasks.run.recorded import open_recorded
+from tasks.run.records import read_records
+from tasks.run.summary import checkpoints_table
+from tasks.storage import places
+from tasks.storage.localcopies import fetch
+from tasks.storage.store import artifacts_in, put_file, read_uri
 from tests.unit.conftest import FakeRun
 
 pytestmark = pytest.mark.s3

@@ -12,9 +12,9 @@ from backhaul.digits import write_scenes
 from backhaul.errors import InputError
 from backhaul.types import ImageSet, Splits
 from flows.preparation import prepare
-from tasks.setting import Setting
+from tasks.run.setting import Setting
 from tasks.split import Arrangement
-from tasks.store import read_value
+from tasks.storage.store import read_value
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

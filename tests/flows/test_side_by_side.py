@@ -10,7 +10,7 @@ from prefect.states import Completed
 
 from flows.local import side_by_side
 from flows.states import awaiting
-from tasks.runfolder import MethodOutcome
+from tasks.run.folder import MethodOutcome
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

@@ -14,10 +14,10 @@ from backhaul.errors import InputError
 from backhaul.types import Bandwidth
 from blocks import LabelSource, ObjectStore, Uplink
 from flows.arguments import blocks_of, run_key
-from tasks.hours import labels_at
-from tasks.places import filesystem, resolve
-from tasks.recorded import open_recorded
-from tasks.uplinks import agree_on_bandwidth, expected_bandwidth
+from tasks.hourly.state import labels_at
+from tasks.run.recorded import open_recorded
+from tasks.run.uplinks import agree_on_bandwidth, expected_bandwidth
+from tasks.storage.places import filesystem, resolve
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

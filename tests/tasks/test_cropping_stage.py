@@ -25,7 +25,7 @@ from backhaul.types import FUSED_COLUMNS, XYXY, FusedDetections, ImageSet
 from tasks.cropping import Cropped, crop
 from tasks.labelling import label_existing, label_with
 from tasks.stages import Stage, Step, timed
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from backhaul.errors import InputError
 from backhaul.inbox import LOG_COLUMNS, fused_of, images_of
-from tasks import inbox as inbox_tasks
-from tasks.inbox import Ingested, ingest
-from tasks.inboxlog import next_number, read_log
-from tasks.lease import Lease, LeaseLostError
-from tasks.store import exists_at, read_uri, replace
+from tasks.hourly import ingest as inbox_tasks
+from tasks.hourly.ingest import Ingested, ingest
+from tasks.hourly.log import next_number, read_log
+from tasks.storage.lease import Lease, LeaseLostError
+from tasks.storage.store import exists_at, read_uri, replace
 from tests.nodes import CLASSES, Store, fill, picture
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from tasks import inbox as inbox_tasks
-from tasks import inboxlog, moving
-from tasks.inboxlog import read_log
-from tasks.places import is_local
-from tasks.store import exists_at, read_uri, remove, replace
+from tasks.hourly import ingest as inbox_tasks
+from tasks.hourly import log as inboxlog
+from tasks.hourly.log import read_log
+from tasks.storage import moving
+from tasks.storage.places import is_local
+from tasks.storage.store import exists_at, read_uri, remove, replace
 from tests.nodes import Store, fill, picture
 
 
@@ -116,7 +117,7 @@ def _die(*_: Any) -> None:
 
 KILLED_ON_THE_WAY = """
 import os, signal, sys
-from tasks import inbox, inboxlog
+from tasks.hourly import ingest as inbox, log as inboxlog
 move = inboxlog.move
 def moved_and_killed(source, target):
     move(source, target)

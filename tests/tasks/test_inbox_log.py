@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.errors import StoreError
-from tasks import inboxlog
-from tasks.inboxlabels import read_truth
-from tasks.inboxlog import next_number, read_log
-from tasks.moving import Found, move, walk
-from tasks.store import exists_at, read_uri, replace
+from tasks.hourly import log as inboxlog
+from tasks.hourly.labels import read_truth
+from tasks.hourly.log import next_number, read_log
+from tasks.storage.moving import Found, move, walk
+from tasks.storage.store import exists_at, read_uri, replace
 from tests.nodes import CLASSES, Store, picture
 
 # The log
@@ -59,7 +59,7 @@ def test_the_work_does_not_grow_with_what_came_before(
         opened.append(uri)
         return read_uri(uri)
 
-    monkeypatch.setattr("tasks.conditional.read_uri", open_it)
+    monkeypatch.setattr("tasks.storage.conditional.read_uri", open_it)
     assert len(read_log(folder.root, after=19)) == 1
     assert len(opened) == 2  # the new one, and that there is none after it
 

@@ -15,17 +15,17 @@ import psutil
 import pytest
 
 from backhaul.errors import StoreError
-from tasks import holder as holders
-from tasks import lease as leases
-from tasks.conditional import swap
-from tasks.holder import ABANDONED_S, EXPIRE_S, Holder
-from tasks.lease import Lease, LeaseLostError, lease
-from tasks.store import exists_at, read_uri, replace
+from tasks.storage import holder as holders
+from tasks.storage import lease as leases
+from tasks.storage.conditional import swap
+from tasks.storage.holder import ABANDONED_S, EXPIRE_S, Holder
+from tasks.storage.lease import Lease, LeaseLostError, lease
+from tasks.storage.store import exists_at, read_uri, replace
 
 HOLDER = """
 import sys
-from tasks.lease import lease
-from tasks.store import exists_at, replace
+from tasks.storage.lease import lease
+from tasks.storage.store import exists_at, replace
 root = sys.argv[1]
 with lease(root, "key", lambda who: print("waits", flush=True)):
     known = exists_at(f"{root}/result")

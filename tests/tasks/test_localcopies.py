@@ -17,10 +17,10 @@ import pytest
 from backhaul.artifacts import Artifact
 from backhaul.errors import InputError, MissingObjectError, StoreError
 from backhaul.types import ImageSet
-from tasks import localcopies
 from tasks.images import localise
-from tasks.localcopies import LocalCopies, copies, local_file, local_image, local_object
-from tasks.store import CorruptArtifactError, get_file, replace, write_bytes
+from tasks.storage import localcopies
+from tasks.storage.localcopies import LocalCopies, copies, local_file, local_image, local_object
+from tasks.storage.store import CorruptArtifactError, get_file, replace, write_bytes
 
 ROOT = "memory://edge/store"
 

@@ -12,11 +12,11 @@ from backhaul.errors import InputError
 from flows.arguments import opened
 from flows.preparation import prepare
 from flows.rehearsal import rehearse
-from tasks.experience import Experience, experience_of
-from tasks.forecast import Images, images_of
-from tasks.plan import Plan, free_bytes, plan
-from tasks.setting import Setting
+from tasks.run.setting import Setting
 from tasks.stages import LookedUp
+from tasks.upkeep.experience import Experience, experience_of
+from tasks.upkeep.forecast import Images, images_of
+from tasks.upkeep.plan import Plan, free_bytes, plan
 
 CONFIG: dict[str, Any] = {
     "name": "planned",

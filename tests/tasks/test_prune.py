@@ -16,13 +16,13 @@ from backhaul.errors import InputError, StoreError
 from backhaul.storeroot import INTERNAL
 from backhaul.types import IMAGE_COLUMNS, ImageSet
 from deployments.local.seaweedfs import SeaweedFS
-from tasks.holder import ABANDONED_S, Holder
-from tasks.lease import lease
-from tasks.prune import Leftovers, find_leftovers, remove_leftovers
-from tasks.records import RoundRecord, Standing, write_record
+from tasks.run.records import RoundRecord, Standing, write_record
 from tasks.stages import Timing
-from tasks.store import exists, listing, read_uri, replace, write_bytes, write_value
+from tasks.storage.holder import ABANDONED_S, Holder
+from tasks.storage.lease import lease
+from tasks.storage.store import exists, listing, read_uri, replace, write_bytes, write_value
 from tasks.training import TrainingResult
+from tasks.upkeep.prune import Leftovers, find_leftovers, remove_leftovers
 
 DAY_S = 24 * 3600
 ALL = 0.0

@@ -20,15 +20,16 @@ from prefect.client.orchestration import get_client
 
 from backhaul.artifacts import Artifact
 from backhaul.detector.checkpoint import Checkpoint
-from tasks import progress, publish, stages
+from tasks import progress, stages
 from tasks.evaluation import evaluate
 from tasks.inference import infer
 from tasks.progress import Progress
-from tasks.publish import key_of, publish_round, publish_run
-from tasks.records import RoundRecord, Standing, write_record
+from tasks.run import publish
+from tasks.run.publish import key_of, publish_round, publish_run
+from tasks.run.records import RoundRecord, Standing, write_record
 from tasks.sampling import Sent
 from tasks.stages import Step, stage
-from tasks.store import write_bytes, write_value
+from tasks.storage.store import write_bytes, write_value
 from tasks.training import TrainingResult, train_detector
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]

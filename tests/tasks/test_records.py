@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from backhaul.detector.checkpoint import Checkpoint
-from tasks.records import INITIAL, RoundRecord, Standing, read_records, write_record
+from tasks.run.records import INITIAL, RoundRecord, Standing, read_records, write_record
 from tasks.stages import Timing
-from tasks.store import write_bytes, write_value
+from tasks.storage.store import write_bytes, write_value
 
 
 def record(folder: str, method: str, batch: int | None, weights: bytes) -> RoundRecord:

@@ -24,8 +24,8 @@ from tasks.data import data_folder, fingerprint, read_data
 from tasks.images import localise
 from tasks.remotedata import read_remote
 from tasks.stages import Step
-from tasks.store import exists_at, put_file, read_uri, read_value, remove
-from tasks.store import replace as put
+from tasks.storage.store import exists_at, put_file, read_uri, read_value, remove
+from tasks.storage.store import replace as put
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_labels_fill_the_disk(
     def full(uri: str, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tasks.localcopies.get_file", full)
+    monkeypatch.setattr("tasks.storage.localcopies.get_file", full)
     with pytest.raises(StoreError, match="no space is left there"):
         read_there(bucket)
 

@@ -17,10 +17,10 @@ from backhaul.errors import InputError
 from backhaul.storeroot import store_of
 from backhaul.types import DETECTION_COLUMNS, IMAGE_COLUMNS, Detections, ImageSet, Splits
 from flows.analyze import side_by_side
-from tasks.recorded import RunConfig, moved, open_recorded
+from tasks.run.recorded import RunConfig, moved, open_recorded
 from tasks.series import Measured, labelled_so_far, measure, share_held_out
 from tasks.stages import Step
-from tasks.store import read_value, write_value
+from tasks.storage.store import read_value, write_value
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

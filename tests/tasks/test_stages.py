@@ -7,7 +7,7 @@ from prefect import flow
 
 from backhaul.artifacts import Artifact
 from tasks.stages import Step, Timing, stage, stage_key, timed
-from tasks.store import read_bytes, write_bytes
+from tasks.storage.store import read_bytes, write_bytes
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

@@ -5,7 +5,7 @@ import pytest
 
 from backhaul.artifacts import Artifact
 from backhaul.errors import MissingObjectError
-from tasks.store import (
+from tasks.storage.store import (
     CorruptArtifactError,
     artifacts_in,
     exists,

@@ -19,11 +19,11 @@ from botocore.exceptions import ClientError
 
 from backhaul.artifacts import Artifact
 from backhaul.errors import MissingObjectError, StoreError
-from tasks import places
-from tasks.conditional import create, read_or_none, swap
-from tasks.lease import lease
-from tasks.places import patiently
-from tasks.store import (
+from tasks.storage import places
+from tasks.storage.conditional import create, read_or_none, swap
+from tasks.storage.lease import lease
+from tasks.storage.places import patiently
+from tasks.storage.store import (
     CorruptArtifactError,
     exists,
     exists_at,
@@ -176,7 +176,7 @@ def test_one_of_eight_swaps_it(root: str) -> None:
 CUT = """
 import sys
 from pathlib import Path
-from tasks.store import put_file
+from tasks.storage.store import put_file
 put_file(Path(sys.argv[1]), sys.argv[2])
 """
 

@@ -7,7 +7,7 @@ import pytest
 from backhaul.config import Training
 from backhaul.detector.job import EpochDone, EpochRecord
 from tasks import stages, training
-from tasks.lease import LeaseLostError, lease
+from tasks.storage.lease import LeaseLostError, lease
 from tasks.training import ResumeState
 
 

@@ -1,0 +1,1 @@
+"""Where things lie: addresses, whole and conditional writes, leases, copies on this machine."""
