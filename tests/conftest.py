@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in long)
 
 
+@pytest.fixture(autouse=True)
+def _keys_of_this_test() -> None:
+    """Let no client of S3 outlive its test: it keeps what it read from the environment."""
+    if (s3fs := sys.modules.get("s3fs")) is not None:
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary Prefect server, started once for the whole test run, with an empty cache."""
@@ -40,6 +48,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     cache = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
     with prefect_test_harness(server_startup_timeout=90), temporary_settings(cache):
         yield
+        send_last_events()
+
+
+def send_last_events() -> None:
+    """Send the events that wait, for a while: Prefect's harness would wait without end."""
+    from prefect.events.worker import EventsWorker
+
+    EventsWorker.drain_all(timeout=20)
+    EventsWorker._instances.clear()  # type: ignore[misc] # of all kinds
 
 
 @pytest.fixture(scope="session")
