@@ -36,6 +36,8 @@ OBJECT_COLUMNS = FUSED_COLUMNS[1:]
 """What is known of an object of a given image; a user's function sees these."""
 CUT_COLUMNS = ("source_id", *XYXY, "detected", "confidence")
 CROP_COLUMNS = ("image_id", *CUT_COLUMNS)
+ROUNDING = 1e-9
+"""Part of an area that boxes given as fractions may lose: a whole one is still whole."""
 
 _Row: TypeAlias = dict[str, Any]
 
@@ -144,7 +146,7 @@ def labels_inside(
     corner, sides = crop[:2], crop[2:] - crop[:2]
     inside = np.clip(boxes, np.tile(corner, 2), np.tile(crop[2:], 2))
     area, visible = _areas(boxes), _areas(inside)
-    kept = (visible > 0) & (visible >= min_visibility * area)
+    kept = (visible > 0) & (visible >= min_visibility * area * (1 - ROUNDING))
     xywhn = xyxy_to_xywhn(inside[kept] - np.tile(corner, 2), *sides)
     return np.column_stack([labels[kept, 0], xywhn])
 

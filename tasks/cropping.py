@@ -37,7 +37,7 @@ class Cropped(BaseModel):
     tables: tuple[Artifact, ...]
 
 
-@stage("cropping", random=False)
+@stage("cropping", random=False, version=2)
 def crop(
     batches: tuple[Artifact, ...],
     fused: tuple[Artifact, ...],

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
@@ -191,6 +191,7 @@ def normalised(xyxy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     crop=whole_boxes,
     percent=st.integers(0, 100),
 )
+@example(boxes=[(9, 0, 23, 1)], crop=(9, 0, 23, 1), percent=100)  # rounded, and yet whole
 def test_a_true_box_goes_with_the_crop_that_shows_enough_of_it(
     boxes: list[tuple[int, ...]], crop: tuple[int, ...], percent: int
 ) -> None:

@@ -64,10 +64,13 @@ def test_one_that_ends_at_its_start_says_why(tmp_path: Path) -> None:
 def test_a_pid_that_is_used_again_is_another_process(tmp_path: Path) -> None:
     with running(Sleeper(tmp_path / "sleeper")) as service:
         file = service.folder / "pid"
-        pid, began = file.read_text().split()
-        file.write_text(f"{pid} {float(began) - 60}")
-        assert not service.running
-        file.write_text(f"{pid} {began}")
+        known = file.read_text()
+        pid, began, machine = known.splitlines()
+        for other in (f"{pid}\n{float(began) - 60}\n{machine}\n", f"{pid}\n{began}\nreboot\n"):
+            file.write_text(other)
+            assert not service.running
+        file.write_text(known)
+        assert service.running
 
 
 def test_nothing_is_left_of_a_killed_starter(tmp_path: Path) -> None:
