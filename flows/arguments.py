@@ -37,11 +37,7 @@ def opened(config: CampaignConfig) -> CampaignConfig:
 
 def blocks_of(config: CampaignConfig) -> tuple[str, ...]:
     """Return the addresses of images and checkpoints in `config` that name a block."""
-    data = (config.data, config.initial.data)
-    addresses = [each.root for each in data if isinstance(each, FolderData)]
-    if config.start is not None:
-        addresses.append(config.start.checkpoint)
-    return tuple(address for address in addresses if address.startswith(BLOCK))
+    return tuple(each for each in config.read_from.values() if each.startswith(BLOCK))
 
 
 def _readable(data: FolderData) -> FolderData:

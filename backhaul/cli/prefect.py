@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backhaul.config import CampaignConfig, FolderData, InboxData
+from backhaul.config import CampaignConfig, InboxData
 from backhaul.errors import InputError
 from backhaul.storeroot import INTERNAL
 
@@ -61,11 +61,7 @@ def require_server(config: CampaignConfig) -> None:
 
 def _blocks(config: CampaignConfig) -> dict[str, str]:
     """Return the blocks that `config` names, by the fields that do."""
-    sets = {"data": config.data, "initial.data": config.initial.data}
-    addresses = {"store": config.store}
-    addresses |= {f"{k}.root": d.root for k, d in sets.items() if isinstance(d, FolderData)}
-    if config.start is not None:
-        addresses["start.checkpoint"] = config.start.checkpoint
+    addresses = {"store": config.store} | config.read_from
     blocks = {key: a for key, a in addresses.items() if a.startswith("block://")}
     if config.uplink is not None:
         blocks["uplink"] = config.uplink

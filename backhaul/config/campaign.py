@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from backhaul.config.data import Batches, Data, InboxData, InitialSet, Start
+from backhaul.config.data import Batches, Data, FolderData, InboxData, InitialSet, Start
 from backhaul.config.part import Part, PositiveInt
 from backhaul.config.stages import (
     Augmentation,
@@ -98,6 +98,13 @@ class CampaignConfig(Part):
             self.model_copy(update={"name": f"{self.name}/seed{k}", "seed": k, "seeds": ()})
             for k in self.seeds
         ) or (self,)
+
+    @property
+    def read_from(self) -> dict[str, str]:
+        """Where images, and a checkpoint to start from, are read, by the fields that say so."""
+        sets = {"data": self.data, "initial.data": self.initial.data}
+        roots = {f"{k}.root": d.root for k, d in sets.items() if isinstance(d, FolderData)}
+        return roots | ({"start.checkpoint": self.start.checkpoint} if self.start else {})
 
     @field_validator("seeds")
     @classmethod
