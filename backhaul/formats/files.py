@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,28 @@ class Listing:
             raise InputError(f"{self.root}: no image (jpg, jpeg, png, bmp or webp) found")
 
 
+def walk_folders(
+    root: str, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder from `root` down once, with the names of its files.
+
+    Hidden folders are left out. Links are followed, but for those that lead back up.
+
+    Args:
+        root: The folder.
+        on_error: Called with what a folder could not be read for; None = it is passed over.
+    """
+    seen = set()
+    for place, folders, names in os.walk(root, onerror=on_error, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield place, names
+
+
 def scan(root: Path) -> Listing:
     """Return the files below `root`; links are followed, hidden files and folders are not.
 
@@ -50,14 +72,7 @@ def scan(root: Path) -> Listing:
         raise InputError(f"{root}: expected the folder of a data set")
     images: list[str] = []
     others: dict[str, list[str]] = {}
-    seen = set()
-    for place, folders, names in os.walk(root.absolute(), followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, names in walk_folders(root.absolute().as_posix()):
         for name in names:
             if name.startswith("."):  # such as ._photo.jpg of macOS, which is no image
                 continue

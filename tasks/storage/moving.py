@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError, StoreError
+from backhaul.formats.files import walk_folders
 from tasks.storage.places import code_of, filesystem, is_local, patiently
 
 _CHANGED = ("PreconditionFailed", "412")
@@ -63,14 +64,8 @@ def move(source: Found, target: str) -> bool:
 
 
 def _walk_local(uri: str) -> list[Found]:
-    found, seen = [], set()
-    for place, folders, names in os.walk(uri, onerror=_unless_gone, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    found: list[Found] = []
+    for place, names in walk_folders(uri, _unless_gone):
         found += [file for name in names if (file := _look_local(f"{place}/{name}"))]
     return found
 
