@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -51,6 +51,9 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+T = TypeVar("T", bound=_Record)
+
+
 class MethodState(_Record):
     """How far one method came."""
 
@@ -91,7 +94,14 @@ class GitState(_Record):
     dirty: bool | None = None
 
 
-class RunRecord(_Record):
+class RoundsRecord(_Record):
+    """What `rounds.json` says, for a run that goes on hour by hour."""
+
+    trainings: tuple[TrainingRecord, ...] = ()
+    timings: tuple[TimingRecord, ...] = ()
+
+
+class RunRecord(RoundsRecord):
     """What `run.json` says. Keys the page does not use are ignored."""
 
     name: str
@@ -102,8 +112,6 @@ class RunRecord(_Record):
     git: GitState = GitState()
     started: str
     methods: dict[str, MethodState]
-    trainings: tuple[TrainingRecord, ...] = ()
-    timings: tuple[TimingRecord, ...] = ()
     data: dict[str, int] = {}
 
     @property
@@ -167,7 +175,9 @@ def read_run(folder: Path) -> Run:
     Raises:
         InputError: If run.json is missing or is not the record of a run.
     """
-    record = _read_record(folder / "run.json")
+    record = _read_record(RunRecord, folder / "run.json")
+    if (gathered := folder / "rounds.json").is_file():
+        record = record.model_copy(update=dict(_read_record(RoundsRecord, gathered)))
     summary = _read_table(folder / "summary.csv", KEYS, SUMMARY_NUMBERS)
     known = dict.fromkeys([*record.methods, *summary["method"].dropna()])
     labels = tuple(label for label in known if label != INIT)
@@ -206,9 +216,9 @@ def read_runs(folder: Path) -> tuple[Run, ...]:
     return tuple(read_run(part) for part in run_folders(folder) or (folder,))
 
 
-def _read_record(path: Path) -> RunRecord:
+def _read_record(kind: type[T], path: Path) -> T:
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected the folder of a run") from None
     except ValidationError as error:

@@ -275,10 +275,12 @@ def _rounds_json(beginning: Beginning, records: list[RoundRecord]) -> dict[str, 
 
 
 def gather_rounds(folder: str) -> None:
-    """Write all rounds of a run into its ``run.json``, for a run that goes on hour by hour."""
-    known = json.loads(read_uri(f"{folder}/run.json"))
-    known |= _rounds_json(read_beginning(folder), read_records(folder))
-    replace(f"{folder}/run.json", json.dumps(known, indent=1, allow_nan=False).encode())
+    """Write ``rounds.json``, what ``run.json`` says of all rounds where a run is kept whole.
+
+    A run that goes on hour by hour has it beside ``run.json``, which its hours write.
+    """
+    rounds = _rounds_json(read_beginning(folder), read_records(folder))
+    replace(f"{folder}/rounds.json", json.dumps(rounds, indent=1, allow_nan=False).encode())
 
 
 def _write_list(uri: str, images: ImageSet) -> None:

@@ -115,13 +115,15 @@ def test_an_hour_that_was_killed_at_its_end_is_caught_up(site: Site) -> None:
 
 
 def test_the_page_of_a_run_that_goes_on(site: Site) -> None:
+    of_the_hours = (site.run / "run.json").read_bytes()
     done = site.place.backhaul("report", "edge")
     assert done.code == 0, done.err
+    assert (site.run / "run.json").read_bytes() == of_the_hours
     page = (site.run / "report.html").read_text()
     assert "iqr" in page
-    record = json.loads((site.run / "run.json").read_text())
-    assert record["state"] == "completed"
-    assert [training["batch"] for training in record["trainings"]] == [None, 0, 1]
+    assert "No training is recorded" not in page
+    rounds = json.loads((site.run / "rounds.json").read_text())
+    assert [training["batch"] for training in rounds["trainings"]] == [None, 0, 1]
 
 
 def test_a_campaign_takes_no_inbox(site: Site) -> None:

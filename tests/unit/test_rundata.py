@@ -69,6 +69,20 @@ def test_a_young_run_has_only_its_record(fake_run: Callable[..., Any]) -> None:
     assert run.losses == {}
 
 
+def test_the_rounds_of_one_that_goes_on_are_in_a_file_of_their_own(
+    fake_run: Callable[..., Any],
+) -> None:
+    folder = fake_run(batches=1).write()
+    whole = read_run(folder).record
+    known = json.loads((folder / "run.json").read_text())
+    rounds = {key: known.pop(key) for key in ("trainings", "timings")}
+    (folder / "run.json").write_text(json.dumps(known))
+    assert read_run(folder).record.trainings == ()
+    (folder / "rounds.json").write_text(json.dumps(rounds))
+    assert read_run(folder).record == whole
+    assert whole.trainings
+
+
 def test_a_running_run_may_not_list_its_methods_yet(fake_run: Callable[..., Any]) -> None:
     folder = fake_run(methods=("iqr",), batches=2).write()
     record = json.loads((folder / "run.json").read_text())
