@@ -109,6 +109,13 @@ def training_of(services: FaultyStack, run: str) -> list[psutil.Process]:
     return [process for process in services.trainings() if process in mine]
 
 
+def wait_for_both(services: FaultyStack, place: Place, parent: str) -> tuple[str, ...]:
+    """Return the flow runs of the methods, once each is at its training."""
+    runs = tuple(of_method(services, place, parent, label) for label in METHODS)
+    wait_for(lambda: all(training_of(services, run) for run in runs), "both methods train")
+    return runs
+
+
 # A training, a flow run and a machine are killed.
 
 
@@ -126,8 +133,7 @@ def killed(services: FaultyStack, truth: Place) -> tuple[Place, dict[str, Any]]:
     seen["at first"] = place.finished()
     services.retry_ended(parent)
 
-    iqr, other = (of_method(services, place, parent, label) for label in METHODS)
-    wait_for(lambda: len(services.trainings()) == 2, "both methods train")
+    iqr, other = wait_for_both(services, place, parent)
     seen["in the middle"] = place.finished()
     kill(services.flow_process(iqr))
     queue = services.get(f"flow_runs/{other}")["work_queue_name"]
@@ -278,7 +284,7 @@ def test_a_poisoned_image_a_full_disk_and_a_cancelled_campaign(
     put_scenes(services, "poisoned")
     poison(services, "poisoned")
     parent = start(services, place, "poisoned")
-    wait_for(lambda: len(services.trainings()) == 2, "both methods train")
+    wait_for_both(services, place, parent)
     before = place.finished()
     children = {name: run["id"] for name, run in services.children(parent).items()}
     services.cancel(parent)

@@ -47,7 +47,7 @@ def test_a_method_waits_for_labels_and_goes_on_when_they_are_there(
     )
     state = in_process(config)
     run = place.run("later")
-    assert (state.is_completed(), state.name) == (True, "AwaitingLabels")
+    assert (state.is_completed(), state.name) == (True, "AwaitingLabels"), state.message
     assert run.json["state"] == "awaiting-labels"
     assert run.json["methods"]["true-random"]["state"] == "waiting"
     assert "images have no labels yet" in run.json["methods"]["true-random"]["error"]
@@ -56,8 +56,8 @@ def test_a_method_waits_for_labels_and_goes_on_when_they_are_there(
 
     later.rename(there)
     state = in_process(config)
-    assert (state.is_completed(), state.name) == (True, "Completed")
-    assert run.computed("no-new-data0") == set()
+    assert (state.is_completed(), state.name) == (True, "Completed"), state.message
+    assert run.computed("no-new-data") == set()
     sent = run.round("true-random0")["sent"]
     assert sent["n_images"] > 0
     source = run.folder / "output" / "true-random0_train.txt"
