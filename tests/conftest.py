@@ -14,7 +14,7 @@ from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import secret
 from deployments.local.seaweedfs import SeaweedFS
-from tests.services import running
+from tests.services import running, send_last_events
 
 settings.register_profile("patient", deadline=None)  # machines are busy at times
 settings.load_profile("patient")
@@ -49,14 +49,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=90), temporary_settings(cache):
         yield
         send_last_events()
-
-
-def send_last_events() -> None:
-    """Send the events that wait, for a while: Prefect's harness would wait without end."""
-    from prefect.events.worker import EventsWorker
-
-    EventsWorker.drain_all(timeout=20)
-    EventsWorker._instances.clear()  # type: ignore[misc] # of all kinds
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from deployments.local.service import Service
 
 ROOT = Path(__file__).resolve().parents[1]
 
 S = TypeVar("S", bound=Service)
+
+
+@contextmanager
+def asking(url: str, login: str | None) -> Iterator[None]:
+    """Meanwhile, this process asks the Prefect server at `url`.
+
+    Nothing that sends events there is left: it would keep for itself, without end, what later
+    tests send to another server.
+    """
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    key = None if login is None else SecretStr(login)
+    send_last_events()
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: key}):
+        try:
+            yield
+        finally:
+            send_last_events()
+
+
+def send_last_events() -> None:
+    """Send the events that wait, for a while: Prefect would wait without end."""
+    from prefect.events.worker import EventsWorker
+
+    EventsWorker.drain_all(timeout=20)
+    EventsWorker._instances.clear()  # type: ignore[misc] # of all kinds
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import httpx
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.automations import (
     ALARM,
@@ -29,7 +28,7 @@ from deployments.automations import (
     ensure,
 )
 from deployments.local.prefect_server import PrefectServer
-from tests.services import ROOT
+from tests.services import ROOT, asking
 
 pytestmark = [pytest.mark.prefect, pytest.mark.services]
 
@@ -49,8 +48,10 @@ dying()
 @pytest.fixture(scope="module")
 def client(prefect_on_postgres: PrefectServer) -> Iterator[SyncPrefectClient]:
     login = prefect_on_postgres.environment["PREFECT_API_AUTH_STRING"]
-    settings = {PREFECT_API_URL: prefect_on_postgres.api_url, PREFECT_API_AUTH_STRING: login}
-    with temporary_settings(settings), get_client(sync_client=True) as client:
+    with (
+        asking(prefect_on_postgres.api_url, login),
+        get_client(sync_client=True) as client,
+    ):
         yield client
 
 

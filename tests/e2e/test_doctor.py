@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from backhaul.cli import app
+from tests.services import asking
 
 pytestmark = pytest.mark.prefect
 
@@ -31,9 +31,7 @@ class Doctor:
     url: str
 
     def __call__(self, *arguments: str, auth: str | None = PASSWORD) -> "Findings":
-        from prefect.settings import temporary_settings
-
-        with temporary_settings(_settings(self.url, auth)):
+        with asking(self.url, auth):
             ended = CliRunner().invoke(
                 app, ["doctor", "--json", *arguments], catch_exceptions=False
             )
@@ -41,12 +39,6 @@ class Doctor:
         return Findings(
             ended.exit_code, {each["name"]: each for each in json.loads(ended.stdout)}
         )
-
-
-def _settings(url: str, auth: str | None) -> Any:
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
-
-    return {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: auth and SecretStr(auth)}
 
 
 @dataclass(frozen=True)
@@ -244,8 +236,6 @@ def test_a_local_campaign_needs_no_pools(
 
 @pytest.mark.s3
 def test_keys_may_come_from_a_block(doctor: Doctor, object_store: Any) -> None:
-    from prefect.settings import temporary_settings
-
     from blocks import ObjectStore
 
     environment = object_store.environment
@@ -257,7 +247,7 @@ def test_keys_may_come_from_a_block(doctor: Doctor, object_store: Any) -> None:
         access_key_id=environment["AWS_ACCESS_KEY_ID"],
         secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    with temporary_settings(_settings(doctor.url, PASSWORD)):
+    with asking(doctor.url, PASSWORD):
         ObjectStore.register_type_and_schema()
         block.save("vault")
     findings = doctor("--store", "block://vault/a")
