@@ -1,5 +1,6 @@
 """What all tests share: servers, each started once, and a place for real data."""
 
+import gc
 import os
 import shutil
 import sys
@@ -34,9 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _keys_of_this_test() -> None:
-    """Let no client of S3 outlive its test: it keeps what it read from the environment."""
-    if (s3fs := sys.modules.get("s3fs")) is not None:
+    """Let no client of S3 outlive its test: it keeps what it read from the environment.
+
+    They are collected at once. Later that may happen in a thread with an event loop of its own,
+    as Prefect's, which cannot close their connections.
+    """
+    s3fs = sys.modules.get("s3fs")
+    if s3fs is not None and s3fs.S3FileSystem._cache:
         s3fs.S3FileSystem.clear_instance_cache()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,6 @@ class SeaweedFS(Service):
             key=ACCESS_KEY,
             secret=self.secret_key,
             endpoint_url=self.address,
-            skip_instance_cache=True,
             use_listings_cache=False,
         )
 

@@ -126,7 +126,7 @@ def test_the_bucket_takes_the_keys_of_the_shell(
     for name, value in exported(folder).items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
-    files = s3fs.S3FileSystem(skip_instance_cache=True)
+    files = s3fs.S3FileSystem()
     files.pipe_file("backhaul/here", b"yes")
     assert files.cat_file("backhaul/here") == b"yes"
 
