@@ -325,8 +325,9 @@ def test_checkpoints_are_measured_where_they_lie_now(moved: str, played: Any) ->
 
 @campaign
 def test_an_export_has_the_checkpoints_of_the_bucket(
-    moved: str, played: Any, tmp_path: Path
+    moved: str, played: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BACKHAUL_CACHE", str(tmp_path / "copies"))  # none of another test run
     backhaul("export", moved, str(tmp_path / "there"))
     backhaul("export", str(played.run.folder), str(tmp_path / "here"))
 
