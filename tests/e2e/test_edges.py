@@ -64,3 +64,27 @@ def test_more_images_than_there_are_ends_with_a_reason(
     state = in_process(played.place.config("greedy", **ONE, initial={"images": 1000}))
     assert state.is_failed()
     assert "initial.images: expected at most 60" in str(state.message)
+
+
+def test_a_record_that_the_server_lost_is_made_again(
+    played: Any, in_process: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect then gives the server's own state, which has no result."""
+    from flows.batch import batch
+
+    lost: list[Any] = []
+
+    def losing(*values: Any, **options: Any) -> Any:
+        state: Any = batch(*values, **options)
+        if lost:
+            return state
+        lost.append(state)
+        return state.model_copy(update={"data": None})
+
+    monkeypatch.setattr("flows.method.batch", losing)
+    state = in_process(played.place.config("lost", methods=["iqr"], control=False))
+    assert state.is_completed(), state.message
+    assert len(lost) == 1
+    assert played.place.run("lost").round("iqr0") == played.run.round("iqr0") | {
+        "timings": played.place.run("lost").round("iqr0")["timings"]
+    }
