@@ -48,12 +48,12 @@ def method(config: CampaignConfig, label: str) -> State[None]:
             await_server()
             play = next_one.sending(agree_on_bandwidth(config, next_one.number))
             state = batch(config, arm, play, standing, return_state=True)
+            if state.name == AWAITING:
+                return awaiting(state.message or "")
             if state.is_completed() and state.data is None:
                 # A server that was too busy is told the end of the batch twice. It then gives
                 # its own word for it, without the record. All stages are cached by now.
                 state = batch(config, arm, play, standing, return_state=True)
-            if state.name == AWAITING:
-                return awaiting(state.message or "")
             record: RoundRecord = state.result()  # type: ignore[assignment] # the other: above
             held.require()
             write_record(folder, record)

@@ -121,6 +121,7 @@ def test_the_page_of_a_run_that_goes_on(site: Site) -> None:
     assert (site.run / "run.json").read_bytes() == of_the_hours
     page = (site.run / "report.html").read_text()
     assert "iqr" in page
+    assert json.loads(of_the_hours)["state"] == "completed"
     assert "No training is recorded" not in page
     rounds = json.loads((site.run / "rounds.json").read_text())
     assert [training["batch"] for training in rounds["trainings"]] == [None, 0, 1]
