@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow, get_run_logger, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from backhaul.config import CampaignConfig
+from backhaul.sampling import Method
 from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
-from flows.patience import await_server
+from flows.patience import patiently
 from flows.states import AWAITING, awaiting
 from tasks.run.course import course_of
 from tasks.run.folder import claim, write_round
 from tasks.run.publish import publish_round
-from tasks.run.records import RoundRecord, write_record
+from tasks.run.records import RoundRecord, Standing, write_record
+from tasks.run.setting import Round
 from tasks.run.uplinks import agree_on_bandwidth
 from tasks.storage.lease import lease
 
@@ -45,16 +49,11 @@ def method(config: CampaignConfig, label: str) -> State[None]:
         course = course_of(config, folder, label)
         standing = course.standing
         for next_one in course.rounds():
-            await_server()
             play = next_one.sending(agree_on_bandwidth(config, next_one.number))
-            state = batch(config, arm, play, standing, return_state=True)
+            state = _play(config, arm, play, standing)
             if state.name == AWAITING:
                 return awaiting(state.message or "")
-            if state.is_completed() and state.data is None:
-                # A server that was too busy is told the end of the batch twice. It then gives
-                # its own word for it, without the record. All stages are cached by now.
-                state = batch(config, arm, play, standing, return_state=True)
-            record: RoundRecord = state.result()  # type: ignore[assignment] # the other: above
+            record: RoundRecord = state.result()
             held.require()
             write_record(folder, record)
             write_round(folder, record)
@@ -62,6 +61,21 @@ def method(config: CampaignConfig, label: str) -> State[None]:
             publish_round(folder, config.name, record)
             standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
+
+
+def _play(config: CampaignConfig, arm: Method, play: Round, standing: Standing) -> State[Any]:
+    """Return how a batch ended, with its record if it is completed."""
+
+    @patiently  # to create a flow run, Prefect asks the server only once
+    def played() -> State[Any]:
+        return batch(config, arm, play, standing, return_state=True)
+
+    state = played()
+    if state.is_completed() and state.name != AWAITING and state.data is None:
+        # A server that was too busy is told the end of the batch twice. It then gives its own
+        # word for it, without the record. All stages are cached by now.
+        state = played()
+    return state
 
 
 def _tell(holder: str) -> None:

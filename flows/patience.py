@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
-from prefect import get_client, get_run_logger
+from prefect import get_run_logger
 from tenacity import RetryCallState, retry, retry_if_exception, stop_after_delay, wait_fixed
 
 P = ParamSpec("P")
@@ -17,14 +17,10 @@ PATIENCE_S = 300.0
 POLL_S = 2.0
 
 
-class ServerAwayError(ConnectionError):
-    """The Prefect server does not answer."""
-
-
 def _is_the_servers(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.is_server_error
-    return isinstance(error, httpx.TransportError | ServerAwayError)
+    return isinstance(error, httpx.TransportError)
 
 
 def _tell(state: RetryCallState) -> None:
@@ -36,7 +32,7 @@ def _tell(state: RetryCallState) -> None:
 def patiently(call: Callable[P, R]) -> Callable[P, R]:
     """Return `call`, repeated while the Prefect server is away or fails inside (5xx).
 
-    Prefect repeats few of these requests, and only at once.
+    Prefect repeats the requests of a client that was connected before, and few of the others.
     """
     return retry(
         retry=retry_if_exception(_is_the_servers),
@@ -45,19 +41,3 @@ def patiently(call: Callable[P, R]) -> Callable[P, R]:
         before_sleep=_tell,
         reraise=True,
     )(call)
-
-
-@patiently
-def await_server() -> None:
-    """Return once the Prefect server answers; what comes next may then start a flow run.
-
-    Prefect repeats the requests of a client that was connected before. A flow run is created by
-    a new one, though, which fails at once while the server is away.
-
-    Raises:
-        ServerAwayError: If the server stays away.
-    """
-    with get_client(sync_client=True) as client:
-        error = client.api_healthcheck()
-    if error is not None:
-        raise ServerAwayError(str(error) or type(error).__name__) from error

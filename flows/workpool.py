@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
-from uuid import UUID
 
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this_run
-from prefect.states import Scheduled
 
 from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
-from flows.patience import await_server, patiently
+from flows.ends import await_ends, awaited, schedule
+from flows.patience import patiently
 from flows.states import outcome_of
 from tasks.run.folder import MethodOutcome
 
@@ -28,7 +25,6 @@ INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"
 DEFAULT = "default"
 """A pool's own queue, for runs that a person starts; the others are one a GPU."""
-POLL_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -93,10 +89,10 @@ def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
         queues = {d: _queues(client, d) for d in {c.deployment for c in children.values()}}
         order = {deployment: cycle(names) for deployment, names in queues.items()}
         started = {
-            _start(client, child, next(order[child.deployment])).id: name
+            name: _start(client, child, next(order[child.deployment]))
             for name, child in children.items()
         }
-        return await_ends(client, started)
+        return await_ends(client, {run.id: awaited(name, run) for name, run in started.items()})
 
 
 def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
@@ -118,8 +114,8 @@ def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
     return [*own] or [None]
 
 
+@patiently
 def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRun:
-    await_server()
     found: Any = run_deployment(
         child.deployment,
         parameters=dict(child.parameters),
@@ -133,27 +129,5 @@ def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRu
     state = run.state
     if state is not None and state.is_final() and outcome_of(state).state != "completed":
         get_run_logger().info("%s was %s: once more", child.name, state.name)
-        client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+        schedule(client, run)
     return run
-
-
-def await_ends(
-    client: SyncPrefectClient, names: Mapping[UUID, str]
-) -> dict[str, MethodOutcome]:
-    """Return how flow runs ended, by their names, once all have."""
-    ended: dict[str, MethodOutcome] = {}
-    chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(names)))
-    while True:
-        runs = patiently(client.read_flow_runs)(flow_run_filter=chosen)
-        for gone in names.keys() - {run.id for run in runs}:
-            ended[names[gone]] = MethodOutcome(state="failed", error="its flow run was deleted")
-        for run in runs:
-            name = names[run.id]
-            if name not in ended and run.state is not None and run.state.is_final():
-                ended[name] = outcome_of(run.state)
-                get_run_logger().info(
-                    "%s: %s %s", name, run.state.name, run.state.message or ""
-                )
-        if len(ended) == len(names):
-            return {name: ended[name] for name in names.values()}
-        time.sleep(POLL_S)

@@ -1,0 +1,101 @@
+"""Wait for flow runs on workers; one whose flow could not even begin is started again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Scheduled
+
+from flows.patience import patiently
+from flows.states import outcome_of
+from tasks.logs import logger
+from tasks.run.folder import MethodOutcome
+
+POLL_S = 3.0
+STARTS = 3
+"""How often a process may end before its flow begins, until its run has failed."""
+REPORTED_S = 30.0
+"""How long a worker may go on to report such an end; it would end a new start as well."""
+
+
+@dataclass
+class Awaited:
+    """A flow run that is waited for.
+
+    Args:
+        name: What its outcome is returned by.
+        begun: How often its flow had begun before.
+        starts: How many starts it has left.
+    """
+
+    name: str
+    begun: int = 0
+    starts: int = STARTS
+    _crashed_at: float | None = None
+
+    def awaits_a_start(self, run: FlowRun, state: State) -> bool:
+        """Return whether its process ended before its flow began, and may be started again.
+
+        A process that starts while the server is away ends at once: Prefect repeats only the
+        requests of a client that was connected before.
+        """
+        return state.is_crashed() and run.run_count == self.begun and self.starts > 1
+
+    def start_again(self, client: SyncPrefectClient, run: FlowRun) -> None:
+        """Start it again, once nobody reports its last end any more."""
+        now = time.monotonic()
+        if self._crashed_at is None:
+            self._crashed_at = now
+            logger().warning(
+                "%s: ended before it began, it is started again in %.0f s", run.name, REPORTED_S
+            )
+        elif now - self._crashed_at > REPORTED_S:
+            self._crashed_at = None
+            self.starts -= 1
+            schedule(client, run)
+
+
+def awaited(name: str, run: FlowRun) -> Awaited:
+    """Return what to wait for once a flow run is started, or goes on already."""
+    state = run.state
+    is_yet_to_begin = (
+        state is None or state.is_scheduled() or state.is_pending() or state.is_final()
+    )
+    return Awaited(name, run.run_count if is_yet_to_begin else run.run_count - 1)
+
+
+def schedule(client: SyncPrefectClient, run: FlowRun) -> None:
+    """Have a flow run that is over started once more."""
+    patiently(client.set_flow_run_state)(run.id, Scheduled(name="AwaitingRetry"), force=True)
+
+
+def await_ends(
+    client: SyncPrefectClient, awaited: Mapping[UUID, Awaited]
+) -> dict[str, MethodOutcome]:
+    """Return how flow runs ended, by their names, once all have."""
+    ended: dict[str, MethodOutcome] = {}
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(awaited)))
+    while True:
+        runs = patiently(client.read_flow_runs)(flow_run_filter=chosen)
+        for gone in awaited.keys() - {run.id for run in runs}:
+            ended[awaited[gone].name] = MethodOutcome(
+                state="failed", error="its flow run was deleted"
+            )
+        for run in runs:
+            one, state = awaited[run.id], run.state
+            if one.name in ended or state is None or not state.is_final():
+                continue
+            if one.awaits_a_start(run, state):
+                one.start_again(client, run)
+                continue
+            ended[one.name] = outcome_of(state)
+            logger().info("%s: %s %s", one.name, state.name, state.message or "")
+        if len(ended) == len(awaited):
+            return {one.name: ended[one.name] for one in awaited.values()}
+        time.sleep(POLL_S)
