@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import signal
 import time
@@ -30,6 +31,7 @@ PATIENCE_S = 600  # on a machine that others use as well
 WORKER_S = 2
 """A worker with a limit ends if a run is retried before it has noticed the run's end."""
 RUN_ID = "PREFECT__FLOW_RUN_ID"
+_LOG = logging.getLogger(__name__)
 
 
 def wait_for(found: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
@@ -222,7 +224,10 @@ class FaultyStack(Operator):
 
     def endings(self, *runs: str) -> list[str]:
         """Return the names of the final states of flow runs, once all are over."""
-        return [self.wait(run, PATIENCE_S)["name"] for run in runs]
+        states = [self.wait(run, PATIENCE_S) for run in runs]
+        for state in states:
+            _LOG.warning("%s: %s", state["name"], state["message"])  # seen where a test fails
+        return [state["name"] for state in states]
 
     def retry_ended(self, *runs: str) -> None:
         """Do what `prefect flow-run retry` does, once the processes have ended."""

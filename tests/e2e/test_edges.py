@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -87,3 +88,22 @@ def test_a_record_that_the_server_lost_is_made_again(
     assert len(lost) == 1
     made = played.place.run("lost").round("iqr0")
     assert made == played.run.round("iqr0") | {"timings": made["timings"]}
+
+
+def test_a_server_that_is_away_when_a_batch_begins_is_waited_for(
+    played: Any, in_process: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.batch import batch
+
+    calls: list[int] = []
+
+    def refused(*values: Any, **options: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise httpx.ConnectError("connection refused")
+        return batch(*values, **options)
+
+    monkeypatch.setattr("flows.method.batch", refused)
+    state = in_process(played.place.config("away", methods=["iqr"], control=False))
+    assert state.is_completed(), state.message
+    assert len(calls) == 2

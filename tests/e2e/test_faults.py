@@ -186,6 +186,12 @@ def test_what_ran_on_a_lost_machine_goes_on_elsewhere(
 # The store is busy, away, and the server is started again.
 
 
+def restart(services: FaultyStack) -> None:
+    """Stop the Prefect server, and start it again."""
+    services.stack.server.stop()
+    services.stack.server.start()
+
+
 @pytest.fixture(scope="module")
 def stormy(services: FaultyStack, truth: Place) -> tuple[Place, str, int]:
     """A campaign for which neither store nor server was always there; nobody did a thing."""
@@ -197,9 +203,10 @@ def stormy(services: FaultyStack, truth: Place) -> tuple[Place, str, int]:
         wait_for(lambda: place.epochs_saved() >= 1, "an epoch of the initial training")
         faults.take_down(DOWN_S)
         iqr = of_method(services, place, parent, "iqr")
+        wait_for(lambda: services.processes(iqr), "the process of a method starts")
+        restart(services)
         wait_for(lambda: services.state(iqr)["type"] == "RUNNING", "a method runs")
-        services.stack.server.stop()
-        services.stack.server.start()
+        restart(services)
         assert services.endings(parent) == ["Completed"]
     finally:
         faults.busy = 0.0
