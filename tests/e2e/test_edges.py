@@ -104,6 +104,6 @@ def test_a_server_that_is_away_when_a_batch_begins_is_waited_for(
         return batch(*values, **options)
 
     monkeypatch.setattr("flows.method.batch", refused)
-    state = in_process(played.place.config("away", methods=["iqr"], control=False))
+    state = in_process(played.place.config("away", **ONE))
     assert state.is_completed(), state.message
-    assert len(calls) == 2
+    assert len(calls) == 2  # one batch
