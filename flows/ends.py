@@ -12,9 +12,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Scheduled
 
-from flows.patience import patiently
 from flows.states import outcome_of
 from tasks.logs import logger
+from tasks.patience import await_prefect
 from tasks.run.folder import MethodOutcome
 
 POLL_S = 3.0
@@ -39,6 +39,15 @@ class Awaited:
     starts: int = STARTS
     _crashed_at: float | None = None
 
+    @classmethod
+    def of(cls, name: str, run: FlowRun) -> Awaited:
+        """Return what to wait for, from how the run stands now on: it may have begun."""
+        state = run.state
+        is_yet_to_begin = (
+            state is None or state.is_scheduled() or state.is_pending() or state.is_final()
+        )
+        return cls(name, run.run_count if is_yet_to_begin else run.run_count - 1)
+
     def awaits_a_start(self, run: FlowRun, state: State) -> bool:
         """Return whether its process ended before its flow began, and may be started again.
 
@@ -61,18 +70,10 @@ class Awaited:
             schedule(client, run)
 
 
-def awaited(name: str, run: FlowRun) -> Awaited:
-    """Return what to wait for once a flow run is started, or goes on already."""
-    state = run.state
-    is_yet_to_begin = (
-        state is None or state.is_scheduled() or state.is_pending() or state.is_final()
-    )
-    return Awaited(name, run.run_count if is_yet_to_begin else run.run_count - 1)
-
-
 def schedule(client: SyncPrefectClient, run: FlowRun) -> None:
     """Have a flow run that is over started once more."""
-    patiently(client.set_flow_run_state)(run.id, Scheduled(name="AwaitingRetry"), force=True)
+    set_state = await_prefect(client.set_flow_run_state)
+    set_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
 
 
 def await_ends(
@@ -82,7 +83,7 @@ def await_ends(
     ended: dict[str, MethodOutcome] = {}
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(awaited)))
     while True:
-        runs = patiently(client.read_flow_runs)(flow_run_filter=chosen)
+        runs = await_prefect(client.read_flow_runs)(flow_run_filter=chosen)
         for gone in awaited.keys() - {run.id for run in runs}:
             ended[awaited[gone].name] = MethodOutcome(
                 state="failed", error="its flow run was deleted"

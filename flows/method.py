@@ -14,8 +14,8 @@ from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
-from flows.patience import patiently
 from flows.states import AWAITING, awaiting
+from tasks.patience import await_prefect
 from tasks.run.course import course_of
 from tasks.run.folder import claim, write_round
 from tasks.run.publish import publish_round
@@ -66,7 +66,7 @@ def method(config: CampaignConfig, label: str) -> State[None]:
 def _play(config: CampaignConfig, arm: Method, play: Round, standing: Standing) -> State[Any]:
     """Return how a batch ended, with its record if it is completed."""
 
-    @patiently  # to create a flow run, Prefect asks the server only once
+    @await_prefect  # to create a flow run, Prefect asks the server only once
     def played() -> State[Any]:
         return batch(config, arm, play, standing, return_state=True)
 

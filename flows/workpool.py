@@ -16,9 +16,9 @@ from prefect.runtime import flow_run as this_run
 
 from backhaul.config import CampaignConfig
 from backhaul.errors import InputError
-from flows.ends import await_ends, awaited, schedule
-from flows.patience import patiently
+from flows.ends import Awaited, await_ends, schedule
 from flows.states import outcome_of
+from tasks.patience import await_prefect
 from tasks.run.folder import MethodOutcome
 
 INITIAL_TRAINING = "initial-training/initial-training"
@@ -92,7 +92,8 @@ def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
             name: _start(client, child, next(order[child.deployment]))
             for name, child in children.items()
         }
-        return await_ends(client, {run.id: awaited(name, run) for name, run in started.items()})
+        awaited = {run.id: Awaited.of(name, run) for name, run in started.items()}
+        return await_ends(client, awaited)
 
 
 def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
@@ -114,7 +115,7 @@ def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
     return [*own] or [None]
 
 
-@patiently
+@await_prefect
 def _start(client: SyncPrefectClient, child: Child, queue: str | None) -> FlowRun:
     found: Any = run_deployment(
         child.deployment,

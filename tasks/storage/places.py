@@ -32,6 +32,7 @@ from tenacity import (
 from backhaul.errors import InputError, StoreError
 from blocks import ObjectStore
 from tasks.logs import logger
+from tasks.patience import await_prefect
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,7 +96,7 @@ def load_block(kind: type[B], name: str) -> B:
             "PREFECT_API_URL (`make up` starts one)"
         )
     try:
-        block = kind.load(name, _sync=True)  # type: ignore[call-arg] # see async_dispatch
+        block = await_prefect(kind.load)(name, _sync=True)  # type: ignore[call-arg] # see async_dispatch
     except ValueError:
         raise InputError(
             f"the Prefect server has no block {kind.get_block_type_slug()}/{name}: make it in "

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled
 
 from flows import ends
-from flows.ends import STARTS, await_ends, awaited
+from flows.ends import STARTS, Awaited, await_ends
 from tasks.run.folder import MethodOutcome
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
@@ -42,7 +42,7 @@ def run(client: SyncPrefectClient) -> UUID:
 def parent(run: UUID) -> MethodOutcome:
     """Wait for one child, from how it stands now on."""
     with get_client(sync_client=True) as own:
-        child = awaited("iqr", own.read_flow_run(run))
+        child = Awaited.of("iqr", own.read_flow_run(run))
         return await_ends(own, {run: child})["iqr"]
 
 
@@ -123,6 +123,6 @@ def test_a_child_that_failed_before_is_started_again_where_it_cannot_begin(
 
 def test_a_child_that_somebody_deleted_has_failed(client: SyncPrefectClient, run: UUID) -> None:
     client.delete_flow_run(run)
-    ended = await_ends(client, {run: ends.Awaited("iqr")})
+    ended = await_ends(client, {run: Awaited("iqr")})
     assert ended["iqr"].state == "failed"
     assert ended["iqr"].error == "its flow run was deleted"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.blocks.core import Block
@@ -14,10 +15,11 @@ from backhaul.errors import InputError
 from backhaul.types import Bandwidth
 from blocks import LabelSource, ObjectStore, Uplink
 from flows.arguments import blocks_of, run_key
+from tasks import patience
 from tasks.hourly.state import labels_at
 from tasks.run.recorded import open_recorded
 from tasks.run.uplinks import agree_on_bandwidth, expected_bandwidth
-from tasks.storage.places import filesystem, resolve
+from tasks.storage.places import filesystem, load_block, resolve
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
@@ -95,6 +97,28 @@ def test_the_keys_of_a_store_are_kept_secret(capsys: pytest.CaptureFixture[str])
 
     printing()
     assert "key-word" not in "".join(capsys.readouterr())
+
+
+def test_a_flow_run_waits_for_a_server_that_is_away_and_a_person_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load = Uplink.load
+    Uplink(images=5).save("far")
+    asked: list[str] = []
+
+    def refused_at_first(name: str, **options: Any) -> Any:
+        asked.append(name)
+        if len(asked) % 2:
+            raise httpx.ConnectError("connection refused")
+        return load(name, **options)
+
+    monkeypatch.setattr(Uplink, "load", refused_at_first)
+    monkeypatch.setattr(patience, "POLL_S", 0.01)
+    assert flow(load_block)(Uplink, "far").images == 5
+    assert len(asked) == 2
+    with pytest.raises(httpx.ConnectError):
+        load_block(Uplink, "far")
+    assert len(asked) == 3
 
 
 def test_one_bucket_has_one_set_of_keys_in_a_process() -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
-from prefect import get_run_logger
+from prefect.context import FlowRunContext
 from tenacity import RetryCallState, retry, retry_if_exception, stop_after_delay, wait_fixed
+
+from tasks.logs import logger
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,7 +19,13 @@ PATIENCE_S = 300.0
 POLL_S = 2.0
 
 
-def _is_the_servers(error: BaseException) -> bool:
+def _passes(error: BaseException) -> bool:
+    """Return whether a flow run, which the server has answered before, may ask once more.
+
+    Elsewhere a person waits, who may have the address wrong.
+    """
+    if FlowRunContext.get() is None:
+        return False
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.is_server_error
     return isinstance(error, httpx.TransportError)
@@ -26,16 +34,16 @@ def _is_the_servers(error: BaseException) -> bool:
 def _tell(state: RetryCallState) -> None:
     assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
     error: Any = state.outcome.exception()
-    get_run_logger().warning("the Prefect server does not answer (%s), once more", error)
+    logger().warning("the Prefect server does not answer (%s), once more", error)
 
 
-def patiently(call: Callable[P, R]) -> Callable[P, R]:
-    """Return `call`, repeated while the Prefect server is away or fails inside (5xx).
+def await_prefect(call: Callable[P, R]) -> Callable[P, R]:
+    """Return `call`, in a flow run repeated while the Prefect server is away or fails (5xx).
 
     Prefect repeats the requests of a client that was connected before, and few of the others.
     """
     return retry(
-        retry=retry_if_exception(_is_the_servers),
+        retry=retry_if_exception(_passes),
         stop=stop_after_delay(PATIENCE_S),
         wait=wait_fixed(POLL_S),
         before_sleep=_tell,
