@@ -1,0 +1,57 @@
+"""What a person at a terminal hears of the temporary Prefect server of a run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import COMMAND
+
+pytestmark = pytest.mark.prefect
+
+QUESTION = """
+import logging
+from backhaul.cli.prefect import prepare_prefect
+prepare_prefect(".")
+from prefect.logging.configuration import setup_logging
+setup_logging()
+for name in ("prefect.server.services.task_run_recorder", "uvicorn.error"):
+    print(logging.getLogger(name).isEnabledFor(logging.ERROR))
+"""
+CONFIG = """
+name: never
+data: {kind: digits}
+bandwidth: {images: 3}
+methods: [iqr]
+"""
+
+
+def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_busy_database_is_tried_again_without_a_word(tmp_path: Path) -> None:
+    """Each of these was a page of traceback in the middle of a good run."""
+    said = run(tmp_path, sys.executable, "-c", QUESTION)
+    assert said.stdout.split() == ["False", "True"], said.stderr
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "never.yaml").write_text(CONFIG)
+    (tmp_path / ".backhaul").mkdir()
+    (tmp_path / ".backhaul" / "prefect.db").write_text("no database")
+    patience = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "5"}
+    ended = run(tmp_path, COMMAND, "run", "never.yaml", **patience)
+    assert ended.returncode != 0
+    assert "file is not a database" in ended.stderr
