@@ -44,11 +44,11 @@ LONG = timedelta(days=365)
 """How long labelled images are counted until there are enough of them."""
 OVER = (
     *("Completed", "CompletedWithFailures", "AwaitingLabels"),
-    *("Failed", "Crashed", "Cancelled"),
+    *("Failed", "Crashed", "Stuck", "Cancelled"),
     *("Scheduled", "AwaitingRetry", "Paused", "Suspended"),
 )
 """States in which a flow run sends no heartbeats, and need not."""
-ALARMING = ("CompletedWithFailures", "Failed", "Crashed")
+ALARMING = ("CompletedWithFailures", "Failed", "Crashed", "Stuck")
 WATCHED = ("campaign", "hourly", "analyze")
 """Flows that somebody, or a schedule, starts; they tell how their methods ended."""
 MESSAGE = """\
@@ -68,14 +68,17 @@ def crash_zombies(silent: timedelta = SILENT) -> AutomationCore:
         after=HEARTBEAT,
         expect={HEARTBEAT, *_states(*OVER)},
         within=silent,
+        state="Crashed",
         message=f"no heartbeat for {silent.total_seconds():.0f} s",
     )
 
 
 def crash_stuck(pending: timedelta = PENDING) -> AutomationCore:
-    """Return what marks flow runs Crashed that a worker took, and that did not begin.
+    """Return what crashes flow runs that a worker took, and that did not begin.
 
-    They have sent no heartbeat yet, and whoever started them would wait without end.
+    They have sent no heartbeat yet, and whoever started them would wait without end. A campaign
+    starts again what is Crashed before it began; for these perhaps no worker is there, so that
+    their state has another name.
     """
     return _crash(
         STUCK,
@@ -83,14 +86,21 @@ def crash_stuck(pending: timedelta = PENDING) -> AutomationCore:
         after="prefect.flow-run.Pending",
         expect={HEARTBEAT, *_states("Running", *OVER)},
         within=pending,
+        state="Stuck",
         message=f"Pending for {pending.total_seconds():.0f} s",
     )
 
 
 def _crash(
-    name: str, description: str, after: str, expect: set[str], within: timedelta, message: str
+    name: str,
+    description: str,
+    after: str,
+    expect: set[str],
+    within: timedelta,
+    state: str,
+    message: str,
 ) -> AutomationCore:
-    """Return what marks a flow run Crashed when nothing of `expect` follows on `after`."""
+    """Return what crashes a flow run when nothing of `expect` follows on `after`."""
     return AutomationCore(
         name=name,
         description=description,
@@ -103,7 +113,7 @@ def _crash(
             threshold=1,
             within=within,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, name=state, message=message)],
     )
 
 
@@ -132,7 +142,7 @@ def raise_alarm(block: UUID) -> AutomationCore:
     """Return what sends a message by a notification block when a flow run has failed."""
     return AutomationCore(
         name=ALARM,
-        description="Flow runs that ended CompletedWithFailures, Failed or Crashed.",
+        description="Flow runs that ended CompletedWithFailures, Failed, Crashed or Stuck.",
         trigger=EventTrigger(
             posture=Posture.Reactive,
             match=_flow_runs(),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
 from flows.states import outcome_of
@@ -17,6 +19,7 @@ from tasks.logs import logger
 from tasks.patience import await_prefect
 from tasks.run.folder import MethodOutcome
 
+CRASHED = "Crashed"
 POLL_S = 3.0
 STARTS = 3
 """How often a process may end before its flow begins, until its run has failed."""
@@ -31,13 +34,14 @@ class Awaited:
     Args:
         name: What its outcome is returned by.
         begun: How often its flow had begun before.
-        starts: How many starts it has left.
+        starts: How many starts it has, the present one among them.
     """
 
     name: str
     begun: int = 0
     starts: int = STARTS
-    _crashed_at: float | None = None
+    _crash: UUID | None = field(default=None, init=False)
+    _seen_at: float = field(default=0.0, init=False)
 
     @classmethod
     def of(cls, name: str, run: FlowRun) -> Awaited:
@@ -52,28 +56,34 @@ class Awaited:
         """Return whether its process ended before its flow began, and may be started again.
 
         A process that starts while the server is away ends at once: Prefect repeats only the
-        requests of a client that was connected before.
+        requests of a client that was connected before. A crash under another name is none of a
+        process: perhaps no worker is there (deployments/automations.py).
         """
-        return state.is_crashed() and run.run_count == self.begun and self.starts > 1
+        crashed = state.is_crashed() and state.name == CRASHED
+        return crashed and run.run_count == self.begun and self.starts > 1
 
-    def start_again(self, client: SyncPrefectClient, run: FlowRun) -> None:
+    def start_again(self, client: SyncPrefectClient, run: FlowRun, state: State) -> None:
         """Start it again, once nobody reports its last end any more."""
         now = time.monotonic()
-        if self._crashed_at is None:
-            self._crashed_at = now
+        if state.id != self._crash:
+            self._crash, self._seen_at = state.id, now
             logger().warning(
-                "%s: ended before it began, it is started again in %.0f s", run.name, REPORTED_S
+                "%s: ended before it began (%s); it is started again in %.0f s",
+                run.name,
+                state.message,
+                REPORTED_S,
             )
-        elif now - self._crashed_at > REPORTED_S:
-            self._crashed_at = None
+        elif now - self._seen_at > REPORTED_S:
             self.starts -= 1
             schedule(client, run)
 
 
+@await_prefect
 def schedule(client: SyncPrefectClient, run: FlowRun) -> None:
-    """Have a flow run that is over started once more."""
-    set_state = await_prefect(client.set_flow_run_state)
-    set_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+    """Have a flow run that is over started once more, unless it was meanwhile."""
+    state = client.read_flow_run(run.id).state
+    if state is not None and run.state is not None and state.id == run.state.id:
+        client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
 
 
 def await_ends(
@@ -93,7 +103,8 @@ def await_ends(
             if one.name in ended or state is None or not state.is_final():
                 continue
             if one.awaits_a_start(run, state):
-                one.start_again(client, run)
+                with suppress(ObjectNotFound):  # deleted just now, as the next look will tell
+                    one.start_again(client, run, state)
                 continue
             ended[one.name] = outcome_of(state)
             logger().info("%s: %s %s", one.name, state.name, state.message or "")

@@ -19,8 +19,8 @@ PATIENCE_S = 300.0
 POLL_S = 2.0
 
 
-def _passes(error: BaseException) -> bool:
-    """Return whether a flow run, which the server has answered before, may ask once more.
+def _is_transient(error: BaseException) -> bool:
+    """Return whether to ask once more: in a flow run, which the server has answered before.
 
     Elsewhere a person waits, who may have the address wrong.
     """
@@ -43,7 +43,7 @@ def await_prefect(call: Callable[P, R]) -> Callable[P, R]:
     Prefect repeats the requests of a client that was connected before, and few of the others.
     """
     return retry(
-        retry=retry_if_exception(_passes),
+        retry=retry_if_exception(_is_transient),
         stop=stop_after_delay(PATIENCE_S),
         wait=wait_fixed(POLL_S),
         before_sleep=_tell,

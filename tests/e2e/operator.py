@@ -74,6 +74,11 @@ class Operator:
         """Run a deployment, and return its final state."""
         return self.wait(self.start(deployment, **parameters))
 
+    def states(self, run: str) -> list[str]:
+        """Return the names of all states that a flow run has had, the first one first."""
+        found = self.get(f"flow_run_states/?flow_run_id={run}")
+        return [state["name"] for state in sorted(found, key=lambda state: state["timestamp"])]
+
     def children(self, run: str) -> dict[str, dict[str, Any]]:
         """Return the runs that a flow run started, by name."""
         below = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}

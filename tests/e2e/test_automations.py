@@ -247,7 +247,8 @@ def test_a_run_that_does_not_begin_is_crashed_and_no_other(
     def state(run: str) -> Any:
         return client.read_flow_run(UUID(run)).state
 
-    until(lambda: state(stuck).name == "Crashed")
+    until(lambda: state(stuck).name == "Stuck")
+    assert state(stuck).is_crashed()
     assert state(stuck).message == "Pending for 10 s"
     assert [state(run).name for run in (begun, waiting)] == ["Running", "AwaitingRetry"]
 

@@ -186,12 +186,6 @@ def test_what_ran_on_a_lost_machine_goes_on_elsewhere(
 # The store is busy, away, and the server is started again.
 
 
-def restart(services: FaultyStack) -> None:
-    """Stop the Prefect server, and start it again."""
-    services.stack.server.stop()
-    services.stack.server.start()
-
-
 @pytest.fixture(scope="module")
 def stormy(services: FaultyStack, truth: Place) -> tuple[Place, str, int]:
     """A campaign for which neither store nor server was always there; nobody did a thing."""
@@ -204,9 +198,13 @@ def stormy(services: FaultyStack, truth: Place) -> tuple[Place, str, int]:
         faults.take_down(DOWN_S)
         iqr = of_method(services, place, parent, "iqr")
         wait_for(lambda: services.processes(iqr), "the process of a method starts")
-        restart(services)
+        server = services.stack.server
+        server.kill()
+        wait_for(lambda: services.is_gone(iqr), "it ends, as nobody answers")
+        server.start()
         wait_for(lambda: services.state(iqr)["type"] == "RUNNING", "a method runs")
-        restart(services)
+        server.stop()
+        server.start()
         assert services.endings(parent) == ["Completed"]
     finally:
         faults.busy = 0.0
@@ -226,9 +224,11 @@ def test_a_store_that_is_busy_or_away_is_waited_for(
 def test_a_server_that_is_started_again_is_waited_for(
     services: FaultyStack, stormy: tuple[Place, str, int]
 ) -> None:
-    _, parent, _ = stormy
+    place, parent, _ = stormy
     runs = [services.get(f"flow_runs/{parent}"), *services.children(parent).values()]
-    assert [run["run_count"] for run in runs] == [1] * 4  # none was started once more
+    assert [run["run_count"] for run in runs] == [1] * 4  # what had begun went on
+    states = services.states(of_method(services, place, parent, "iqr"))
+    assert states.index("Crashed") < states.index("Running")  # its campaign started it again
 
 
 # The same is started twice.

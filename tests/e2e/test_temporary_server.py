@@ -51,7 +51,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "never.yaml").write_text(CONFIG)
     (tmp_path / ".backhaul").mkdir()
     (tmp_path / ".backhaul" / "prefect.db").write_text("no database")
-    patience = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "5"}
+    patience = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "20"}
     ended = run(tmp_path, COMMAND, "run", "never.yaml", **patience)
     assert ended.returncode != 0
     assert "file is not a database" in ended.stderr

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 from uuid import UUID
 
 import pytest
@@ -39,11 +41,26 @@ def run(client: SyncPrefectClient) -> UUID:
     return made
 
 
-def parent(run: UUID) -> MethodOutcome:
+def parent(run: UUID, looked: Event) -> MethodOutcome:
     """Wait for one child, from how it stands now on."""
     with get_client(sync_client=True) as own:
         child = Awaited.of("iqr", own.read_flow_run(run))
+        looked.set()
         return await_ends(own, {run: child})["iqr"]
+
+
+@contextmanager
+def waiting(client: SyncPrefectClient, run: UUID) -> Iterator[Future[MethodOutcome]]:
+    """A parent that has seen its child, and waits for it; it does not outlive the block."""
+    looked = Event()
+    with ThreadPoolExecutor(1) as threads:
+        end = threads.submit(parent, run, looked)
+        try:
+            assert looked.wait(20)
+            yield end
+        finally:
+            if not end.done():
+                client.delete_flow_run(run)
 
 
 def end_of(
@@ -54,18 +71,17 @@ def end_of(
     Returns:
         What its parent learns of its end, and how many of the starts there were.
     """
-    made = 0
-    with ThreadPoolExecutor(1) as threads:
-        end: Future[MethodOutcome] = threads.submit(parent, run)
-        time.sleep(0.2)  # the parent has seen it
+    left = list(starts)
+    with waiting(client, run) as end:
+        deadline = time.monotonic() + 60
         while not end.done():
+            assert time.monotonic() < deadline, "its parent waits without end"
             state = client.read_flow_run(run).state
             if state is not None and state.is_scheduled():
-                for each in starts[made]:
+                for each in left.pop(0):
                     client.set_flow_run_state(run, each)
-                made += 1
             time.sleep(0.02)
-    return end.result(), made
+        return end.result(), len(starts) - len(left)
 
 
 def test_a_child_whose_process_could_not_begin_is_started_again(
@@ -88,10 +104,11 @@ def test_one_that_can_never_begin_has_failed(client: SyncPrefectClient, run: UUI
         (Pending(), Running(), Crashed(message="killed")),
         (Pending(), Running(), Failed(message="poisoned")),
         (Pending(), Cancelled(message="by a person")),
+        (Pending(), Crashed(name="Stuck", message="Pending for 900 s")),
     ],
     ids=lambda states: states[-1].name,
 )
-def test_what_had_begun_or_was_ended_by_a_person_is_not_started_again(
+def test_what_had_begun_or_was_ended_by_another_is_not_started_again(
     client: SyncPrefectClient, run: UUID, states: tuple[State, ...]
 ) -> None:
     end, made = end_of(client, run, states)
@@ -102,9 +119,7 @@ def test_a_child_that_goes_on_already_has_begun(client: SyncPrefectClient, run: 
     """Its parent was killed, and is retried."""
     client.set_flow_run_state(run, Pending())
     client.set_flow_run_state(run, Running())
-    with ThreadPoolExecutor(1) as threads:
-        end = threads.submit(parent, run)
-        time.sleep(0.2)
+    with waiting(client, run) as end:
         client.set_flow_run_state(run, Crashed(message="killed"))
         assert end.result(timeout=20).error == "killed"
 
