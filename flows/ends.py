@@ -105,9 +105,9 @@ def await_ends(
             if one.awaits_a_start(run, state):
                 with suppress(ObjectNotFound):  # deleted just now, as the next look will tell
                     one.start_again(client, run, state)
-                continue
-            ended[one.name] = outcome_of(state)
-            logger().info("%s: %s %s", one.name, state.name, state.message or "")
+            else:
+                ended[one.name] = outcome_of(state)
+                logger().info("%s: %s %s", one.name, state.name, state.message or "")
         if len(ended) == len(awaited):
             return {one.name: ended[one.name] for one in awaited.values()}
         time.sleep(POLL_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import httpx
 from prefect.context import FlowRunContext
@@ -31,10 +31,14 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError)
 
 
-def _tell(state: RetryCallState) -> None:
-    assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
-    error: Any = state.outcome.exception()
-    logger().warning("the Prefect server does not answer (%s), once more", error)
+def tell_of(who: str) -> Callable[[RetryCallState], None]:
+    """Return what says, before each repetition, that `who` does not answer."""
+
+    def tell(state: RetryCallState) -> None:
+        assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
+        logger().warning("%s does not answer (%s), once more", who, state.outcome.exception())
+
+    return tell
 
 
 def await_prefect(call: Callable[P, R]) -> Callable[P, R]:
@@ -46,6 +50,6 @@ def await_prefect(call: Callable[P, R]) -> Callable[P, R]:
         retry=retry_if_exception(_is_transient),
         stop=stop_after_delay(PATIENCE_S),
         wait=wait_fixed(POLL_S),
-        before_sleep=_tell,
+        before_sleep=tell_of("the Prefect server"),
         reraise=True,
     )(call)

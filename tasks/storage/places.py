@@ -22,7 +22,6 @@ from fsspec.exceptions import FSTimeoutError
 from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 from tenacity import (
-    RetryCallState,
     retry,
     retry_if_exception,
     stop_after_delay,
@@ -31,8 +30,7 @@ from tenacity import (
 
 from backhaul.errors import InputError, StoreError
 from blocks import ObjectStore
-from tasks.logs import logger
-from tasks.patience import await_prefect
+from tasks.patience import await_prefect, tell_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,7 +143,7 @@ def patiently(function: Callable[P, R]) -> Callable[P, R]:
         retry=retry_if_exception(is_transient),
         stop=stop_after_delay(PATIENCE_S),
         wait=wait_random_exponential(multiplier=0.5, max=15),
-        before_sleep=_say,
+        before_sleep=tell_of("the store"),
         reraise=True,
     )(function)
 
@@ -212,11 +210,6 @@ def _explain(error: Exception) -> str:
             "and can be reached, and start again"
         )
     return f"the object store did not serve the request: {error}"
-
-
-def _say(state: RetryCallState) -> None:
-    assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure
-    logger().warning("the store does not answer (%s), once more", state.outcome.exception())
 
 
 @patiently

@@ -292,14 +292,16 @@ def test_failures_raise_an_alarm(
     failures = a_run(server, "campaign")
     end(server, failures, "FAILED", "CompletedWithFailures")
     end(server, a_run(server, "hourly"), "CRASHED", "Crashed")
+    end(server, a_run(server, "analyze"), "CRASHED", "Stuck")
 
-    until(lambda: len(received) >= 2)
+    until(lambda: len(received) >= 3)
     time.sleep(2)
     assert {message["title"] for message in received} == {"Backhaul"}
-    one, other = sorted(message["text"] for message in received)
+    stuck, one, other = sorted(message["text"] for message in received)
     assert one.splitlines()[:2] == [
         "a campaign: CompletedWithFailures",
         "CompletedWithFailures, as a test wants it",
     ]
     assert failures in one
+    assert stuck.startswith("a analyze: Stuck\n")
     assert other.startswith("a hourly: Crashed\n")

@@ -1,13 +1,12 @@
 """What a person at a terminal hears of the temporary Prefect server of a run."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMMAND
+from tests.e2e.conftest import COMMAND, Place
 
 pytestmark = pytest.mark.prefect
 
@@ -29,11 +28,10 @@ methods: [iqr]
 
 
 def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     return subprocess.run(
         command,
         cwd=folder,
-        env=environment | variables,
+        env=Place(folder).environment() | variables,
         capture_output=True,
         text=True,
         timeout=300,
