@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from ensemble_boxes import weighted_boxes_fusion
 
-from backhaul.fusion import fuse
-from backhaul.types import DETECTION_COLUMNS, XYXY, Detections, FloatArray, IntArray
+from backhaul.arrays import FloatArray, IntArray
+from backhaul.look.fusion import fuse
+from backhaul.values.detections import DETECTION_COLUMNS, XYXY, Detections
 from benchmarks.measure import Row, compare
 
 IMAGES, CHECKPOINTS, OBJECTS, CLASSES = 2_000, 5, 20, 5

@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 from prefect import flow
 
-from backhaul.artifacts import Artifact
-from backhaul.detector.protocol import PredictionSettings, TrainedEpoch, TrainingTask
-from backhaul.types import FloatArray
-from tasks.stages import Step, stage
-from tasks.storage.places import resolve
-from tasks.storage.store import write_value
+from backhaul.arrays import FloatArray
+from backhaul.learn.protocol import TrainedEpoch, TrainingTask
+from backhaul.look.protocol import PredictionSettings
+from backhaul.storage.objects import write_value
+from backhaul.values.artifacts import Artifact
+from blocks.opening import resolve
+from tasks.stage import Step, stage
 
 ONE_BOX = np.array([[8.0, 8.0, 24.0, 24.0, 0.5, 0.0]])
 

@@ -19,18 +19,20 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from backhaul.config import DigitsData, FolderData, NoStopping, Training
-from backhaul.detector import isolate_libraries
-from backhaul.detector.checkpoint import LocalCheckpoint
-from backhaul.detector.job import EpochDone, TrainingJob
-from backhaul.detector.predict import predict
-from backhaul.detector.protocol import PredictionSettings
-from backhaul.detector.train import train
-from backhaul.detector.workfolder import write_work_folder
-from backhaul.digits import write_scenes
-from backhaul.formats import read
-from backhaul.formats.assembly import assemble
-from backhaul.types import ImageSet, Splits
+from backhaul.data.digits import write_scenes
+from backhaul.data.formats import read
+from backhaul.data.formats.assembly import assemble
+from backhaul.data.settings import DigitsData, FolderData
+from backhaul.learn.settings import NoStopping, Training
+from backhaul.learn.training.job import EpochDone, TrainingJob
+from backhaul.learn.training.process import train
+from backhaul.learn.training.workfolder import write_work_folder
+from backhaul.look.libraries import isolate_libraries
+from backhaul.look.protocol import PredictionSettings
+from backhaul.look.ultralytics import predict
+from backhaul.values.checkpoints import LocalCheckpoint
+from backhaul.values.images import ImageSet
+from backhaul.values.splits import Splits
 from benchmarks.measure import Row, compare
 
 isolate_libraries()

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from backhaul.sampling import MedianThreshSampling
-from backhaul.types import FUSED_COLUMNS, Bandwidth, FusedDetections, Pool
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
+from backhaul.values.offers import Pool
 from benchmarks.measure import Row, compare
 
 IMAGES, DETECTIONS, CLASSES = 100_000, 1_000_000, 10

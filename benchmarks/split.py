@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 
-from backhaul.config import SplitFractions
-from backhaul.split import split
-from backhaul.types import IMAGE_COLUMNS, ImageSet, IntArray
+from backhaul.arrays import IntArray
+from backhaul.data.settings import SplitFractions
+from backhaul.data.split import split
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 from benchmarks.measure import Row, compare
 
 N_IMAGES = 5_000

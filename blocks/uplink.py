@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.blocks.core import Block
 from pydantic import Field
 
-from backhaul.types import Bandwidth
+from backhaul.values.bandwidth import Bandwidth
 
 
 class Uplink(Block):

@@ -12,17 +12,19 @@ from prefect import flow
 from pydantic import Field
 
 from backhaul.analysis.finding import Finding
+from backhaul.analysis.recorded import RecordedRun, open_recorded
 from backhaul.analysis.series import BatchesPlan, Point, SeriesPlan
 from backhaul.analysis.series_charts import finding_of
 from backhaul.errors import InputError
 from backhaul.report import write_report
+from backhaul.report.mirror import mirrored
+from backhaul.report.remotepictures import RemotePictures
+from backhaul.values.results import Measured
+from blocks.opening import resolve
+from flows.arguments import step_of_recorded
 from flows.blocks import Blocks, collect_blocks
 from tasks.progress import Progress
-from tasks.run.mirror import mirrored
-from tasks.run.pictures import RemotePictures
-from tasks.run.recorded import RecordedRun, open_recorded
-from tasks.series import Measured, measure, points_table, predict_block, write_points
-from tasks.storage.places import resolve
+from tasks.series import measure, points_table, predict_block, write_points
 
 Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind")]
 K = TypeVar("K", bound=Hashable)
@@ -50,6 +52,8 @@ def analyze(
     """
     folder = resolve(folder)
     run = open_recorded(folder, methods)
+    for address in run.blocks:
+        resolve(address)  # takes up its keys
     fraction = run.config.inference.first_epoch_fraction
     planned = plan.points(run.rounds, run.arrivals, fraction)
     blocks = collect_blocks(run, planned)
@@ -81,7 +85,7 @@ def _measure_all(
                 inference,
                 evaluation.conf_floor,
                 run.config.training.img_size,
-                step=run.step(owner.method, owner.batch),
+                step=step_of_recorded(run, owner.method, owner.batch),
             )
             for (checkpoint, images), owner in owners.items()
         },
@@ -97,7 +101,7 @@ def _measure_all(
                 blocks.sets(point),
                 inference,
                 evaluation,
-                step=run.step(point.method, point.batch),
+                step=step_of_recorded(run, point.method, point.batch),
             )
             for number, point in enumerate(points)
         },

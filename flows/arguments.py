@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig, FolderData
-from backhaul.detector.checkpoint import Checkpoint
+from backhaul.analysis.recorded import RecordedRun
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.setting import Round
+from backhaul.code import UserCode
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.fusion import ensemble_epochs
-from backhaul.plugins import UserCode
 from backhaul.sampling import Method
+from backhaul.storage.places import is_local, require_bucket
+from backhaul.values.artifacts import Artifact
+from blocks.opening import BLOCK, resolve
 from tasks.labelling import label_existing, label_known, label_with
-from tasks.run.setting import Round
-from tasks.stages import Step
-from tasks.storage.places import BLOCK, is_local, require_bucket, resolve
+from tasks.stage import Step
 
 
 def opened(config: CampaignConfig) -> CampaignConfig:
@@ -79,6 +80,18 @@ def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) 
     )
 
 
+def step_of_recorded(run: RecordedRun, method: str = "", batch: int | None = None) -> Step:
+    """Return a step of an analysis of a run."""
+    return Step(
+        root=run.root,
+        seed=run.config.seed,
+        method=method,
+        batch=batch,
+        device=run.config.training.device,
+        threads=run.config.training.threads,
+    )
+
+
 def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step) -> Artifact:
     """Return `images` with labels from where the config says."""
     source = config.labelling.source
@@ -101,15 +114,3 @@ def following_truth(config: CampaignConfig, play: Round, step: Step) -> Artifact
     if play.following is None:
         return None
     return known_truth(play.following, config, play.truth, step)
-
-
-def ensemble(
-    checkpoints: tuple[Checkpoint, ...], config: CampaignConfig
-) -> tuple[Checkpoint, ...]:
-    """Return the checkpoints that look at a batch together."""
-    chosen = ensemble_epochs(
-        [c.epoch for c in checkpoints],
-        config.inference.conf_check_num,
-        config.inference.first_epoch_fraction,
-    )
-    return tuple(c for c in checkpoints if c.epoch in chosen)

@@ -5,25 +5,26 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.records import RoundRecord, Standing, run_folder
+from backhaul.campaign.setting import Round
+from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
-from backhaul.plugins import UserCode
+from backhaul.inbox.tolabel import write_list
 from backhaul.sampling import Method
-from flows.arguments import ensemble, following_truth, known_truth, label, step_of
+from backhaul.values.artifacts import Artifact
+from backhaul.values.results import Sent, TrainingResult
+from flows.arguments import following_truth, known_truth, label, step_of
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
-from tasks.hourly.tolabel import write_list
 from tasks.inference import infer
 from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
-from tasks.run.records import RoundRecord, Standing, run_folder
-from tasks.run.setting import Round
-from tasks.sampling import Sent, select_images
+from tasks.sampling import select_images
 from tasks.split import nothing_new, split_images
-from tasks.stages import Step, timed
-from tasks.training import TrainingResult, digest_of_model, train_detector
+from tasks.stage import Step, timed
+from tasks.training import digest_of_model, train_detector
 
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
@@ -45,7 +46,7 @@ def _play(
     """Return the round. When nothing is sent, checkpoints are carried on as they are."""
     step = step_of(config, method.label, play.number)
     with timed() as timings:
-        looking = ensemble(standing.checkpoints, config)
+        looking = config.inference.looking(standing.checkpoints)
         fused = play.seen or infer(
             play.images, looking, config.inference, config.training.img_size, step=step
         )
@@ -59,7 +60,7 @@ def _play(
             mixed, training, standing = _retrain(new, config, standing, step)
         evaluation = evaluate(
             standing.current,
-            ensemble(standing.checkpoints, config),
+            config.inference.looking(standing.checkpoints),
             _test_sets(config, play, new, mixed, step),
             config.inference,
             config.evaluation,

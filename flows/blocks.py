@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from backhaul.analysis.recorded import RecordedRun
 from backhaul.analysis.series import Point, batch_block, split_block
-from backhaul.artifacts import Artifact
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.rundata import INIT
+from backhaul.campaign.rundata import INIT
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from flows.arguments import step_of_recorded
 from tasks.evaluation import old_test_set
 from tasks.labelling import label_existing
-from tasks.run.recorded import RecordedRun
 from tasks.series import labelled_so_far, share_held_out
 
 
@@ -70,7 +71,7 @@ def _sources(run: RecordedRun) -> dict[str, Callable[[], Artifact]]:
         sources[block] = partial(_held_out, run, number)
     for record in run.records:
         if record.batch is not None and record.new is not None:
-            step = run.step(record.method, record.batch)
+            step = step_of_recorded(run, record.method, record.batch)
             block = split_block(record.method, record.batch)
             sources[block] = partial(old_test_set, record.new, step=step)
     return sources
@@ -78,11 +79,13 @@ def _sources(run: RecordedRun) -> dict[str, Callable[[], Artifact]]:
 
 def _with_known_truth(run: RecordedRun, images: Artifact) -> Artifact:
     if run.labels_exist:
-        return label_existing(images, run.setting.dataset, step=run.step())
+        return label_existing(images, run.setting.dataset, step=step_of_recorded(run))
     sent = tuple(record.new for record in run.records if record.new is not None)
-    return labelled_so_far(images, sent, step=run.step())
+    return labelled_so_far(images, sent, step=step_of_recorded(run))
 
 
 def _held_out(run: RecordedRun, number: int) -> Artifact:
     setting, n_batches = run.setting, run.arrivals.n_held_out
-    return share_held_out(setting.common, setting.old_test, n_batches, step=run.step())[number]
+    return share_held_out(
+        setting.common, setting.old_test, n_batches, step=step_of_recorded(run)
+    )[number]

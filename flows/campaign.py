@@ -7,19 +7,20 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 
-from backhaul.config import CampaignConfig, InboxData
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import MethodOutcome, Overview, claim, write_overview
+from backhaul.campaign.records import INITIAL, read_beginning, run_folder
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
+from backhaul.report.mirror import write_page
+from backhaul.storage.lease import lease
+from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
+from flows.server.publish import publish_run
 from flows.states import failed, overall
 from flows.transport import TRANSPORTS
-from tasks.run.folder import MethodOutcome, Overview, claim, write_overview
-from tasks.run.mirror import write_page
-from tasks.run.publish import publish_run
-from tasks.run.records import INITIAL, read_beginning, run_folder
-from tasks.storage.lease import lease
-from tasks.storage.store import exists_at
 
 
 @flow(name="campaign", flow_run_name="{config.name}", on_cancellation=[cancel_children])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from backhaul.config import CampaignConfig
-from flows.arguments import ensemble, step_of
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import write_csv
+from backhaul.campaign.records import Standing, run_folder
+from backhaul.campaign.setting import Setting
+from backhaul.storage.objects import read_value
+from flows.arguments import step_of
 from tasks.cropping import crop
 from tasks.inference import infer
-from tasks.run.folder import write_csv
-from tasks.run.records import Standing, run_folder
-from tasks.run.setting import Setting
-from tasks.storage.store import read_value
 
 
 def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) -> Setting:
@@ -24,7 +24,7 @@ def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) ->
     if not count:
         return setting
     step, img_size = step_of(config), config.training.img_size
-    looking = ensemble(initial.checkpoints, config)
+    looking = config.inference.looking(initial.checkpoints)
     whole = setting.batches[:count]
     fused = tuple(infer(b, looking, config.inference, img_size, step=step) for b in whole)
     made = crop(whole, fused, setting.dataset, config.cropping, step=step)

@@ -14,10 +14,10 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
+from backhaul.campaign.folder import MethodOutcome
+from blocks.patience import await_prefect
 from flows.states import outcome_of
 from tasks.logs import logger
-from tasks.patience import await_prefect
-from tasks.run.folder import MethodOutcome
 
 CRASHED = "Crashed"
 POLL_S = 3.0

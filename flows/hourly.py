@@ -6,23 +6,24 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from backhaul.config import CampaignConfig, InboxData
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import MethodOutcome, claim
+from backhaul.campaign.records import read_setting
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
-from backhaul.types import ImageSet
+from backhaul.inbox.folder import continue_folder
+from backhaul.inbox.ingestion import ingest
+from backhaul.inbox.state import RunState, read_state, take_in
+from backhaul.storage.lease import lease
+from backhaul.storage.objects import exists_at, read_value
+from backhaul.values.images import ImageSet
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.heartbeats import of_this_run_alone
+from flows.server.publish import publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
-from tasks.hourly.folder import continue_folder
-from tasks.hourly.ingest import ingest
-from tasks.hourly.state import RunState, read_state, take_in
 from tasks.progress import Progress
-from tasks.run.folder import MethodOutcome, claim
-from tasks.run.publish import publish_run
-from tasks.run.records import read_setting
-from tasks.storage.lease import lease
-from tasks.storage.store import exists_at, read_value
 
 
 @flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])

@@ -8,21 +8,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig, InboxData
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.errors import AwaitingLabelsError
-from backhaul.types import ImageSet
-from flows.arguments import blocks_of, ensemble, known_truth, opened, step_of
-from flows.cropping import crop_batches
-from flows.preparation import prepare
-from flows.states import awaiting
-from tasks.augmentation import augment
-from tasks.evaluation import TestSets, evaluate
-from tasks.inference import infer
-from tasks.run.folder import Overview, claim, write_overview, write_round
-from tasks.run.publish import publish_round
-from tasks.run.records import (
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import Overview, claim, write_overview, write_round
+from backhaul.campaign.records import (
     INITIAL,
     RoundRecord,
     Standing,
@@ -30,10 +18,24 @@ from tasks.run.records import (
     write_record,
     write_setting,
 )
-from tasks.run.setting import Beginning, Setting
-from tasks.stages import Step, timed
-from tasks.storage.store import exists_at, read_value
-from tasks.training import TrainingResult, digest_of_model, train_detector
+from backhaul.campaign.setting import Beginning, Setting
+from backhaul.data.settings import InboxData
+from backhaul.errors import AwaitingLabelsError
+from backhaul.storage.objects import exists_at, read_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.images import ImageSet
+from backhaul.values.results import TrainingResult
+from flows.arguments import blocks_of, known_truth, opened, step_of
+from flows.cropping import crop_batches
+from flows.preparation import prepare
+from flows.server.publish import publish_round
+from flows.states import awaiting
+from tasks.augmentation import augment
+from tasks.evaluation import TestSets, evaluate
+from tasks.inference import infer
+from tasks.stage import Step, timed
+from tasks.training import digest_of_model, train_detector
 
 
 @flow(name="initial-training", flow_run_name="initial-training-{config.name}")
@@ -85,7 +87,7 @@ def first_round(config: CampaignConfig, setting: Setting, splits: Artifact) -> R
         training = None if setting.start else _train(config, augmented, step)
         kept = _carried_on(config, training, setting)
         standing = Standing(seen=augmented, checkpoints=kept, current=kept[-1])
-        looking = ensemble(kept, config)
+        looking = config.inference.looking(kept)
         for images in setting.batches[:1]:
             infer(images, looking, config.inference, config.training.img_size, step=step)
         evaluation = evaluate(

@@ -11,11 +11,11 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import MethodOutcome
 from flows.initial_training import initial_training
 from flows.method import method
 from flows.states import outcome_of
-from tasks.run.folder import MethodOutcome
 
 
 def begin(config: CampaignConfig) -> MethodOutcome:

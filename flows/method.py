@@ -8,21 +8,21 @@ from prefect import flow, get_run_logger, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import claim, write_round
+from backhaul.campaign.records import RoundRecord, Standing, write_record
+from backhaul.campaign.setting import Round
 from backhaul.sampling import Method
+from backhaul.storage.lease import lease
+from blocks.patience import await_prefect
 from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
+from flows.course import course_of
 from flows.heartbeats import of_this_run_alone
+from flows.server.publish import publish_round
 from flows.states import AWAITING, awaiting
-from tasks.patience import await_prefect
-from tasks.run.course import course_of
-from tasks.run.folder import claim, write_round
-from tasks.run.publish import publish_round
-from tasks.run.records import RoundRecord, Standing, write_record
-from tasks.run.setting import Round
-from tasks.run.uplinks import agree_on_bandwidth
-from tasks.storage.lease import lease
+from flows.uplinks import agree_on_bandwidth
 
 
 @flow(

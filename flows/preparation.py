@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from backhaul.artifacts import Artifact
-from backhaul.config import CampaignConfig, DigitsData, FolderData, InboxData
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.lists import read_lists
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.setting import Setting
+from backhaul.data.lists import read_lists
+from backhaul.data.settings import DigitsData, FolderData, InboxData
+from backhaul.data.source import data_folder, fingerprint
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import Arrangement
 from flows.arguments import label, step_of
-from tasks.data import data_folder, fingerprint, join_data, read_data
+from tasks.data import join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
-from tasks.run.setting import Setting
-from tasks.split import Arrangement, arrange, arrange_inbox, arrange_listed, split_images
-from tasks.stages import Step
+from tasks.progress import Progress
+from tasks.split import arrange, arrange_inbox, arrange_listed, split_images
+from tasks.stage import Step
 from tasks.start import find_checkpoints, take_checkpoints
 
 
@@ -38,7 +42,7 @@ def _from_data(
     config: CampaignConfig, data: FolderData | DigitsData, own: Artifact | None, step: Step
 ) -> tuple[Artifact, Arrangement, Artifact]:
     """Return all images, how they are played, and the initial splits."""
-    dataset = _read(data_folder(data, config.store), step)
+    dataset = _read(data_folder(data, config.store, Progress("uploading scenes")), step)
     if own is not None:
         dataset = join_data(dataset, own, step=step)
     return dataset, *_arranged(config, dataset, own, step)

@@ -5,19 +5,27 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from backhaul.config import CampaignConfig, DigitsData, InboxData
-from backhaul.digits import RECORD
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.records import (
+    RoundRecord,
+    Standing,
+    read_records,
+    read_setting,
+    run_folder,
+)
+from backhaul.campaign.setting import Setting
+from backhaul.data.digits import RECORD
+from backhaul.data.settings import DigitsData, InboxData
+from backhaul.data.source import digits_folder
 from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
+from backhaul.storage.objects import exists_at
+from backhaul.values.results import LookedUp
 from flows.batch import batch
 from flows.initial_training import first_round
 from flows.preparation import prepare
-from tasks.data import digits_folder
-from tasks.run.records import RoundRecord, Standing, read_records, read_setting, run_folder
-from tasks.run.setting import Setting
-from tasks.run.uplinks import expected_bandwidth
-from tasks.stages import LookedUp, NotCachedError, looked_up
-from tasks.storage.store import exists_at
+from flows.uplinks import expected_bandwidth
+from tasks.stage import NotCachedError, looked_up
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import MethodOutcome
 from flows import local, workpool
-from tasks.run.folder import MethodOutcome
 
 
 class Transport(Protocol):

@@ -14,12 +14,12 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this_run
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.folder import MethodOutcome
 from backhaul.errors import InputError
+from blocks.patience import await_prefect
 from flows.ends import Awaited, await_ends, schedule
 from flows.states import outcome_of
-from tasks.patience import await_prefect
-from tasks.run.folder import MethodOutcome
 
 INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"

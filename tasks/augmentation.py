@@ -7,14 +7,15 @@ from pathlib import Path
 
 from prefect import get_run_logger
 
-from backhaul.artifacts import Artifact
-from backhaul.augmentation import make_copies, plan
-from backhaul.config import Augmentation
-from backhaul.types import Splits, concat
-from tasks.images import localise, store_images
+from backhaul.learn.augmentation import make_copies, plan
+from backhaul.learn.settings import Augmentation
+from backhaul.storage.imagefiles import localise, store_images
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.images import concat
+from backhaul.values.splits import Splits
 from tasks.progress import Progress
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
+from tasks.stage import Step, stage
 
 
 @stage("augmentation", random=True)

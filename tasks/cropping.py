@@ -7,34 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Cropping
-from backhaul.cropping import Crops, choose_cuts, cut
 from backhaul.errors import InputError
-from backhaul.types import XYXY, FusedDetections, ImageSet, concat
-from tasks.images import localise, store_images
+from backhaul.learn.cropping import Crops, choose_cuts, cut
+from backhaul.learn.settings import Cropping
+from backhaul.storage.imagefiles import localise, store_images
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.detections import XYXY, FusedDetections
+from backhaul.values.images import ImageSet, concat
+from backhaul.values.results import Cropped
 from tasks.progress import Progress
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
-
-
-class Cropped(BaseModel):
-    """Batches of crops.
-
-    Args:
-        batches: The crops of each batch (`ImageSet` without labels).
-        dataset: The data set, with the labelled crops.
-        tables: For each batch a table with a row for each crop: its file, that of its source,
-            its corners there in pixels, and class and confidence of what was detected.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    batches: tuple[Artifact, ...]
-    dataset: Artifact
-    tables: tuple[Artifact, ...]
+from tasks.stage import Step, stage
 
 
 @stage("cropping", random=False, version=2)

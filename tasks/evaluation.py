@@ -9,17 +9,20 @@ import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.artifacts import Artifact
-from backhaul.benchmark import benchmark
-from backhaul.config import Evaluation, Inference
-from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
-from backhaul.fusion import fuse
-from backhaul.metrics import count, metrics
-from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
+from backhaul.look.fusion import fuse
+from backhaul.look.settings import Inference
+from backhaul.measure.matching import benchmark
+from backhaul.measure.metrics import count, metrics
+from backhaul.measure.settings import Evaluation
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.detections import Detections, FusedDetections
+from backhaul.values.images import ImageSet, concat
+from backhaul.values.splits import Splits
 from tasks.inference import predict_stored, prediction_settings
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
+from tasks.stage import Step, stage
 
 OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
 

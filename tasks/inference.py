@@ -9,19 +9,20 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Inference
-from backhaul.detector.checkpoint import Checkpoint, LocalCheckpoint
-from backhaul.detector.own import predict_with, read_code
-from backhaul.detector.predict import predict
-from backhaul.detector.protocol import PredictionSettings
-from backhaul.fusion import fuse
-from backhaul.types import Detections, ImageSet
-from tasks.images import localise
+from backhaul.look.fusion import fuse
+from backhaul.look.own import predict_with, read_code
+from backhaul.look.protocol import PredictionSettings
+from backhaul.look.settings import Inference
+from backhaul.look.ultralytics import predict
+from backhaul.storage.imagefiles import localise
+from backhaul.storage.localcopies import local_object
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
+from backhaul.values.detections import Detections
+from backhaul.values.images import ImageSet
 from tasks.progress import Progress
-from tasks.stages import Step, stage
-from tasks.storage.localcopies import local_object
-from tasks.storage.store import read_value, write_value
+from tasks.stage import Step, stage
 
 FEW = 4  # checkpoints whose epochs a name has room for
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from prefect import get_run_logger
 
-from backhaul.artifacts import Artifact
-from backhaul.labelling import (
+from backhaul.code import UserCode
+from backhaul.data.labelling import (
     label_by_function,
     label_from_existing,
     label_where_known,
 )
-from backhaul.plugins import UserCode
-from backhaul.types import ImageSet
-from tasks.images import localise
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
+from backhaul.storage.imagefiles import localise
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.images import ImageSet
+from tasks.stage import Step, stage
 
 
 @stage("labelling", random=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Mixing
-from backhaul.mixing import merge, mix
-from backhaul.types import Splits, concat
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
+from backhaul.learn.mixing import merge, mix
+from backhaul.learn.settings import Mixing
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.images import concat
+from backhaul.values.splits import Splits
+from tasks.stage import Step, stage
 
 
 @stage("mixing", random=True)

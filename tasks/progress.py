@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from tasks.run.shown import REFUSALS, change, show
+from tasks.shown import REFUSALS, change, show
 
 Sink: TypeAlias = Callable[[str, int, int], None]
 """Called with what is going on, how much is done, and how much there is."""

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict
 
-from backhaul.artifacts import Artifact
 from backhaul.sampling import Method
-from backhaul.types import Bandwidth, FusedDetections, ImageSet, Pool
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
-
-
-class Sent(BaseModel):
-    """What a method sends of a batch: a `Selection`, those images as `ImageSet`, their cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    selection: Artifact
-    chosen: Artifact
-    n_images: int
-    n_bytes: int
-    pool_images: int
-    pool_bytes: int
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FusedDetections
+from backhaul.values.images import ImageSet
+from backhaul.values.offers import Pool
+from backhaul.values.results import Sent
+from tasks.stage import Step, stage
 
 
 @stage("sampling", random=True)

@@ -7,39 +7,28 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from backhaul.analysis.finding import FOLDER, Finding
 from backhaul.analysis.series import Point
 from backhaul.analysis.writing import write_finding
-from backhaul.artifacts import Artifact
-from backhaul.benchmark import benchmark
-from backhaul.config import Evaluation, Inference
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.fusion import fuse
-from backhaul.metrics import METRICS, metrics
-from backhaul.types import Detections, FusedDetections, ImageSet, Splits, concat
+from backhaul.campaign.folder import write_csv
+from backhaul.campaign.relocation import moved
+from backhaul.look.fusion import fuse
+from backhaul.look.settings import Inference
+from backhaul.measure.matching import benchmark
+from backhaul.measure.metrics import METRICS, metrics
+from backhaul.measure.settings import Evaluation
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.detections import Detections, FusedDetections
+from backhaul.values.images import ImageSet, concat
+from backhaul.values.results import Measured
+from backhaul.values.splits import Splits
 from tasks.inference import predict_stored, prediction_settings
-from tasks.run.folder import write_csv
-from tasks.run.recorded import moved
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
+from tasks.stage import Step, stage
 
 KEYS = ["method", "batch", "epoch", "test_set", "mode"]
-
-
-class Measured(BaseModel):
-    """What one model was found to be worth.
-
-    Args:
-        table: Metrics by test set and class (`backhaul.metrics.metrics`).
-        benchmarks: Its benchmark table, by test set.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    table: Artifact
-    benchmarks: dict[str, Artifact]
 
 
 @stage("held-out", random=False)

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Batches, InitialSet, Labelling, SplitFractions
+from backhaul.data.lists import Lists, play_lists
+from backhaul.data.settings import Batches, InitialSet, Labelling, SplitFractions
+from backhaul.data.split import Arrivals, batches, draw_initial, placement, split
 from backhaul.errors import InputError
-from backhaul.lists import Lists, play_lists
-from backhaul.split import Arrivals, batches, draw_initial, placement, split
-from backhaul.types import ImageSet, Splits, concat
-from tasks.stages import Step, stage
-from tasks.storage.store import read_value, write_value
-
-
-class Arrangement(BaseModel):
-    """How a data set is played: an initial set, then batches as they come from the edge.
-
-    All are `ImageSet`; only the initial set has labels.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    initial: Artifact
-    batches: tuple[Artifact, ...]
-    holdout: Artifact
-    leftover: Artifact
-    sizes: dict[str, int]
-
-
-class ListedArrangement(BaseModel):
-    """How a data set is played as lists say, which split the initial set as well."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    arrangement: Arrangement
-    splits: Artifact
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.images import ImageSet, concat
+from backhaul.values.results import Arrangement, ListedArrangement
+from backhaul.values.splits import Splits
+from tasks.stage import Step, stage
 
 
 @stage("batches", random=True)

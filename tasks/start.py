@@ -10,17 +10,17 @@ from typing import Any
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Start, Training
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.detector.start import checked_digest
+from backhaul.campaign.records import INITIAL
 from backhaul.errors import InputError, StoreError
-from backhaul.types import ImageSet
-from tasks.run.records import INITIAL
-from tasks.stages import Step, stage
-from tasks.storage.localcopies import local_file
-from tasks.storage.places import filesystem, patiently
-from tasks.storage.store import read_value, write_checkpoint
+from backhaul.learn.settings import Start, Training
+from backhaul.learn.training.start import checked_digest
+from backhaul.storage.localcopies import local_file
+from backhaul.storage.objects import read_value, write_checkpoint
+from backhaul.storage.places import filesystem, patiently
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.images import ImageSet
+from tasks.stage import Step, stage
 
 NUMBERED = re.compile(r"(?P<prefix>.+)_ckpt_(?P<epoch>\d+)\.pt")
 

@@ -6,29 +6,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Stopping, Training
-from backhaul.detector.checkpoint import Checkpoint
-from backhaul.detector.job import EpochDone, EpochRecord, StepDone, TrainingJob
-from backhaul.detector.train import train
-from backhaul.detector.workfolder import write_splits, write_work_folder
 from backhaul.errors import InputError
-from backhaul.stopping import best_epoch
-from backhaul.storeroot import INTERNAL
-from backhaul.types import Splits
-from tasks.images import localise
-from tasks.progress import Progress
-from tasks.scratch import scratch_folder
-from tasks.stages import Step, require_lease, stage, stage_key
-from tasks.storage.localcopies import local_file, local_object
-from tasks.storage.places import absolute
-from tasks.storage.store import (
+from backhaul.layout import INTERNAL
+from backhaul.learn.settings import Stopping, Training
+from backhaul.learn.stopping import best_epoch
+from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.learn.training.process import train
+from backhaul.learn.training.scratch import scratch_folder
+from backhaul.learn.training.workfolder import write_splits, write_work_folder
+from backhaul.storage.imagefiles import localise
+from backhaul.storage.localcopies import local_file, local_object
+from backhaul.storage.objects import (
     exists_at,
     put_file,
     read_uri,
@@ -38,42 +32,13 @@ from tasks.storage.store import (
     write_checkpoint,
     write_value,
 )
-
-
-class TrainingResult(BaseModel):
-    """A finished training.
-
-    Args:
-        checkpoints: Its checkpoints, oldest first.
-        first_epoch: Number of its first epoch.
-        epochs: How many epochs it took.
-        best_epoch: Epoch of the lowest validation loss that has a checkpoint.
-        history: Table with a row an epoch (`EpochRecord`).
-        steps: Table of losses within epochs (``logs_per_epoch``).
-        stopped_because: Why it ended.
-        resumed: Whether it was interrupted and went on.
-        n_train: Images trained on, copies included.
-        n_valid: Images that stopping watched.
-        seconds: Sum of the epochs' wall times.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    checkpoints: tuple[Checkpoint, ...]
-    first_epoch: int
-    epochs: int
-    best_epoch: int
-    history: Artifact
-    steps: Artifact
-    stopped_because: str
-    resumed: bool
-    n_train: int
-    n_valid: int
-    seconds: float
-
-    def epoch(self, which: Literal["last", "best"]) -> int:
-        """Return the epoch of the checkpoint that is carried on."""
-        return self.best_epoch if which == "best" else self.checkpoints[-1].epoch
+from backhaul.storage.places import absolute
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import TrainingResult
+from backhaul.values.splits import Splits
+from tasks.progress import Progress
+from tasks.stage import Step, require_lease, stage, stage_key
 
 
 class ResumeState(BaseModel):

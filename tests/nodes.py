@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from backhaul.inbox import LOG_COLUMNS
-from tasks.hourly.ingest import Ingested, ingest
-from tasks.hourly.log import read_log
-from tasks.storage.places import filesystem
-from tasks.storage.store import replace
+from backhaul.inbox.files import LOG_COLUMNS
+from backhaul.inbox.ingestion import Ingested, ingest
+from backhaul.inbox.log import read_log
+from backhaul.storage.objects import replace
+from backhaul.storage.places import filesystem
 
 CLASSES = ("car", "bus")
 

@@ -13,7 +13,7 @@ RATIOS = ("precision", "recall", "accuracy")
 
 
 def by_class(seen: pd.DataFrame, pos_thres: float, name: str = "classes") -> Finding:
-    """Count hits and errors of each class, as `backhaul.metrics.count` does.
+    """Count hits and errors of each class, as `backhaul.measure.metrics.count` does.
 
     Args:
         seen: What was seen, see `backhaul.analysis.seen`. Images without truth count for

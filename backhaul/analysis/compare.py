@@ -17,7 +17,7 @@ from backhaul.analysis.results import (
     initial_value,
     measured,
 )
-from backhaul.rundata import Run
+from backhaul.campaign.rundata import Run
 
 Aggregate = Literal["mean", "median"]
 

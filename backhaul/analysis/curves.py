@@ -14,8 +14,8 @@ from backhaul.analysis.results import (
     choose_methods,
     measured,
 )
+from backhaul.campaign.rundata import INIT, Run
 from backhaul.errors import InputError
-from backhaul.rundata import INIT, Run
 
 LOSS = "loss"
 LOGGED = {

@@ -6,7 +6,7 @@ import pandas as pd
 
 from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import COMMON, METRICS, choose_methods, measured
-from backhaul.rundata import INIT, Run
+from backhaul.campaign.rundata import INIT, Run
 
 SENT = (
     "images_sent",

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from backhaul.analysis.finding import Chart, Finding, Mark, Series
-from backhaul.types import FloatArray
+from backhaul.arrays import FloatArray
 
 PALETTE = (  # Okabe and Ito (2008), without the yellow that fades on white
     "#0072B2",

@@ -12,9 +12,9 @@ from scipy import stats
 from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import COMMON, By, Over, gains
 from backhaul.analysis.sample import MEANINGS, Feature, features
+from backhaul.arrays import FloatArray
+from backhaul.campaign.rundata import Run
 from backhaul.errors import InputError
-from backhaul.rundata import Run
-from backhaul.types import FloatArray
 
 FEWEST = 3  # with two points any line fits
 LEVEL = 0.95

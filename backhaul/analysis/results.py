@@ -7,8 +7,8 @@ from typing import Literal
 
 import pandas as pd
 
+from backhaul.campaign.rundata import CONTROL, INIT, Run
 from backhaul.errors import InputError
-from backhaul.rundata import CONTROL, INIT, Run
 
 COMMON = "common"
 METRICS = (

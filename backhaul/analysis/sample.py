@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from backhaul.rundata import CONTROL, Round, Run
+from backhaul.campaign.rundata import CONTROL, Round, Run
 
 Feature = Literal[
     "mean_conf",

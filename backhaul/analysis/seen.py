@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from backhaul.campaign.rundata import Run
 from backhaul.errors import InputError
-from backhaul.rundata import Run
 
 COLUMNS = ("file", "detected", "actual", "conf", "conf_std", "hit")
 HITS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}

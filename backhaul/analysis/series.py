@@ -9,11 +9,11 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backhaul.detector.checkpoint import Checkpoint
+from backhaul.campaign.rundata import INIT
 from backhaul.errors import InputError
 from backhaul.forms import arrange
-from backhaul.fusion import ensemble_epochs
-from backhaul.rundata import INIT
+from backhaul.look.ensemble import ensemble
+from backhaul.values.checkpoints import Checkpoint
 
 SetName: TypeAlias = Literal[
     "common", "init", "sample", "cur_iter", "all_iter", "all", "batch_test"
@@ -55,9 +55,7 @@ class Mode(_Plan):
             case "roll":
                 return tuple(past[-self.count :])
             case "avg":
-                epochs = [checkpoint.epoch for checkpoint in past]
-                chosen = ensemble_epochs(epochs, self.count, first_epoch_fraction)
-                return tuple(c for c in past if c.epoch in chosen)
+                return ensemble(past, self.count, first_epoch_fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,7 @@ class SeriesPlan(_Plan):
         Args:
             rounds: The initial training, then the rounds by method and batch.
             arrivals: What arrives in the campaign.
-            first_epoch_fraction: See `backhaul.fusion.ensemble_epochs`.
+            first_epoch_fraction: See `backhaul.look.ensemble.ensemble_epochs`.
         """
         points = []
         for before, after in with_their_past(rounds):

@@ -16,11 +16,11 @@ from backhaul.analysis.series import (
     SeriesPlan,
     with_their_past,
 )
-from backhaul.metrics import METRICS
-from backhaul.rundata import INIT
+from backhaul.campaign.rundata import INIT
+from backhaul.measure.metrics import METRICS
 
 COLUMNS = ("method", "batch", "epoch", "test_set", "mode", *METRICS)
-"""Columns of the table of points, see `backhaul.metrics.metrics`."""
+"""Columns of the table of points, see `backhaul.measure.metrics.metrics`."""
 
 MEANINGS = {
     "instant": "one checkpoint a point",

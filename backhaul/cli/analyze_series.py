@@ -12,14 +12,14 @@ from typer.core import TyperCommand
 
 from backhaul.analysis.results import check_metric, choose_methods
 from backhaul.analysis.series import SET_NAMES, BatchesPlan, Mode, SeriesPlan, SetName
+from backhaul.campaign.rundata import Run
 from backhaul.cli.analyze.inputs import Methods, open_run
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.options import RunName
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect
 from backhaul.errors import InputError, MissingObjectError
-from backhaul.metrics import METRICS
-from backhaul.rundata import Run
-from backhaul.storeroot import store_of
+from backhaul.layout import store_of
+from backhaul.measure.metrics import METRICS
 
 OF_CONFIG = 0
 
@@ -190,9 +190,9 @@ def _analyze(
 ) -> None:
     sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
     with flows_at_hand():
+        from backhaul.analysis.recorded import open_recorded
         from flows.analyze import analyze
-        from tasks.run.recorded import open_recorded
-        from tasks.server import start_temporary_server
+        from flows.server.temporary import start_temporary_server
     recorded = open_recorded(place, labels)  # what is wrong is said before a server starts
     if "batch_test" in plan.sets:
         recorded.arrivals.first_tested(plan.batch_test or 0)

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from backhaul.config import DigitsData, FolderData
+from backhaul.data.images import OnProgress
+from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
-from backhaul.images import OnProgress
 
 data = typer.Typer(
     help="Look at data sets, convert them, and write the demo's.", no_args_is_help=True
@@ -43,8 +43,8 @@ def check(
 
       backhaul data check ~/cars --format voc --json > cars.json
     """
-    from backhaul.datacheck import summarize
-    from backhaul.formats import read
+    from backhaul.data.check import summarize
+    from backhaul.data.formats import read
 
     if not folder.is_dir():
         raise InputError(f"{folder}: no folder there")
@@ -80,10 +80,10 @@ def convert(
 
       backhaul data convert ~/kitti/training ~/cars --from kitti --to yolo --link
     """
-    from backhaul.datacheck import summarize
-    from backhaul.formats import read
-    from backhaul.formats.conversion import losses, require_target, write_whole
-    from backhaul.formats.writing import copy_file, link_file
+    from backhaul.data.check import summarize
+    from backhaul.data.formats import read
+    from backhaul.data.formats.conversion import losses, require_target, write_whole
+    from backhaul.data.formats.writing import copy_file, link_file
 
     if not source.is_dir():
         raise InputError(f"{source}: no folder there")
@@ -119,7 +119,7 @@ def digits(
 
       backhaul data digits /tmp/digits --images 100
     """
-    from backhaul.digits import write_scenes
+    from backhaul.data.digits import write_scenes
 
     write_scenes(folder, DigitsData(images=images, seed=seed))
     typer.echo(folder)

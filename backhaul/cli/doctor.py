@@ -16,7 +16,7 @@ from backhaul.cli.options import Overrides, read_config
 from backhaul.cli.prefect import flows_at_hand
 
 if TYPE_CHECKING:
-    from tasks.health import Result
+    from backhaul.health import Result
 
 COLORS = {"ok": "green", "warning": "yellow", "failed": "red", "not asked": "dim"}
 WIDTHS = (11, 17)
@@ -53,7 +53,8 @@ def doctor(
     """
     campaign = read_config(config, settings) if config else None
     with flows_at_hand():
-        from tasks.health import Status, all_checks, examine
+        from backhaul.health import Status, examine
+        from flows.server.checkup import all_checks
     checks = all_checks(campaign, store or (campaign.store if campaign else None))
     results = []
     for result in examine(checks):

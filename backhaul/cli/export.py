@@ -37,8 +37,8 @@ def export(
       backhaul export s3://bucket/edge/runs/cars cars
     """
     with flows_at_hand():
-        from tasks.run.export import export_run, require_empty
-        from tasks.run.mirror import runs_at
+        from backhaul.campaign.export import export_run, require_empty
+        from backhaul.report.mirror import runs_at
     require_empty(folder)
     place = find_run(run)
     runs = runs_at(place)

@@ -7,7 +7,7 @@ import typer
 from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.run import play
-from backhaul.config import InboxData
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from backhaul.campaign.legacy.cfgfile import read_cfg
+from backhaul.campaign.legacy.row import Row
+from backhaul.campaign.legacy.translation import translate
 from backhaul.errors import InputError
-from backhaul.legacy.cfgfile import read_cfg
-from backhaul.legacy.row import Row
-from backhaul.legacy.translation import translate
 
 TITLES = {
     "mapped": "The same here",

@@ -8,8 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from backhaul.config import CampaignConfig
-from backhaul.configfile import load_config
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.configfile import load_config
 
 ConfigFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A campaign, as YAML.", show_default=False)

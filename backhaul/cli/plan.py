@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from backhaul.campaign.config import CampaignConfig
 from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.prefect import flows_at_hand
-from backhaul.config import CampaignConfig
 
 if TYPE_CHECKING:
-    from tasks.upkeep.plan import Plan
+    from backhaul.upkeep.plan import Plan
 
 
 def plan(
@@ -38,16 +38,19 @@ def plan(
     """
     campaign = read_config(config, settings)
     with flows_at_hand():
+        from backhaul.upkeep.experience import experience_of
+        from backhaul.upkeep.forecast import images_of, next_batch
+        from backhaul.upkeep.plan import free_bytes
+        from backhaul.upkeep.plan import plan as planned
         from flows.arguments import opened
         from flows.rehearsal import rehearse
-        from tasks.upkeep.experience import experience_of
-        from tasks.upkeep.forecast import images_of, with_uplink
-        from tasks.upkeep.plan import free_bytes
-        from tasks.upkeep.plan import plan as planned
+        from flows.uplinks import expected_bandwidth
     plans = []
     for each in map(opened, campaign.each_seed):
         known = rehearse(each)
-        images, sending = images_of(each, known.setting), with_uplink(each)
+        images = images_of(each, known.setting)
+        bandwidth = expected_bandwidth(each, next_batch(each))
+        sending = each.model_copy(update={"bandwidth": bandwidth})
         plans.append(planned(sending, images, known.rounds, known.stages, experience_of(each)))
     free = free_bytes(opened(campaign).store)
     if as_json:

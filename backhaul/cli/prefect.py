@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backhaul.config import CampaignConfig, InboxData
+from backhaul.campaign.config import CampaignConfig
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
-from backhaul.storeroot import INTERNAL
+from backhaul.layout import INTERNAL
 
 
 def prepare_prefect(store: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from backhaul.campaign.rundata import run_folders
 from backhaul.cli.options import RunName
 from backhaul.cli.prefect import flows_at_hand
 from backhaul.cli.runplace import remote_pictures, run_at
 from backhaul.report import write_report
-from backhaul.rundata import run_folders
 
 
 def report(run: RunName) -> None:
@@ -26,7 +26,7 @@ def report(run: RunName) -> None:
         folder = place.folder
         if (folder / "state.json").exists():  # it goes on hour by hour, and is not kept whole
             with flows_at_hand():
-                from tasks.run.folder import gather_rounds
+                from backhaul.campaign.folder import gather_rounds
             gather_rounds(folder.as_posix())
         fetch = remote_pictures(folder)
         for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.rundata import read_run
 from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.tables import print_gains
-from backhaul.config import CampaignConfig
 from backhaul.errors import AwaitingLabelsError, InputError
-from backhaul.rundata import read_run
 
 
 def run(
@@ -75,7 +75,7 @@ def play(flow: Callable[..., Any], campaign: CampaignConfig) -> Any:
         Exception: What ended it, unless some of its methods did.
     """
     from backhaul.cli.progress import live_progress
-    from tasks.server import start_temporary_server
+    from flows.server.temporary import start_temporary_server
 
     with live_progress():
         start_temporary_server()
@@ -86,9 +86,9 @@ def play(flow: Callable[..., Any], campaign: CampaignConfig) -> Any:
 
 
 def _show(campaign: CampaignConfig, state: Any) -> None:
-    from tasks.run.mirror import mirrored
-    from tasks.run.records import run_folder
-    from tasks.storage.places import resolve
+    from backhaul.campaign.records import run_folder
+    from backhaul.report.mirror import mirrored
+    from blocks.opening import resolve
 
     console = Console()
     place = run_folder(resolve(campaign.store), campaign.name)

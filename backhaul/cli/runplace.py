@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from backhaul.campaign.rundata import run_folders
 from backhaul.cli.prefect import flows_at_hand
 from backhaul.errors import InputError
 from backhaul.report.pictures import Fetch
-from backhaul.rundata import run_folders
 
 BLOCK = "block://"
 
@@ -76,7 +76,7 @@ def remote_pictures(folder: Path) -> Fetch:
     @cache
     def reader() -> Fetch:
         try:
-            from tasks.run.pictures import RemotePictures
+            from backhaul.report.remotepictures import RemotePictures
         except ModuleNotFoundError as error:
             if error.name != "tasks":
                 raise
@@ -94,7 +94,7 @@ def _open_blocks(folder: Path) -> None:
     """Take up the keys of the blocks that a run read its images by, where a server has them."""
     from prefect.settings import PREFECT_API_URL
 
-    from tasks.storage.places import resolve
+    from blocks.opening import resolve
 
     for run in run_folders(folder):
         blocks = json.loads((run / "run.json").read_text()).get("blocks", [])
@@ -112,7 +112,7 @@ def _local(address: str) -> Iterator[Path]:
         yield Path(address)
         return
     with flows_at_hand():
-        from tasks.run.mirror import mirrored
+        from backhaul.report.mirror import mirrored
     with mirrored(address) as folder:
         yield folder
 
@@ -121,7 +121,7 @@ def _resolved(address: str) -> str:
     with flows_at_hand():
         from prefect.settings import PREFECT_API_URL
 
-        from tasks.storage.places import resolve
+        from blocks.opening import resolve
     if address.startswith(BLOCK) and not PREFECT_API_URL.value():
         raise InputError(
             f"{address}: is a block of a Prefect server: set PREFECT_API_URL, or give its "

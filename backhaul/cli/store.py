@@ -16,8 +16,8 @@ from backhaul.cli.prefect import flows_at_hand
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
-    from tasks.storage.store import Stored
-    from tasks.upkeep.prune import Leftovers
+    from backhaul.storage.objects import Stored
+    from backhaul.upkeep.prune import Leftovers
 
 store = typer.Typer(no_args_is_help=True, help="Keep a store small.")
 
@@ -64,8 +64,9 @@ def prune(
     if as_json and not (dry_run or yes):
         raise InputError("--json: expected --dry-run or --yes as well, as it cannot ask")
     with flows_at_hand():
-        from tasks.storage.places import require_bucket, resolve
-        from tasks.upkeep.prune import find_leftovers, remove_leftovers
+        from backhaul.storage.places import require_bucket
+        from backhaul.upkeep.prune import find_leftovers, remove_leftovers
+        from blocks.opening import resolve
     root = resolve(address)
     require_bucket(root)
     found = find_leftovers(root, min_age * 3600)

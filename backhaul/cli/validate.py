@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from backhaul.cli.options import ConfigFile, Overrides, read_config
-from backhaul.config import FolderData
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 
 

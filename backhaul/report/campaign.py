@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from backhaul.rundata import MethodState, Round, Run, read_runs
+from backhaul.campaign.rundata import MethodState, Round, Run, read_runs
 
 STATES = ("completed-with-failures", "awaiting-labels", "running", "completed")
 """States of a run, the worst first."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backhaul.report.intervals import Estimates
+from backhaul.measure.statistics import Estimates
 from backhaul.report.plot import (
     NEUTRAL,
     Figure,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backhaul.arrays import IntArray
+from backhaul.campaign.rundata import CONTROL
 from backhaul.report import tables
 from backhaul.report.plot import (
     NEUTRAL,
@@ -22,8 +24,6 @@ from backhaul.report.plot import (
     values,
 )
 from backhaul.report.wording import duration, shortened
-from backhaul.rundata import CONTROL
-from backhaul.types import IntArray
 
 HIT, MISS = "#1594a6", "#d9730d"
 CACHED = "#b6bec9"

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from backhaul.analysis.finding import FOLDER, Chart, Finding, Series
+from backhaul.arrays import FloatArray
 from backhaul.report.cells import Cell, Table
 from backhaul.report.plot import (
     PALETTE,
@@ -26,7 +27,6 @@ from backhaul.report.plot import (
     values,
 )
 from backhaul.report.wording import NONE, plural
-from backhaul.types import FloatArray
 
 CHART_PX = 340
 MANY_POINTS = 60  # more markers would hide the line they lie on

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from backhaul.campaign.rundata import CONTROL
+from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
-from backhaul.report.intervals import Estimates
 from backhaul.report.wording import (
     beyond_chance,
     count,
@@ -18,7 +19,6 @@ from backhaul.report.wording import (
     signed_plus_minus,
     size,
 )
-from backhaul.rundata import CONTROL
 
 UNKNOWN = "unknown"
 SOME_CLASSES = 12

@@ -12,14 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from backhaul.campaign.rundata import INIT
+from backhaul.measure.statistics import Estimates, estimates
 from backhaul.report import curves, figures, overview, tables, views, wording
 from backhaul.report.campaign import Campaign, read_campaign
 from backhaul.report.findings import show_findings
-from backhaul.report.intervals import Estimates, estimates
 from backhaul.report.pictures import Album, Fetch
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
-from backhaul.rundata import INIT
 
 PAGE = "report.html"
 

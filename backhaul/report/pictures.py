@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import ImageOps
 
-from backhaul.images import is_turned, open_image
-from backhaul.rundata import Round
+from backhaul.campaign.rundata import Round
+from backhaul.data.images import is_turned, open_image
 
 THUMBNAIL_PX = 240
 JPEG_QUALITY = 72

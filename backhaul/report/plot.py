@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backhaul.rundata import CONTROL, INIT
-from backhaul.types import FloatArray
+from backhaul.arrays import FloatArray
+from backhaul.campaign.rundata import CONTROL, INIT
 
 Figure: TypeAlias = dict[str, Any]
 Trace: TypeAlias = dict[str, Any]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from backhaul.campaign.rundata import CONTROL, INIT
 from backhaul.report import figures, pictures, tables, wording
 from backhaul.report.campaign import Campaign
 from backhaul.report.pictures import Album, RoundPictures
 from backhaul.report.plot import Figure
-from backhaul.rundata import CONTROL, INIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from backhaul.report.intervals import Estimates, estimates
-from backhaul.rundata import CONTROL, INIT, Round, TimingRecord
-from backhaul.types import FloatArray, IntArray
+from backhaul.arrays import FloatArray, IntArray
+from backhaul.campaign.rundata import CONTROL, INIT, Round, TimingRecord
+from backhaul.measure.statistics import Estimates, estimates
 
 COMMON = "common"
 OLD = "old_test"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from backhaul.campaign.rundata import INIT, KEYS, SUMMARY_NUMBERS, Round
+from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
 from backhaul.report.cells import Cell, Table
-from backhaul.report.intervals import Estimates
 from backhaul.report.wording import (
     NONE,
     count,
@@ -20,7 +21,6 @@ from backhaul.report.wording import (
     signed_plus_minus,
     size,
 )
-from backhaul.rundata import INIT, KEYS, SUMMARY_NUMBERS, Round
 
 GAINS = ("gain_init", "gain_control", "gain_random")
 COUNTS = (

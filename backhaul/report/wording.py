@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
+from backhaul.campaign.rundata import CONTROL
 from backhaul.report import tables
-from backhaul.rundata import CONTROL
 
 NONE = "-"
 PLUS_MINUS = "\xa0±\xa0"  # stays on one line

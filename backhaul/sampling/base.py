@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from backhaul.arrays import FloatArray, IntArray
 from backhaul.forms import arrange
-from backhaul.types import Bandwidth, FloatArray, IntArray, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 
 class SamplingMethod(BaseModel, ABC):

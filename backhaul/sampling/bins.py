@@ -8,11 +8,12 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.sampling.density import Density, NonNegative, NormalDensity, areas
 from backhaul.sampling.select import Strata
 from backhaul.sampling.sightings import Sightings
-from backhaul.types import FloatArray, IntArray, Probability
+from backhaul.settings import Probability
 
 
 class BinFamily(ConfidenceSampling):

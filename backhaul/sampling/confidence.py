@@ -8,10 +8,13 @@ from itertools import pairwise
 import numpy as np
 from pydantic import Field
 
+from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.select import Candidates, Strata, spend
 from backhaul.sampling.sightings import NONE, Sightings, sightings_of
-from backhaul.types import Bandwidth, FloatArray, IntArray, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 
 class ConfidenceSampling(SamplingMethod):

@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from backhaul.sampling.base import SamplingMethod
-from backhaul.types import Bandwidth, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 
 class NoNewData(SamplingMethod):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from backhaul.arrays import IntArray
 from backhaul.sampling.interval import RandomSampling
-from backhaul.types import Bandwidth, FusedDetections, IntArray, Pool
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FusedDetections
+from backhaul.values.offers import Pool
 
 
 def cut_to(

@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from backhaul.arrays import FloatArray
+from backhaul.code import Code, UserCode
 from backhaul.errors import InputError
 from backhaul.forms import arrange
-from backhaul.plugins import Code, UserCode
 from backhaul.sampling.confidence import ConfidenceSampling
-from backhaul.types import FloatArray, Probability
+from backhaul.settings import Probability
 
 MAX_Z = 8.0  # keeps far images possible instead of underflowing to weight 0
 BELOW_ONE = float(np.nextafter(1.0, 0.0))  # densities live on [0, 1); 1 belongs to its end

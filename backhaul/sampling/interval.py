@@ -11,8 +11,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from backhaul.arrays import FloatArray
 from backhaul.sampling.confidence import ConfidenceSampling
-from backhaul.types import FloatArray, Probability
+from backhaul.settings import Probability
 
 
 class IntervalSampling(ConfidenceSampling):

@@ -10,11 +10,14 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from backhaul.arrays import IntArray
+from backhaul.data.imagelists import ImageList, PathIndex, read_list, sample_lists
 from backhaul.errors import InputError
-from backhaul.imagelists import ImageList, PathIndex, read_list, sample_lists
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.cut import cut_to
-from backhaul.types import Bandwidth, IntArray, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 
 class ListedSampling(SamplingMethod):

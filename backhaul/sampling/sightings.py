@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from backhaul.types import FloatArray, IntArray, Pool
+from backhaul.arrays import FloatArray, IntArray
+from backhaul.values.offers import Pool
 
 NONE = -1
 """The class of an image without any detection."""

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from backhaul.code import Code
 from backhaul.errors import InputError
-from backhaul.plugins import Code
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.cut import cut_to
-from backhaul.types import Bandwidth, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 
 class UserSampling(SamplingMethod):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import psutil
 
 from backhaul.errors import InputError
-from tasks.storage.holder import began_after_boot, this_machine
+from backhaul.storage.holder import began_after_boot, this_machine
 
 POLL_S = 0.2
 FOREIGN = ("PREFECT_", "AWS_", "PG")

@@ -233,7 +233,7 @@ def in_process(prefect_server: None) -> Callable[[Path], Any]:
     """Runs a config in this process and returns the final state; the store is its folder."""
     from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-    from backhaul.configfile import load_config
+    from backhaul.campaign.configfile import load_config
     from flows.campaign import campaign
 
     def results_in(folder: Path) -> AbstractContextManager[object]:

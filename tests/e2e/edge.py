@@ -7,8 +7,8 @@ from typing import Any
 
 import fsspec
 
-from backhaul.config import DigitsData
-from backhaul.digits import write_scenes
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData
 
 N_INITIAL = 16
 BATCH = 8

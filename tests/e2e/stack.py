@@ -302,7 +302,7 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 def _is_training(process: psutil.Process) -> bool:
     try:
-        return "backhaul.detector.trainer" in process.cmdline()
+        return "backhaul.learn.training.trainer" in process.cmdline()
     except psutil.Error:
         return False
 

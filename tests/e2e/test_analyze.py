@@ -19,7 +19,7 @@ from backhaul.analysis.method import one_method
 from backhaul.analysis.regression import points, regression
 from backhaul.analysis.rolling import rolling
 from backhaul.analysis.seen import read_benchmark, seen_by_method
-from backhaul.rundata import Run, read_run
+from backhaul.campaign.rundata import Run, read_run
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 

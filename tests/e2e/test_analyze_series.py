@@ -13,8 +13,9 @@ import tasks.inference
 from backhaul.analysis.finding import read_findings
 from backhaul.analysis.seen import read_benchmark
 from backhaul.analysis.series import BatchesPlan, Mode, SeriesPlan
+from backhaul.values.results import Timing
 from flows.analyze import analyze
-from tasks.stages import Timing, timed
+from tasks.stage import timed
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 

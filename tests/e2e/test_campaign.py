@@ -155,7 +155,7 @@ def test_benchmarks_hold_every_truth_of_the_batch_once(played: Any) -> None:
 
 
 def test_checkpoints_open_in_ultralytics(played: Any) -> None:
-    from backhaul.detector import isolate_libraries
+    from backhaul.look.libraries import isolate_libraries
 
     isolate_libraries()
     from ultralytics import YOLO

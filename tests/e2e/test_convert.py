@@ -14,9 +14,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from backhaul.cli import app, main
-from backhaul.config import FolderData
-from backhaul.formats import FORMATS, detect, read
-from backhaul.types import ImageSet
+from backhaul.data.formats import FORMATS, detect, read
+from backhaul.data.settings import FolderData
+from backhaul.values.images import ImageSet
 
 CLOSE = 1e-8  # of an image: BCCD has whole pixels, which every format keeps
 

@@ -133,7 +133,7 @@ def test_without_its_store_nothing_of_a_run_is_written(
 def test_checkpoints_of_a_detector_of_ones_own_are_copied_as_they_are(
     exported: Export, played: Any, tmp_path: Path
 ) -> None:
-    from tasks.run.export import export_run
+    from backhaul.campaign.export import export_run
 
     copy = shutil.copytree(played.place.folder / "copies" / "tiny", tmp_path / "own")
     about = json.loads((copy / "run.json").read_text())

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from backhaul.config import DigitsData
-from backhaul.digits import write_scenes
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData
 from deployments.local.stack import BUCKET
 from tests.e2e.stack import DiskWorker, FaultyStack, Place, faulty_stack, kill, wait_for
 from tests.faulty_proxy import Faults

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from backhaul.config import DigitsData
-from backhaul.digits import write_scenes
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 

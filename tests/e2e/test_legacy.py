@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from backhaul.config import DigitsData
-from backhaul.digits import NAMES, write_scenes
+from backhaul.data.digits import NAMES, write_scenes
+from backhaul.data.settings import DigitsData
 from tests.darknet_files import tiny
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]

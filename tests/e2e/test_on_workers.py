@@ -87,7 +87,7 @@ def wait_for_training(stack: Stack, patience_s: float = 120) -> Worker:
                     command = " ".join(each.cmdline())
                 except psutil.Error:
                     continue
-                if "backhaul.detector.trainer" in command:
+                if "backhaul.learn.training.trainer" in command:
                     return worker
         time.sleep(0.1)
     pytest.fail(f"no training within {patience_s} s")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.stages import stage
+from tasks.stage import stage
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 

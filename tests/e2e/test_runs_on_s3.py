@@ -13,20 +13,20 @@ import pytest
 import s3fs
 from typer.testing import CliRunner, Result
 
+from backhaul.analysis.recorded import open_recorded
 from backhaul.analysis.series import SeriesPlan
+from backhaul.campaign.folder import write_round
+from backhaul.campaign.records import read_records
+from backhaul.campaign.tables import checkpoints_table
 from backhaul.cli import app
 from backhaul.errors import InputError, StoreError
-from backhaul.report import write_report
+from backhaul.report import mirror, write_report
+from backhaul.report import remotepictures as pictures
+from backhaul.report.mirror import mirrored, runs_at, write_page
+from backhaul.storage import places
+from backhaul.storage.localcopies import fetch
+from backhaul.storage.objects import artifacts_in, put_file, read_uri
 from blocks import ObjectStore
-from tasks.run import mirror, pictures
-from tasks.run.folder import write_round
-from tasks.run.mirror import mirrored, runs_at, write_page
-from tasks.run.recorded import open_recorded
-from tasks.run.records import read_records
-from tasks.run.summary import checkpoints_table
-from tasks.storage import places
-from tasks.storage.localcopies import fetch
-from tasks.storage.store import artifacts_in, put_file, read_uri
 from tests.unit.conftest import FakeRun
 
 pytestmark = pytest.mark.s3

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
 from flows.initial_training import initial_training
 from tests.e2e.edge import CONFIG
 

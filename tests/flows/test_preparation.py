@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from prefect import flow
 
-from backhaul.config import CampaignConfig, DigitsData
-from backhaul.digits import write_scenes
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.setting import Setting
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData
 from backhaul.errors import InputError
-from backhaul.types import ImageSet, Splits
+from backhaul.storage.objects import read_value
+from backhaul.values.images import ImageSet
+from backhaul.values.results import Arrangement
+from backhaul.values.splits import Splits
 from flows.preparation import prepare
-from tasks.run.setting import Setting
-from tasks.split import Arrangement
-from tasks.storage.store import read_value
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

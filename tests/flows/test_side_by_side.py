@@ -8,9 +8,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from backhaul.campaign.folder import MethodOutcome
 from flows.local import side_by_side
 from flows.states import awaiting
-from tasks.run.folder import MethodOutcome
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

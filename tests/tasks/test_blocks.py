@@ -10,16 +10,17 @@ from prefect import flow
 from prefect.blocks.core import Block
 from pydantic import SecretStr
 
-from backhaul.config import CampaignConfig, InboxData
+from backhaul.analysis.recorded import open_recorded
+from backhaul.campaign.config import CampaignConfig
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
-from backhaul.types import Bandwidth
-from blocks import LabelSource, ObjectStore, Uplink
+from backhaul.storage.places import filesystem
+from backhaul.values.bandwidth import Bandwidth
+from blocks import LabelSource, ObjectStore, Uplink, patience
+from blocks.opening import load_block, resolve
 from flows.arguments import blocks_of, run_key
-from tasks import patience
-from tasks.hourly.state import labels_at
-from tasks.run.recorded import open_recorded
-from tasks.run.uplinks import agree_on_bandwidth, expected_bandwidth
-from tasks.storage.places import filesystem, load_block, resolve
+from flows.course import labels_at
+from flows.uplinks import agree_on_bandwidth, expected_bandwidth
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

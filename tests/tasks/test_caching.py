@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Training
+from backhaul.identity import canonical, content_digest
+from backhaul.learn.settings import Training
 from backhaul.sampling import IqrSampling
-from backhaul.types import Bandwidth
-from tasks.caching import canonical, content_digest
-from tasks.stages import Step
+from backhaul.values.artifacts import Artifact
+from backhaul.values.bandwidth import Bandwidth
+from tasks.stage import Step
 
 
 def test_where_an_artifact_lies_does_not_matter() -> None:
@@ -34,8 +34,9 @@ def test_what_has_no_canonical_form_is_refused(value: object) -> None:
 
 def test_keys_are_equal_in_another_process() -> None:
     code = (
-        "from backhaul.sampling import IqrSampling; from backhaul.types import Bandwidth;"
-        "from tasks.caching import content_digest;"
+        "from backhaul.sampling import IqrSampling;"
+        "from backhaul.values.bandwidth import Bandwidth;"
+        "from backhaul.identity import content_digest;"
         "print(content_digest({'m': IqrSampling(), 'b': Bandwidth(images=3), 'n': [1, 0.5]}))"
     )
     done = subprocess.run(

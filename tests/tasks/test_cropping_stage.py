@@ -14,18 +14,21 @@ from prefect import flow
 from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-from backhaul.artifacts import Artifact
-from backhaul.boxes import xywhn_to_xyxy
-from backhaul.config import Cropping, DigitsData, FolderData
-from backhaul.digits import write_scenes
+from backhaul.code import UserCode
+from backhaul.data.digits import write_scenes
+from backhaul.data.formats import read
+from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
-from backhaul.formats import read
-from backhaul.plugins import UserCode
-from backhaul.types import FUSED_COLUMNS, XYXY, FusedDetections, ImageSet
-from tasks.cropping import Cropped, crop
+from backhaul.geometry import xywhn_to_xyxy
+from backhaul.learn.settings import Cropping
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.values.images import ImageSet
+from backhaul.values.results import Cropped
+from tasks.cropping import crop
 from tasks.labelling import label_existing, label_with
-from tasks.stages import Stage, Step, timed
-from tasks.storage.store import read_value, write_value
+from tasks.stage import Stage, Step, timed
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

@@ -1,9 +1,9 @@
 import os
 from pathlib import Path
 
-from backhaul.config import DigitsData, FolderData
-from backhaul.digits import write_scenes
-from tasks.data import data_folder, fingerprint
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData, FolderData
+from backhaul.data.source import data_folder, fingerprint
 
 
 def test_any_change_of_a_data_set_is_noticed(tmp_path: Path) -> None:
@@ -31,10 +31,10 @@ def test_defect_15_images_that_a_yaml_names_elsewhere_are_watched_too(tmp_path: 
 
 def test_the_demo_is_written_once_below_the_store(tmp_path: Path) -> None:
     data = DigitsData(images=3, size_px=64)
-    folder = data_folder(data, str(tmp_path))
+    folder = data_folder(data, str(tmp_path), quiet)
     assert Path(folder.root).is_relative_to(tmp_path / ".backhaul")
     before = fingerprint(folder)
-    assert data_folder(data, str(tmp_path)) == folder
+    assert data_folder(data, str(tmp_path), quiet) == folder
     assert fingerprint(folder) == before
 
 
@@ -48,3 +48,7 @@ def test_labels_beside_the_folder_of_images_are_watched(tmp_path: Path) -> None:
     before = fingerprint(data)
     (labels / "x.txt").write_text("0 0.5 0.5 0.1 0.12")
     assert fingerprint(data) != before
+
+
+def quiet(done: int, total: int) -> None:
+    """Say nothing of progress."""

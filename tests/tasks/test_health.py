@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from backhaul.config import CampaignConfig
-from backhaul.detector.devices import Gpu
+from backhaul.campaign.config import CampaignConfig
 from backhaul.errors import InputError
-from tasks.health import Answer, Check, Status, examine, machine, software, storage
-from tasks.health.check import ok
-from tasks.health.clock import compare_clocks
+from backhaul.health import Answer, Check, Status, examine, machine, software, storage
+from backhaul.health.check import ok
+from backhaul.health.clock import compare_clocks
+from backhaul.look.devices import Gpu
+from blocks.opening import resolve
 
 PLENTY = machine.Limits(0, 0)
 
@@ -153,17 +154,17 @@ def test_clocks_are_compared(ahead_s: float, status: Status, told: str) -> None:
 
 
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
-    answer = storage.check_store(str(tmp_path / "new" / "store"))
+    answer = storage.check_store(str(tmp_path / "new" / "store"), resolve)
     assert answer.status == Status.OK, answer
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".backhaul").mkdir()
-    assert storage.check_store(str(tmp_path)).status == Status.OK
+    assert storage.check_store(str(tmp_path), resolve).status == Status.OK
     assert [path.name for path in tmp_path.rglob("*")] == [".backhaul"]
 
 
 def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    answer = storage.check_store(str(tmp_path / "file" / "store"))
+    answer = storage.check_store(str(tmp_path / "file" / "store"), resolve)
     assert answer.status == Status.FAILED
     assert "cannot write" in answer.found
 
@@ -182,7 +183,7 @@ def test_a_full_or_read_only_disk_is_told(
         raise error
 
     monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.pipe_file", refuse)
-    answer = storage.check_store(str(tmp_path))
+    answer = storage.check_store(str(tmp_path), resolve)
     assert answer.status == Status.FAILED
     assert told in answer.found
     assert list(tmp_path.iterdir()) == []
@@ -192,13 +193,13 @@ def test_a_store_in_which_two_writers_win_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "create", lambda uri, data: True)
-    answer = storage.check_store(str(tmp_path))
+    answer = storage.check_store(str(tmp_path), resolve)
     assert "cannot create if absent: two writers of one name both win" in answer.found
     assert "If-None-Match" in answer.remedy
 
 
 def test_a_store_of_an_unknown_kind_is_told() -> None:
-    answer = storage.check_store("nosuch://edge")
+    answer = storage.check_store("nosuch://edge", resolve)
     assert answer.status == Status.FAILED
     assert "s3://BUCKET/PREFIX" in answer.remedy
 
@@ -243,12 +244,12 @@ def forgotten_filesystems() -> Iterator[None]:
 def test_a_bucket_is_tried_and_left_as_it_was(object_store: Any, in_bucket: Any) -> None:
     in_bucket()
     before = object_store.filesystem.find("health")
-    answer = storage.check_store("s3://health/some/where")
+    answer = storage.check_store("s3://health/some/where", resolve)
     assert answer.status == Status.OK, answer
     for step in ("write", "MB/s", "read back", "create if absent", "delete"):
         assert step in answer.found
     assert object_store.filesystem.find("health") == before
-    assert storage.check_store_clock("s3://health/some/where").status == Status.OK
+    assert storage.check_store_clock("s3://health/some/where", resolve).status == Status.OK
 
 
 @pytest.mark.s3
@@ -291,7 +292,7 @@ def test_a_bucket_that_refuses_is_told(
     in_bucket: Any,
 ) -> None:
     in_bucket(**changes)
-    answer = storage.check_store(address)
+    answer = storage.check_store(address, resolve)
     assert answer.status == Status.FAILED
     assert answer.found.startswith(f"{address}: ")
     assert told in answer.found
@@ -309,10 +310,10 @@ def test_keys_that_may_only_read_are_told(object_store: Any, in_bucket: Any) -> 
     statement = {"Effect": "Deny", "Principal": "*", **sealed}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     files.call_s3("put_bucket_policy", Bucket="sealed", Policy=json.dumps(policy))
-    answer = storage.check_store("s3://sealed/a")
+    answer = storage.check_store("s3://sealed/a", resolve)
     deadline = time.monotonic() + 10
     while answer.status == Status.OK and time.monotonic() < deadline:  # policies need a moment
-        answer = storage.check_store("s3://sealed/a")
+        answer = storage.check_store("s3://sealed/a", resolve)
     assert answer.found == "s3://sealed/a: cannot write: Access Denied."
     assert "what the keys" in answer.remedy
 
@@ -321,15 +322,15 @@ def test_keys_that_may_only_read_are_told(object_store: Any, in_bucket: Any) -> 
 def test_a_data_set_may_lie_in_a_bucket(object_store: Any, in_bucket: Any) -> None:
     in_bucket()
     object_store.filesystem.pipe_file("health/cars/data.yaml", b"")
-    assert storage.check_data(_on("s3://health/cars")) == ok("s3://health/cars")
-    answer = storage.check_data(_on("s3://health/bikes"))
+    assert storage.check_data(_on("s3://health/cars"), resolve) == ok("s3://health/cars")
+    answer = storage.check_data(_on("s3://health/bikes"), resolve)
     assert answer.found == "data.root: nothing at s3://health/bikes"
 
 
 def test_a_data_set_that_is_gone_is_named(tmp_path: Path) -> None:
-    assert storage.check_data(_on(str(tmp_path))).status == Status.OK
+    assert storage.check_data(_on(str(tmp_path)), resolve).status == Status.OK
     config = _on(str(tmp_path), data={"root": str(tmp_path / "gone")})
-    answer = storage.check_data(config)
+    answer = storage.check_data(config, resolve)
     assert answer.found == f"initial.data.root: nothing at {tmp_path / 'gone'}"
 
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.errors import InputError
-from backhaul.inbox import LOG_COLUMNS, fused_of, images_of
-from tasks.hourly import ingest as inbox_tasks
-from tasks.hourly.ingest import Ingested, ingest
-from tasks.hourly.log import next_number, read_log
-from tasks.storage.lease import Lease, LeaseLostError
-from tasks.storage.store import exists_at, read_uri, replace
+from backhaul.inbox import ingestion as inbox_tasks
+from backhaul.inbox.files import LOG_COLUMNS, fused_of, images_of
+from backhaul.inbox.ingestion import Ingested, ingest
+from backhaul.inbox.log import next_number, read_log
+from backhaul.storage.lease import Lease, LeaseLostError
+from backhaul.storage.objects import exists_at, read_uri, replace
 from tests.nodes import CLASSES, Store, fill, picture
 
 

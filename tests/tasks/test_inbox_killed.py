@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tasks.hourly import ingest as inbox_tasks
-from tasks.hourly import log as inboxlog
-from tasks.hourly.log import read_log
-from tasks.storage import moving
-from tasks.storage.places import is_local
-from tasks.storage.store import exists_at, read_uri, remove, replace
+from backhaul.inbox import ingestion as inbox_tasks
+from backhaul.inbox import log as inboxlog
+from backhaul.inbox.log import read_log
+from backhaul.storage import moving
+from backhaul.storage.objects import exists_at, read_uri, remove, replace
+from backhaul.storage.places import is_local
 from tests.nodes import Store, fill, picture
 
 
@@ -117,7 +117,7 @@ def _die(*_: Any) -> None:
 
 KILLED_ON_THE_WAY = """
 import os, signal, sys
-from tasks.hourly import ingest as inbox, log as inboxlog
+from backhaul.inbox import ingestion as inbox, log as inboxlog
 move = inboxlog.move
 def moved_and_killed(source, target):
     move(source, target)

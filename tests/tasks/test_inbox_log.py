@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.errors import StoreError
-from tasks.hourly import log as inboxlog
-from tasks.hourly.labels import read_truth
-from tasks.hourly.log import next_number, read_log
-from tasks.storage.moving import Found, move, walk
-from tasks.storage.store import exists_at, read_uri, replace
+from backhaul.inbox import log as inboxlog
+from backhaul.inbox.labels import read_truth
+from backhaul.inbox.log import next_number, read_log
+from backhaul.storage.moving import Found, move, walk
+from backhaul.storage.objects import exists_at, read_uri, replace
 from tests.nodes import CLASSES, Store, picture
 
 # The log
@@ -59,7 +59,7 @@ def test_the_work_does_not_grow_with_what_came_before(
         opened.append(uri)
         return read_uri(uri)
 
-    monkeypatch.setattr("tasks.storage.conditional.read_uri", open_it)
+    monkeypatch.setattr("backhaul.storage.conditional.read_uri", open_it)
     assert len(read_log(folder.root, after=19)) == 1
     assert len(opened) == 2  # the new one, and that there is none after it
 
@@ -145,7 +145,7 @@ def test_labels_are_read_for_the_images_that_have_some(
     replace(f"{store.root}/labels/cam/b.txt", b"")
     replace(f"{store.root}/labels/cam/2026/d.txt", b"\xef\xbb\xbf0 0.5 0.5 1 1")
     replace(f"{store.root}/labels/cam/unknown.txt", b"no label")
-    truth = read_truth(store.root, "labels", rows, CLASSES).table.set_index("image_id")
+    truth = read_truth(f"{store.root}/labels", rows, CLASSES).table.set_index("image_id")
     by_name = dict(zip(rows["name"], truth.loc[rows["image_id"], "labels"], strict=True))
     assert by_name["a.jpg"].tolist() == [[1, 0.5, 0.5, 0.5, 0.25], [0, 0.25, 0.25, 0.1, 0.1]]
     assert by_name["b.jpg"].shape == (0, 5)
@@ -173,7 +173,7 @@ def test_a_wrong_label_names_file_and_line_and_counts_as_none(
     folder.ingest()
     replace(f"{folder.root}/labels/cam/b.txt", content)
     replace(f"{folder.root}/labels/cam/a.txt", b"0 0.5 0.5 0.2 0.2")
-    truth = read_truth(folder.root, "labels", folder.log, CLASSES).table
+    truth = read_truth(f"{folder.root}/labels", folder.log, CLASSES).table
     known = truth.set_index("image_id")["labels"]
     a, b = (folder.log.set_index("name")["image_id"][name] for name in ("a.jpg", "b.jpg"))
     assert known[a].shape == (1, 5)
@@ -183,4 +183,4 @@ def test_a_wrong_label_names_file_and_line_and_counts_as_none(
 
 
 def test_truth_of_no_images_is_empty(folder: Store) -> None:
-    assert len(read_truth(folder.root, "labels", folder.log, CLASSES)) == 0
+    assert len(read_truth(f"{folder.root}/labels", folder.log, CLASSES)) == 0

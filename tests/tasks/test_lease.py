@@ -15,17 +15,17 @@ import psutil
 import pytest
 
 from backhaul.errors import StoreError
-from tasks.storage import holder as holders
-from tasks.storage import lease as leases
-from tasks.storage.conditional import swap
-from tasks.storage.holder import ABANDONED_S, EXPIRE_S, Holder
-from tasks.storage.lease import Lease, LeaseLostError, lease
-from tasks.storage.store import exists_at, read_uri, replace
+from backhaul.storage import holder as holders
+from backhaul.storage import lease as leases
+from backhaul.storage.conditional import swap
+from backhaul.storage.holder import ABANDONED_S, EXPIRE_S, Holder
+from backhaul.storage.lease import Lease, LeaseLostError, lease
+from backhaul.storage.objects import exists_at, read_uri, replace
 
 HOLDER = """
 import sys
-from tasks.storage.lease import lease
-from tasks.storage.store import exists_at, replace
+from backhaul.storage.lease import lease
+from backhaul.storage.objects import exists_at, replace
 root = sys.argv[1]
 with lease(root, "key", lambda who: print("waits", flush=True)):
     known = exists_at(f"{root}/result")

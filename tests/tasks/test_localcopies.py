@@ -14,13 +14,19 @@ import fsspec
 import pandas as pd
 import pytest
 
-from backhaul.artifacts import Artifact
 from backhaul.errors import InputError, MissingObjectError, StoreError
-from backhaul.types import ImageSet
-from tasks.images import localise
-from tasks.storage import localcopies
-from tasks.storage.localcopies import LocalCopies, copies, local_file, local_image, local_object
-from tasks.storage.store import CorruptArtifactError, get_file, replace, write_bytes
+from backhaul.storage import localcopies
+from backhaul.storage.imagefiles import localise
+from backhaul.storage.localcopies import (
+    LocalCopies,
+    copies,
+    local_file,
+    local_image,
+    local_object,
+)
+from backhaul.storage.objects import CorruptArtifactError, get_file, replace, write_bytes
+from backhaul.values.artifacts import Artifact
+from backhaul.values.images import ImageSet
 
 ROOT = "memory://edge/store"
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from prefect import flow
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.setting import Setting
 from backhaul.errors import InputError
+from backhaul.upkeep.experience import Experience, experience_of
+from backhaul.upkeep.forecast import Images, images_of
+from backhaul.upkeep.plan import Plan, free_bytes, plan
+from backhaul.values.results import LookedUp
 from flows.arguments import opened
 from flows.preparation import prepare
 from flows.rehearsal import rehearse
-from tasks.run.setting import Setting
-from tasks.stages import LookedUp
-from tasks.upkeep.experience import Experience, experience_of
-from tasks.upkeep.forecast import Images, images_of
-from tasks.upkeep.plan import Plan, free_bytes, plan
 
 CONFIG: dict[str, Any] = {
     "name": "planned",

@@ -10,19 +10,25 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from backhaul.artifacts import Artifact
-from backhaul.detector.checkpoint import Checkpoint
+from backhaul.campaign.records import RoundRecord, Standing, write_record
 from backhaul.errors import InputError, StoreError
-from backhaul.storeroot import INTERNAL
-from backhaul.types import IMAGE_COLUMNS, ImageSet
+from backhaul.layout import INTERNAL
+from backhaul.storage.holder import ABANDONED_S, Holder
+from backhaul.storage.lease import lease
+from backhaul.storage.objects import (
+    exists,
+    listing,
+    read_uri,
+    replace,
+    write_bytes,
+    write_value,
+)
+from backhaul.upkeep.prune import Leftovers, find_leftovers, remove_leftovers
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.results import Timing, TrainingResult
 from deployments.local.seaweedfs import SeaweedFS
-from tasks.run.records import RoundRecord, Standing, write_record
-from tasks.stages import Timing
-from tasks.storage.holder import ABANDONED_S, Holder
-from tasks.storage.lease import lease
-from tasks.storage.store import exists, listing, read_uri, replace, write_bytes, write_value
-from tasks.training import TrainingResult
-from tasks.upkeep.prune import Leftovers, find_leftovers, remove_leftovers
 
 DAY_S = 24 * 3600
 ALL = 0.0

@@ -18,19 +18,20 @@ from PIL import Image
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 
-from backhaul.artifacts import Artifact
-from backhaul.detector.checkpoint import Checkpoint
-from tasks import progress, stages
+from backhaul.campaign.records import RoundRecord, Standing, write_record
+from backhaul.storage.objects import write_bytes, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import Sent, TrainingResult
+from flows.server import publish
+from flows.server.publish import key_of, publish_round, publish_run
+from tasks import progress
+from tasks import stage as stages
 from tasks.evaluation import evaluate
 from tasks.inference import infer
 from tasks.progress import Progress
-from tasks.run import publish
-from tasks.run.publish import key_of, publish_round, publish_run
-from tasks.run.records import RoundRecord, Standing, write_record
-from tasks.sampling import Sent
-from tasks.stages import Step, stage
-from tasks.storage.store import write_bytes, write_value
-from tasks.training import TrainingResult, train_detector
+from tasks.stage import Step, stage
+from tasks.training import train_detector
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

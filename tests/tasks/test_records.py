@@ -5,10 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backhaul.detector.checkpoint import Checkpoint
-from tasks.run.records import INITIAL, RoundRecord, Standing, read_records, write_record
-from tasks.stages import Timing
-from tasks.storage.store import write_bytes, write_value
+from backhaul.campaign.records import (
+    INITIAL,
+    RoundRecord,
+    Standing,
+    read_records,
+    write_record,
+)
+from backhaul.storage.objects import write_bytes, write_value
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import Timing
 
 
 def record(folder: str, method: str, batch: int | None, weights: bytes) -> RoundRecord:

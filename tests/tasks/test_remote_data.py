@@ -13,19 +13,20 @@ import pandas as pd
 import pytest
 from prefect import flow
 
-from backhaul.config import DigitsData, FolderData, InboxData
-from backhaul.digits import write_scenes
+from backhaul.data import remote as remotedata
+from backhaul.data.digits import write_scenes
+from backhaul.data.formats import FORMATS, DataReport, read
+from backhaul.data.remote import read_remote
+from backhaul.data.settings import DigitsData, FolderData, InboxData
+from backhaul.data.source import data_folder, fingerprint
 from backhaul.errors import InputError, StoreError
-from backhaul.formats import FORMATS, DataReport, read
-from backhaul.types import ImageSet
+from backhaul.storage.imagefiles import localise
+from backhaul.storage.objects import exists_at, put_file, read_uri, read_value, remove
+from backhaul.storage.objects import replace as put
+from backhaul.values.images import ImageSet
 from tasks import data as data_tasks
-from tasks import remotedata
-from tasks.data import data_folder, fingerprint, read_data
-from tasks.images import localise
-from tasks.remotedata import read_remote
-from tasks.stages import Step
-from tasks.storage.store import exists_at, put_file, read_uri, read_value, remove
-from tasks.storage.store import replace as put
+from tasks.data import read_data
+from tasks.stage import Step
 
 
 @pytest.fixture
@@ -224,14 +225,14 @@ def test_labels_fill_the_disk(
     def full(uri: str, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tasks.storage.localcopies.get_file", full)
+    monkeypatch.setattr("backhaul.storage.localcopies.get_file", full)
     with pytest.raises(StoreError, match="no space is left there"):
         read_there(bucket)
 
 
 def test_an_inbox_is_for_the_hourly_flow(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data\.kind inbox: is for the flow hourly"):
-        data_folder(InboxData(), str(tmp_path))
+        data_folder(InboxData(), str(tmp_path), quiet)
 
 
 def test_the_demo_goes_into_the_store_once_and_whole(
@@ -247,16 +248,16 @@ def test_the_demo_goes_into_the_store_once_and_whole(
 
     monkeypatch.setattr(data_tasks, "put_file", broken)
     with pytest.raises(StoreError, match="cut"):
-        data_folder(data, bucket)
+        data_folder(data, bucket, quiet)
     assert 0 < count(bucket) < 20
     monkeypatch.setattr(data_tasks, "put_file", put_file)
-    folder = data_folder(data, bucket)
+    folder = data_folder(data, bucket, quiet)
     assert folder.root.startswith(f"{bucket}/.backhaul/data/digits-")
     assert count(bucket) == 9 + 9 + 2
     monkeypatch.setattr(data_tasks, "put_file", broken)  # nothing more is put
-    assert data_folder(data, bucket) == folder
+    assert data_folder(data, bucket, quiet) == folder
 
-    local = data_folder(data, str(tmp_path))
+    local = data_folder(data, str(tmp_path), quiet)
     here = read(local).images.table.drop(columns="uri")
     pd.testing.assert_frame_equal(
         read_there(folder.root, format="yolo").images.table.drop(columns="uri"), here
@@ -324,3 +325,7 @@ def test_a_campaign_reads_its_images_where_they_lie(
     for uri, original in zip(local.table["uri"], here.images.table["uri"], strict=False):
         assert Path(uri).read_bytes() == Path(original).read_bytes()
     assert exists_at(f"{edge}/set/digits.json")
+
+
+def quiet(done: int, total: int) -> None:
+    """Say nothing of progress."""

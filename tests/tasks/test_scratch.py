@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.scratch import PREFIX, scratch_folder
+from backhaul.learn.training.scratch import PREFIX, scratch_folder
 
 HOLDER = """
 import sys
-from tasks.scratch import scratch_folder
+from backhaul.learn.training.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "weights.pt").write_bytes(b"large")
     print(folder, flush=True)

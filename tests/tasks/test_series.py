@@ -10,17 +10,22 @@ import pandas as pd
 import pytest
 from prefect import flow
 
-from backhaul.artifacts import Artifact
-from backhaul.config import Evaluation, Inference
-from backhaul.detector.checkpoint import Checkpoint
+from backhaul.analysis.recorded import RunConfig, open_recorded
+from backhaul.campaign.relocation import moved
 from backhaul.errors import InputError
-from backhaul.storeroot import store_of
-from backhaul.types import DETECTION_COLUMNS, IMAGE_COLUMNS, Detections, ImageSet, Splits
+from backhaul.layout import store_of
+from backhaul.look.settings import Inference
+from backhaul.measure.settings import Evaluation
+from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.detections import DETECTION_COLUMNS, Detections
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.results import Measured
+from backhaul.values.splits import Splits
 from flows.analyze import side_by_side
-from tasks.run.recorded import RunConfig, moved, open_recorded
-from tasks.series import Measured, labelled_so_far, measure, share_held_out
-from tasks.stages import Step
-from tasks.storage.store import read_value, write_value
+from tasks.series import labelled_so_far, measure, share_held_out
+from tasks.stage import Step
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from prefect import flow
 
-from backhaul.artifacts import Artifact
-from tasks.stages import Step, Timing, stage, stage_key, timed
-from tasks.storage.store import read_bytes, write_bytes
+from backhaul.storage.objects import read_bytes, write_bytes
+from backhaul.values.artifacts import Artifact
+from backhaul.values.results import Timing
+from tasks.stage import Step, stage, stage_key, timed
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.config import Start
 from backhaul.errors import InputError
+from backhaul.learn.settings import Start
 from tasks.start import find_checkpoints
 
 

@@ -3,9 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backhaul.artifacts import Artifact
 from backhaul.errors import MissingObjectError
-from tasks.storage.store import (
+from backhaul.storage.objects import (
     CorruptArtifactError,
     artifacts_in,
     exists,
@@ -15,6 +14,7 @@ from tasks.storage.store import (
     write_bytes,
     write_value,
 )
+from backhaul.values.artifacts import Artifact
 
 
 def test_equal_content_is_one_object(tmp_path: Path) -> None:

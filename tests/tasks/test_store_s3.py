@@ -17,13 +17,11 @@ import pytest
 import s3fs
 from botocore.exceptions import ClientError
 
-from backhaul.artifacts import Artifact
 from backhaul.errors import MissingObjectError, StoreError
-from tasks.storage import places
-from tasks.storage.conditional import create, read_or_none, swap
-from tasks.storage.lease import lease
-from tasks.storage.places import patiently
-from tasks.storage.store import (
+from backhaul.storage import places
+from backhaul.storage.conditional import create, read_or_none, swap
+from backhaul.storage.lease import lease
+from backhaul.storage.objects import (
     CorruptArtifactError,
     exists,
     exists_at,
@@ -39,6 +37,8 @@ from tasks.storage.store import (
     write_checkpoint,
     write_value,
 )
+from backhaul.storage.places import patiently
+from backhaul.values.artifacts import Artifact
 from tests.faulty_proxy import Faults, faulty_proxy
 
 s3 = pytest.mark.s3
@@ -176,7 +176,7 @@ def test_one_of_eight_swaps_it(root: str) -> None:
 CUT = """
 import sys
 from pathlib import Path
-from tasks.storage.store import put_file
+from backhaul.storage.objects import put_file
 put_file(Path(sys.argv[1]), sys.argv[2])
 """
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.config import Training
-from backhaul.detector.job import EpochDone, EpochRecord
-from tasks import stages, training
-from tasks.storage.lease import LeaseLostError, lease
+from backhaul.learn.settings import Training
+from backhaul.learn.training.job import EpochDone, EpochRecord
+from backhaul.storage.lease import LeaseLostError, lease
+from tasks import stage, training
 from tasks.training import ResumeState
 
 
@@ -23,13 +23,13 @@ def test_a_training_that_lost_its_lease_stores_nothing(
     store = tmp_path / "store"
     with lease(str(tmp_path / "leases"), "training-1", lambda holder: None) as held:
         monkeypatch.setattr(held, "_lost", True)  # as the thread that renews it finds
-        token = stages._held.set(held)
+        token = stage._held.set(held)
         try:
             with pytest.raises(LeaseLostError, match="another goes on with it"):
                 training._store_epoch(
                     event, ResumeState(), f"{store}/resume", Training(), str(store)
                 )
         finally:
-            stages._held.reset(token)
+            stage._held.reset(token)
     assert not store.exists()
     assert weights.exists()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from backhaul.analysis.finding import FOLDER, Chart, Finding, Mark, Series
-from backhaul.rundata import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
+from backhaul.campaign.rundata import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
 
 NASTY = "</script><script>alert('x')</script> & \"q\""
 TEST_SETS = ("common", "old_test", "new_test", "mix_test", "next_batch")

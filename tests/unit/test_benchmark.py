@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.benchmark import BENCHMARK_COLUMNS, benchmark, match
-from backhaul.types import FUSED_COLUMNS, IMAGE_COLUMNS, XYXY, FusedDetections, ImageSet
+from backhaul.measure.matching import BENCHMARK_COLUMNS, benchmark, match
+from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 NAMES = ("cat", "dog", "owl")
 LEFT = (0.0, 0.0, 40.0, 40.0)

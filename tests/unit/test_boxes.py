@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backhaul.boxes import iou, pairwise_iou, xywhn_to_xyxy, xyxy_to_xywhn
-from backhaul.types import FloatArray
+from backhaul.arrays import FloatArray
+from backhaul.geometry import iou, pairwise_iou, xywhn_to_xyxy, xyxy_to_xywhn
 
 
 @st.composite

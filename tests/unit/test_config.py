@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backhaul.config import CampaignConfig
-from backhaul.configfile import load_config
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.configfile import load_config
+from backhaul.campaign.reference import reference
 from backhaul.errors import InputError
-from backhaul.reference import reference
 from backhaul.sampling import IqrSampling
 
 ROOT = Path(__file__).resolve().parents[2]

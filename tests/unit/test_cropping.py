@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from backhaul.boxes import pairwise_iou, xywhn_to_xyxy
-from backhaul.config import Cropping
-from backhaul.cropping import (
+from backhaul.code import UserCode
+from backhaul.data.images import probe
+from backhaul.errors import InputError
+from backhaul.geometry import pairwise_iou, xywhn_to_xyxy
+from backhaul.learn.cropping import (
     CROP_COLUMNS,
     OBJECT_COLUMNS,
     choose_cuts,
@@ -30,10 +32,9 @@ from backhaul.cropping import (
     labels_inside,
     whole_pixels,
 )
-from backhaul.errors import InputError
-from backhaul.images import probe
-from backhaul.plugins import UserCode
-from backhaul.types import FUSED_COLUMNS, IMAGE_COLUMNS, XYXY, FusedDetections, ImageSet
+from backhaul.learn.settings import Cropping
+from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 CLASSES = ("cat", "dog")
 SMALL = Cropping(min_side_px=1)

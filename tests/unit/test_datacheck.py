@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backhaul.datacheck import ClassCount, Spread, summarize
-from backhaul.formats import DataReport, Problem
-from backhaul.types import IMAGE_COLUMNS, FloatArray, ImageSet, empty_image_set
+from backhaul.arrays import FloatArray
+from backhaul.data.check import ClassCount, Spread, summarize
+from backhaul.data.formats import DataReport, Problem
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet, empty_image_set
 
 PROBLEMS = (
     Problem("/d/labels/a.txt", 3, "class 7 is out of range 0..1", "error"),
@@ -107,9 +108,9 @@ def test_json_holds_all_of_it() -> None:
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from backhaul.config import FolderData
-from backhaul.datacheck import summarize
-from backhaul.formats import read
+from backhaul.data.settings import FolderData
+from backhaul.data.check import summarize
+from backhaul.data.formats import read
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

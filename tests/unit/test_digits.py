@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from backhaul import digits
-from backhaul.boxes import pairwise_iou, xywhn_to_xyxy
-from backhaul.config import DigitsData, FolderData
-from backhaul.datacheck import summarize
-from backhaul.digits import NAMES, SHARES, write_scenes
+from backhaul.data import digits
+from backhaul.data.check import summarize
+from backhaul.data.digits import NAMES, SHARES, write_scenes
+from backhaul.data.formats import DataReport, read
+from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
-from backhaul.formats import DataReport, read
+from backhaul.geometry import pairwise_iou, xywhn_to_xyxy
 
 
 def tree(folder: Path) -> dict[str, str]:

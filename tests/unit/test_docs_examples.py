@@ -12,26 +12,23 @@ import pandas as pd
 import pytest
 import yaml
 
-from backhaul.augmentation.transforms import Picture, Transformer
+from backhaul.campaign.config import CampaignConfig
 from backhaul.cli.options import read_config
-from backhaul.config import Augmentation, CampaignConfig, FolderData, UserStopping
-from backhaul.cropping import choose_cuts
+from backhaul.code import UserCode
+from backhaul.data.formats import read
+from backhaul.data.labelling import label_by_function
+from backhaul.data.settings import FolderData
 from backhaul.errors import AwaitingLabelsError
-from backhaul.formats import read
-from backhaul.labelling import label_by_function
-from backhaul.plugins import UserCode
+from backhaul.learn.augmentation.transforms import Picture, Transformer
+from backhaul.learn.cropping import choose_cuts
+from backhaul.learn.settings import Augmentation, UserStopping
+from backhaul.learn.stopping import should_stop
 from backhaul.sampling import Method
 from backhaul.sampling.confidence import ConfidenceSampling
-from backhaul.stopping import should_stop
-from backhaul.types import (
-    FUSED_COLUMNS,
-    IMAGE_COLUMNS,
-    XYXY,
-    Bandwidth,
-    FusedDetections,
-    ImageSet,
-    Pool,
-)
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.offers import Pool
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from backhaul.benchmark import BENCHMARK_COLUMNS
-from backhaul.config import CampaignConfig
-from backhaul.export import earlier_benchmark, retrain_cfg
-from backhaul.legacy.cfgfile import read_cfg
-from backhaul.legacy.rules import RULES
-from backhaul.legacy.translation import translate
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.earlier import earlier_benchmark, retrain_cfg
+from backhaul.campaign.legacy.cfgfile import read_cfg
+from backhaul.campaign.legacy.rules import RULES
+from backhaul.campaign.legacy.translation import translate
+from backhaul.measure.matching import BENCHMARK_COLUMNS
 
 CONFIG = {
     "name": "x",

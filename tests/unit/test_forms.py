@@ -8,7 +8,7 @@ import pytest
 import yaml
 from prefect.utilities.schema_tools import validate
 
-from backhaul.config import CampaignConfig
+from backhaul.campaign.config import CampaignConfig
 
 SCHEMA = CampaignConfig.model_json_schema()
 MINIMAL: dict[str, Any] = {

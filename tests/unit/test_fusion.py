@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.boxes import pairwise_iou
-from backhaul.fusion import LabelFrom, ensemble_epochs, fuse
-from backhaul.types import DETECTION_COLUMNS, FUSED_COLUMNS, XYXY, Detections
+from backhaul.geometry import pairwise_iou
+from backhaul.look.ensemble import ensemble_epochs
+from backhaul.look.fusion import LabelFrom, fuse
+from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS, XYXY, Detections
 
 Row = tuple[str, int, int, float, float, float, float, float]
 BOX = (10.0, 10.0, 50.0, 50.0)

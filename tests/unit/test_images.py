@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backhaul.images import UnreadableImageError, is_image, probe, probe_all
+from backhaul.data.images import UnreadableImageError, is_image, probe, probe_all
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (40, 64, 3), dtype=np.uint8)
 FORMATS = {"jpg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEBP"}

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backhaul.data.images import ImageFile
 from backhaul.errors import InputError
-from backhaul.images import ImageFile
-from backhaul.inbox import (
+from backhaul.inbox.files import (
     LOG_COLUMNS,
     fused_of,
     images_of,
@@ -26,8 +26,9 @@ from backhaul.inbox import (
     read_detections,
     sort_out,
 )
-from backhaul.parquet import from_parquet, to_parquet
-from backhaul.types import FUSED_COLUMNS, IMAGE_COLUMNS
+from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.values.detections import FUSED_COLUMNS
+from backhaul.values.images import IMAGE_COLUMNS
 
 CLASSES = ("car", "bus")
 IMAGE = ImageFile("cam/a.jpg", "0" * 32, 100, 50, 1234)

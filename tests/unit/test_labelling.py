@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backhaul.arrays import FloatArray
+from backhaul.code import UserCode
+from backhaul.data.labelling import label_by_function, label_from_existing
 from backhaul.errors import AwaitingLabelsError, InputError
-from backhaul.labelling import label_by_function, label_from_existing
-from backhaul.plugins import UserCode
-from backhaul.types import IMAGE_COLUMNS, FloatArray, ImageSet
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 CLASSES = ("cat", "dog")
 ONE = np.array([[1, 0.5, 0.5, 0.2, 0.4]])

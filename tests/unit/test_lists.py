@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.config import Batches
+from backhaul.data.imagelists import PathIndex
+from backhaul.data.lists import play_lists, read_lists
+from backhaul.data.settings import Batches
 from backhaul.errors import InputError
-from backhaul.imagelists import PathIndex
-from backhaul.lists import play_lists, read_lists
-from backhaul.types import IMAGE_COLUMNS, ImageSet
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 BOX = np.array([[0, 0.5, 0.5, 0.2, 0.2]])
 LISTS = {

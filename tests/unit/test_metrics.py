@@ -14,17 +14,16 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import precision_score, recall_score
 
-from backhaul.benchmark import benchmark
-from backhaul.metrics import METRICS, average_precision, count, metrics
-from backhaul.types import (
+from backhaul.arrays import FloatArray
+from backhaul.measure.matching import benchmark
+from backhaul.measure.metrics import METRICS, average_precision, count, metrics
+from backhaul.values.detections import (
     DETECTION_COLUMNS,
     FUSED_COLUMNS,
-    IMAGE_COLUMNS,
     Detections,
-    FloatArray,
     FusedDetections,
-    ImageSet,
 )
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 NAMES = ("cat", "dog", "owl")
 SIZE = 100

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backhaul.config import Mixing
-from backhaul.mixing import merge, mix
-from backhaul.types import IMAGE_COLUMNS, ImageSet, Splits
+from backhaul.learn.mixing import merge, mix
+from backhaul.learn.settings import Mixing
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.splits import Splits
 
 CLASSES = ("cat",)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,19 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.parquet import from_parquet, to_parquet
-from backhaul.types import (
+from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.values.detections import (
     DETECTION_COLUMNS,
     FUSED_COLUMNS,
-    IMAGE_COLUMNS,
-    SELECTION_COLUMNS,
     Detections,
     FusedDetections,
-    ImageSet,
-    Selection,
-    Splits,
-    empty_image_set,
 )
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet, empty_image_set
+from backhaul.values.selections import SELECTION_COLUMNS, Selection
+from backhaul.values.splits import Splits
 
 NAMES = ("weiß", "red cell", "c")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from backhaul.plugins import UserCode, source_digest
+from backhaul.code import UserCode, source_digest
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from backhaul.campaign.rundata import read_run, read_runs, run_folders
 from backhaul.errors import InputError
-from backhaul.rundata import read_run, read_runs, run_folders
 
 
 def test_reads_what_a_run_wrote(fake_run: Callable[..., Any]) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.config import Batches, SplitFractions
-from backhaul.errors import InputError
-from backhaul.split import (
+from backhaul.arrays import FloatArray
+from backhaul.data.settings import Batches, SplitFractions
+from backhaul.data.split import (
     SUBSETS,
     Subset,
     batches,
@@ -22,8 +22,10 @@ from backhaul.split import (
     placement,
     split,
 )
-from backhaul.stratification import apportion, stratify
-from backhaul.types import IMAGE_COLUMNS, FloatArray, ImageSet, Splits, concat
+from backhaul.data.stratification import apportion, stratify
+from backhaul.errors import InputError
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet, concat
+from backhaul.values.splits import Splits
 
 CLASSES = ("cat", "dog", "owl")
 FRACTIONS = SplitFractions(train=0.6, valid=0.2)

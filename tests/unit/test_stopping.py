@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.config import (
+from backhaul.code import UserCode
+from backhaul.learn.settings import (
     GlStopping,
     NoStopping,
     PqStopping,
@@ -16,8 +17,12 @@ from backhaul.config import (
     UpStopping,
     UserStopping,
 )
-from backhaul.plugins import UserCode
-from backhaul.stopping import best_epoch, generalisation_loss, should_stop, training_progress
+from backhaul.learn.stopping import (
+    best_epoch,
+    generalisation_loss,
+    should_stop,
+    training_progress,
+)
 
 UP = UpStopping(strip_len=2, successions=2)
 CRITERIA: list[Stopping] = [

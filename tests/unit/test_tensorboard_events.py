@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from backhaul.tensorboard import write_events
+from backhaul.campaign.events import write_events
 
 HISTORY = pd.DataFrame(
     {

@@ -14,10 +14,10 @@ import typer
 from backhaul.analysis.finding import Finding, name_of
 from backhaul.analysis.results import choose_methods
 from backhaul.analysis.seen import read_benchmark, seen_by_method
+from backhaul.campaign.rundata import Run, read_run, run_folders
 from backhaul.cli.analyze.keep import keep
 from backhaul.cli.runplace import RunPlace, run_at
 from backhaul.errors import InputError
-from backhaul.rundata import Run, read_run, run_folders
 
 TestSet: TypeAlias = Annotated[
     str,

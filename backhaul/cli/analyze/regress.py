@@ -9,11 +9,11 @@ import typer
 
 from backhaul.analysis.results import COMMON, By, Over
 from backhaul.analysis.sample import MEANINGS, Feature
+from backhaul.campaign.rundata import read_run, run_folders
 from backhaul.cli.analyze.inputs import TestSet
 from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.runplace import run_at
-from backhaul.rundata import read_run, run_folders
 
 FEATURES = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
 

@@ -11,8 +11,8 @@ from backhaul.analysis.curves import curves
 from backhaul.analysis.method import one_method
 from backhaul.analysis.png import draw
 from backhaul.analysis.results import gains
+from backhaul.campaign.rundata import CONTROL, Run, read_run
 from backhaul.errors import InputError
-from backhaul.rundata import CONTROL, Run, read_run
 
 
 @pytest.fixture

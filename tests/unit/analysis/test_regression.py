@@ -13,8 +13,8 @@ from scipy import stats
 from backhaul.analysis.png import draw
 from backhaul.analysis.regression import fit, points, regression
 from backhaul.analysis.sample import MEANINGS, Feature, features
+from backhaul.campaign.rundata import CONTROL, Run, read_run
 from backhaul.errors import InputError
-from backhaul.rundata import CONTROL, Run, read_run
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from backhaul.analysis.histogram import histogram
 from backhaul.analysis.png import draw
 from backhaul.analysis.rolling import MOST_POINTS, rolling
 from backhaul.analysis.seen import COLUMNS, read_benchmark, seen_by_method
+from backhaul.campaign.rundata import read_run
 from backhaul.errors import InputError
-from backhaul.metrics import count
-from backhaul.rundata import read_run
-from backhaul.types import IMAGE_COLUMNS, ImageSet
+from backhaul.measure.metrics import count
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 NAMES = ("cat", "dog", "NA")
 GOOD = "file,detected,actual,conf,conf_std,hit\na.jpg,cat,cat,0.9,0.1,True\n"

@@ -28,12 +28,12 @@ from backhaul.analysis.series import (
     every,
 )
 from backhaul.analysis.series_charts import COLUMNS, finding_of
-from backhaul.artifacts import Artifact
 from backhaul.cli import app
-from backhaul.detector.checkpoint import Checkpoint
 from backhaul.errors import InputError
-from backhaul.fusion import ensemble_epochs
-from backhaul.metrics import METRICS
+from backhaul.look.ensemble import ensemble_epochs
+from backhaul.measure.metrics import METRICS
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
 
 INSTANT = Mode()
 

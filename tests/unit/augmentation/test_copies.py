@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backhaul.augmentation import Plan, make_copies, transforms
-from backhaul.augmentation.copies import read_rgb
-from backhaul.augmentation.transforms import Picture, Transformer
-from backhaul.boxes import xywhn_to_xyxy
-from backhaul.config import Augmentation
+from backhaul.arrays import FloatArray
+from backhaul.code import UserCode
+from backhaul.data.formats import yolo
 from backhaul.errors import InputError
-from backhaul.formats import yolo
-from backhaul.plugins import UserCode
-from backhaul.types import IMAGE_COLUMNS, FloatArray, ImageSet
+from backhaul.geometry import xywhn_to_xyxy
+from backhaul.learn.augmentation import Plan, make_copies, transforms
+from backhaul.learn.augmentation.copies import read_rgb
+from backhaul.learn.augmentation.transforms import Picture, Transformer
+from backhaul.learn.settings import Augmentation
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 CLASSES = ("cat", "dog", "owl")
 BOXES = np.array(
@@ -244,7 +245,7 @@ def test_nothing_asks_the_network_for_a_version() -> None:
         "import socket\n"
         "def refuse(*args, **kwargs): raise SystemExit('opened a connection')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from backhaul.augmentation.transforms import minor_transforms\n"
+        "from backhaul.learn.augmentation.transforms import minor_transforms\n"
         "minor_transforms('none')\n"
     )
     env = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.augmentation import Plan, plan
-from backhaul.types import IMAGE_COLUMNS, ImageSet
+from backhaul.learn.augmentation import Plan, plan
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 CLASSES = ("cat", "dog", "owl")
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backhaul.config import NoStopping, Training
-from backhaul.detector.job import EpochDone, TrainingJob
-from backhaul.detector.train import train
-from backhaul.detector.workfolder import write_work_folder
-from backhaul.types import IMAGE_COLUMNS, ImageSet, Splits
+from backhaul.learn.settings import NoStopping, Training
+from backhaul.learn.training.job import EpochDone, TrainingJob
+from backhaul.learn.training.process import train
+from backhaul.learn.training.workfolder import write_work_folder
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.splits import Splits
 
 CLASSES = ("dark", "light")
 SIZE = 64

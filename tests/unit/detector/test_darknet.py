@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.config import Training
-from backhaul.detector import isolate_libraries
-from backhaul.detector.darknet import KNOWN, recognise
 from backhaul.errors import InputError
+from backhaul.learn.darknet import KNOWN, recognise
+from backhaul.learn.settings import Training
+from backhaul.look.libraries import isolate_libraries
 from tests.darknet_files import full, tiny
 
 FILES: dict[str, Callable[[], str]] = {

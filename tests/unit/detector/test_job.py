@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.detector.job import EVENTS, EpochDone, EpochRecord
+from backhaul.learn.training.job import EVENTS, EpochDone, EpochRecord
 
 
 @pytest.mark.parametrize("loss", [1.5, float("inf"), float("nan")])

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from backhaul.config import Training
-from backhaul.detector.job import EpochDone
-from backhaul.detector.train import train
-from backhaul.types import Splits
+from backhaul.learn.settings import Training
+from backhaul.learn.training.job import EpochDone
+from backhaul.learn.training.process import train
+from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import make_job
 
 pytestmark = pytest.mark.train

@@ -13,23 +13,24 @@ import numpy as np
 import psutil
 import pytest
 
-from backhaul.config import GlStopping, Training
-from backhaul.detector.checkpoint import LocalCheckpoint, file_digest
-from backhaul.detector.job import EpochDone, TrainingJob
-from backhaul.detector.own import predict_with, read_code
-from backhaul.detector.protocol import PredictionSettings
-from backhaul.detector.train import TrainingError, train
-from backhaul.detector.workfolder import write_splits
+from backhaul.code import UserCode
 from backhaul.errors import InputError
-from backhaul.plugins import UserCode
-from backhaul.types import Splits
+from backhaul.learn.settings import GlStopping, Training
+from backhaul.learn.training.job import EpochDone, TrainingJob
+from backhaul.learn.training.process import TrainingError, train
+from backhaul.learn.training.workfolder import write_splits
+from backhaul.look.checkpoints import file_digest
+from backhaul.look.own import predict_with, read_code
+from backhaul.look.protocol import PredictionSettings
+from backhaul.values.checkpoints import LocalCheckpoint
+from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import CLASSES
 
 pytestmark = pytest.mark.train
 
 SOURCE = '''
 import json
-from backhaul.detector.protocol import TrainedEpoch
+from backhaul.learn.protocol import TrainedEpoch
 
 
 class Brightness:
@@ -133,8 +134,8 @@ def test_it_ends_with_its_parent(code: str, scenes: Splits, tmp_path: Path) -> N
     slow.write_text(f"import time\n\nclass Slow:\n    {body}\n")
     job = job_of(tmp_path / "a", scenes, "slow:Slow")
     text = (
-        "import sys; from backhaul.detector.train import train; "
-        "from backhaul.detector.job import TrainingJob; "
+        "import sys; from backhaul.learn.training.process import train; "
+        "from backhaul.learn.training.job import TrainingJob; "
         "list(train(TrainingJob.model_validate_json(sys.argv[1])))"
     )
     path = {"PYTHONPATH": str(slow.parent)}

@@ -10,14 +10,16 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from backhaul.detector.checkpoint import LocalCheckpoint
-from backhaul.detector.job import EpochDone
-from backhaul.detector.predict import predict
-from backhaul.detector.protocol import PredictionSettings
-from backhaul.detector.train import train
 from backhaul.errors import InputError
-from backhaul.metrics import average_precision
-from backhaul.types import Detections, ImageSet, Splits, concat
+from backhaul.learn.training.job import EpochDone
+from backhaul.learn.training.process import train
+from backhaul.look.protocol import PredictionSettings
+from backhaul.look.ultralytics import predict
+from backhaul.measure.metrics import average_precision
+from backhaul.values.checkpoints import LocalCheckpoint
+from backhaul.values.detections import Detections
+from backhaul.values.images import ImageSet, concat
+from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import SIZE, Trained, make_job
 
 pytestmark = [

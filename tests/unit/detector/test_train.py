@@ -12,11 +12,11 @@ import psutil
 import pytest
 import torch
 
-from backhaul.detector.checkpoint import file_digest, load_model, model_digest
-from backhaul.detector.job import EpochDone, StepDone
-from backhaul.detector.train import TrainingError, train
 from backhaul.errors import InputError
-from backhaul.types import Splits
+from backhaul.learn.training.job import EpochDone, StepDone
+from backhaul.learn.training.process import TrainingError, train
+from backhaul.look.checkpoints import file_digest, load_model, model_digest
+from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import CLASSES, Trained, make_job
 
 pytestmark = pytest.mark.train
@@ -119,8 +119,8 @@ def test_a_checkpoint_that_is_none_or_another_is_refused(
 def test_a_training_ends_with_its_parent(scenes: Splits, tmp_path: Path) -> None:
     job = make_job(tmp_path, scenes).model_copy(update={"epochs": 500})
     code = (
-        "import sys; from backhaul.detector.job import TrainingJob;"
-        "from backhaul.detector.train import train;"
+        "import sys; from backhaul.learn.training.job import TrainingJob;"
+        "from backhaul.learn.training.process import train;"
         "job = TrainingJob.model_validate_json(sys.argv[1]);"
         "[print(e.kind, flush=True) for e in train(job)]"
     )

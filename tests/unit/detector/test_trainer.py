@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from backhaul.config import Training
-from backhaul.detector.child import Events
-from backhaul.detector.trainer import Trainer, model_file, ultralytics_settings
-from backhaul.types import Splits
+from backhaul.learn.settings import Training
+from backhaul.learn.training.child import Events
+from backhaul.learn.training.trainer import Trainer, model_file, ultralytics_settings
+from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import make_job
 
 pytestmark = [

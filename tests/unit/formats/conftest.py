@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from backhaul.images import probe
-from backhaul.types import IMAGE_COLUMNS, FloatArray, ImageSet
+from backhaul.arrays import FloatArray
+from backhaul.data.images import probe
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 NAMES = ("red cell", "weiß", "c")
 BCCD = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "bccd"

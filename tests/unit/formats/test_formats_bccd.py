@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.config import FolderData
-from backhaul.datacheck import summarize
-from backhaul.formats import FORMATS, DataReport, read
+from backhaul.data.check import summarize
+from backhaul.data.formats import FORMATS, DataReport, read
+from backhaul.data.settings import FolderData
 
 
 @pytest.fixture(scope="module")

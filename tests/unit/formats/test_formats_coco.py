@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from backhaul.config import FolderData
+from backhaul.data.formats import DataReport, coco, read
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import DataReport, coco, read
-from backhaul.types import ImageSet
+from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
 CATEGORIES = [{"id": 90, "name": "cat"}, {"id": 3, "name": "dog"}]

@@ -19,12 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backhaul.config import FolderData
+from backhaul.data.formats import FORMATS, detect, read
+from backhaul.data.formats.writing import link_file
+from backhaul.data.images import is_image
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import FORMATS, detect, read
-from backhaul.formats.writing import link_file
-from backhaul.images import is_image
-from backhaul.types import ImageSet
+from backhaul.values.images import ImageSet
 
 every_format = pytest.mark.parametrize("name", FORMATS)
 

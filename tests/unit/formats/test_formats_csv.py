@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backhaul.config import FolderData
+from backhaul.data.formats import DataReport, detect, read, table
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import DataReport, detect, read, table
-from backhaul.types import ImageSet
+from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax\n"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backhaul.config import FolderData
+from backhaul.data.formats import DataReport, detect, kitti, read
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import DataReport, detect, kitti, read
-from backhaul.types import ImageSet
+from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
 SPACE = "1.89 0.48 1.20 1.84 1.47 8.41 0.01"

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backhaul.boxes import xywhn_to_xyxy
-from backhaul.config import FolderData
-from backhaul.formats import FORMATS, read
-from backhaul.formats.writing import link_file
-from backhaul.types import FloatArray, ImageSet
+from backhaul.arrays import FloatArray
+from backhaul.data.formats import FORMATS, read
+from backhaul.data.formats.writing import link_file
+from backhaul.data.settings import FolderData
+from backhaul.geometry import xywhn_to_xyxy
+from backhaul.values.images import ImageSet
 
 EXACT_PX = 1e-9
 PRECISION_PX = {"yolo": EXACT_PX, "coco": EXACT_PX, "voc": 1e-6, "kitti": 1e-6, "csv": 1e-6}

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import supervision as sv
 
-from backhaul.boxes import xywhn_to_xyxy
-from backhaul.formats import FORMATS
-from backhaul.formats.writing import labelled_rows
-from backhaul.images import probe
-from backhaul.types import FloatArray, ImageSet
+from backhaul.arrays import FloatArray
+from backhaul.data.formats import FORMATS
+from backhaul.data.formats.writing import labelled_rows
+from backhaul.data.images import probe
+from backhaul.geometry import xywhn_to_xyxy
+from backhaul.values.images import ImageSet
 
 SINGLE_PX = 1e-4  # supervision keeps corners in single precision
 

@@ -7,11 +7,11 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from backhaul.boxes import xywhn_to_xyxy
-from backhaul.config import FolderData
+from backhaul.data.formats import DataReport, read, voc
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import DataReport, read, voc
-from backhaul.types import ImageSet
+from backhaul.geometry import xywhn_to_xyxy
+from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
 

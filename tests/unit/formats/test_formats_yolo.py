@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backhaul.config import FolderData
+from backhaul.data.formats import DataReport, read, yolo
+from backhaul.data.formats.yolo import label_paths, parse_lines
+from backhaul.data.images import ImageFile
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.formats import DataReport, read, yolo
-from backhaul.formats.yolo import label_paths, parse_lines
-from backhaul.images import ImageFile
-from backhaul.types import ImageSet
+from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
 GOOD = "0 0.5 0.5 0.25 0.5\n"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backhaul.campaign.legacy.cfgfile import read_cfg
 from backhaul.errors import InputError
-from backhaul.legacy.cfgfile import read_cfg
 
 Write = Callable[..., Path]
 WORDS = st.text("abcxyz019_./-", min_size=1, max_size=12)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from backhaul.campaign.configfile import load_config
 from backhaul.cli import app
-from backhaul.configfile import load_config
 from backhaul.errors import InputError
 
 Write = Callable[..., Path]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from backhaul.config import CampaignConfig
-from backhaul.configfile import load_config
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.configfile import load_config
+from backhaul.campaign.legacy.cfgfile import read_cfg
+from backhaul.campaign.legacy.rules import RULES
+from backhaul.campaign.legacy.translation import Translation, translate
 from backhaul.errors import InputError
-from backhaul.legacy.cfgfile import read_cfg
-from backhaul.legacy.rules import RULES
-from backhaul.legacy.translation import Translation, translate
 
 Write = Callable[..., Path]
 PARENT = Path("config/retrain.cfg")

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from backhaul.report.intervals import CONFIDENCE, estimates
+from backhaul.measure.statistics import CONFIDENCE, estimates
 
 scores = st.lists(st.floats(-1, 1), min_size=2, max_size=12)
 

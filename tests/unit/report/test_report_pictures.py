@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from backhaul.campaign.rundata import Round
 from backhaul.report.pictures import (
     MAX_BOXES,
     MAX_PICTURES,
@@ -16,7 +17,6 @@ from backhaul.report.pictures import (
     round_pictures,
     shown_rounds,
 )
-from backhaul.rundata import Round
 
 COLUMNS = ["file", "detected", "actual", "conf", "conf_std", "hit", "x1", "y1", "x2", "y2"]
 

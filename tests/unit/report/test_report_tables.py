@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backhaul.campaign.rundata import TimingRecord
 from backhaul.report.tables import (
     COMPARED,
     METRICS,
@@ -24,7 +25,6 @@ from backhaul.report.tables import (
     stage_times,
     time_by_method,
 )
-from backhaul.rundata import TimingRecord
 
 
 def summary(*rows: tuple[object, ...]) -> pd.DataFrame:

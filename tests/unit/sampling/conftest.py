@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backhaul.types import FUSED_COLUMNS, FusedDetections, Pool
+from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
+from backhaul.values.offers import Pool
 
 Seen = Mapping[str, Sequence[tuple[int, float]]]
 PoolOf = Callable[..., Pool]

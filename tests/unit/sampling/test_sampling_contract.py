@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from backhaul.sampling import Method, NoNewData, SamplingMethod
-from backhaul.types import FUSED_COLUMNS, Bandwidth, FusedDetections, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 LISTS = Path(__file__).parent / "lists"
 METHODS = [

@@ -24,7 +24,9 @@ from backhaul.sampling import (
     SamplingMethod,
 )
 from backhaul.sampling.density import PiecewiseDensity
-from backhaul.types import DETECTION_COLUMNS, FUSED_COLUMNS, Bandwidth, Pool
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS
+from backhaul.values.offers import Pool
 
 PoolOf = Callable[..., Pool]
 
@@ -89,7 +91,9 @@ def test_defect_04_the_hash_seed_does_not_matter() -> None:
     code = """
 import numpy as np, pandas as pd
 from backhaul.sampling import RandomSampling
-from backhaul.types import FUSED_COLUMNS, Bandwidth, FusedDetections, Pool
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
+from backhaul.values.offers import Pool
 names = tuple({f"img-{i}" for i in range(40)})
 rows = [(n, int(n[4:]) % 3, int(n[4:]) / 40, 0.0, 1, 0.0, 0.0, 9.0, 9.0) for n in names]
 table = pd.DataFrame(rows, columns=list(FUSED_COLUMNS))

@@ -8,9 +8,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from backhaul.errors import InputError
+from backhaul.identity import content_digest
 from backhaul.sampling import ListedSampling, Method
-from backhaul.types import Bandwidth, FusedDetections, Pool
-from tasks.caching import content_digest
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import FusedDetections
+from backhaul.values.offers import Pool
 
 PoolOf = Callable[..., Pool]
 Files = Callable[..., Pool]

@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy.stats import norm
 
+from backhaul.arrays import FloatArray
 from backhaul.errors import InputError
 from backhaul.sampling import (
     BinNormalSampling,
@@ -28,7 +29,8 @@ from backhaul.sampling import (
 )
 from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.sampling.density import NormalDensity, PiecewiseDensity
-from backhaul.types import Bandwidth, FloatArray, Pool
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
 
 PoolOf = Callable[..., Pool]
 CONFIDENCE = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])

@@ -18,7 +18,9 @@ from backhaul.sampling import (
     TrueRandomSampling,
 )
 from backhaul.sampling.select import Candidates, Strata, spend
-from backhaul.types import Bandwidth, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 PoolOf = Callable[..., Pool]
 

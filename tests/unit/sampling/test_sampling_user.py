@@ -11,7 +11,9 @@ from pydantic import TypeAdapter
 
 from backhaul.errors import InputError
 from backhaul.sampling import Method, UserSampling
-from backhaul.types import Bandwidth, Pool, Selection
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
 
 PoolOf = Callable[..., Pool]
 

@@ -1,6 +1,0 @@
-"""Copies of training images: how many of which, how they look, and writing them."""
-
-from backhaul.augmentation.copies import make_copies
-from backhaul.augmentation.plan import Plan, plan
-
-__all__ = ["Plan", "make_copies", "plan"]

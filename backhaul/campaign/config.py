@@ -1,0 +1,161 @@
+"""A whole campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from backhaul.data.settings import Batches, Data, FolderData, InboxData, InitialSet, Labelling
+from backhaul.learn.settings import (
+    Augmentation,
+    Cropping,
+    Mixing,
+    NoStopping,
+    Start,
+    Stopping,
+    Training,
+)
+from backhaul.look.settings import Inference
+from backhaul.measure.settings import Evaluation
+from backhaul.sampling import Method, NoNewData
+from backhaul.settings import Part, PositiveInt
+from backhaul.values.bandwidth import Bandwidth
+
+
+class CampaignConfig(Part):
+    """A campaign: one data set, one detector, several sampling methods, batch after batch."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?$",
+        description="name of the run and of its folder; NAME/seed3 joins the seeds of NAME",
+    )
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="play the campaign once with each of these seeds; empty = with `seed`"
+    )
+    store: str = Field(
+        ".",
+        description="root of the store: a folder, s3://BUCKET/PREFIX, or block://NAME of a "
+        "Prefect block with its keys; it gets runs/NAME, and objects in .backhaul",
+    )
+    execution: Literal["local", "work-pool"] = Field(
+        "local",
+        description="local = methods run side by side in this process; work-pool = each is a "
+        "run of the deployment `method`, on the workers of its pool",
+    )
+    parallel: PositiveInt = Field(2, description="methods that run side by side, if local")
+    keep_checkpoints: Literal["all", "ensemble"] = Field(
+        "all",
+        description="checkpoints of a run that `backhaul store prune` leaves: all, or those "
+        "that the ensembles looked with and that later batches may",
+    )
+    data: Data
+    lists: Path | None = Field(
+        None,
+        description="folder with lists of images of an earlier run (init_train.txt, "
+        "sample0.txt, ...) that say what is initial and what arrives when; null = drawn",
+    )
+    initial: InitialSet = InitialSet()
+    start: Start | None = Field(
+        None, description="a trained checkpoint to start from; null = train the initial model"
+    )
+    batches: Batches = Batches()
+    bandwidth: Bandwidth = Field(description="what one batch may send home")
+    uplink: str | None = Field(
+        None,
+        description="name of a Prefect block Uplink that says so in place of `bandwidth`; null "
+        "= as `bandwidth` says",
+    )
+    methods: tuple[Method, ...] = Field(description="sampling methods to compare")
+    control: bool = Field(True, description="also run the control arm no-new-data")
+    cropping: Cropping = Cropping()
+    augmentation: Augmentation = Augmentation()
+    training: Training = Training()
+    stopping: Stopping = NoStopping()
+    inference: Inference = Inference()
+    labelling: Labelling = Labelling()
+    mixing: Mixing = Mixing()
+    evaluation: Evaluation = Evaluation()
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, value: str) -> str:
+        if value.startswith(("s3://", "block://")):
+            return value.rstrip("/")
+        if "://" in value:
+            raise ValueError("expected a folder, s3://BUCKET/PREFIX or block://NAME")
+        return str(Path(value).expanduser())
+
+    @property
+    def arms(self) -> tuple[Method, ...]:
+        """What is run side by side: the methods, and the control arm if there is one."""
+        return (*self.methods, NoNewData()) if self.control else self.methods
+
+    @property
+    def each_seed(self) -> tuple[CampaignConfig, ...]:
+        """The campaigns that this one stands for: one a seed, each in a folder of its own."""
+        return tuple(
+            self.model_copy(update={"name": f"{self.name}/seed{k}", "seed": k, "seeds": ()})
+            for k in self.seeds
+        ) or (self,)
+
+    @property
+    def read_from(self) -> dict[str, str]:
+        """Where images, and a checkpoint to start from, are read, by the fields that say so."""
+        sets = {"data": self.data, "initial.data": self.initial.data}
+        roots = {f"{k}.root": d.root for k, d in sets.items() if isinstance(d, FolderData)}
+        return roots | ({"start.checkpoint": self.start.checkpoint} if self.start else {})
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a seed is given twice")
+        return value
+
+    @field_validator("methods")
+    @classmethod
+    def _check_any_method(cls, value: tuple[Method, ...]) -> tuple[Method, ...]:
+        if not value:  # min_length would also complain where all that is given is wrong
+            raise ValueError("expected at least one")
+        return value
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        labels = [method.label for method in self.arms]
+        repeated = sorted({label for label in labels if labels.count(label) > 1})
+        if repeated:
+            raise ValueError(
+                f"methods: label {repeated[0]!r} is given twice; set another label"
+            )
+        reserved = {"init", "sample"} & set(labels)
+        if reserved:
+            raise ValueError(f"methods: label {min(reserved)!r} is reserved for files of a run")
+        return self
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if self.seeds and "/" in self.name:
+            raise ValueError("name: a run of several seeds is not one of the seeds of another")
+        return self
+
+    @model_validator(mode="after")
+    def _check_inbox(self) -> Self:
+        if not isinstance(self.data, InboxData):
+            return self
+        if self.initial.data is None:
+            raise ValueError("initial.data: an inbox needs a labelled data set to begin with")
+        if self.lists is not None or self.seeds or self.cropping.batches != "none":
+            raise ValueError("an inbox takes neither lists, seeds nor cropping")
+        return self
+
+    @model_validator(mode="after")
+    def _check_strip(self) -> Self:
+        strip = getattr(self.stopping, "strip_len", self.training.evaluation_interval)
+        if strip % self.training.evaluation_interval:
+            raise ValueError(
+                "stopping.strip_len must be a multiple of training.evaluation_interval"
+            )
+        return self

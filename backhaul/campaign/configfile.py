@@ -1,0 +1,73 @@
+"""Read a campaign from a YAML file; what is wrong with it is said in one line a problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from backhaul.campaign.config import CampaignConfig
+from backhaul.errors import InputError
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
+    """Read a campaign from YAML.
+
+    Args:
+        path: The file.
+        overrides: Settings as ``a.b=value``, the value in YAML; they win over the file.
+
+    Raises:
+        InputError: If the file, a key or a value is wrong; one line a problem.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected keys and values, got {type(data).__name__}")
+    for override in overrides:
+        _apply(data, override)
+    try:
+        return CampaignConfig.model_validate(data)
+    except ValidationError as error:
+        raise InputError("\n".join(_describe(path, item) for item in error.errors())) from None
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set {override}: expected KEY=VALUE, for example --set seed=3")
+    *parents, last = key.split(".")
+    for parent in parents:
+        if data.get(parent) is None:
+            data[parent] = {}
+        data = data[parent]
+        if not isinstance(data, dict):
+            raise InputError(f"--set {override}: {parent} has no keys of its own")
+    try:
+        data[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override}: the value is not YAML") from None
+
+
+def _describe(path: Path, error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "config"
+    message = error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "missing":
+            return f"{path}: {key}: is missing; set it in the file or with --set {key}=..."
+        case "extra_forbidden":
+            return f"{path}: {key}: is no key of a campaign (see configs/reference.yaml)"
+        case "union_tag_not_found":
+            return f"{path}: {key}.kind: is missing (see configs/reference.yaml)"
+        case "union_tag_invalid":
+            known = error["ctx"]["expected_tags"].replace("'", "")
+            return f"{path}: {key}: {error['ctx']['tag']!r} is none of {known}"
+    if not error["loc"]:
+        return f"{path}: {message}"  # of the whole config, which is too long to repeat
+    return f"{path}: {key}: {message}, got {error['input']!r}"

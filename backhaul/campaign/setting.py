@@ -1,0 +1,100 @@
+"""What all methods of a campaign share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.values.artifacts import Artifact
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import Arrangement, Timing
+
+
+class Setting(BaseModel):
+    """The play that all methods are put through.
+
+    Args:
+        dataset: All images with the labels of the data set.
+        batches: The batches, in order, without labels.
+        common: The test set on which methods are ranked.
+        old_test: The initial test set.
+        start: Checkpoints in place of an initial training, oldest first; empty = it is trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: Artifact
+    batches: tuple[Artifact, ...]
+    common: Artifact
+    old_test: Artifact
+    start: tuple[Checkpoint, ...] = ()
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """What each batch is played with."""
+        return tuple(
+            Round(
+                number=number,
+                images=images,
+                truth=self.dataset,
+                following=next(iter(self.batches[number + 1 : number + 2]), None),
+                common=self.common,
+                old_test=self.old_test,
+            )
+            for number, images in enumerate(self.batches)
+        )
+
+
+class Round(BaseModel):
+    """What one batch is played with, by every method.
+
+    Args:
+        number: Number of the batch.
+        images: The batch as it arrived (`ImageSet` without labels).
+        truth: An `ImageSet` with labels of these images, as far as they are known.
+        following: The batch after it, if it is there.
+        common: The test set on which methods are ranked.
+        old_test: The initial test set.
+        seen: What the node saw in the batch (`FusedDetections`); None = our checkpoints look.
+        bandwidth: What may be sent of it; None = what the config says.
+        label_files: A table of image_id, node, name, image and labels, the file that its labels
+            are put into; None if nobody has to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    images: Artifact
+    truth: Artifact
+    following: Artifact | None
+    common: Artifact
+    old_test: Artifact
+    seen: Artifact | None = None
+    bandwidth: Bandwidth | None = None
+    label_files: Artifact | None = None
+
+    def sending(self, bandwidth: Bandwidth) -> Round:
+        """Return the round with what may be sent of it."""
+        return self.model_copy(update={"bandwidth": bandwidth})
+
+
+class Beginning(BaseModel):
+    """How a run began, kept in its folder as ``beginning.json``.
+
+    Args:
+        started: When this start of it did, UTC.
+        arrangement: How its data set is played.
+        class_names: Names of the classes.
+        timings: How long preparing took.
+        blocks: The addresses of its config that name blocks, by which others find the keys.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started: datetime
+    arrangement: Arrangement
+    class_names: tuple[str, ...]
+    timings: tuple[Timing, ...] = ()
+    blocks: tuple[str, ...] = ()

@@ -1,0 +1,111 @@
+"""Labelled images in a folder: YOLO/Darknet, Pascal VOC, COCO, KITTI or CSV."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from backhaul.data.formats import coco, kitti, table, voc, yolo
+from backhaul.data.formats.files import Listing, scan
+from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.formats.writing import Put, copy_file
+from backhaul.data.images import OnProgress
+from backhaul.data.settings import FolderData
+from backhaul.errors import InputError
+from backhaul.values.images import ImageSet
+
+__all__ = ["FORMATS", "DataReport", "Format", "Problem", "detect", "read", "sources"]
+
+
+class Format(Protocol):
+    """What each module of this package offers."""
+
+    def recognise(self, listing: Listing, /) -> bool:
+        """Return whether a folder looks like this format."""
+
+    def read(
+        self, root: Path, names: Path | None = None, on_progress: OnProgress | None = None
+    ) -> DataReport:
+        """Return the data set below `root`."""
+
+    def written_names(self, class_names: tuple[str, ...], /) -> tuple[str, ...]:
+        """Return the names that `write` writes for these classes."""
+
+    def write(
+        self,
+        folder: Path,
+        images: ImageSet,
+        put: Put = copy_file,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Write images and labels into a new folder."""
+
+
+FORMATS: dict[str, Format] = {
+    "yolo": yolo,
+    "voc": voc,
+    "coco": coco,
+    "kitti": kitti,
+    "csv": table,
+}
+
+
+def sources(data: FolderData) -> list[str]:
+    """Return the paths of all files that `read` may look at; not all of them need exist."""
+    listing = scan(Path(data.root))
+    found = [*listing.images, *(path for paths in listing.others.values() for path in paths)]
+    names = [] if data.names is None else [data.names.as_posix()]
+    return [*found, *names, *yolo.outside(listing)]
+
+
+def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
+    """Return the data set in a folder of the user's; nothing there is changed.
+
+    Args:
+        data: The folder, its format, class names, and the pattern of groups.
+        on_progress: Called with how many images are read, and how many there are.
+
+    Raises:
+        InputError: If there is no data set to speak of. What is wrong with single images and
+            labels is in the report.
+    """
+    root = Path(data.root)
+    name = detect(root) if data.format == "auto" else data.format
+    report = FORMATS[name].read(root, data.names, on_progress)
+    if data.group_pattern is None:
+        return report
+    rows = report.images.table
+    groups = [_group(data.group_pattern, uri) for uri in rows["uri"]]
+    grouped = rows.assign(group=pd.Series(groups, dtype=object))
+    return DataReport(ImageSet(grouped, report.images.class_names), report.problems)
+
+
+def detect(root: Path) -> str:
+    """Return the name of the format in which `root` is labelled.
+
+    Raises:
+        InputError: If it looks like none of them, or like several.
+    """
+    listing = scan(root)
+    found = [name for name, module in FORMATS.items() if module.recognise(listing)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"{root}: labelled in several formats ({', '.join(found)}); "
+            "set data.format (--format; --from of data convert) to the one to read"
+        )
+    raise InputError(
+        f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "
+        "(data.yaml, labels/*.txt or .txt beside images), Pascal VOC (*.xml with an "
+        "annotation), COCO (instances*.json), KITTI (label_2/*.txt) and CSV (*.csv with "
+        "filename, class, xmin, ymin, xmax, ymax)"
+    )
+
+
+def _group(pattern: str, uri: str) -> str | None:
+    match = re.search(pattern, uri.rpartition("/")[2])
+    return None if match is None else match.group(1)

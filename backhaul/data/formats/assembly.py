@@ -1,0 +1,90 @@
+"""From image files and a way to find their labels to a set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import pandas as pd
+
+from backhaul.arrays import FloatArray
+from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.images import ImageFile, OnProgress, UnreadableImageError, probe_all
+from backhaul.geometry import same_labels
+from backhaul.values.images import ImageSet
+
+Labels: TypeAlias = tuple[FloatArray | None, list[Problem]]
+"""Labels of an image, None if nobody labelled it, and what was wrong with them."""
+
+
+@dataclass(slots=True)
+class _Row:
+    file: ImageFile
+    labels: FloatArray | None
+
+
+def assemble(
+    paths: Sequence[str],
+    class_names: tuple[str, ...],
+    find_labels: Callable[[ImageFile], Labels],
+    problems: Iterable[Problem] = (),
+    on_progress: OnProgress | None = None,
+) -> DataReport:
+    """Return the images at `paths` with their labels.
+
+    An unreadable image is left out with a warning. Of files with the same content the first
+    stays, with a warning; if their labels differ, that is an error, except that an unlabelled
+    one takes the labels of its twin.
+
+    Args:
+        paths: Absolute paths of image files, each once.
+        class_names: The class list.
+        find_labels: Called once for each readable image.
+        problems: What was found wrong before.
+        on_progress: Called while the images are read.
+    """
+    found = list(problems)
+    rows: dict[str, _Row] = {}
+    for file in probe_all(sorted(paths), on_progress):
+        if isinstance(file, UnreadableImageError):
+            reason = f"unreadable image, left out: {file.reason}"
+            found.append(Problem(file.path, None, reason, "warning"))
+            continue
+        labels, wrong = find_labels(file)
+        found += wrong
+        if file.image_id in rows:
+            found.append(_merge(rows[file.image_id], _Row(file, labels)))
+        else:
+            rows[file.image_id] = _Row(file, labels)
+    found.sort(key=lambda problem: (problem.path, problem.line or 0))
+    return DataReport(ImageSet(_table(list(rows.values())), class_names), tuple(found))
+
+
+def _merge(first: _Row, second: _Row) -> Problem:
+    if first.labels is None:
+        first.labels = second.labels
+    elif second.labels is not None and not same_labels(first.labels, second.labels):
+        reason = f"same image as {first.file.path}, but other labels"
+        return Problem(second.file.path, None, reason, "error")
+    reason = f"same image as {first.file.path}, left out"
+    return Problem(second.file.path, None, reason, "warning")
+
+
+def _table(rows: list[_Row]) -> pd.DataFrame:
+    missing = [None] * len(rows)
+    return pd.DataFrame(
+        {
+            "image_id": pd.Series([row.file.image_id for row in rows], dtype="str"),
+            "uri": pd.Series([row.file.path for row in rows], dtype="str"),
+            "width": pd.Series([row.file.width for row in rows], dtype="int64"),
+            "height": pd.Series([row.file.height for row in rows], dtype="int64"),
+            "size_bytes": pd.Series([row.file.size_bytes for row in rows], dtype="int64"),
+            "group": pd.Series(missing, dtype=object),
+            "labels": pd.Series([row.labels for row in rows], dtype=object),
+            "label_source": pd.Series(
+                [None if row.labels is None else "dataset" for row in rows], dtype=object
+            ),
+            "copy_of": pd.Series(missing, dtype=object),
+        }
+    )

@@ -1,0 +1,124 @@
+"""Rules that every box of every format must follow.
+
+- Its class is one of the class list, its numbers are finite, its width and height not negative,
+  and it reaches at most one pixel, or a thousandth of the image's side where that is more, over
+  an edge: anything else is an error.
+- What reaches over an edge by less is rounding, and is clipped.
+- A box without area, or one that repeats another, is left out with a warning: published data
+  sets hold such slips of the mouse, and no object is lost with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from backhaul.arrays import FloatArray
+from backhaul.data.formats.report import Problem
+from backhaul.data.images import ImageFile
+
+EDGE_PX = 1.0
+EDGE_FRACTION = 1e-3
+_EXACT = 1e-9  # of the image's side: no difference but that of floating point
+
+
+class Box(NamedTuple):
+    """A box as a file says it: centre and size in fractions of the image's sides.
+
+    ``line`` and ``what`` (empty, or like "object 3: ") say where in the file it is.
+    """
+
+    class_id: int
+    cx: float
+    cy: float
+    w: float
+    h: float
+    line: int | None = None
+    what: str = ""
+
+
+def box_of_corners(
+    class_id: int,
+    corners: tuple[float, float, float, float],
+    image: ImageFile,
+    line: int | None = None,
+    what: str = "",
+) -> Box:
+    """Return the box with the edges `corners`, which are x1, y1, x2, y2 in pixels."""
+    x1, y1, x2, y2 = corners
+    w, h = (x2 - x1) / image.width, (y2 - y1) / image.height
+    cx, cy = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
+    return Box(class_id, cx, cy, w, h, line, what)
+
+
+class WrongBoxError(ValueError):
+    """A box that is wrong."""
+
+
+class NoObjectError(ValueError):
+    """A box that is no object."""
+
+
+def check_boxes(
+    path: str, boxes: Iterable[Box], image: ImageFile, n_classes: int
+) -> tuple[FloatArray, list[Problem]]:
+    """Return the good boxes, shape (n, 5) with class_id, cx, cy, w, h, and what was wrong.
+
+    Args:
+        path: The label file, for the problems.
+        boxes: What it says.
+        image: The image it is about.
+        n_classes: Length of the class list.
+    """
+    rows: dict[tuple[float, ...], None] = {}
+    problems = []
+    for box in boxes:
+        try:
+            row = _mend(box, image, n_classes)
+        except WrongBoxError as error:
+            problems.append(Problem(path, box.line, f"{box.what}{error}", "error"))
+            continue
+        except NoObjectError as error:
+            problems.append(_left_out(path, box, str(error)))
+            continue
+        if row in rows:
+            problems.append(_left_out(path, box, "repeats another box"))
+        rows[row] = None
+    return np.array(list(rows), dtype=np.float64).reshape(-1, 5), problems
+
+
+def _left_out(path: str, box: Box, reason: str) -> Problem:
+    return Problem(path, box.line, f"{box.what}{reason}, left out", "warning")
+
+
+def _mend(box: Box, image: ImageFile, n_classes: int) -> tuple[float, ...]:
+    if not 0 <= box.class_id < n_classes:
+        raise WrongBoxError(f"class {box.class_id} is out of range 0..{n_classes - 1}")
+    if not all(map(math.isfinite, box[1:5])):
+        raise WrongBoxError("expected finite numbers")
+    if box.w < 0 or box.h < 0:
+        raise WrongBoxError(
+            f"negative width or height ({box.w:.6g} x {box.h:.6g} of the image)"
+        )
+    cx, w = _clip("x", box.cx, box.w, image.width)
+    cy, h = _clip("y", box.cy, box.h, image.height)
+    if w <= _EXACT or h <= _EXACT:
+        raise NoObjectError("box without area")
+    return float(box.class_id), cx, cy, w, h
+
+
+def _clip(axis: str, centre: float, size: float, side_px: int) -> tuple[float, float]:
+    low, high = centre - size / 2, centre + size / 2
+    over = max(-low, high - 1.0)
+    if over <= _EXACT:
+        return centre, size
+    if over * side_px > max(EDGE_PX, EDGE_FRACTION * side_px) * (1 + _EXACT):
+        raise WrongBoxError(
+            f"box out of range: {axis} from {low * side_px:.6g} to {high * side_px:.6g} px, "
+            f"expected within 0 to {side_px}"
+        )
+    low, high = min(max(low, 0.0), 1.0), min(max(high, 0.0), 1.0)
+    return (low + high) / 2, high - low

@@ -1,0 +1,201 @@
+"""The files of a data set: which there are, and what belongs together by name."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backhaul.data.formats.report import Problem
+from backhaul.data.images import is_image
+from backhaul.errors import InputError
+from backhaul.storage.folders import walk_folders
+
+NAMES_FILES = ("classes.txt", "obj.names")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files below a folder, as sorted absolute paths.
+
+    Paths are strings: 200,000 of them are common, and as `Path` take five times the memory.
+    """
+
+    root: Path
+    images: tuple[str, ...]
+    others: Mapping[str, tuple[str, ...]]
+
+    def of(self, *suffixes: str) -> tuple[str, ...]:
+        """Return the files, images apart, with one of `suffixes` (lower case, with the dot)."""
+        return tuple(path for suffix in suffixes for path in self.others.get(suffix, ()))
+
+    def require_images(self) -> None:
+        """Do nothing if there are images.
+
+        Raises:
+            InputError: If there are none.
+        """
+        if not self.images:
+            raise InputError(f"{self.root}: no image (jpg, jpeg, png, bmp or webp) found")
+
+
+def scan(root: Path) -> Listing:
+    """Return the files below `root`; links are followed, hidden files and folders are not.
+
+    Raises:
+        InputError: If `root` is no folder, or the name of a file is no UTF-8 text.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: expected the folder of a data set")
+    images: list[str] = []
+    others: dict[str, list[str]] = {}
+    for place, names in walk_folders(root.absolute().as_posix()):
+        for name in names:
+            if name.startswith("."):  # such as ._photo.jpg of macOS, which is no image
+                continue
+            path = _require_utf8(f"{place}/{name}")
+            if is_image(name):
+                images.append(path)
+            else:
+                others.setdefault(stem_and_suffix(name)[1].lower(), []).append(path)
+    return Listing(
+        root.absolute(),
+        tuple(sorted(images)),
+        {suffix: tuple(sorted(paths)) for suffix, paths in others.items()},
+    )
+
+
+def _require_utf8(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path!a}: its name is no UTF-8 text; rename it") from None
+    return path
+
+
+def stem_and_suffix(path: str) -> tuple[str, str]:
+    """Return `path` without its suffix, and the suffix.
+
+    Example:
+        >>> stem_and_suffix("/a.b/photo.1.jpeg")
+        ('/a.b/photo.1', '.jpeg')
+    """
+    return os.path.splitext(path)  # noqa: PTH122 - keeps the folder, which Path.stem drops
+
+
+def with_folder(path: str, folder: str, other: str) -> str | None:
+    """Return `path` with the last folder named `folder` renamed to `other`; None without one.
+
+    Example:
+        >>> with_folder("/images/my images/images/train/a.jpg", "images", "labels")
+        '/images/my images/labels/train/a.jpg'
+    """
+    *folders, name = path.split("/")
+    if folder not in folders:
+        return None
+    last = len(folders) - 1 - folders[::-1].index(folder)
+    return "/".join([*folders[:last], other, *folders[last + 1 :], name])
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Return the names in a file with one class name a line; empty lines do not count.
+
+    Raises:
+        InputError: If the file cannot be read, has no name, or has one twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected class names as UTF-8 text") from None
+    return require_names(path, [line.strip() for line in lines if line.strip()])
+
+
+def require_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return `names`.
+
+    Raises:
+        InputError: If there is none, or one is there twice; `path` is where they are from.
+    """
+    if not names:
+        raise InputError(f"{path}: no class name")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{path}: class name {name!r} is there {times} times")
+    return tuple(names)
+
+
+def shared_stems(images: Sequence[str]) -> list[Problem]:
+    """Return a warning for each image that differs from another in its suffix alone."""
+    times = Counter(stem_and_suffix(path)[0] for path in images)
+    return [
+        Problem(path, None, "shares its labels with an image of another suffix", "warning")
+        for path in images
+        if times[stem_and_suffix(path)[0]] > 1
+    ]
+
+
+def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> tuple[str, ...]:
+    """Return the names in `names`, else in ``classes.txt`` below `root`, else `found`, sorted.
+
+    Args:
+        root: Folder of the data set.
+        names: File with one class name a line, or None.
+        found: The names that boxes of the data set have.
+
+    Raises:
+        InputError: If there are none, or the file is wrong.
+    """
+    beside = (root / name for name in NAMES_FILES)
+    path = names or next((path for path in beside if path.is_file()), None)
+    if path is not None:
+        return read_names(path)
+    if not found:
+        raise InputError(
+            f"{root}: no class name among its labels; give a file as data.names or --names"
+        )
+    return tuple(sorted(found))
+
+
+def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a function from what a file calls an image to the images that may be meant.
+
+    It looks for the path itself, then in each of `folders`; if there is no such image, all with
+    that name anywhere below the data set's folder may be meant.
+    """
+    known = frozenset(listing.images)
+    of_name: dict[str, tuple[str, ...]] = {}
+    for image in listing.images:
+        name = image.rpartition("/")[2]
+        of_name[name] = (*of_name.get(name, ()), image)
+
+    def find(name: str) -> tuple[str, ...]:
+        places = (name, *(os.path.normpath(f"{folder}/{name}") for folder in folders))
+        place = next((place for place in places if place in known), None)
+        last = name.replace("\\", "/").rpartition("/")[2]
+        return of_name.get(last, ()) if place is None else (place,)
+
+    return find
+
+
+def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:
+    """Return a warning for each label file that belongs to no image.
+
+    Args:
+        listing: The files of the data set.
+        suffix: That of label files.
+        claimed: The paths at which labels of an image may lie. Only in folders of labels, as in
+            ``labels/train``, is every other file one too many.
+    """
+    paths = set(claimed)
+    folders = {path.rpartition("/")[0] for path in paths}
+    return [
+        Problem(path, None, "labels without an image", "warning")
+        for path in listing.of(suffix)
+        if path not in paths
+        and path.rpartition("/")[0] in folders
+        and not path.endswith(NAMES_FILES)
+    ]

@@ -1,0 +1,236 @@
+"""KITTI: a text file an image, one line of 15 columns an object, with corners in pixels.
+
+Columns are type, truncated, occluded, alpha, left, top, right, bottom, and seven of the object
+in space; a sixteenth is a score. Type and box are read. Labels of ``image_2/a.png`` lie in
+``label_2/a.txt``, those of ``images/a.png`` in ``labels/a.txt``; without such a file an image
+is unlabelled, with an empty one it has no objects. Corners are taken for edges, as in Pascal
+VOC. ``DontCare`` marks regions nobody labelled, not objects; it is left out.
+
+Source: Geiger, Lenz, Urtasun, "Are we ready for autonomous driving? The KITTI vision benchmark
+suite", CVPR 2012, and the readme of its object development kit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from backhaul.data.formats.assembly import Labels, assemble
+from backhaul.data.formats.checks import box_of_corners, check_boxes
+from backhaul.data.formats.files import (
+    Listing,
+    find_class_names,
+    orphans,
+    scan,
+    shared_stems,
+    stem_and_suffix,
+    with_folder,
+)
+from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.formats.writing import (
+    Put,
+    copy_file,
+    corner_texts,
+    labelled_rows,
+    new_folder,
+    plain_names,
+    put_images,
+    write_names,
+)
+from backhaul.data.images import ImageFile, OnProgress
+from backhaul.errors import InputError
+from backhaul.values.images import ImageSet
+
+_FOLDERS = (("image_2", "label_2"), ("images", "labels"))
+_WIDTHS = (15, 16)
+_BOX = slice(4, 8)
+_DONT_CARE = "DontCare"
+_UNKNOWN_BEFORE = "-1 -1 -10"  # truncated, occluded, alpha, as the development kit has them
+_UNKNOWN_AFTER = "-1 -1 -1 -1000 -1000 -1000 -10"  # dimensions, location, rotation_y
+
+
+class _Thing(NamedTuple):
+    line: int
+    name: str
+    corners: tuple[float, float, float, float]
+
+
+class _LabelFile(NamedTuple):
+    """What a label file says; ``things`` is None if it is no text."""
+
+    path: str
+    things: tuple[_Thing, ...] | None
+    n_dont_care: int
+    problems: tuple[Problem, ...]
+
+
+def recognise(listing: Listing) -> bool:
+    """Return whether the folder looks like this format."""
+    paths = _label_files(listing).values()
+    return any("/label_2/" in path for path in paths) or is_kitti(sorted(paths))
+
+
+def is_kitti(paths: Iterable[str]) -> bool:
+    """Return whether the first of the text files with a line in it has lines of this format.
+
+    The type must be a word: 15 numbers are a polygon of YOLO.
+    """
+    for path in paths:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace").strip()
+        if text:
+            fields = text.splitlines()[0].split()
+            return len(fields) in _WIDTHS and not _is_number(fields[0])
+    return False
+
+
+def read(
+    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
+) -> DataReport:
+    """Return the data set below `root`.
+
+    Args:
+        root: Its folder.
+        names: File of class names; None = classes.txt in `root`, else all types in the labels,
+            sorted.
+        on_progress: Called while the images are read.
+
+    Raises:
+        InputError: If there is no class name or no image.
+    """
+    listing = scan(root)
+    listing.require_images()
+    files = {image: _read_file(path) for image, path in _label_files(listing).items()}
+    found = {thing.name for file in files.values() for thing in file.things or ()}
+    class_names = find_class_names(listing.root, names, found)
+    ids = {name: class_id for class_id, name in enumerate(class_names)}
+
+    def find_labels(image: ImageFile) -> Labels:
+        file = files.get(image.path)
+        return (None, []) if file is None else _labels(file, image, ids)
+
+    places = (path for image in listing.images for path in _places(image))
+    problems = _dont_care(listing.root, files.values())
+    problems += orphans(listing, ".txt", places) + shared_stems(listing.images)
+    return assemble(listing.images, class_names, find_labels, problems, on_progress)
+
+
+def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that `write` writes for these: a type is one word.
+
+    Raises:
+        InputError: If a name is empty or ``DontCare``, or no difference between two is left.
+    """
+    written = plain_names(class_names, "_")
+    if _DONT_CARE in written:
+        raise InputError(f"class {_DONT_CARE!r}: KITTI has this name for what is no object")
+    return written
+
+
+def write(
+    folder: Path,
+    images: ImageSet,
+    put: Put = copy_file,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Write ``image_2/``, ``label_2/`` and ``classes.txt`` into a new folder.
+
+    Corners are rounded to a millionth of a pixel; other columns have the values that the
+    development kit has for what is not known.
+
+    Raises:
+        InputError: If `folder` is not empty, or a class cannot be named.
+    """
+    class_names = written_names(images.class_names)
+    new_folder(folder)
+    names = put_images(folder / "image_2", images, put, on_progress)
+    write_names(folder, class_names)
+    (folder / "label_2").mkdir()
+    for name, width, height, labels in labelled_rows(names, images):
+        lines = [
+            f"{class_names[class_id]} {_UNKNOWN_BEFORE} {' '.join(corners)} {_UNKNOWN_AFTER}\n"
+            for class_id, corners in corner_texts(labels, width, height)
+        ]
+        path = folder / "label_2" / f"{stem_and_suffix(name)[0]}.txt"
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def _places(image: str) -> list[str]:
+    beside = stem_and_suffix(image)[0] + ".txt"
+    apart = [with_folder(beside, images, labels) for images, labels in _FOLDERS]
+    return [path for path in apart if path is not None]
+
+
+def _label_files(listing: Listing) -> dict[str, str]:
+    """Return the label file of each image that has one."""
+    texts = set(listing.of(".txt"))
+    found = {
+        image: next((path for path in _places(image) if path in texts), None)
+        for image in listing.images
+    }
+    return {image: path for image, path in found.items() if path is not None}
+
+
+def _read_file(path: str) -> _LabelFile:
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"expected a text file: {error}"
+        return _LabelFile(path, None, 0, (Problem(path, None, reason, "error"),))
+    things, problems, n_dont_care = [], [], 0
+    for number, line in enumerate(lines, start=1):
+        if line.split(maxsplit=1)[:1] == [_DONT_CARE]:
+            n_dont_care += 1
+        elif line.strip():
+            try:
+                things.append(_parse_line(line, number))
+            except ValueError as error:
+                problems.append(Problem(path, number, str(error), "error"))
+    return _LabelFile(path, tuple(things), n_dont_care, tuple(problems))
+
+
+def _parse_line(line: str, number: int) -> _Thing:
+    fields = line.split()
+    if len(fields) not in _WIDTHS:
+        raise ValueError(
+            "expected 15 columns (type truncated occluded alpha left top right bottom and 7 "
+            f"more), or 16 with a score, got {len(fields)}"
+        )
+    x1, y1, x2, y2 = fields[_BOX]
+    try:
+        corners = (float(x1), float(y1), float(x2), float(y2))
+    except ValueError:
+        reason = f"expected numbers in columns 5 to 8, got {' '.join(fields[_BOX])!r}"
+        raise ValueError(reason) from None
+    return _Thing(number, fields[0], corners)
+
+
+def _labels(file: _LabelFile, image: ImageFile, ids: dict[str, int]) -> Labels:
+    problems = list(file.problems)
+    if file.things is None:
+        return None, problems
+    boxes = []
+    for line, name, corners in file.things:
+        if name in ids:
+            boxes.append(box_of_corners(ids[name], corners, image, line))
+        else:
+            reason = f"{name!r} is no class of the class list"
+            problems.append(Problem(file.path, line, reason, "error"))
+    labels, wrong = check_boxes(file.path, boxes, image, len(ids))
+    return labels, problems + wrong
+
+
+def _dont_care(root: Path, files: Iterable[_LabelFile]) -> list[Problem]:
+    counts = [file.n_dont_care for file in files if file.n_dont_care]
+    if not counts:
+        return []
+    reason = f"{sum(counts)} {_DONT_CARE} regions in {len(counts)} files left out"
+    return [Problem(root.as_posix(), None, reason, "warning")]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

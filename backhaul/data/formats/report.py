@@ -1,0 +1,73 @@
+"""What reading a data set yields: its images, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backhaul.errors import InputError
+from backhaul.values.images import ImageSet
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong with a data set.
+
+    Args:
+        path: The file.
+        line: Line of the file from 1, or None.
+        reason: What is wrong, and what was expected.
+        severity: An error stops a campaign. A warning does not: what it is about was left out
+            or mended, as `reason` says.
+    """
+
+    path: str
+    line: int | None
+    reason: str
+    severity: Literal["error", "warning"]
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.severity}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """A data set as it was read.
+
+    Args:
+        images: All readable images, each content once, sorted by uri.
+        problems: Sorted by path and line.
+    """
+
+    images: ImageSet
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that stop a campaign."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def require_clean(self) -> None:
+        """Do nothing if there are images and no errors.
+
+        Raises:
+            InputError: With the first ten errors, one a line, and how many there are.
+        """
+        errors = self.errors
+        if not errors:
+            if not len(self.images):
+                raise InputError(f"{self.problems[0]} (and no image can be read)")
+            return
+        n_files = len({problem.path for problem in errors})
+        n_warnings = len(self.problems) - len(errors)
+        lines = [str(problem) for problem in errors[:_SHOWN]]
+        if len(errors) > _SHOWN:
+            lines.append(f"... and {len(errors) - _SHOWN} more")
+        lines.append(
+            f"{len(errors)} errors in {n_files} files, {n_warnings} warnings; "
+            "`backhaul data check FOLDER` lists all"
+        )
+        raise InputError("\n".join(lines))

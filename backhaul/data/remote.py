@@ -1,0 +1,209 @@
+"""Read a data set that lies in an object store, without its images on this disk.
+
+The files with labels are copied to a temporary folder, with an empty file for every image, and
+the reader of the format reads that folder. Images pass through memory, a few at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from backhaul.data.formats import DataReport, read
+from backhaul.data.images import (
+    ImageFile,
+    OnProgress,
+    UnreadableImageError,
+    is_image,
+    probe_bytes,
+    probing,
+)
+from backhaul.data.settings import FolderData
+from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.storage.localcopies import fetch
+from backhaul.storage.objects import read_uri
+from backhaul.storage.places import filesystem, patiently
+from backhaul.values.images import ImageSet
+
+_READ = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
+"""Suffixes, in lower case, of files other than images that belong to a data set."""
+
+
+class Entry(NamedTuple):
+    """A file of a data set: its path below the root, its length, and its ETag."""
+
+    path: str
+    size: int
+    etag: str
+
+
+def entries(root: str) -> list[Entry]:
+    """Return the images and label files below `root`, sorted.
+
+    Hidden ones are passed over, and those in folders without a name (``a//b``).
+
+    Raises:
+        InputError: If nothing lies there.
+    """
+    found = [entry for entry in _listed(root) if _belongs(entry.path)]
+    if not found:
+        raise InputError(f"{root}: expected a data set, but there is no image and no label")
+    return found
+
+
+@patiently
+def _listed(root: str) -> list[Entry]:
+    fs, path = filesystem(root)
+    below = f"{path.rstrip('/')}/"
+    try:
+        found = fs.find(path, detail=True)
+    except FileNotFoundError:
+        return []
+    return sorted(
+        Entry(name.removeprefix(below), info["size"], str(info.get("ETag", "")))
+        for name, info in found.items()
+        if name.startswith(below) and info["type"] == "file"
+    )
+
+
+def _belongs(path: str) -> bool:
+    passed_over = any(not part or part.startswith(".") for part in path.split("/"))
+    return not passed_over and (is_image(path) or Path(path).suffix.lower() in _READ)
+
+
+def fingerprint_remote(root: str) -> str:
+    """Return a digest of the names and contents of the files of a data set.
+
+    Raises:
+        InputError: If nothing lies there.
+    """
+    digest = hashlib.sha256()
+    for entry in entries(root):
+        digest.update("\0".join(map(str, entry)).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress) -> DataReport:
+    """Return the data set at an address; the uris of its images are addresses, too.
+
+    Args:
+        data: The data set.
+        on_progress: Called while images are read.
+        on_labels: Called while the files with labels are fetched.
+
+    Raises:
+        InputError: If there is no data set to speak of, or a name cannot be a path here.
+        StoreError: If the store cannot be used, or there is no room for the labels.
+    """
+    with tempfile.TemporaryDirectory(prefix="backhaul-data-") as folder:
+        mirror = Mirror(data.root, f"{Path(folder).absolute().as_posix()}/data")
+        mirror.fill(entries(data.root), on_labels)
+        here = data.model_copy(update={"root": mirror.folder})
+        try:
+            with probing(mirror.probe, TRANSFERS):
+                return mirror.translate(read(here, on_progress))
+        except InputError as error:
+            if mirror.folder not in str(error):
+                raise
+            raise InputError(mirror.address_in(str(error))) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A folder with the labels of a data set that lies elsewhere, and empty files for images.
+
+    Args:
+        root: Address of the data set.
+        folder: The folder, absolute.
+    """
+
+    root: str
+    folder: str
+
+    def fill(self, found: Sequence[Entry], on_progress: OnProgress) -> None:
+        """Fetch the labels, and make a file for each image.
+
+        Raises:
+            InputError: If a name cannot be a path here.
+            StoreError: If the store cannot be used, or there is no room.
+        """
+        labels = [entry.path for entry in found if not is_image(entry.path)]
+        try:
+            for entry in found:
+                self._make(entry.path)
+            with ThreadPoolExecutor(TRANSFERS) as threads:
+                for done, _ in enumerate(threads.map(self._fetch, labels), start=1):
+                    on_progress(done, len(labels))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise StoreError(f"{self.folder}: no space is left there; set TMPDIR") from None
+        for path in (*Path(self.folder).glob("*.yaml"), *Path(self.folder).glob("*.yml")):
+            _stay_below(path)
+
+    def _make(self, path: str) -> None:
+        target = Path(f"{self.folder}/{path}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch(exist_ok=False)
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(
+                f"{self.root}/{path}: a file and a folder have this name; rename one"
+            ) from None
+
+    def _fetch(self, path: str) -> None:
+        fetch(f"{self.root}/{path}", Path(f"{self.folder}/{path}"))
+
+    def probe(self, path: str) -> ImageFile:
+        """Return what is known of an image of the data set, by its path in the folder.
+
+        Raises:
+            UnreadableImageError: If it is gone, no image, truncated, or not in the folder.
+            StoreError: If the store cannot be used.
+        """
+        if not path.startswith(f"{self.folder}/"):
+            raise UnreadableImageError(path, f"expected below {self.root}")
+        try:
+            data = read_uri(self.address_in(path))
+        except MissingObjectError:
+            raise UnreadableImageError(path, "is gone from the store") from None
+        return probe_bytes(path, data)
+
+    def address_in(self, text: str) -> str:
+        """Return `text` with the address in place of the folder."""
+        return text.replace(self.folder, self.root)
+
+    def translate(self, report: DataReport) -> DataReport:
+        """Return `report` with addresses in place of paths."""
+        rows, names = report.images.table, report.images.class_names
+        uris = [self.address_in(uri) for uri in rows["uri"]]
+        problems = tuple(
+            replace(
+                problem,
+                path=self.address_in(problem.path),
+                reason=self.address_in(problem.reason),
+            )
+            for problem in report.problems
+        )
+        return DataReport(ImageSet(rows.assign(uri=uris), names), problems)
+
+
+def _stay_below(path: Path) -> None:
+    """Take out of a data.yaml a `path` that leads to another folder of some machine."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return  # the reader says so
+    if isinstance(content, dict) and re.match(r"/|~|\.\.|[A-Za-z]:", str(content.get("path"))):
+        del content["path"]
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -1,0 +1,158 @@
+"""Where images come from, and how they arrive."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from backhaul.code import Code
+from backhaul.forms import OneForm
+from backhaul.settings import Fraction, Part, PositiveInt
+
+
+class FolderData(Part):
+    """Labelled images in a folder of the user's; nothing is ever written there."""
+
+    kind: Literal["folder"] = "folder"
+    root: str = Field(description="folder of the data set, or its s3:// or block:// address")
+    format: Literal["auto", "yolo", "voc", "coco", "kitti", "csv"] = Field(
+        "auto", description="how labels are written; auto looks at the folder"
+    )
+    names: Path | None = Field(
+        None, description="file with one class name a line; null = as the data set says"
+    )
+    group_pattern: str | None = Field(
+        None,
+        description="regular expression searched in the file name; images in which its first "
+        "group matches the same text stay in one split; null = every image for itself",
+    )
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _expand_root(cls, value: Any) -> Any:
+        if not isinstance(value, str | os.PathLike) or "://" in str(value):
+            return value
+        return Path(value).expanduser().as_posix()
+
+    @field_validator("names")
+    @classmethod
+    def _expand_names(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _check_pattern(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                groups = re.compile(value).groups
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from None
+            if groups < 1:
+                raise ValueError("expected a pattern with one (group)")
+        return value
+
+
+class DigitsData(Part):
+    """Scenes composed of scikit-learn's handwritten digits, written as a YOLO folder."""
+
+    kind: Literal["digits"] = "digits"
+    images: PositiveInt = Field(420, description="number of scenes")
+    size_px: int = Field(96, ge=48, description="width and height of a scene, pixels")
+    seed: int = Field(0, ge=0, description="seed of the scenes, apart from the campaign's")
+
+
+class InboxData(Part):
+    """Images that edge nodes drop hour by hour; for the flow `hourly`."""
+
+    kind: Literal["inbox"] = "inbox"
+    inbox: str = Field(
+        "inbox", description="where nodes drop images, as NODE/NAME.jpg: below the store"
+    )
+    labels: str = Field(
+        "labels",
+        description="where labels are put, as NODE/NAME.txt in Darknet lines: below the store",
+    )
+    label_source: str | None = Field(
+        None,
+        description="name of a Prefect block LabelSource that says where labels are put; "
+        "null = as `labels` says",
+    )
+    detections: Literal["home", "node"] = Field(
+        "home",
+        description="what batches are chosen by: home = what our checkpoints see, node = what "
+        "the node saw, for images that it dropped NAME.detections.json of",
+    )
+
+
+Data: TypeAlias = Annotated[
+    FolderData | DigitsData | InboxData, Field(discriminator="kind"), OneForm()
+]
+
+
+class SplitFractions(Part):
+    """How labelled images are shared out; what is left over is the test set."""
+
+    train: Fraction = Field(description="fraction of images to train on")
+    valid: Fraction = Field(description="fraction of images that stopping watches")
+
+    @model_validator(mode="after")
+    def _check_rest(self) -> Self:
+        if self.train + self.valid >= 1.0:
+            raise ValueError("train + valid must be below 1: the rest is the test set")
+        return self
+
+    @property
+    def fractions(self) -> SplitFractions:
+        """The fractions alone, without what a subclass adds."""
+        return SplitFractions(train=self.train, valid=self.valid)
+
+
+class InitialSet(SplitFractions):
+    """The labelled set the first detector is trained on, drawn stratified by class."""
+
+    data: FolderData | None = Field(
+        None, description="a data set of its own; null = drawn from `data`"
+    )
+    images: PositiveInt | None = Field(
+        100, description="images of the initial set; null = all of its own data set"
+    )
+    train: Fraction = Field(0.6, description="fraction of the initial set to train on")
+    valid: Fraction = Field(
+        0.2, description="fraction of the initial set that stopping watches"
+    )
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.images is None and self.data is None:
+            raise ValueError("images may only be null where the initial set has its own data")
+        return self
+
+
+class Batches(SplitFractions):
+    """How the other images arrive, and how those that were sent are split."""
+
+    sampling_batch: PositiveInt = Field(100, description="images of one batch of the edge node")
+    count: PositiveInt | None = Field(
+        None, description="batches to play; null = as many full ones as there are"
+    )
+    holdout_batches: int = Field(
+        1, ge=0, description="batches that are never sampled and join the common test set"
+    )
+    train: Fraction = Field(0.7, description="fraction of the sent images to train on")
+    valid: Fraction = Field(
+        0.15, description="fraction of the sent images that stopping watches"
+    )
+
+
+class Labelling(Part):
+    """Where the ground truth of sent images comes from."""
+
+    source: Literal["existing"] | Code = Field(
+        "existing",
+        description="existing = the data set's own labels, or module:function (image path -> "
+        "boxes or Darknet lines)",
+    )

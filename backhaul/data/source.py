@@ -1,0 +1,103 @@
+"""Where a campaign's data set lies: a folder, an object store, or scenes drawn for the demo."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from backhaul.data.digits import RECORD, write_scenes
+from backhaul.data.formats import DataReport, read, sources
+from backhaul.data.images import OnProgress
+from backhaul.data.remote import fingerprint_remote, read_remote
+from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
+from backhaul.errors import InputError
+from backhaul.identity import content_digest
+from backhaul.layout import INTERNAL
+from backhaul.storage.conditional import read_or_none
+from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.storage.objects import put_file
+from backhaul.storage.places import absolute, is_local
+
+
+def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
+    """Return where the data set lies; the demo's scenes are written below `root` first.
+
+    Args:
+        data: The data set.
+        root: Root of the store.
+        on_progress: Called while scenes are put into an object store.
+
+    Raises:
+        InputError: If images arrive in an inbox, hour by hour.
+    """
+    if isinstance(data, FolderData):
+        return data
+    if isinstance(data, InboxData):
+        raise InputError("data.kind inbox: is for the flow hourly")
+    folder = digits_folder(data, root)
+    if is_local(folder):
+        write_scenes(Path(folder), data)
+    else:
+        _upload_scenes(folder, data, on_progress)
+    return FolderData(root=folder, format="yolo")
+
+
+def digits_folder(data: DigitsData, root: str) -> str:
+    """Return where the demo's scenes lie below `root`, or would."""
+    return f"{absolute(root)}/{INTERNAL}/data/digits-{content_digest(data)}"
+
+
+def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> None:
+    """Put the scenes into an object store, their record last: without it they are cut."""
+    if read_or_none(f"{folder}/{RECORD}") == data.model_dump_json().encode():
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        scenes = Path(temporary) / "scenes"
+        write_scenes(scenes, data)
+        paths = [path for path in scenes.rglob("*") if path.is_file() and path.name != RECORD]
+
+        def put(path: Path) -> None:
+            put_file(path, f"{folder}/{path.relative_to(scenes).as_posix()}")
+
+        with ThreadPoolExecutor(TRANSFERS) as threads:
+            for done, _ in enumerate(threads.map(put, paths), start=1):
+                on_progress(done, len(paths))
+        put(scenes / RECORD)
+
+
+def fingerprint(data: FolderData) -> str:
+    """Return a digest of every file of a data set: its name, size and time of change or ETag.
+
+    It tells whether the data set must be read again, without reading it.
+    """
+    if not is_local(data.root):
+        return fingerprint_remote(data.root)
+    digest = hashlib.sha256()
+    for path in sources(data):
+        try:
+            status = os.stat(path)  # noqa: PTH116 - 200,000 Path objects are slow
+        except FileNotFoundError:
+            continue
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def read_anywhere(
+    data: FolderData, on_progress: OnProgress, on_labels: OnProgress
+) -> DataReport:
+    """Return a data set that lies in a folder or at an address.
+
+    Args:
+        data: The data set.
+        on_progress: Called while images are read.
+        on_labels: Called while the files with labels of one at an address are fetched.
+
+    Raises:
+        InputError: If there is no data set to speak of.
+    """
+    if is_local(data.root):
+        return read(data, on_progress)
+    return read_remote(data, on_progress, on_labels)

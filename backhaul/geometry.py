@@ -1,0 +1,70 @@
+"""Geometry of boxes: `xyxy` are corners, `xywhn` normalised centre and size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backhaul.arrays import FloatArray
+
+
+def iou(xyxy: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the intersection over union of boxes that broadcast against each other.
+
+    Args:
+        xyxy: Corners x1, y1, x2, y2 in any one unit, shape (..., 4).
+        other: Corners in the same unit, of a shape that broadcasts with `xyxy`.
+
+    Returns:
+        Values in [0, 1], the broadcast shape without its last axis; 0 where both areas are 0.
+
+    Example:
+        >>> float(iou(np.array([0.0, 0.0, 2.0, 2.0]), np.array([1.0, 0.0, 2.0, 2.0])))
+        0.5
+    """
+    x1, y1, x2, y2 = np.moveaxis(xyxy, -1, 0)
+    u1, v1, u2, v2 = np.moveaxis(other, -1, 0)
+    width = np.maximum(np.minimum(x2, u2) - np.maximum(x1, u1), 0.0)
+    height = np.maximum(np.minimum(y2, v2) - np.maximum(y1, v1), 0.0)
+    shared = width * height
+    total = (x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1) - shared
+    ratio: FloatArray = shared / np.where(total > 0.0, total, 1.0)
+    return ratio
+
+
+def pairwise_iou(xyxy: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the IoU of each of n boxes with each of m, shape (n, m)."""
+    return iou(xyxy[:, None, :], other[None, :, :])
+
+
+def xywhn_to_xyxy(xywhn: FloatArray, width_px: float, height_px: float) -> FloatArray:
+    """Return corners in pixels of normalised centres and sizes, shape (n, 4)."""
+    half = xywhn[:, 2:] / 2.0
+    corners = np.concatenate([xywhn[:, :2] - half, xywhn[:, :2] + half], axis=1)
+    return corners * [width_px, height_px, width_px, height_px]
+
+
+def xyxy_to_xywhn(xyxy: FloatArray, width_px: float, height_px: float) -> FloatArray:
+    """Return normalised centres and sizes of corners in pixels, shape (n, 4)."""
+    centre_size = np.concatenate(
+        [(xyxy[:, :2] + xyxy[:, 2:]) / 2.0, xyxy[:, 2:] - xyxy[:, :2]], axis=1
+    )
+    return centre_size / [width_px, height_px, width_px, height_px]
+
+
+SAME_BOX = 1e-5  # normalised; label formats round to six decimals
+
+
+def same_labels(labels: FloatArray, others: FloatArray) -> bool:
+    """Return whether two images have the same labels, in any order, up to `SAME_BOX`.
+
+    Args:
+        labels: class_id, cx, cy, w, h normalised to [0, 1], shape (n, 5).
+        others: Likewise, shape (m, 5).
+    """
+    if labels.shape != others.shape:
+        return False
+    steps, other_steps = (np.round(boxes / SAME_BOX) for boxes in (labels, others))
+    in_order = labels[np.lexsort(steps.T[::-1])]
+    return bool(
+        np.allclose(in_order, others[np.lexsort(other_steps.T[::-1])], rtol=0, atol=SAME_BOX)
+    )

@@ -1,0 +1,264 @@
+"""What nodes drop into the inbox: names, and files of what they saw.
+
+A node puts images at ``NODE/NAME.jpg``, in folders of its own below NODE if it likes, and what
+it saw in one, if it looked, at ``NODE/NAME.detections.json`` beside it, before the image. What
+has arrived is kept in a table with ``LOG_COLUMNS``, one row an image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from backhaul.data.formats.checks import box_of_corners, check_boxes
+from backhaul.data.formats.files import stem_and_suffix
+from backhaul.data.formats.report import Problem
+from backhaul.data.images import ImageFile, is_image, open_image
+from backhaul.errors import InputError
+from backhaul.settings import Probability
+from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+
+LOG_COLUMNS = (
+    "image_id",
+    "uri",
+    "width",
+    "height",
+    "size_bytes",
+    "node",
+    "name",
+    "arrived",
+    "detections",
+)
+"""Columns of what has arrived.
+
+``node`` and ``name`` are what the image was dropped as; ``arrived`` is when it was taken in,
+UTC; ``detections`` is what the node saw, as `read_detections` gives it, missing where the node
+did not say. The others are those of `ImageSet`.
+"""
+
+DETECTIONS = ".detections.json"
+INCOMPLETE = (".part", ".partial", ".tmp", ".crdownload")
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
+
+Seen: TypeAlias = tuple[str | None, list[Problem]]
+"""What a node saw in an image, None if that is not known, and what was wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What lies in an inbox, by names like ``NODE/NAME.jpg``.
+
+    Args:
+        images: The images, sorted.
+        detections: Of an image, the file with what the node saw in it.
+        others: All else that is complete: files of detections whose image is still to come, and
+            what is not for an inbox.
+        problems: Images that cannot be taken in for their names.
+    """
+
+    images: tuple[str, ...]
+    detections: Mapping[str, str]
+    others: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def is_complete(name: str) -> bool:
+    """Return whether a file of this name is taken for one that is all there.
+
+    Example:
+        >>> [is_complete(name) for name in ("cam/a.jpg", "cam/.a.jpg.Xk2", "cam/a.jpg.part")]
+        [True, False, False]
+    """
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return not hidden and not name.lower().endswith(INCOMPLETE)
+
+
+def sort_out(names: Iterable[str]) -> Contents:
+    """Return what the files `names`, relative to the inbox, are.
+
+    Of images that differ in their suffix alone, the first has the detections.
+    """
+    complete = sorted(filter(is_complete, names))
+    problems = {name: reason for name in complete if (reason := _misnamed(name))}
+    images = [name for name in complete if is_image(name) and name not in problems]
+    free = {name for name in complete if name.endswith(DETECTIONS)}
+    detections = {}
+    for image in images:
+        beside = stem_and_suffix(image)[0] + DETECTIONS
+        if beside in free:
+            free.remove(beside)
+            detections[image] = beside
+    known = {*images, *detections.values()}
+    return Contents(
+        tuple(images),
+        detections,
+        tuple(name for name in complete if name not in known),
+        tuple(Problem(ascii(n), None, reason, "warning") for n, reason in problems.items()),
+    )
+
+
+def _misnamed(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is no UTF-8 text, left alone; rename it"
+    parts = name.split("/")
+    if is_image(name) and (len(parts) == 1 or not all(parts)):
+        return "lies in no folder of a node, left alone; expected NODE/NAME"
+    return ""
+
+
+def node_and_name(path: str) -> tuple[str, str]:
+    """Return the node that dropped an image, and the name that it gave it.
+
+    Example:
+        >>> node_and_name("cam-1/2026/a.jpg")
+        ('cam-1', '2026/a.jpg')
+    """
+    node, _, name = path.partition("/")
+    return node, name
+
+
+def label_file(node: str, name: str) -> str:
+    """Return where the labels of an image lie, below the folder of labels.
+
+    Example:
+        >>> label_file("cam-1", "2026/a.jpg")
+        'cam-1/2026/a.txt'
+    """
+    return f"{node}/{stem_and_suffix(name)[0]}.txt"
+
+
+def suffix_of(data: bytes) -> str:
+    """Return the suffix of an image with this content, so that equal content has equal names.
+
+    Raises:
+        ValueError: If it is no image.
+    """
+    return _SUFFIXES[str(open_image(data).format)]
+
+
+class _Detection(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    class_id: int | None = None
+    name: int | str | None = Field(None, alias="class")
+    confidence: Probability
+    confidence_std: float = Field(0.0, ge=0.0)
+    votes: int = Field(1, ge=1)
+    xyxy: tuple[float, float, float, float]
+
+    def class_among(self, class_names: tuple[str, ...]) -> int:
+        """Return its class; it is checked elsewhere whether there are so many."""
+        said = {
+            _class_id(value, class_names)
+            for value in (self.class_id, self.name)
+            if value is not None
+        }
+        if len(said) != 1:
+            raise InputError(f"expected one class, got {self.class_id} and {self.name!r}")
+        return said.pop()
+
+
+_Detections = TypeAdapter(list[_Detection])
+
+
+def _class_id(value: int | str, class_names: tuple[str, ...]) -> int:
+    if isinstance(value, int):
+        return value
+    if value not in class_names:
+        raise InputError(f"class {value!r} is none of {', '.join(class_names)}")
+    return class_names.index(value)
+
+
+def read_detections(
+    data: bytes, path: str, image: ImageFile, class_names: tuple[str, ...]
+) -> Seen:
+    """Return what a node saw in `image`, as the text of a list for `fused_of`.
+
+    Each detection has ``confidence`` in [0, 1], ``xyxy`` in pixels of the image as displayed,
+    its class as ``class_id`` or ``class``, and optionally ``confidence_std`` and ``votes``.
+    Boxes follow the rules of `backhaul.data.formats.checks`. If one is wrong, none is
+    known.
+
+    Args:
+        data: Content of the file.
+        path: Where it lies, for the problems.
+        image: The image.
+        class_names: The class list.
+    """
+    try:
+        detections = _Detections.validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ": ".join(str(part) for part in first["loc"])
+        reason = f"detection {where}: {first['msg']}" if where else first["msg"]
+        return None, [Problem(path, None, reason, "error")]
+    rows, problems = [], []
+    for number, detection in enumerate(detections):
+        what = f"detection {number}: "
+        try:
+            class_id = detection.class_among(class_names)
+        except InputError as error:
+            problems.append(Problem(path, None, f"{what}{error}", "error"))
+            continue
+        box = box_of_corners(class_id, detection.xyxy, image, what=what)
+        good, wrong = check_boxes(path, [box], image, len(class_names))
+        problems += wrong
+        if len(good):
+            rows.append(_row(class_names[class_id], detection, image))
+    if any(problem.severity == "error" for problem in problems):
+        return None, problems
+    return json.dumps(rows), problems
+
+
+def _row(class_name: str, detection: _Detection, image: ImageFile) -> list[str | float]:
+    sides = (image.width, image.height) * 2
+    corners = [
+        float(min(max(c, 0), side)) for c, side in zip(detection.xyxy, sides, strict=True)
+    ]
+    spread = detection.confidence_std
+    return [class_name, detection.confidence, spread, detection.votes, *corners]
+
+
+def fused_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> FusedDetections:
+    """Return what the nodes saw in images, sorted as `backhaul.look.fusion.fuse` does.
+
+    Args:
+        table: Columns ``LOG_COLUMNS``. Images whose ``detections`` are missing have none; an
+            image in which the node saw nothing has none either.
+        class_names: The class list.
+
+    Raises:
+        InputError: If a class is not in it: the image came when the list was another.
+    """
+    said = table[table["detections"].notna()]
+    rows = [
+        (image_id, _class_id(class_name, class_names), *row)
+        for image_id, text in zip(said["image_id"], said["detections"], strict=True)
+        for class_name, *row in json.loads(text)
+    ]
+    frame = pd.DataFrame(rows, columns=list(FUSED_COLUMNS)).astype({"image_id": "str"})
+    frame = frame.astype(
+        {"class_id": np.int64, "votes": np.int64}
+        | dict.fromkeys(("confidence", "confidence_std", *XYXY), np.float64)
+    )
+    by = ["image_id", "confidence", *XYXY, "class_id"]
+    return FusedDetections(
+        frame.sort_values(by, ascending=[n != "confidence" for n in by], ignore_index=True)
+    )
+
+
+def images_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> ImageSet:
+    """Return the images of a table with ``LOG_COLUMNS``, without labels."""
+    missing = pd.Series([None] * len(table), dtype=object)
+    unknown = dict.fromkeys(("group", "labels", "label_source", "copy_of"), missing)
+    columns = table.reset_index(drop=True).assign(**unknown)
+    return ImageSet(columns[list(IMAGE_COLUMNS)], class_names)

@@ -1,0 +1,229 @@
+"""Take in what nodes drop into the inbox."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.data.formats.files import stem_and_suffix
+from backhaul.data.formats.report import Problem
+from backhaul.data.images import OnProgress
+from backhaul.errors import InputError
+from backhaul.inbox.files import DETECTIONS, sort_out
+from backhaul.inbox.log import (
+    FOLDER,
+    Arrival,
+    Entry,
+    finish_pending,
+    next_number,
+    write_entry,
+)
+from backhaul.inbox.look import Look, look_at
+from backhaul.storage.conditional import create, read_or_none
+from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.storage.lease import lease
+from backhaul.storage.moving import move, walk
+from backhaul.storage.objects import exists_at, replace
+from backhaul.storage.places import absolute
+
+LOG = logging.getLogger(__name__)
+
+ENTRY_IMAGES = 500
+"""Most images of one entry of the log, so that a long absence does not fill the memory."""
+_DIGITS = 12  # of the digest in the name of a file that was set aside
+
+
+class Ingested(BaseModel):
+    """What one ingestion did.
+
+    Args:
+        n_new: Images that are in the log now, and were not before.
+        new_bytes: Their lengths together.
+        n_duplicates: Images set aside, as their content came before.
+        n_unreadable: Files set aside, as they are no readable image.
+        n_waiting: Images that are looked at again next time: they cannot be read, or changed
+            while they were taken in.
+        n_others: Files that are no image, left where they are.
+        problems: What was wrong, a line each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_new: int = 0
+    new_bytes: int = 0
+    n_duplicates: int = 0
+    n_unreadable: int = 0
+    n_waiting: int = 0
+    n_others: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def ingest(
+    root: str, inbox: str, class_names: tuple[str, ...], on_progress: OnProgress | None = None
+) -> Ingested:
+    """Take in the images that are complete, write them into the log, and say what was done.
+
+    One process at a time does; what one that was stopped left is finished first. The work grows
+    with what lies in the inbox alone. If nothing is there, nothing is written.
+
+    Args:
+        root: Root of the store.
+        inbox: The inbox, below the root.
+        class_names: The class list, for what nodes say that they saw.
+        on_progress: Called with how many images are done, and how many there are.
+
+    Raises:
+        InputError: If the store has taken in another inbox: both would share one log.
+        StoreError: If the store cannot be used.
+        LeaseLostError: If another process took over, as this one was stopped for too long.
+    """
+    root = absolute(root)
+    with lease(root, "inbox", _tell) as held:
+        _require_own(root, inbox.strip("/"))
+        finished = finish_pending(root, held.require)
+        ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, held.require)
+        ingestion.count_new(finished)
+        if ingestion.n_images:
+            held.require()
+            create(_owner(root), inbox.strip("/").encode())
+        ingestion.run(on_progress)
+        return ingestion.summary()
+
+
+def _require_own(root: str, inbox: str) -> None:
+    known = read_or_none(_owner(root))
+    if known is not None and known.decode() != inbox:
+        raise InputError(
+            f"data.inbox: {inbox!r}: the log of this store is of {known.decode()!r}: "
+            "give every inbox a store of its own"
+        )
+
+
+def _tell(holder: str) -> None:
+    LOG.info("the inbox: waits for %s, which is at it", holder)
+
+
+class _Ingestion:
+    """All that lies in the inbox now, and what becomes of it."""
+
+    def __init__(
+        self, root: str, inbox: str, class_names: tuple[str, ...], require: Callable[[], None]
+    ) -> None:
+        self._root, self._class_names, self._require = root, class_names, require
+        self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in walk(inbox)}
+        self._contents = sort_out(self._found)
+        self._problems = list(self._contents.problems)
+        self._waited = _read_waiting(root)
+        self._waiting: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def n_images(self) -> int:
+        """Images to look at."""
+        return len(self._contents.images)
+
+    def run(self, on_progress: OnProgress | None) -> None:
+        """Take in what can be, a number of images at a time."""
+        images = self._contents.images
+        number = next_number(self._root) if images else 0
+        for start in range(0, len(images), ENTRY_IMAGES):
+            part = images[start : start + ENTRY_IMAGES]
+            with ThreadPoolExecutor(TRANSFERS) as threads:
+                looks = [look for look in threads.map(self._look, part) if look]
+                taken = self._take(looks, number)
+                rest = [look for look in looks if look.name not in taken]
+                for look, went in zip(rest, threads.map(self._set_aside, rest), strict=True):
+                    self._note(look, went)
+            number += bool(taken)
+            if on_progress is not None:
+                on_progress(start + len(part), len(images))
+        if self._waiting != self._waited:
+            self._require()
+            replace(_waiting(self._root), json.dumps(self._waiting, indent=1).encode())
+
+    def count_new(self, arrivals: Iterable[Arrival]) -> None:
+        """Count images that are in the log now."""
+        for arrival in arrivals:
+            self._counts["n_new"] += 1
+            self._counts["new_bytes"] += arrival.image.size_bytes
+
+    def summary(self) -> Ingested:
+        """Return what was done."""
+        return Ingested(
+            **self._counts,
+            n_waiting=len(self._waiting),
+            n_others=len(self._contents.others),
+            problems=tuple(map(str, self._problems)),
+        )
+
+    def _look(self, name: str) -> Look | None:
+        beside = self._contents.detections.get(name)
+        detections = None if beside is None else self._found[beside]
+        return look_at(self._root, name, self._found[name], detections, self._class_names)
+
+    def _take(self, looks: Sequence[Look], number: int) -> set[str]:
+        """Log the first image of each new content; return the names of those in the log."""
+        new: dict[str, Arrival] = {}
+        for look in looks:
+            if look.arrival is not None and not look.known:
+                new.setdefault(look.digest, look.arrival)
+        if not new:
+            return set()
+        now = datetime.now(UTC)
+        entry = Entry(number=number, arrived=now, arrivals=tuple(new.values()))
+        taken = write_entry(self._root, entry, self._require)
+        self.count_new(taken)
+        names = {f"{arrival.node}/{arrival.name}" for arrival in taken}
+        self._problems += [p for look in looks if look.name in names for p in look.problems]
+        return names
+
+    def _set_aside(self, look: Look) -> bool:
+        """Move what came before, or is no image, out of the way; return whether it went."""
+        if look.arrival is None:
+            kind, ready = "unreadable", self._waited.get(look.name) == look.image.version
+        else:
+            kind, ready = "duplicates", exists_at(look.arrival.place(self._root))
+        if not ready:
+            return False
+        self._require()
+        stem, suffix = stem_and_suffix(f"{self._root}/{FOLDER}/{kind}/{look.name}")
+        data = None if look.beside is None else read_or_none(look.beside.uri)
+        if look.beside is not None and data is not None:
+            digest = hashlib.sha256(data).hexdigest()
+            move(look.beside, f"{stem}.{digest[:_DIGITS]}{DETECTIONS}")
+        return move(look.image, f"{stem}.{look.digest[:_DIGITS]}{suffix}")
+
+    def _note(self, look: Look, went: bool) -> None:
+        """Count what was not taken in, and remember what stays."""
+        if not went:
+            self._waiting[look.name] = look.image.version
+        elif look.arrival is not None:
+            self._counts["n_duplicates"] += 1
+        else:
+            self._counts["n_unreadable"] += 1
+        if look.arrival is None:
+            what = "set aside" if went else "looked at again next time"
+            reason = f"unreadable image, {what}: {look.reason}"
+            self._problems.append(Problem(look.image.uri, None, reason, "warning"))
+
+
+def _owner(root: str) -> str:
+    return f"{root}/{FOLDER}/inbox.txt"
+
+
+def _read_waiting(root: str) -> dict[str, str]:
+    """Return the versions of the images that waited after the last ingestion, by name."""
+    data = read_or_none(_waiting(root))
+    waited: dict[str, str] = {} if data is None else json.loads(data)
+    return waited
+
+
+def _waiting(root: str) -> str:
+    return f"{root}/{FOLDER}/waiting.json"

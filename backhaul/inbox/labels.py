@@ -1,0 +1,78 @@
+"""Read the labels that annotators put beside the inbox."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+
+from backhaul.arrays import FloatArray
+from backhaul.data.formats.assembly import Labels
+from backhaul.data.formats.report import Problem
+from backhaul.data.formats.yolo import parse_lines
+from backhaul.data.images import ImageFile
+from backhaul.inbox.files import images_of, label_file
+from backhaul.storage.conditional import read_or_none
+from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.values.images import ImageSet
+
+LOG = logging.getLogger(__name__)
+
+_FILE = ["uri", "image_id", "width", "height", "size_bytes"]
+
+
+def read_truth(labels: str, table: pd.DataFrame, class_names: tuple[str, ...]) -> ImageSet:
+    """Return images with the labels that annotators put into the store, None without any.
+
+    Labels with a wrong line count as none until they are mended: only a method that has sent
+    the image waits for them. What is wrong is logged.
+
+    Args:
+        labels: The folder of labels.
+        table: The images, with columns ``LOG_COLUMNS``; no others are looked up.
+        class_names: The class list.
+
+    Raises:
+        StoreError: If the store cannot be used.
+    """
+    files = [ImageFile(*row) for row in table[_FILE].itertuples(index=False)]
+    names = zip(table["node"], table["name"], strict=True)
+    uris = [f"{labels}/{label_file(node, name)}" for node, name in names]
+
+    def read(file: ImageFile, uri: str) -> Labels:
+        return _read_labels(uri, file, len(class_names))
+
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        found = list(threads.map(read, files, uris))
+    boxes = [_if_right(uri, *labels_of) for uri, labels_of in zip(uris, found, strict=True)]
+    images = images_of(table, class_names)
+    source = [None if found is None else labels for found in boxes]
+    known = images.table.assign(
+        labels=pd.Series(boxes, dtype=object), label_source=pd.Series(source, dtype=object)
+    )
+    return ImageSet(known, class_names)
+
+
+def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Labels:
+    data = read_or_none(uri)
+    if data is None:
+        return None, []
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None, [Problem(uri, None, "expected UTF-8 text", "error")]
+    return parse_lines(text, uri, image, n_classes)
+
+
+def _if_right(
+    uri: str, boxes: FloatArray | None, problems: Sequence[Problem]
+) -> FloatArray | None:
+    """Return the labels of an image, None if a line of them is wrong; log what is."""
+    for problem in problems:
+        LOG.warning("%s", problem)
+    if any(problem.severity == "error" for problem in problems):
+        LOG.warning("%s: counts as not labelled until mended", uri)
+        return None
+    return boxes

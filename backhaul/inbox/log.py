@@ -1,0 +1,190 @@
+"""The log of what arrived: numbered entries below ``ingested/log``, written once, and for good.
+
+An entry says where its images are. Before any of them is moved there, what shall become of them
+is put down below ``ingested/pending``; the entry follows when they are in place, and what was
+put down goes. So whoever is stopped anywhere leaves what the next one needs to finish it, and
+every image of an entry is where the entry says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.errors import StoreError
+from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
+from backhaul.storage.conditional import create, read_or_none
+from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.storage.moving import Found, move
+from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
+from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.storage.places import absolute
+
+FOLDER = "ingested"
+
+
+class Arrival(BaseModel):
+    """An image to be taken in.
+
+    Args:
+        image_id: First 32 hexadecimal digits of the SHA-256 of its bytes.
+        suffix: That of its format.
+        width: Width in pixels as displayed.
+        height: Height in pixels as displayed.
+        node: The node that dropped it.
+        name: Its name below the node's folder.
+        image: The file in the inbox.
+        beside: The file of detections that comes along, None if there is none.
+        detections: What the node saw (`backhaul.inbox.files.read_detections`); None if unknown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_id: str
+    suffix: str
+    width: int
+    height: int
+    node: str
+    name: str
+    image: Found
+    beside: Found | None
+    detections: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """Where it will be, below the root and without suffix."""
+        return f"{FOLDER}/images/{self.image_id[:2]}/{self.image_id}"
+
+    def place(self, root: str) -> str:
+        """Return where it will be in the store at `root`."""
+        return f"{absolute(root)}/{self.stem}{self.suffix}"
+
+
+class Entry(BaseModel):
+    """What shall become an entry of the log.
+
+    Args:
+        number: Its number, from 1.
+        arrived: Time of the ingestion, UTC.
+        arrivals: The images.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    arrived: datetime
+    arrivals: tuple[Arrival, ...]
+
+
+def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
+    """Return the entries with a number above `after`, and their numbers, in order.
+
+    Each has the columns ``LOG_COLUMNS``. None before them is looked at, and nothing is listed.
+    """
+    entries = []
+    number = after + 1
+    while (data := read_or_none(_entry(root, number))) is not None:
+        table = from_parquet(pd.DataFrame, data)
+        entries.append((number, table.assign(uri=f"{absolute(root)}/" + table["uri"])))
+        number += 1
+    return entries
+
+
+def next_number(root: str) -> int:
+    """Return the number of the entry to come, after a logarithm of their number of looks."""
+    above = 1
+    while exists_at(_entry(root, above)):
+        above *= 2
+    last = above // 2
+    while above - last > 1:
+        middle = (last + above) // 2
+        last, above = (middle, above) if exists_at(_entry(root, middle)) else (last, middle)
+    return above
+
+
+def write_entry(root: str, entry: Entry, require: Callable[[], None]) -> Sequence[Arrival]:
+    """Move the images of an entry to their places, log them, and return them.
+
+    Images that changed or went since they were looked at are left out.
+
+    Args:
+        root: Root of the store.
+        entry: What shall be written.
+        require: Raises if another process took over.
+    """
+    require()
+    replace(_pending(root, entry.number), entry.model_dump_json().encode())
+    return _finish(root, entry, require)
+
+
+def finish_pending(root: str, require: Callable[[], None]) -> Sequence[Arrival]:
+    """Finish what an ingestion that was stopped left; return the images that it had not logged.
+
+    Args:
+        root: Root of the store.
+        require: Raises if another process took over.
+    """
+    finished: list[Arrival] = []
+    for name in names_in(f"{absolute(root)}/{FOLDER}/pending"):
+        data = read_uri(f"{absolute(root)}/{FOLDER}/pending/{name}")
+        finished += _finish(root, Entry.model_validate_json(data), require)
+    return finished
+
+
+def _finish(root: str, entry: Entry, require: Callable[[], None]) -> list[Arrival]:
+    taken: list[Arrival] = []
+    if not exists_at(_entry(root, entry.number)):
+        require()
+        with ThreadPoolExecutor(TRANSFERS) as threads:
+            there = threads.map(lambda arrival: _take(root, arrival), entry.arrivals)
+            taken = [a for a, ok in zip(entry.arrivals, there, strict=True) if ok]
+        if taken:
+            require()
+            _log(_entry(root, entry.number), _table(taken, entry.arrived))
+    remove(_pending(root, entry.number))
+    return taken
+
+
+def _take(root: str, arrival: Arrival) -> bool:
+    if not move(arrival.image, arrival.place(root)):
+        return False
+    if arrival.beside is not None:
+        move(arrival.beside, f"{absolute(root)}/{arrival.stem}{DETECTIONS}")
+    return True
+
+
+def _log(uri: str, table: pd.DataFrame) -> None:
+    if not create(uri, to_parquet(table)):
+        raise StoreError(f"{uri}: is there already, with something else than expected")
+
+
+def _table(arrivals: Sequence[Arrival], arrived: datetime) -> pd.DataFrame:
+    """Return the rows of the log; a place is relative to the root, which may be moved."""
+    text = {
+        "image_id": [a.image_id for a in arrivals],
+        "uri": [a.stem + a.suffix for a in arrivals],
+        "node": [a.node for a in arrivals],
+        "name": [a.name for a in arrivals],
+        "detections": [a.detections for a in arrivals],
+    }
+    numbers = {
+        "width": [a.width for a in arrivals],
+        "height": [a.height for a in arrivals],
+        "size_bytes": [a.image.size_bytes for a in arrivals],
+    }
+    columns = {name: pd.Series(values, dtype="str") for name, values in text.items()}
+    columns |= {name: pd.Series(values, dtype="int64") for name, values in numbers.items()}
+    columns["arrived"] = pd.Series([arrived] * len(arrivals), dtype="datetime64[us, UTC]")
+    return pd.DataFrame(columns)[list(LOG_COLUMNS)]
+
+
+def _entry(root: str, number: int) -> str:
+    return f"{absolute(root)}/{FOLDER}/log/{number:08d}.parquet"
+
+
+def _pending(root: str, number: int) -> str:
+    return f"{absolute(root)}/{FOLDER}/pending/{number:08d}.json"

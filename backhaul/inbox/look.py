@@ -1,0 +1,96 @@
+"""Look at files in the inbox: which are images that can be taken in, and what nodes saw."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from backhaul.data.formats.report import Problem
+from backhaul.data.images import ImageFile, UnreadableImageError, probe_bytes
+from backhaul.errors import MissingObjectError, StoreError
+from backhaul.inbox.files import Seen, node_and_name, read_detections, suffix_of
+from backhaul.inbox.log import Arrival
+from backhaul.storage.conditional import read_or_none
+from backhaul.storage.moving import Found
+from backhaul.storage.objects import exists_at, read_uri
+from backhaul.storage.places import is_local
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file in the inbox that is named like an image is.
+
+    Args:
+        name: Its name below the inbox.
+        image: The file.
+        beside: The file of detections that belongs to it, if there is one.
+        digest: Begins with the SHA-256 of its content.
+        arrival: What the log shall say of it; None if it is unreadable.
+        known: Whether its content came before.
+        problems: What is wrong with its detections.
+        reason: Why it is unreadable.
+    """
+
+    name: str
+    image: Found
+    beside: Found | None
+    digest: str
+    arrival: Arrival | None = None
+    known: bool = False
+    problems: tuple[Problem, ...] = ()
+    reason: str = ""
+
+
+def look_at(
+    root: str, name: str, image: Found, beside: Found | None, class_names: tuple[str, ...]
+) -> Look | None:
+    """Return what a file is, None if it is gone meanwhile. Its content is read whole.
+
+    Args:
+        root: Root of the store.
+        name: Its name below the inbox, ``NODE/NAME``.
+        image: The file.
+        beside: The file of detections that belongs to it, if there is one.
+        class_names: The class list.
+    """
+    data = b""
+    try:
+        data = _content(image.uri)
+        file = probe_bytes(image.uri, data)
+    except MissingObjectError:
+        return None
+    except UnreadableImageError as error:
+        digest = hashlib.sha256(data or image.version.encode()).hexdigest()
+        return Look(name, image, beside, digest, reason=error.reason)
+    node, own_name = node_and_name(name)
+    arrival = Arrival(
+        image_id=file.image_id,
+        suffix=suffix_of(data),
+        width=file.width,
+        height=file.height,
+        node=node,
+        name=own_name,
+        image=image,
+        beside=beside,
+    )
+    if exists_at(arrival.place(root)):
+        return Look(name, image, beside, file.image_id, arrival, known=True)
+    seen, problems = _read_beside(beside, file, class_names)
+    arrival = arrival.model_copy(update={"detections": seen})
+    return Look(name, image, beside, file.image_id, arrival, problems=tuple(problems))
+
+
+def _content(uri: str) -> bytes:
+    try:
+        return read_uri(uri)
+    except StoreError as error:
+        if is_local(uri):  # of this file alone, such as one that we may not read
+            raise UnreadableImageError(uri, str(error)) from None
+        raise
+
+
+def _read_beside(beside: Found | None, image: ImageFile, class_names: tuple[str, ...]) -> Seen:
+    data = None if beside is None else read_or_none(beside.uri)
+    if beside is None or data is None:
+        return None, []
+    return read_detections(data, beside.uri, image, class_names)

@@ -1,0 +1,62 @@
+"""What every training process does: hear of its job, tell of it, and end with its parent."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import IO
+
+from backhaul.learn.stopping import should_stop
+from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
+
+
+class Events:
+    """Tells the parent what happens, a line of JSON each, and hears what it has stored."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._stored = threading.Semaphore(1)
+
+    def tell(self, event: StepDone | EpochDone) -> None:
+        """Send one event at once."""
+        self._stream.write(event.model_dump_json() + "\n")
+        self._stream.flush()
+
+    def wait_until_stored(self) -> None:
+        """Wait until the parent has stored the epoch before; call it once an epoch.
+
+        The files of that epoch may be written over then. A parent whose store is slow, or
+        away, so slows the training down, and is never more than an epoch behind.
+        """
+        self._stored.acquire()
+
+    def hear(self) -> None:
+        """Hear of each epoch that the parent has stored; end this process with the parent."""
+        while os.read(0, 1):  # not through sys.stdin, whose lock would outlive this thread
+            self._stored.release()
+        os._exit(1)
+
+
+def begin() -> tuple[TrainingJob, Events]:
+    """Return the job that standard input holds, and where to tell of it.
+
+    Standard input then stays open for as long as the parent lives; the process ends with it.
+    A byte comes for each epoch that the parent has stored.
+    Whatever is printed from here on goes to the log.
+    """
+    job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    events = Events(stream)
+    threading.Thread(target=events.hear, daemon=True).start()
+    return job, events
+
+
+def reason_to_stop(job: TrainingJob, records: list[EpochRecord]) -> str | None:
+    """Return why a training ends after the last of `records`, None if it goes on."""
+    train_losses = [record.train_loss for record in records]
+    valid_losses = [record.valid_loss for record in records]
+    if should_stop(job.stopping, train_losses, valid_losses):
+        return f"stopping criterion {job.stopping.kind}"
+    return "all epochs done" if len(records) == job.epochs else None

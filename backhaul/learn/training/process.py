@@ -1,0 +1,93 @@
+"""Run a training in a fresh process, and hear of it epoch by epoch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from backhaul.learn.training.job import EVENTS, EpochDone, StepDone, TrainingJob
+from backhaul.look.libraries import LIBRARY_ENVIRONMENT
+
+
+class TrainingError(RuntimeError):
+    """A training process ended before its training did."""
+
+
+def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
+    """Yield what happens in a training until it is over.
+
+    The training gets a process of its own: Ultralytics' and torch's globals, GPU memory and
+    crashes stay there. The process ends by itself when this one dies or stops iterating. The
+    state of an epoch stays as it is until the next event is asked for.
+
+    Raises:
+        TrainingError: If the process fails; the message has the end of its log.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    log = job.folder / "train.log"
+    with log.open("ab") as errors, _start(job, errors.fileno()) as process:
+        assert process.stdin is not None  # noqa: S101 - Popen was given PIPE
+        assert process.stdout is not None  # noqa: S101
+        try:
+            with suppress(BrokenPipeError):  # it ended at once; the reason is in its log
+                process.stdin.write(job.model_dump_json().encode() + b"\n")
+                process.stdin.flush()
+            for line in process.stdout:
+                event = EVENTS.validate_json(line)
+                yield event
+                if isinstance(event, EpochDone):
+                    _tell_stored(process.stdin)
+            with suppress(BrokenPipeError):  # what it never read is lost with it
+                process.stdin.close()
+            code = process.wait()
+        finally:
+            process.kill()
+    if code != 0:
+        raise TrainingError(f"training process {_ending(code)}: {_last_words(log)}")
+
+
+def _tell_stored(stdin: IO[bytes]) -> None:
+    with suppress(BrokenPipeError):  # it has ended
+        os.write(stdin.fileno(), b"\n")  # no buffer, whose rest would fail once more at its end
+
+
+def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
+    threads = str(job.settings.threads)
+    environment = {
+        **LIBRARY_ENVIRONMENT,
+        **os.environ,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "YOLO_CONFIG_DIR": str(job.folder / "settings"),  # each training chooses its own
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # user's own criteria
+    }
+    if job.settings.mlflow:
+        environment = {
+            "MLFLOW_EXPERIMENT_NAME": "backhaul",
+            "MLFLOW_RUN": job.label,
+        } | environment
+    trainer = "trainer" if job.settings.detector is None else "own_trainer"
+    return subprocess.Popen(  # noqa: S603 - one of our own modules
+        [sys.executable, "-m", f"backhaul.learn.training.{trainer}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+    )
+
+
+def _ending(code: int) -> str:
+    return (
+        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    )
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it left no message"

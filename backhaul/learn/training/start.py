@@ -1,0 +1,44 @@
+"""Look at a checkpoint from outside before a campaign starts from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from backhaul.errors import InputError
+from backhaul.learn.settings import Training
+from backhaul.look.checkpoints import file_digest, load_model, model_digest
+
+
+def checked_digest(path: Path, class_names: tuple[str, ...], training: Training) -> str:
+    """Return the digest of a checkpoint that has these classes and the campaign's architecture.
+
+    Raises:
+        InputError: If it is no checkpoint, or has other classes or layers.
+    """
+    if training.detector is not None:
+        return file_digest(path)  # only the user's class can look into it
+    model = load_model(path, class_names)
+    found, wanted = _shapes(model), _shapes(_model(training, class_names))
+    if found != wanted:
+        name = min(n for n in found.keys() | wanted.keys() if found.get(n) != wanted.get(n))
+        raise InputError(
+            f"{path}: is not a {training.model} (training.model): {name} has shape "
+            f"{found.get(name)}, expected {wanted.get(name)}"
+        )
+    return model_digest(model)
+
+
+def _model(training: Training, class_names: tuple[str, ...]) -> Any:
+    """Return a model of the architecture of the config, with any weights."""
+    from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+
+    from backhaul.learn.training.trainer import model_file
+
+    file = model_file(training.model)
+    layers = load_checkpoint(file)[0].yaml if file.endswith(".pt") else file
+    return DetectionModel(layers, nc=len(class_names), verbose=False)
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -1,0 +1,112 @@
+"""Writes that only one of several writers can win, in a folder and on S3."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fsspec.asyn import sync
+
+from backhaul.errors import InputError, MissingObjectError
+from backhaul.storage.objects import read_uri, replace
+from backhaul.storage.places import code_of, filesystem, is_local, patiently
+
+_LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+def create(uri: str, data: bytes) -> bool:
+    """Put `data` at `uri` if nothing lies there; return whether it lies there now.
+
+    Writers must not write equal data: a request that is repeated, its answer lost on the way,
+    would be told that another was first.
+    """
+    return _create_remote(uri, data) if not is_local(uri) else _create_local(uri, data)
+
+
+def swap(uri: str, old: bytes, new: bytes) -> bool:
+    """Put `new` in place of `old` if that is what lies at `uri`; return whether it did."""
+    return _swap_remote(uri, old, new) if not is_local(uri) else _swap_local(uri, old, new)
+
+
+def read_or_none(uri: str) -> bytes | None:
+    """Return what lies at `uri`, None if nothing does."""
+    try:
+        return read_uri(uri)
+    except MissingObjectError:
+        return None
+
+
+def _create_local(uri: str, data: bytes) -> bool:
+    target = Path(uri)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(target):
+        if target.exists():
+            return target.read_bytes() == data
+        replace(uri, data)
+        return True
+
+
+def _swap_local(uri: str, old: bytes, new: bytes) -> bool:
+    target = Path(uri)
+    with _alone(target):
+        if not target.exists() or target.read_bytes() != old:
+            return False
+        replace(uri, new)
+        return True
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Let one process at a time into the block; a killed one leaves it."""
+    lock = os.open(target.parent / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _create_remote(uri: str, data: bytes) -> bool:
+    return _put_if(uri, data, IfNoneMatch="*") or read_or_none(uri) == data
+
+
+@patiently
+def _swap_remote(uri: str, old: bytes, new: bytes) -> bool:
+    fs, path = _s3(uri)
+    bucket, _, key = path.partition("/")
+    try:
+        there = fs.call_s3("get_object", Bucket=bucket, Key=key)
+        content = _body(fs, there)
+    except FileNotFoundError:
+        return False
+    if content != old:
+        return content == new
+    return _put_if(uri, new, IfMatch=there["ETag"]) or read_or_none(uri) == new
+
+
+def _body(fs: Any, answer: Any) -> bytes:
+    data: bytes = sync(fs.loop, answer["Body"].read)
+    return data
+
+
+@patiently
+def _put_if(uri: str, data: bytes, **condition: str) -> bool:
+    fs, path = _s3(uri)
+    bucket, _, key = path.partition("/")
+    try:
+        fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+    except OSError as error:
+        if code_of(error) in _LOST:
+            return False
+        raise
+    return True
+
+
+def _s3(uri: str) -> tuple[Any, str]:
+    if not uri.startswith("s3://"):
+        raise InputError(f"{uri}: expected a folder or an s3:// address as store")
+    return filesystem(uri)

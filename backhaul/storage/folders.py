@@ -1,0 +1,28 @@
+"""Folders of this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+
+def walk_folders(
+    root: str, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder from `root` down once, with the names of its files.
+
+    Hidden folders are left out. Links are followed, but for those that lead back up.
+
+    Args:
+        root: The folder.
+        on_error: Called with what a folder could not be read for; None = it is passed over.
+    """
+    seen = set()
+    for place, folders, names in os.walk(root, onerror=on_error, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield place, names

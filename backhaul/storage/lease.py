@@ -1,0 +1,130 @@
+"""Leases: of all processes on all machines, one at a time does a thing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from backhaul.errors import StoreError
+from backhaul.layout import INTERNAL
+from backhaul.storage.conditional import create, read_or_none, swap
+from backhaul.storage.holder import EXPIRE_S, Holder, holder_in
+from backhaul.storage.objects import remove_files
+from backhaul.storage.places import absolute
+
+LOG = logging.getLogger(__name__)
+
+RENEW_S = 30.0
+"""Seconds between two renewals of a lease."""
+_LONGEST_PAUSE_S = 2.0
+
+
+class LeaseLostError(RuntimeError):
+    """Another took the lease over, as it was not renewed in time; nothing more is written."""
+
+
+class Lease:
+    """A lease that is held; call `require` before what must not happen twice."""
+
+    def __init__(self, uri: str, holder: Holder) -> None:
+        self.uri = uri
+        self._holder = holder
+        self._lost = False
+        self._one = Lock()
+        self._over = threading.Event()
+        self._renewing = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._renewing.start()
+
+    def require(self) -> None:
+        """Do nothing if the lease is still held; ask the store if that is not certain.
+
+        Raises:
+            LeaseLostError: If another took it over.
+            StoreError: If the store stays away, so that nobody can tell.
+        """
+        if self._holder.age_s > EXPIRE_S:  # the store was away, or this process was stopped
+            self._renew()
+        if self._lost:
+            raise LeaseLostError(
+                f"{self.uri}: was not renewed for {EXPIRE_S:.0f} s, and another goes on with it"
+            )
+
+    def release(self) -> None:
+        """Give the lease back."""
+        self._over.set()
+        self._renewing.join()
+        if not self._lost and read_or_none(self.uri) == self._holder.encoded:
+            remove_files([self.uri])
+
+    def _renew(self) -> None:
+        with self._one:
+            if self._lost:
+                return
+            late = True
+            while late and not self._lost:  # the store may have been away meanwhile
+                renewed = self._holder.renewed_now()
+                self._lost = not swap(self.uri, self._holder.encoded, renewed.encoded)
+                self._holder = renewed
+                late = renewed.age_s > EXPIRE_S
+
+    def _keep(self) -> None:
+        while not self._lost and not self._over.wait(RENEW_S):
+            try:
+                self._renew()
+            except (StoreError, OSError) as error:  # the next try will tell
+                LOG.warning("a lease could not be renewed: %s", error)
+
+
+_locks: defaultdict[str, Lock] = defaultdict(Lock)
+_locks_guard = Lock()
+
+
+@contextmanager
+def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease]:
+    """Hold the lease on `key` in the store at `root` during the block; wait for it first.
+
+    Args:
+        root: Root of the store.
+        key: What is done.
+        on_wait: Called with who holds it, once, if another does.
+
+    Raises:
+        StoreError: If the store cannot be used.
+    """
+    uri = f"{absolute(root)}/{INTERNAL}/leases/{key}.json"
+    with _locks_guard:
+        lock = _locks[uri]
+    with lock:  # threads of this process need not ask the store
+        held = Lease(uri, _take(uri, on_wait))
+        try:
+            yield held
+        finally:
+            held.release()
+
+
+def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
+    pause_s, told = 0.1, False
+    seen, since = b"", 0.0
+    while True:
+        mine = Holder.me()
+        if create(uri, mine.encoded):
+            return mine
+        content = read_or_none(uri)
+        if content is None:
+            continue  # it was given back meanwhile
+        if content != seen:
+            seen, since = content, time.monotonic()
+        theirs = holder_in(uri, content)
+        gone = theirs.is_gone(silent_s=time.monotonic() - since)
+        if gone and swap(uri, content, mine.encoded):
+            return mine
+        if not told:
+            on_wait(f"process {theirs.pid} on {theirs.host}")
+            told = True
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

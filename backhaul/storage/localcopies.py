@@ -1,0 +1,272 @@
+"""Local copies of stored objects: a bounded cache, shared by all processes of a machine."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.storage.objects import CorruptArtifactError, digest_in_name, get_file
+from backhaul.storage.places import is_local
+from backhaul.values.artifacts import Artifact
+
+FOLDER = "BACKHAUL_CACHE"
+BYTES = "BACKHAUL_CACHE_BYTES"
+DEFAULT_BYTES = 20 * 2**30
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_STEP = 20  # parts of the limit that go in between two looks at all copies
+
+
+@dataclass
+class LocalCopies:
+    """Copies of objects, by digest; those used least recently make room for new ones.
+
+    What is handed out is a link in a folder of the caller's, which a removal here leaves alone.
+
+    Args:
+        folder: Where they lie.
+        limit_bytes: Most bytes of all of them together.
+    """
+
+    folder: Path
+    limit_bytes: int
+    _room: int = field(default=0, init=False)
+    _one: Lock = field(default_factory=Lock, init=False)
+
+    def copy(self, uri: str, digest: str, target: Path, *, verified: bool) -> None:
+        """Make `target` a copy of the object at `uri`.
+
+        A copy that was damaged on this disk is fetched again.
+
+        Args:
+            uri: Where it lies.
+            digest: What its content is known by: the beginning of its SHA-256 if `verified`.
+            target: A file that is not there yet.
+            verified: Whether the bytes must have that digest.
+
+        Raises:
+            MissingObjectError: If nothing lies there.
+            CorruptArtifactError: If the digest does not match.
+            StoreError: If there is no room, even with all copies removed.
+        """
+        folder = self.folder / digest[:2]
+        kept = folder / f"{digest}{target.suffix}"
+        if not verified:  # the name has the bytes' own digest, too
+            kept = next(folder.glob(f"{digest}-*{target.suffix}"), kept)
+        if _link(kept, target):
+            if _sha256(target).startswith(kept.stem.rpartition("-")[2]):
+                return
+            kept.unlink(missing_ok=True)
+            target.unlink()
+        _fetch_with_room(self, uri, target)
+        content = _sha256(target)
+        if not verified:
+            kept = folder / f"{digest}-{content}{target.suffix}"
+        elif not content.startswith(digest):
+            target.unlink()
+            raise CorruptArtifactError(f"{uri}: content does not match its digest")
+        self._keep(target, kept)
+
+    def _keep(self, source: Path, kept: Path) -> None:
+        """Keep a copy, if there is room for one."""
+        size = source.stat().st_size
+        if self.limit_bytes < size:
+            return
+        partial = _partial(kept)
+        with self._one:
+            self._reserve(size)
+            try:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(source, partial)
+                partial.replace(kept)
+            except FileNotFoundError:  # another process made room at this moment
+                return
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+            finally:  # renaming one link of a file to another does nothing
+                partial.unlink(missing_ok=True)
+
+    def _reserve(self, size: int) -> None:
+        """Make room for a copy. Looking at all of them for each new one would take too long."""
+        if size > self._room:
+            step = max(size, self.limit_bytes // _STEP)
+            self.make_room(self.limit_bytes - step)
+            self._room = step
+        self._room -= size
+
+    def make_room(self, limit_bytes: int) -> None:
+        """Remove the copies used least recently until at most `limit_bytes` are left."""
+        found = []
+        for path in self.folder.glob("??/*"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # another process made room
+                continue
+            found.append((status.st_mtime_ns, status.st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total <= limit_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+@cache
+def _copies(folder: str, limit_bytes: int) -> LocalCopies:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{FOLDER}={folder}: expected a folder for local copies ({error.strerror})"
+        ) from None
+    return LocalCopies(Path(folder), limit_bytes)
+
+
+def copies() -> LocalCopies:
+    """Return the local copies of this machine, as the environment says.
+
+    Raises:
+        InputError: If BACKHAUL_CACHE cannot be a folder, or BACKHAUL_CACHE_BYTES is no number.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = os.environ.get(FOLDER) or str(Path(base) / "backhaul")
+    limit = os.environ.get(BYTES) or str(DEFAULT_BYTES)
+    if not limit.isdigit():
+        raise InputError(f"{BYTES}={limit}: expected a number of bytes")
+    return _copies(folder, int(limit))
+
+
+def local_object(artifact: Artifact, folder: Path) -> Path:
+    """Return a local file of a stored object whose reader checks its digest, a checkpoint.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+    """
+    return _local(artifact.uri, artifact.sha256, folder, verified=False)
+
+
+def local_image(uri: str, image_id: str, folder: Path) -> Path:
+    """Return a local file of an image; of a remote one the content is checked.
+
+    A stored object says its digest in its name, which an augmented copy's id does not tell;
+    any other image has the content that `image_id` says.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        CorruptArtifactError: If the content is another by now.
+    """
+    return _local(uri, digest_in_name(uri) or image_id, folder, verified=True)
+
+
+def local_file(uri: str, folder: Path) -> Path:
+    """Return a local file with what lies at `uri`, whose content nothing is known of.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+    """
+    if is_local(uri):
+        return _existing(uri)
+    target = folder / uri.rpartition("/")[2]
+    fetch(uri, target)
+    return target
+
+
+def fetch(uri: str, target: Path) -> None:
+    """Make `target` a copy of what lies at `uri`; the cache makes room for it if need be.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        StoreError: If there is no room, even with all copies removed.
+    """
+    _fetch_with_room(copies(), uri, target)
+
+
+def _local(uri: str, digest: str, folder: Path, *, verified: bool) -> Path:
+    if is_local(uri):
+        return _existing(uri)
+    target = folder / f"{digest}{Path(uri).suffix}"
+    if not target.exists():
+        copies().copy(uri, digest, target, verified=verified)
+    return target
+
+
+def _existing(uri: str) -> Path:
+    if not os.path.exists(uri):  # noqa: PTH110 - called for every image
+        raise MissingObjectError(f"{uri}: is gone from the store")
+    return Path(uri)
+
+
+def _fetch_with_room(kept: LocalCopies, uri: str, target: Path) -> None:
+    partial = target.with_name(f"{uuid.uuid4().hex}.partial")  # two threads may want the same
+    try:
+        try:
+            get_file(uri, partial)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            kept.make_room(0)
+            get_file(uri, partial)
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno not in _FULL:
+            raise
+        raise StoreError(
+            f"{target.parent}: no space is left there for {uri}; free some, or set TMPDIR and "
+            f"{FOLDER} to folders on a larger disk, and start again"
+        ) from None
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Make `target` the file `source`, and note that it was used.
+
+    False if there is no such file, or no room for a copy of it.
+    """
+    try:
+        _link_or_copy(source, target)
+        os.utime(source)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        return False
+    return True
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except FileExistsError:  # a thread that wants the same was faster
+        return
+    except OSError:  # another disk, or one without links
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = _partial(target)
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{uuid.uuid4().hex}.partial")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

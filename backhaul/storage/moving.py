@@ -1,0 +1,186 @@
+"""List the files that others put into a store, and move them there without a loss."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.errors import InputError, StoreError
+from backhaul.storage.folders import walk_folders
+from backhaul.storage.places import code_of, filesystem, is_local, patiently
+
+_CHANGED = ("PreconditionFailed", "412")
+
+
+class Found(BaseModel):
+    """A file as it was found.
+
+    Args:
+        uri: Where it lies.
+        size_bytes: Its length.
+        stamp: Differs when its content does: its ETag, on a disk the time of its last change.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    size_bytes: int
+    stamp: str
+
+    @property
+    def version(self) -> str:
+        """What tells two contents at the same place apart."""
+        return f"{self.size_bytes} {self.stamp}"
+
+
+@patiently
+def walk(uri: str) -> list[Found]:
+    """Return the files below a folder, in any order; hidden folders are passed over.
+
+    Links are followed. There are none if there is no such folder.
+    """
+    return _walk_local(uri) if is_local(uri) else _walk_s3(uri)
+
+
+def move(source: Found, target: str) -> bool:
+    """Move a file to a place that is only ever given to this content.
+
+    It may be repeated after it was stopped anywhere. Nothing is overwritten, and `source` only
+    goes when its content is at `target`, and it is still as it was found.
+
+    Returns:
+        Whether `target` is there now: it is not if `source` went or changed meanwhile.
+
+    Raises:
+        StoreError: If the store refuses it, is full, or what is at `target` is not whole.
+    """
+    return _move_local(source, target) if is_local(target) else _move_s3(source, target)
+
+
+def _walk_local(uri: str) -> list[Found]:
+    found: list[Found] = []
+    for place, names in walk_folders(uri, _unless_gone):
+        found += [file for name in names if (file := _look_local(f"{place}/{name}"))]
+    return found
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _look_local(path: str) -> Found | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - an inbox may hold 100,000 files
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Found(uri=path, size_bytes=status.st_size, stamp=str(status.st_mtime_ns))
+
+
+@patiently
+def _move_local(source: Found, target: str) -> bool:
+    there = _look_local(target)
+    if _look_local(source.uri) != source:
+        return there is not None
+    if there is None:
+        _rename(Path(source.uri), Path(target))
+    else:
+        _require_whole(there, source)
+        Path(source.uri).unlink()
+    return True
+
+
+def _rename(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not source.is_symlink():
+            source.rename(target)
+            return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.copyfile(source, partial)  # from another disk, or what a link leads to
+    partial.replace(target)
+    source.unlink()
+
+
+def _walk_s3(uri: str) -> list[Found]:
+    fs, path = _s3(uri)
+    return [
+        Found(uri=f"s3://{key}", size_bytes=entry["size"], stamp=entry["ETag"])
+        for key, entry in fs.find(path, detail=True).items()
+        if key.startswith(f"{path}/") and entry["type"] == "file" and not key.endswith("/")
+    ]
+
+
+def _look_s3(uri: str) -> Found | None:
+    try:
+        head = _call(uri, "head_object")
+    except FileNotFoundError:
+        return None
+    return Found(uri=uri, size_bytes=head["ContentLength"], stamp=head["ETag"])
+
+
+@patiently
+def _move_s3(source: Found, target: str) -> bool:
+    if _look_s3(target) is None and not _copy_s3(source, target):
+        return False
+    there = _look_s3(target)
+    if there is None:
+        raise StoreError(f"{target}: is not there, though it was copied")
+    _require_whole(there, source)
+    _delete_s3(source)
+    return True
+
+
+def _copy_s3(source: Found, target: str) -> bool:
+    bucket, _, key = source.uri.removeprefix("s3://").partition("/")
+    place = {"Bucket": bucket, "Key": key}
+    try:
+        _call(target, "copy_object", CopySource=place, CopySourceIfMatch=source.stamp)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if code_of(error) in _CHANGED:
+            return False
+        raise
+    return True
+
+
+def _delete_s3(source: Found) -> None:
+    try:
+        _call(source.uri, "delete_object", IfMatch=source.stamp)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if code_of(error) not in _CHANGED:  # else the node put another there, for next time
+            raise
+
+
+def _require_whole(there: Found, source: Found) -> None:
+    if there.size_bytes != source.size_bytes:
+        raise StoreError(
+            f"{there.uri}: has {there.size_bytes} bytes, expected the {source.size_bytes} of "
+            f"{source.uri}, whose content belongs there; look at both, and remove the wrong one"
+        )
+
+
+def _call(uri: str, method: str, **arguments: Any) -> Any:
+    fs, path = _s3(uri)
+    bucket, _, key = path.partition("/")
+    return fs.call_s3(method, Bucket=bucket, Key=key, **arguments)
+
+
+def _s3(uri: str) -> tuple[Any, str]:
+    if not uri.startswith("s3://"):
+        raise InputError(f"{uri}: expected a folder or an s3:// address as store")
+    return filesystem(uri)

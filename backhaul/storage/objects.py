@@ -1,0 +1,265 @@
+"""Read and write artifacts in a folder, or on s3:// and other fsspec filesystems."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from pydantic import BaseModel
+
+from backhaul.errors import MissingObjectError, StoreError
+from backhaul.layout import INTERNAL
+from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.storage.places import absolute, filesystem, is_local, patiently
+from backhaul.values.artifacts import Artifact
+from backhaul.values.detections import Detections, FusedDetections
+from backhaul.values.images import ImageSet
+from backhaul.values.selections import Selection
+from backhaul.values.splits import Splits
+
+T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
+
+CHECKPOINT = ".pt"
+"""What the names of checkpoints end in."""
+
+PART_BYTES = 16 * 2**20
+"""Files of twice this size and more go up in parts, two at a time."""
+
+
+class CorruptArtifactError(ValueError):
+    """What lies at an artifact's place is not what was put there."""
+
+
+def object_uri(root: str, sha256: str, suffix: str) -> str:
+    """Return where the object of this digest lies under `root`."""
+    return f"{absolute(root)}/{INTERNAL}/objects/{sha256[:2]}/{sha256}{suffix}"
+
+
+def digest_in_name(uri: str) -> str | None:
+    """Return the digest that the name of a stored object says; None for any other file."""
+    found = re.search(rf"/{re.escape(INTERNAL)}/objects/../([0-9a-f]{{64}})\.\w+$", uri)
+    return None if found is None else found[1]
+
+
+def write_bytes(root: str, data: bytes, suffix: str) -> Artifact:
+    """Store `data` under its digest, whole or not at all; writing it twice is harmless."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    artifact = Artifact(uri=object_uri(root, sha256, suffix), sha256=sha256)
+    if not exists(artifact):
+        replace(artifact.uri, data)
+    return artifact
+
+
+@patiently
+def replace(uri: str, data: bytes) -> None:
+    """Put `data` at `uri` in one step: a reader finds the old content or the new one.
+
+    Raises:
+        StoreError: If the store refuses it, is full, or stays away.
+    """
+    fs, path = filesystem(uri)
+    if not is_local(uri):
+        fs.pipe_file(path, data)  # object stores put whole objects
+        return
+    target = Path(path)
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _without_space(error, target.parent) from None
+
+
+def _without_space(error: OSError, folder: Path) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"{folder}: no space is left there; free some, and start again")
+    return error
+
+
+@patiently
+def put_file(source: Path, uri: str) -> None:
+    """Put a file of this machine at `uri` in one step; a large one goes up in parts."""
+    fs, path = filesystem(uri)
+    if uri.startswith("s3://"):
+        fs.put_file(str(source), path, chunksize=PART_BYTES, max_concurrency=2)
+    else:
+        replace(uri, source.read_bytes())
+
+
+@patiently
+def get_file(uri: str, target: Path) -> None:
+    """Copy what lies at `uri` to a file of this machine.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        OSError: If the disk is full.
+    """
+    fs, path = filesystem(uri)
+    try:
+        fs.get_file(path, str(target))
+    except FileNotFoundError:
+        raise MissingObjectError(f"{uri}: is gone from the store") from None
+
+
+@patiently
+def read_uri(uri: str) -> bytes:
+    """Return what lies at `uri`.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+    """
+    fs, path = filesystem(uri)
+    try:
+        data: bytes = fs.cat_file(path)
+    except FileNotFoundError:
+        raise MissingObjectError(f"{uri}: is gone from the store") from None
+    return data
+
+
+def read_bytes(artifact: Artifact) -> bytes:
+    """Return the bytes of an artifact.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        CorruptArtifactError: If the digest does not match.
+    """
+    data = read_uri(artifact.uri)
+    if hashlib.sha256(data).hexdigest() != artifact.sha256:
+        raise CorruptArtifactError(f"{artifact.uri}: content does not match its digest")
+    return data
+
+
+def write_value(root: str, value: Any) -> Artifact:
+    """Store a value of `backhaul.values` or a data frame as Parquet."""
+    return write_bytes(root, to_parquet(value), ".parquet")
+
+
+def read_value(kind: type[T], artifact: Artifact) -> T:
+    """Load a value that `write_value` stored.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        CorruptArtifactError: If the digest does not match.
+    """
+    return from_parquet(kind, read_bytes(artifact))
+
+
+def write_checkpoint(root: str, path: Path, sha256: str) -> Artifact:
+    """Store a checkpoint file under the digest of its content (see `Artifact`)."""
+    artifact = Artifact(uri=object_uri(root, sha256, CHECKPOINT), sha256=sha256)
+    if not exists(artifact):
+        put_file(path, artifact.uri)
+    return artifact
+
+
+def exists(artifact: Artifact) -> bool:
+    """Return whether something lies where the artifact points to."""
+    return exists_at(artifact.uri)
+
+
+@patiently
+def exists_at(uri: str) -> bool:
+    """Return whether something lies at `uri`."""
+    if is_local(uri):
+        return os.path.exists(uri)  # noqa: PTH110 - called for every artifact of every stage
+    fs, path = filesystem(uri)
+    return bool(fs.exists(path))
+
+
+@patiently
+def names_in(uri: str) -> list[str]:
+    """Return the names of the files in a folder, sorted; empty if there is none."""
+    fs, path = filesystem(uri)
+    try:
+        return sorted(
+            entry["name"].rpartition("/")[2]
+            for entry in fs.ls(path, detail=True)
+            if entry["type"] == "file" and not entry["name"].endswith((".partial", "/"))
+        )
+    except FileNotFoundError:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of a store.
+
+    Args:
+        uri: Where it lies.
+        size_bytes: Its length.
+        modified: When it was written, seconds since 1970.
+    """
+
+    uri: str
+    size_bytes: int
+    modified: float
+
+
+@patiently
+def listing(uri: str) -> list[Stored]:
+    """Return all files below a folder, sorted, hidden ones as well; empty if there is none."""
+    fs, path = filesystem(uri)
+    below = f"{path}/"
+    return [
+        Stored(f"{uri}/{name.removeprefix(below)}", int(entry["size"]), _modified(entry))
+        for name, entry in sorted(fs.find(path, detail=True).items())
+        if name.startswith(below) and entry["type"] == "file" and not name.endswith("/")
+    ]
+
+
+def _modified(entry: dict[str, Any]) -> float:
+    """Return the time in what a file system says of a file; now, if it says none."""
+    if "mtime" in entry:
+        return float(entry["mtime"])
+    told: datetime = entry.get("LastModified") or datetime.now(UTC)
+    return told.timestamp()
+
+
+@patiently
+def remove_files(uris: Sequence[str]) -> None:
+    """Remove files of one store; those that are gone already are no error."""
+    if not uris:
+        return
+    if is_local(uris[0]):
+        for uri in uris:
+            Path(uri).unlink(missing_ok=True)
+        return
+    fs, _ = filesystem(uris[0])
+    fs.rm([filesystem(uri)[1] for uri in uris])
+
+
+@patiently
+def remove(uri: str) -> None:
+    """Remove a file, or all that lies below a folder; nothing there is no error."""
+    fs, path = filesystem(uri)
+    try:
+        fs.rm(path, recursive=True)
+    except FileNotFoundError:
+        return
+
+
+def artifacts_in(value: Any) -> Iterator[Artifact]:
+    """Yield every artifact that a stage's result refers to."""
+    match value:
+        case Artifact():
+            yield value
+        case BaseModel():
+            for _, item in value:
+                yield from artifacts_in(item)
+        case dict():
+            for item in value.values():
+                yield from artifacts_in(item)
+        case list() | tuple():
+            for item in value:
+                yield from artifacts_in(item)

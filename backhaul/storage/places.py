@@ -1,0 +1,187 @@
+"""Where things lie: folders and s3:// addresses, and how to open them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import aiohttp
+import fsspec
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+from fsspec.exceptions import FSTimeoutError
+from tenacity import (
+    retry,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from backhaul.errors import StoreError
+from backhaul.storage.patience import tell_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PATIENCE_S = 300.0
+"""How long a store may be away before what needs it fails."""
+
+_NO_BUCKET = "NoSuchBucket"
+_TRANSIENT = (
+    aiohttp.ClientError,
+    ConnectionError,
+    FSTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoConnectionError,
+    TimeoutError,
+)
+_DEFAULTS: dict[str, Any] = {
+    "use_listings_cache": False,  # others write at the same time
+    "config_kwargs": {
+        "connect_timeout": 10,
+        "read_timeout": 60,
+        "retries": {"mode": "standard", "max_attempts": 2},  # the long wait is `patiently`
+    },
+}
+_opened: dict[str, dict[str, Any]] = {}
+
+
+def open_bucket(bucket: str, options: Mapping[str, Any]) -> bool:
+    """Use these keys and this endpoint for a bucket from now on, in this process.
+
+    Args:
+        bucket: Its name.
+        options: What s3fs must be told to open it.
+
+    Returns:
+        False where the bucket is open with others already; these then stay.
+    """
+    return _opened.setdefault(bucket, dict(options)) == options
+
+
+def absolute(root: str) -> str:
+    """Return `root` as it stays valid when the working directory changes."""
+    return root.rstrip("/") if "://" in root else Path(root).resolve().as_posix()
+
+
+def is_local(uri: str) -> bool:
+    """Return whether `uri` is a path on this machine."""
+    return "://" not in uri
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """Return the fsspec filesystem of `uri`, and the path there."""
+    if is_local(uri):
+        return fsspec.filesystem("file", auto_mkdir=True), uri
+    if not uri.startswith("s3://"):
+        fs, path = fsspec.core.url_to_fs(uri)
+        return fs, str(path)
+    path = uri.removeprefix("s3://")
+    mine = _opened.get(path.partition("/")[0], {})
+    return fsspec.filesystem("s3", **_DEFAULTS, **mine), path
+
+
+def patiently(function: Callable[P, R]) -> Callable[P, R]:
+    """Repeat `function` while a store does not answer, or is too busy to.
+
+    It waits longer each time, at random, and gives up after `PATIENCE_S`. What it raises then,
+    or at once for a store that refuses, is a `StoreError` in words of ours.
+    """
+    persistent = retry(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_delay(PATIENCE_S),
+        wait=wait_random_exponential(multiplier=0.5, max=15),
+        before_sleep=tell_of("the store"),
+        reraise=True,
+    )(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return persistent(*args, **kwargs)
+        except Exception as error:
+            if is_transient(error) or _is_refusal(error):
+                raise StoreError(_explain(error)) from error
+            raise
+
+    return call
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same request may succeed later: no answer, 5xx, or too many."""
+    if isinstance(error, StoreError):
+        return False  # its time is up
+    if isinstance(error, _TRANSIENT):
+        return True
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    if not isinstance(cause, ClientError):
+        return False
+    status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or status == 429 or code_of(error) in ("SlowDown", "RequestTimeout")  # noqa: PLR2004
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code with which an S3 service refused; empty if it was none."""
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    return (
+        str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
+    )
+
+
+def _is_refusal(error: Exception) -> bool:
+    if isinstance(error, BotoCoreError | ClientError | PermissionError):
+        return True
+    if not isinstance(error, OSError) or not isinstance(error.__cause__, ClientError):
+        return False
+    missing = isinstance(error, FileNotFoundError | FileExistsError)
+    return not missing or code_of(error) == _NO_BUCKET
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return (
+            "the object store needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "name the store block://NAME of a Prefect block"
+        )
+    if isinstance(error, PermissionError) and error.filename is None:
+        return (
+            f"the object store refuses these keys ({error}): check AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or the block, and what the keys may do"
+        )
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}"
+    if code_of(error) == _NO_BUCKET:
+        return f"the object store has no such bucket ({error}): make it, or mend the address"
+    if is_transient(error):
+        return (
+            f"the object store stayed away for {PATIENCE_S:.0f} s ({error}): see that it runs "
+            "and can be reached, and start again"
+        )
+    return f"the object store did not serve the request: {error}"
+
+
+@patiently
+def require_bucket(address: str) -> None:
+    """Do nothing if the bucket of an s3:// address is there, or it is a folder.
+
+    Raises:
+        StoreError: If it is not, or the service refuses the keys.
+    """
+    if not address.startswith("s3://"):
+        return
+    fs, path = filesystem(address)
+    bucket = path.partition("/")[0]
+    try:
+        fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
+    except FileNotFoundError:
+        raise StoreError(f"{address}: there is no bucket {bucket}") from None

@@ -1,0 +1,175 @@
+"""What is known, or can be estimated, of the rounds that a campaign has still to play."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.records import run_folder
+from backhaul.campaign.setting import Setting
+from backhaul.data.digits import NAMES, RECORD
+from backhaul.data.formats.files import scan
+from backhaul.data.images import is_image
+from backhaul.data.lists import read_lists
+from backhaul.data.remote import entries
+from backhaul.data.settings import DigitsData, FolderData, InboxData
+from backhaul.data.source import digits_folder
+from backhaul.inbox.state import read_state
+from backhaul.sampling import Method
+from backhaul.storage.objects import exists_at, read_value
+from backhaul.storage.places import is_local
+from backhaul.values.images import ImageSet
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is known of the images of a campaign.
+
+    Args:
+        batches: Batches that every method will have played.
+        counted: Whether these were counted, and not estimated.
+        mean_bytes: Mean size of an image; None if not known.
+        n_classes: Number of classes; None if not known.
+    """
+
+    batches: int
+    counted: bool
+    mean_bytes: float | None
+    n_classes: int | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training as it is to be expected at most.
+
+    Args:
+        epochs: Its epochs, if it does not stop earlier.
+        originals: Images that it trains with, without copies.
+        copies: Copies that are made for it; None if not known.
+    """
+
+    epochs: int
+    originals: float
+    copies: int | None
+
+    @property
+    def looks(self) -> float:
+        """How often it looks at an image."""
+        return self.epochs * (self.originals + (self.copies or 0))
+
+
+def images_of(config: CampaignConfig, setting: Setting | None) -> Images:
+    """Return what is known of the images of a campaign, opened.
+
+    Args:
+        config: The campaign.
+        setting: What its methods are put through, if that is known.
+
+    Raises:
+        InputError: If its data set is not there.
+    """
+    if setting is not None:
+        dataset = read_value(ImageSet, setting.dataset)
+        return Images(
+            batches=_arrived(config, len(setting.batches)),
+            counted=True,
+            mean_bytes=float(dataset.table["size_bytes"].mean()),
+            n_classes=len(dataset.class_names),
+        )
+    sizes = _sizes(config)
+    return Images(
+        batches=_arrived(config, _estimated(config, len(sizes))),
+        counted=config.batches.count is not None or isinstance(config.data, InboxData),
+        mean_bytes=sum(sizes) / len(sizes) if any(sizes) else None,
+        n_classes=len(NAMES) if isinstance(config.data, DigitsData) else None,
+    )
+
+
+def next_batch(config: CampaignConfig) -> int:
+    """Return the number of the next batch whose bandwidth is asked for."""
+    return _arrived(config, 0)
+
+
+def first_training(config: CampaignConfig, images: Images) -> Training | None:
+    """Return the training of the initial model; None where the campaign starts from one."""
+    if config.start is not None:
+        return None
+    size = config.initial.images or config.batches.sampling_batch
+    originals = size * config.initial.train
+    return Training(config.training.max_epochs, originals, _copies(config, images))
+
+
+def retraining(config: CampaignConfig, images: Images, method: Method) -> Training:
+    """Return a training of a method that sends as much as it may."""
+    epochs = config.training.retrain_max_epochs or config.training.max_epochs
+    if method.retrains_without_new:
+        first = (config.initial.images or config.batches.sampling_batch) * config.initial.train
+        return Training(epochs, first, 0)
+    new = sent_a_batch(config, images, method) * config.batches.train
+    return Training(epochs, new / config.mixing.retrain_new, _copies(config, images))
+
+
+def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
+    """Return how many images a method sends of a batch, by the mean size of all images."""
+    if method.retrains_without_new:
+        return 0
+    limits = [config.batches.sampling_batch]
+    if config.bandwidth.images is not None:
+        limits.append(config.bandwidth.images)
+    if config.bandwidth.bytes is not None and images.mean_bytes:
+        limits.append(int(config.bandwidth.bytes / images.mean_bytes))
+    return min(limits)
+
+
+def bytes_a_batch(config: CampaignConfig, images: Images, method: Method) -> float | None:
+    """Return how many bytes a method sends of a batch; None if that is not known."""
+    if method.retrains_without_new:
+        return 0.0
+    known = [] if config.bandwidth.bytes is None else [float(config.bandwidth.bytes)]
+    if images.mean_bytes is not None:
+        known.append(sent_a_batch(config, images, method) * images.mean_bytes)
+    return min(known, default=None)
+
+
+def _copies(config: CampaignConfig, images: Images) -> int | None:
+    """Return how many copies are made for a training, if no image had a wanted class."""
+    if config.augmentation.images_per_class is None:
+        return 0
+    if images.n_classes is None:
+        return None
+    return config.augmentation.images_per_class * images.n_classes
+
+
+def _arrived(config: CampaignConfig, planned: int) -> int:
+    """Return `planned`, or where images arrive hour by hour, the batches formed so far."""
+    if not isinstance(config.data, InboxData):
+        return planned
+    return read_state(run_folder(config.store, config.name)).formed
+
+
+def _sizes(config: CampaignConfig) -> list[int]:
+    """Return the size of every image; 0 for scenes that are still to be drawn."""
+    data = config.initial.data if isinstance(config.data, InboxData) else config.data
+    if isinstance(data, DigitsData):
+        scenes = digits_folder(data, config.store)
+        if not exists_at(f"{scenes}/{RECORD}"):
+            return [0] * data.images
+        data = FolderData(root=scenes)
+    assert isinstance(data, FolderData)  # noqa: S101 - an inbox comes with a data set
+    if is_local(data.root):
+        return [os.stat(path).st_size for path in scan(Path(data.root)).images]  # noqa: PTH116
+    return [entry.size for entry in entries(data.root) if is_image(entry.path)]
+
+
+def _estimated(config: CampaignConfig, n_images: int) -> int:
+    """Return how many batches there will be, if all images can be read and have labels."""
+    arriving = config.batches
+    if arriving.count is not None:
+        return arriving.count
+    if config.lists is not None:
+        return max(len(read_lists(config.lists).samples) - arriving.holdout_batches, 1)
+    own = config.initial.data is not None
+    pool = n_images - (0 if own else config.initial.images or 0)
+    return max(pool // arriving.sampling_batch - arriving.holdout_batches, 1)

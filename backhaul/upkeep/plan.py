@@ -1,0 +1,180 @@
+"""What a campaign will take, before it starts: trainings, time, bytes sent, disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from math import ceil
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.records import RoundRecord
+from backhaul.storage.places import is_local
+from backhaul.upkeep.experience import TRAINING, Experience
+from backhaul.upkeep.forecast import (
+    Images,
+    Training,
+    bytes_a_batch,
+    first_training,
+    retraining,
+    sent_a_batch,
+)
+from backhaul.values.results import LookedUp
+
+
+class Plan(BaseModel):
+    """What a campaign will take, with one seed. What is not known is None.
+
+    Args:
+        name: Name of the run.
+        methods: Labels of the methods and of the control arm.
+        batches: Batches that each of them plays.
+        batches_counted: Whether these were counted, and not estimated.
+        rounds: Rounds of all methods, and the initial one.
+        rounds_cached: Those of them whose every stage is cached.
+        stages_cached: Stages that are cached, as far as that can be known.
+        ends_at: Stages that are not cached, from which on nothing can be known.
+        trainings: Trainings to run, at most.
+        trainings_cached: Trainings that are cached.
+        epochs: Epochs of the trainings to run, at most.
+        images_sent: Images that all methods send of all batches, at most.
+        bytes_sent: Bytes of those, by the mean size of images.
+        seconds: How long it will take, if no training stops early.
+        seconds_from: Runs from which that is known.
+        checkpoint_bytes: Disk for new checkpoints, at most.
+        copy_bytes: Disk for new copies of images, at most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    methods: tuple[str, ...]
+    batches: int
+    batches_counted: bool
+    rounds: int
+    rounds_cached: int
+    stages_cached: int
+    ends_at: tuple[str, ...]
+    trainings: int
+    trainings_cached: int
+    epochs: int
+    images_sent: int
+    bytes_sent: int | None
+    seconds: float | None
+    seconds_from: tuple[str, ...]
+    checkpoint_bytes: int | None
+    copy_bytes: int | None
+
+
+def plan(
+    config: CampaignConfig,
+    images: Images,
+    rounds: Sequence[RoundRecord],
+    stages: Sequence[LookedUp],
+    experience: Experience | None,
+) -> Plan:
+    """Return what `config` will take.
+
+    Args:
+        config: The campaign, opened.
+        images: What is known of its images.
+        rounds: Its rounds that are cached.
+        stages: Its stages that were looked up.
+        experience: What earlier rounds took; None if there were none.
+    """
+    trained = sum(look.cached for look in stages if look.stage == TRAINING)
+    first = None if trained else first_training(config, images)
+    later = _retrainings(config, images, rounds, trained)
+    coming = [*([] if first is None else [first]), *later]
+    sent = [bytes_a_batch(config, images, arm) for arm in config.arms]
+    return Plan(
+        name=config.name,
+        methods=tuple(arm.label for arm in config.arms),
+        batches=images.batches,
+        batches_counted=images.counted,
+        rounds=1 + len(config.arms) * images.batches,
+        rounds_cached=len(rounds),
+        stages_cached=sum(look.cached for look in stages),
+        ends_at=tuple(dict.fromkeys(look.stage for look in stages if not look.cached)),
+        trainings=len(coming),
+        trainings_cached=trained,
+        epochs=sum(training.epochs for training in coming),
+        images_sent=images.batches
+        * sum(sent_a_batch(config, images, arm) for arm in config.arms),
+        bytes_sent=_times(images.batches, sent),
+        seconds=None if experience is None else _seconds(config, first, later, experience),
+        seconds_from=() if experience is None else experience.runs,
+        checkpoint_bytes=_checkpoint_bytes(config, coming, experience),
+        copy_bytes=_copy_bytes(coming, images),
+    )
+
+
+def free_bytes(root: str) -> int | None:
+    """Return how much room is left in the store; None if it is no folder of this machine."""
+    if not is_local(root):
+        return None
+    folder = Path(root)
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _retrainings(
+    config: CampaignConfig, images: Images, rounds: Sequence[RoundRecord], trained: int
+) -> list[Training]:
+    """Return the retrainings to come, of rounds that are not cached."""
+    done = {(record.method, record.batch) for record in rounds}
+    coming = [
+        retraining(config, images, arm)
+        for arm in config.arms
+        for number in range(images.batches)
+        if (arm.label, number) not in done
+    ]
+    first = config.start is None and trained > 0
+    whole = sum(r.training is not None for r in rounds if r.batch is not None)
+    half_done = max(trained - first - whole, 0)  # trained, but for example not evaluated
+    return coming[half_done:]
+
+
+def _times(batches: int, sent: Iterable[float | None]) -> int | None:
+    known = list(sent)
+    total = sum(each for each in known if each is not None)
+    return None if None in known else round(batches * total)
+
+
+def _seconds(
+    config: CampaignConfig,
+    first: Training | None,
+    later: Sequence[Training],
+    experience: Experience,
+) -> float:
+    """Return how long the trainings take with all that belongs to their rounds."""
+
+    def took(training: Training) -> float:
+        return training.looks * experience.seconds_per_image + experience.seconds_beside
+
+    together = min(config.parallel, len(config.arms)) if config.execution == "local" else 1
+    return (0.0 if first is None else took(first)) + sum(map(took, later)) / together
+
+
+def _checkpoint_bytes(
+    config: CampaignConfig, coming: Sequence[Training], experience: Experience | None
+) -> int | None:
+    if not coming:
+        return 0
+    if experience is None or experience.checkpoint_bytes is None:
+        return None
+    interval = config.training.checkpoint_interval
+    count = sum(ceil(training.epochs / interval) for training in coming)
+    return round(count * experience.checkpoint_bytes)
+
+
+def _copy_bytes(coming: Sequence[Training], images: Images) -> int | None:
+    copies = [training.copies for training in coming]
+    if not any(copies) and None not in copies:
+        return 0
+    if None in copies or images.mean_bytes is None:
+        return None
+    return round(sum(each or 0 for each in copies) * images.mean_bytes)

@@ -1,0 +1,1 @@
+"""Values that pass between stages. Frozen, validated where they are built, never mutated."""

@@ -1,0 +1,144 @@
+"""What stages return: artifacts, and the few numbers that are read without opening them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+
+
+class Timing(BaseModel):
+    """How long a stage took, whether its result came from the cache, and under which key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    seconds: float
+    cached: bool
+    key: str = ""
+
+
+class LookedUp(BaseModel):
+    """A stage that was looked up in the cache, and whether its result is there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    key: str
+    cached: bool
+
+
+class Dataset(BaseModel):
+    """A data set as it was read: an `ImageSet`, and how many warnings there were."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Artifact
+    warnings: int
+
+
+class Arrangement(BaseModel):
+    """How a data set is played: an initial set, then batches as they come from the edge.
+
+    All are `ImageSet`; only the initial set has labels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    initial: Artifact
+    batches: tuple[Artifact, ...]
+    holdout: Artifact
+    leftover: Artifact
+    sizes: dict[str, int]
+
+
+class ListedArrangement(BaseModel):
+    """How a data set is played as lists say, which split the initial set as well."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arrangement: Arrangement
+    splits: Artifact
+
+
+class Sent(BaseModel):
+    """What a method sends of a batch: a `Selection`, those images as `ImageSet`, their cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    selection: Artifact
+    chosen: Artifact
+    n_images: int
+    n_bytes: int
+    pool_images: int
+    pool_bytes: int
+
+
+class TrainingResult(BaseModel):
+    """A finished training.
+
+    Args:
+        checkpoints: Its checkpoints, oldest first.
+        first_epoch: Number of its first epoch.
+        epochs: How many epochs it took.
+        best_epoch: Epoch of the lowest validation loss that has a checkpoint.
+        history: Table with a row an epoch (`EpochRecord`).
+        steps: Table of losses within epochs (``logs_per_epoch``).
+        stopped_because: Why it ended.
+        resumed: Whether it was interrupted and went on.
+        n_train: Images trained on, copies included.
+        n_valid: Images that stopping watched.
+        seconds: Sum of the epochs' wall times.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoints: tuple[Checkpoint, ...]
+    first_epoch: int
+    epochs: int
+    best_epoch: int
+    history: Artifact
+    steps: Artifact
+    stopped_because: str
+    resumed: bool
+    n_train: int
+    n_valid: int
+    seconds: float
+
+    def epoch(self, which: Literal["last", "best"]) -> int:
+        """Return the epoch of the checkpoint that is carried on."""
+        return self.best_epoch if which == "best" else self.checkpoints[-1].epoch
+
+
+class Cropped(BaseModel):
+    """Batches of crops.
+
+    Args:
+        batches: The crops of each batch (`ImageSet` without labels).
+        dataset: The data set, with the labelled crops.
+        tables: For each batch a table with a row for each crop: its file, that of its source,
+            its corners there in pixels, and class and confidence of what was detected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batches: tuple[Artifact, ...]
+    dataset: Artifact
+    tables: tuple[Artifact, ...]
+
+
+class Measured(BaseModel):
+    """What one model was found to be worth.
+
+    Args:
+        table: Metrics by test set and class (`backhaul.measure.metrics.metrics`).
+        benchmarks: Its benchmark table, by test set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: Artifact
+    benchmarks: dict[str, Artifact]

@@ -1,0 +1,15 @@
+"""What the values that hold a table have in common."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def require_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    """Do nothing if a table has these columns, in this order.
+
+    Raises:
+        ValueError: If it has others.
+    """
+    if tuple(table.columns) != columns:
+        raise ValueError(f"expected columns {columns}, got {tuple(table.columns)}")

@@ -1,0 +1,173 @@
+"""The Prefect server: does it answer, and is all there that the flows need?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import httpx
+import prefect
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import WorkerStatus, WorkQueue, WorkQueueStatus
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL
+
+from backhaul.health.check import Answer, failed, not_asked, ok, warning
+from backhaul.health.clock import compare_clocks
+
+DEPLOYMENTS = ("initial-training", "campaign", "method", "hourly", "analyze")
+SCHEDULED = "hourly"
+_REQUEST_S = 5.0
+_UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Prefect API, and what is sent to be let in."""
+
+    url: str
+    auth_string: str | None
+    api_key: str | None
+
+    @property
+    def shown(self) -> str:
+        """The address without a password that it may have."""
+        return str(httpx.URL(self.url).copy_with(userinfo=b""))
+
+    def client(self) -> SyncPrefectClient:
+        """Return a client for a few short questions."""
+        return SyncPrefectClient(
+            self.url,
+            auth_string=self.auth_string,
+            api_key=self.api_key,
+            httpx_settings={"timeout": _REQUEST_S},
+        )
+
+
+def configured_server() -> Server | None:
+    """Return the server that environment or profile name; None = local mode."""
+    url = PREFECT_API_URL.value()
+    if not url:
+        return None
+    return Server(url, PREFECT_API_AUTH_STRING.value(), PREFECT_API_KEY.value())
+
+
+def check_no_server(execution: str | None) -> Answer:
+    """Say what it means that no server is configured."""
+    if execution == "work-pool":
+        return failed(
+            "execution is work-pool, and no server is configured",
+            "export PREFECT_API_URL=http://SERVER:4200/api",
+        )
+    return not_asked("local mode: a temporary server is started by backhaul run")
+
+
+def check_api(server: Server) -> Answer:
+    """Say whether a Prefect API answers at the address."""
+    with server.client() as client:
+        error = client.api_healthcheck()
+    if error is None:
+        return ok(server.shown)
+    if isinstance(error, httpx.HTTPStatusError):
+        return failed(
+            f"{server.shown}: answers, but not as a Prefect API ({_status(error)})",
+            "export PREFECT_API_URL=http://SERVER:4200/api  (it ends in /api)",
+        )
+    return failed(
+        f"{server.shown}: {str(error) or type(error).__name__}",
+        "prefect server start, or export PREFECT_API_URL=http://SERVER:4200/api",
+    )
+
+
+def check_auth(server: Server) -> Answer:
+    """Say whether the server lets us in."""
+    try:
+        with server.client() as client:
+            client.api_version()
+    except PrefectHTTPStatusError as error:
+        if _status(error) != _UNAUTHORIZED:
+            raise
+        given = "is not the server's" if server.auth_string else "is not set"
+        return failed(
+            f"the server asks for authentication, and PREFECT_API_AUTH_STRING {given}",
+            "export PREFECT_API_AUTH_STRING=...  (the server's PREFECT_SERVER_API_AUTH_STRING)",
+        )
+    return ok("accepted" if server.auth_string or server.api_key else "none asked for")
+
+
+def check_version(server: Server) -> Answer:
+    """Compare the server's version of Prefect with ours."""
+    with server.client() as client:
+        theirs = client.api_version()
+    if theirs == prefect.__version__:
+        return ok(f"{theirs}, as here")
+    return failed(
+        f"{theirs} on the server, {prefect.__version__} here",
+        f"on the server: python -m pip install prefect=={prefect.__version__}, then restart it",
+    )
+
+
+def check_clock(server: Server) -> Answer:
+    """Compare the server's clock with ours."""
+    with server.client() as client:
+        return compare_clocks(lambda: client.hello().headers["date"])
+
+
+def check_pool(server: Server, name: str) -> Answer:
+    """Say whether a work pool is there, running, and served by workers."""
+    with server.client() as client:
+        try:
+            pool = client.read_work_pool(name)
+        except ObjectNotFound:
+            return failed("does not exist", f"prefect work-pool create {name} --type process")
+        queues = client.read_work_queues(name)
+        workers = client.read_workers_for_work_pool(name)
+    online = sorted(each.name for each in workers if each.status == WorkerStatus.ONLINE)
+    paused = sorted(each.name for each in queues if each.is_paused)
+    idle = sorted(each.name for each in queues if _has_no_worker(each))
+    if pool.is_paused:
+        return failed("is paused", f"prefect work-pool resume {name}")
+    if not online:
+        gone = f"no worker is online ({len(workers)} offline)"
+        return failed(gone, _worker_command(name, idle))
+    if paused:
+        commands = "; ".join(f"prefect work-queue resume {each} -p {name}" for each in paused)
+        return failed(f"paused queues: {', '.join(paused)}", commands)
+    found = f"{len(online)} online: {', '.join(online)}"
+    if idle:
+        missing = f"{found}; no worker polls {', '.join(idle)}"
+        return warning(missing, _worker_command(name, idle))
+    return ok(found)
+
+
+def _has_no_worker(queue: WorkQueue) -> bool:
+    """Return whether runs of a queue would wait; those of `default` go to any worker."""
+    return queue.name != "default" and queue.status == WorkQueueStatus.NOT_READY
+
+
+def _worker_command(pool: str, queues: Iterable[str]) -> str:
+    if pool != "gpu":
+        return f"prefect worker start -p {pool}"
+    numbers = [each.removeprefix("gpu-") for each in queues if each.startswith("gpu-")] or ["0"]
+    return "; ".join(
+        f"CUDA_VISIBLE_DEVICES={number} prefect worker start -p gpu -q gpu-{number} --limit 1"
+        for number in numbers
+    )
+
+
+def check_deployments(server: Server) -> Answer:
+    """Say whether the flows are deployed."""
+    with server.client() as client:
+        there = {each.name: each for each in client.read_deployments()}
+    missing = [name for name in DEPLOYMENTS if name not in there]
+    if missing:
+        return failed(
+            f"missing: {', '.join(missing)}",
+            "prefect --no-prompt deploy --all  (in the checkout)",
+        )
+    off = not any(schedule.active for schedule in there[SCHEDULED].schedules)
+    return ok(", ".join(DEPLOYMENTS) + (f"; {SCHEDULED} has no active schedule" if off else ""))
+
+
+def _status(error: httpx.HTTPStatusError) -> int:
+    return error.response.status_code

@@ -1,0 +1,41 @@
+"""What a batch may send by the config, or by an uplink that an operator may change."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from backhaul.campaign.bandwidths import agree_on, agreed_bandwidth
+from backhaul.campaign.config import CampaignConfig
+from backhaul.errors import InputError
+from backhaul.values.bandwidth import Bandwidth
+from blocks import Uplink
+from blocks.opening import load_block
+
+
+def expected_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
+    """Return what a batch may send: what was agreed, or else what the uplink says now.
+
+    Raises:
+        InputError: If the config names an uplink that is not there, or that has no limit.
+    """
+    if config.uplink is None:
+        return config.bandwidth
+    return agreed_bandwidth(config, number) or _read_uplink(config.uplink)
+
+
+def agree_on_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
+    """Return what a batch may send; what an uplink says is kept with the run.
+
+    Raises:
+        InputError: If the config names an uplink that is not there, or that has no limit.
+    """
+    bandwidth = expected_bandwidth(config, number)
+    return bandwidth if config.uplink is None else agree_on(config, number, bandwidth)
+
+
+def _read_uplink(name: str) -> Bandwidth:
+    try:
+        return load_block(Uplink, name).bandwidth
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InputError(f"uplink: block uplink/{name}: {reason}") from None

@@ -1,1 +1,0 @@
-"""What a run keeps, and what people see of it: its rounds, its folder, its page."""

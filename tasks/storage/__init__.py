@@ -1,1 +1,0 @@
-"""Where things lie: addresses, whole and conditional writes, leases, copies on this machine."""
