@@ -1,1 +1,5 @@
-"""Prefect tasks: each reads artifacts, calls the domain, writes artifacts, and logs."""
+"""Stages of a campaign as cached Prefect tasks, and what stages are made of."""
+
+from tasks.logs import forward_domain_logs
+
+forward_domain_logs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from prefect import get_run_logger
@@ -15,3 +16,19 @@ def logger() -> Any:
         return get_run_logger()
     except MissingContextError:  # a thread of ours, or no flow
         return get_logger("backhaul")
+
+
+class RunLog(logging.Handler):
+    """Hands what the domain logs to the run that this thread is in, for Prefect's UI."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record once more, as one of the run."""
+        logger().log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+
+
+def forward_domain_logs() -> None:
+    """Let runs have what the package `backhaul` logs; calling it again changes nothing."""
+    domain = logging.getLogger("backhaul")
+    if not any(isinstance(handler, RunLog) for handler in domain.handlers):
+        domain.addHandler(RunLog())
+        domain.setLevel(logging.INFO)
