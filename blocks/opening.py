@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from prefect.blocks.core import Block
@@ -36,6 +37,16 @@ def resolve(address: str) -> str:
             "give both blocks the same, or use another bucket"
         )
     return f"{block.address}/{path}".rstrip("/")
+
+
+def take_up_keys(addresses: Iterable[str]) -> None:
+    """Use the keys of all blocks that `addresses` name from now on, in this process.
+
+    Raises:
+        InputError: If a block is gone.
+    """
+    for address in addresses:
+        resolve(address)
 
 
 def load_block(kind: type[B], name: str) -> B:

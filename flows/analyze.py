@@ -20,7 +20,7 @@ from backhaul.report import write_report
 from backhaul.report.mirror import mirrored
 from backhaul.report.remotepictures import RemotePictures
 from backhaul.values.results import Measured
-from blocks.opening import resolve
+from blocks.opening import resolve, take_up_keys
 from flows.arguments import step_of_recorded
 from flows.blocks import Blocks, collect_blocks
 from tasks.progress import Progress
@@ -52,8 +52,7 @@ def analyze(
     """
     folder = resolve(folder)
     run = open_recorded(folder, methods)
-    for address in run.blocks:
-        resolve(address)  # takes up its keys
+    take_up_keys(run.blocks)
     fraction = run.config.inference.first_epoch_fraction
     planned = plan.points(run.rounds, run.arrivals, fraction)
     blocks = collect_blocks(run, planned)

@@ -23,7 +23,9 @@ LOG = logging.getLogger(__name__)
 _FILE = ["uri", "image_id", "width", "height", "size_bytes"]
 
 
-def read_truth(labels: str, table: pd.DataFrame, class_names: tuple[str, ...]) -> ImageSet:
+def read_truth(
+    labels: str, table: pd.DataFrame, class_names: tuple[str, ...], source: str = "labels"
+) -> ImageSet:
     """Return images with the labels that annotators put into the store, None without any.
 
     Labels with a wrong line count as none until they are mended: only a method that has sent
@@ -33,6 +35,7 @@ def read_truth(labels: str, table: pd.DataFrame, class_names: tuple[str, ...]) -
         labels: The folder of labels.
         table: The images, with columns ``LOG_COLUMNS``; no others are looked up.
         class_names: The class list.
+        source: What the images are to say of where their labels came from.
 
     Raises:
         StoreError: If the store cannot be used.
@@ -48,9 +51,9 @@ def read_truth(labels: str, table: pd.DataFrame, class_names: tuple[str, ...]) -
         found = list(threads.map(read, files, uris))
     boxes = [_if_right(uri, *labels_of) for uri, labels_of in zip(uris, found, strict=True)]
     images = images_of(table, class_names)
-    source = [None if found is None else labels for found in boxes]
+    sources = [None if found is None else source for found in boxes]
     known = images.table.assign(
-        labels=pd.Series(boxes, dtype=object), label_source=pd.Series(source, dtype=object)
+        labels=pd.Series(boxes, dtype=object), label_source=pd.Series(sources, dtype=object)
     )
     return ImageSet(known, class_names)
 

@@ -160,7 +160,8 @@ class ArrivingCourse:
 
     def _round(self, number: int, rows: pd.DataFrame) -> Round:
         images = images_of(rows, self._class_names)
-        truth = read_truth(self._labels_at, rows, self._class_names)
+        source = self._inbox.label_source or self._inbox.labels
+        truth = read_truth(self._labels_at, rows, self._class_names, source)
         from_node = self._inbox.detections == "node" and bool(rows["detections"].notna().all())
         seen = fused_of(rows, self._class_names) if from_node else None
         return Round(
