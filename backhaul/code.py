@@ -13,7 +13,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from backhaul.errors import InputError
-from backhaul.forms import arrange
 
 
 def _source(module: str) -> Path:
@@ -45,7 +44,7 @@ class UserCode(BaseModel):
     change in the source runs the stage again; a worker whose copy differs refuses to start.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     use: str = Field(pattern=r"^[\w.]+:\w+$", description="the code, as module:attribute")
     uses: tuple[str, ...] = Field((), description="further modules whose source matters to it")

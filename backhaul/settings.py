@@ -6,8 +6,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backhaul.forms import arrange
-
 PositiveInt = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -16,4 +14,4 @@ Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 class Part(BaseModel):
     """A part of the config: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")

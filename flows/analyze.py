@@ -23,10 +23,11 @@ from backhaul.values.results import Measured
 from blocks.opening import resolve, take_up_keys
 from flows.arguments import step_of_recorded
 from flows.blocks import Blocks, collect_blocks
+from flows.forms import Form
 from tasks.progress import Progress
 from tasks.series import measure, points_table, predict_block, write_points
 
-Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind")]
+Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind"), Form()]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 

@@ -17,6 +17,7 @@ from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
+from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import failed, overall
@@ -24,7 +25,7 @@ from flows.transport import TRANSPORTS
 
 
 @flow(name="campaign", flow_run_name="{config.name}", on_cancellation=[cancel_children])
-def campaign(config: CampaignConfig) -> State[None]:
+def campaign(config: Config) -> State[None]:
     """Prepare what methods share, play each of them, and write the run's folder.
 
     A method that fails leaves the others alone; the campaign then ends Failed, named

@@ -19,6 +19,7 @@ from backhaul.storage.objects import exists_at, read_value
 from backhaul.values.images import ImageSet
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
+from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import awaiting, overall
@@ -27,7 +28,7 @@ from tasks.progress import Progress
 
 
 @flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])
-def hourly(config: CampaignConfig) -> State[None]:
+def hourly(config: Config) -> State[None]:
     """Take in what nodes dropped, form batches, and play those that are full.
 
     Every method goes on from where it stood, so an hour costs what is new in it. An hour

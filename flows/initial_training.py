@@ -28,6 +28,7 @@ from backhaul.values.images import ImageSet
 from backhaul.values.results import TrainingResult
 from flows.arguments import blocks_of, known_truth, opened, step_of
 from flows.cropping import crop_batches
+from flows.forms import Config
 from flows.preparation import prepare
 from flows.server.publish import publish_round
 from flows.states import awaiting
@@ -39,7 +40,7 @@ from tasks.training import digest_of_model, train_detector
 
 
 @flow(name="initial-training", flow_run_name="initial-training-{config.name}")
-def initial_training(config: CampaignConfig) -> State[None]:
+def initial_training(config: Config) -> State[None]:
     """Arrange the data and train the initial model; both are kept in the run's folder.
 
     Where the campaign starts from a checkpoint, that one stands for the training. Where labels

@@ -19,6 +19,7 @@ from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
 from flows.course import course_of
+from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_round
 from flows.states import AWAITING, awaiting
@@ -30,7 +31,7 @@ from flows.uplinks import agree_on_bandwidth
     flow_run_name="{config.name}-{label}",
     on_cancellation=[cancel_children],
 )
-def method(config: CampaignConfig, label: str) -> State[None]:
+def method(config: Config, label: str) -> State[None]:
     """Play the batches of a run with one method; each is in the run's folder once it is over.
 
     The run has begun: its initial model is trained. What was computed before comes from the

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.campaign.rundata import INIT
 from backhaul.errors import InputError
-from backhaul.forms import arrange
 from backhaul.look.ensemble import ensemble
 from backhaul.values.checkpoints import Checkpoint
 
@@ -25,7 +24,7 @@ Count: TypeAlias = Annotated[int, Field(ge=1)]
 
 
 class _Plan(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Mode(_Plan):

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code
-from backhaul.forms import OneForm
 from backhaul.settings import Fraction, Part, PositiveInt
 
 
@@ -88,9 +87,7 @@ class InboxData(Part):
     )
 
 
-Data: TypeAlias = Annotated[
-    FolderData | DigitsData | InboxData, Field(discriminator="kind"), OneForm()
-]
+Data: TypeAlias = Annotated[FolderData | DigitsData | InboxData, Field(discriminator="kind")]
 
 
 class SplitFractions(Part):

@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code, UserCode
-from backhaul.forms import OneForm
 from backhaul.learn.darknet import recognise
 from backhaul.settings import Part, PositiveInt, Probability
 
@@ -161,7 +160,6 @@ class UserStopping(Part):
 Stopping: TypeAlias = Annotated[
     NoStopping | UpStopping | GlStopping | PqStopping | UserStopping,
     Field(discriminator="kind"),
-    OneForm(),
 ]
 
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from backhaul.forms import OneForm
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
 from backhaul.sampling.control import NoNewData
@@ -48,7 +47,6 @@ Method: TypeAlias = Annotated[
     | UserSampling
     | NoNewData,
     Field(discriminator="kind"),
-    OneForm(),
     BeforeValidator(_accept_name),
 ]
 """A method as configs name it: ``iqr``, ``my_module:MyMethod``, or a mapping with ``kind``."""

@@ -11,7 +11,6 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backhaul.arrays import FloatArray, IntArray
-from backhaul.forms import arrange
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
@@ -23,7 +22,7 @@ class SamplingMethod(BaseModel, ABC):
     Subclasses add ``kind``, a ``Literal`` with the method's name as its default.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     retrains_without_new: ClassVar[bool] = False
     """Whether the detector is retrained although nothing was sent (the control arm)."""

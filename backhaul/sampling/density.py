@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from backhaul.arrays import FloatArray
 from backhaul.code import Code, UserCode
 from backhaul.errors import InputError
-from backhaul.forms import arrange
 from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.settings import Probability
 
@@ -24,7 +23,7 @@ NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 class NormalDensity(BaseModel):
     """A normal density relative to its peak; a spread of 0 is a point at the mean."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: Probability = Field(description="confidence that is likeliest")
     std: NonNegative = Field(description="standard deviation, in units of confidence")
@@ -45,7 +44,7 @@ class PiecewiseDensity(BaseModel):
         [1.0, 3.0, 0.0]
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     edges: tuple[Probability, ...] = Field(
         min_length=2, description="confidences in ascending order"

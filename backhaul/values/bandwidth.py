@@ -6,13 +6,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from backhaul.forms import arrange
-
 
 class Bandwidth(BaseModel):
     """What one batch may send home: a number of images, a number of bytes, or both at once."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=arrange)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int | None = Field(None, ge=0, description="most images a batch; null = no limit")
     bytes: int | None = Field(None, ge=0, description="most bytes a batch; null = no limit")

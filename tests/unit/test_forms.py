@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import yaml
 from prefect.utilities.schema_tools import validate
+from pydantic import TypeAdapter
 
 from backhaul.campaign.config import CampaignConfig
+from flows.forms import Config
 
-SCHEMA = CampaignConfig.model_json_schema()
+SCHEMA = TypeAdapter(Config).json_schema()
 MINIMAL: dict[str, Any] = {
     "name": "cars",
     "data": {"kind": "digits"},

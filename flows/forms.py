@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+from backhaul.campaign.config import CampaignConfig
 
 Json: TypeAlias = dict[str, Any]
 Owners: TypeAlias = Mapping[str, Json]
@@ -28,24 +30,59 @@ FEW = 5
 
 
 def arrange(schema: Json) -> None:
-    """Give each field of a model its position and a title, for ``json_schema_extra``."""
+    """Give each field of a model its position and a title, as a form shows them."""
     for position, (name, field) in enumerate(schema.get("properties", {}).items()):
         field["position"] = position
         field.setdefault("title", name.replace("_", " ").title())
 
 
-class OneForm:
-    """Annotates a union that ``kind`` tells apart: its form is one part, with `kind` a list."""
+class Form:
+    """Annotates a parameter of a flow: its schema is one that a form can be made of."""
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Return the schema of one object; what holds for a kind is checked if it is chosen."""
-        union = handler(core_schema)
-        references = union.get("oneOf") or union["anyOf"]
-        models = [handler.resolve_ref_schema(each) for each in references]
+        """Return the schema, with all schemas that it refers to arranged in place."""
+        schema = handler(core_schema)
+        _Arranging(handler).walk(schema)
+        return schema
+
+
+Config: TypeAlias = Annotated[CampaignConfig, Form()]
+"""A campaign as the parameter of a flow."""
+
+
+class _Arranging:
+    """Arranges schemas in place, each once."""
+
+    def __init__(self, handler: GetJsonSchemaHandler) -> None:
+        self._handler = handler
+        self._seen: set[int] = set()
+
+    def walk(self, schema: Any) -> None:
+        """Arrange a schema, and all that it consists of or refers to."""
+        if isinstance(schema, list):
+            for part in schema:
+                self.walk(part)
+        if not isinstance(schema, dict) or id(schema) in self._seen:
+            return
+        self._seen.add(id(schema))
+        if "$ref" in schema:
+            self.walk(self._handler.resolve_ref_schema({"$ref": schema["$ref"]}))
+        for part in list(schema.values()):
+            self.walk(part)
+        if isinstance(schema.get("properties"), dict):
+            arrange(schema)
+        if "discriminator" in schema:
+            self._make_one(schema)
+
+    def _make_one(self, union: Json) -> None:
+        """Make a union one object; what holds for a kind is checked if that is chosen."""
+        references = union.pop("oneOf")
+        del union["discriminator"]
+        models = [self._handler.resolve_ref_schema(each) for each in references]
         kinds = [model["properties"][KIND]["const"] for model in models]
-        return {
+        union |= {
             "type": "object",
             "properties": _properties(dict(zip(kinds, models, strict=True))),
             "required": [KIND],
