@@ -13,7 +13,7 @@ help:  ## Show this list.
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 demo: $(READY)  ## Run a real campaign on handwritten digits, with no service to start.
@@ -32,7 +32,7 @@ automations: $(READY)  ## Create or update triggers and alarms on the Prefect se
 	$(BIN)/python -m deployments.automations
 
 test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
-	$(SIDE_BY_SIDE) -m "not gpu and not s3 and not services and not browser and not slow" \
+	$(SIDE_BY_SIDE) -m "not gpu and not s3 and not services and not browser and not slow and not index" \
 	  --durations=10 \
 	  --cov --cov-report=term --cov-fail-under=90
 

@@ -6,14 +6,15 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from backhaul.analysis.finding import Chart, Finding, Mark, Series
 from backhaul.arrays import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PALETTE = (  # Okabe and Ito (2008), without the yellow that fades on white
     "#0072B2",
@@ -47,6 +48,8 @@ def draw(finding: Finding) -> bytes:
     if not finding.charts:
         raise ValueError(f"{finding.name} has no charts")
     n = len(finding.charts)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * n), dpi=DPI, layout="constrained")
     axes = figure.subplots(n, 1, squeeze=False)[:, 0]
     for axis, chart in zip(axes, finding.charts, strict=True):

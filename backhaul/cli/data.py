@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,9 +52,16 @@ def check(
     with _progress("reading images") as on_progress:
         report = read(FolderData(root=folder, format=label_format, names=names), on_progress)
     summary = summarize(report)
-    typer.echo(summary.to_json() if as_json else summary.to_text())
+    typer.echo(summary.to_json() if as_json else f"{_decoder()}\n{summary.to_text()}")
     if summary.n_errors or not summary.n_images:
         raise typer.Exit(2)
+
+
+def _decoder() -> str:
+    """Return with which decoder images were looked at, in the form of the summary's lines."""
+    installed = importlib.util.find_spec("cv2") is not None
+    why = "this looks at headers and ends of files" if installed else "OpenCV is not installed"
+    return f"decoder       Pillow; that of training was not used: {why}"
 
 
 @data.command()

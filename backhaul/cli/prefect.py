@@ -82,5 +82,6 @@ def flows_at_hand() -> Iterator[None]:
         if error.name not in ("flows", "tasks"):
             raise
         raise InputError(
-            "the flows were not found: run from a checkout installed with pip install -e ."
+            "the flows were not found: run from a checkout, installed with "
+            "pip install -e '.[all]'"
         ) from None

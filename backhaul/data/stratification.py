@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from iterstrat.ml_stratifiers import IterativeStratification
 
 from backhaul.arrays import BoolArray, FloatArray, IntArray
 
@@ -46,6 +45,8 @@ def stratify(
     Returns:
         Numbers in [0, k), shape (n,).
     """
+    from iterstrat.ml_stratifiers import IterativeStratification
+
     if not len(labels):
         return np.zeros(0, dtype=np.int64)
     order = rng.permutation(len(labels))

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -14,8 +15,10 @@ from packaging.specifiers import SpecifierSet
 
 from backhaul.health.check import Answer, failed, ok
 
+EXTRAS = ("train", "report", "server")
+"""What a machine that runs campaigns has besides the core."""
 SHOWN = ("prefect", "fastapi", "sqlalchemy", "torch", "ultralytics", "s3fs")
-INSTALL = "python -m pip install -c constraints.txt -e .  (in the checkout)"
+INSTALL = "python -m pip install -c constraints.txt -e '.[all]'  (in the checkout)"
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
@@ -34,7 +37,9 @@ def wanted() -> Wanted:
     """
     if _PROJECT.is_file():
         project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
-        return Wanted(project["requires-python"], tuple(project["dependencies"]))
+        extras = project["optional-dependencies"]
+        packages = [project["dependencies"], *(extras[name] for name in EXTRAS)]
+        return Wanted(project["requires-python"], tuple(dict.fromkeys(chain(*packages))))
     return Wanted(
         metadata.metadata("backhaul")["Requires-Python"],
         tuple(metadata.requires("backhaul") or ()),
@@ -55,7 +60,7 @@ def check_python(specifier: str) -> Answer:
 def check_packages(requirements: Iterable[str]) -> Answer:
     """Compare the versions that are installed with requirements in the form of PEP 508."""
     needed = [Requirement(text) for text in requirements]
-    needed = [each for each in needed if each.marker is None or each.marker.evaluate()]
+    needed = [each for each in needed if _applies(each)]
     versions = {each.name: _version(each.name) for each in needed}
     wrong = [
         f"{each.name} {versions[each.name] or 'is missing'}, expected {each.specifier}"
@@ -66,6 +71,13 @@ def check_packages(requirements: Iterable[str]) -> Answer:
         return failed("; ".join(wrong), INSTALL)
     shown = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
     return ok(f"all {len(needed)} as asked for: {shown}")
+
+
+def _applies(requirement: Requirement) -> bool:
+    extras = ("", *EXTRAS)
+    return requirement.marker is None or any(
+        requirement.marker.evaluate({"extra": name}) for name in extras
+    )
 
 
 def _version(name: str) -> str | None:
