@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +52,7 @@ class Core:
 
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
+def core(tmp_path_factory: pytest.TempPathFactory) -> Core:
     """The wheel, built from the checkout and installed without any extra."""
     folder = tmp_path_factory.mktemp("core")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -66,7 +65,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
     install = ["-m", "pip", "install", "--quiet", "-c", str(constraints), str(wheel)]
     subprocess.run([str(python), *install], check=True)
     (folder / "work").mkdir()
-    yield Core(python.parent, folder / "work")
+    return Core(python.parent, folder / "work")
 
 
 def test_the_core_brings_no_library_of_an_extra(core: Core) -> None:
