@@ -302,7 +302,7 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 def _is_training(process: psutil.Process) -> bool:
     try:
-        return "backhaul.learn.training.trainer" in process.cmdline()
+        return bool(process.name() == "training")
     except psutil.Error:
         return False
 

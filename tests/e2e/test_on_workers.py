@@ -84,10 +84,10 @@ def wait_for_training(stack: Stack, patience_s: float = 120) -> Worker:
         for worker in stack.workers:
             for each in tree_of(worker_process(worker.folder)):
                 try:
-                    command = " ".join(each.cmdline())
+                    name = each.name()
                 except psutil.Error:
                     continue
-                if "backhaul.learn.training.trainer" in command:
+                if name == "training":
                     return worker
         time.sleep(0.1)
     pytest.fail(f"no training within {patience_s} s")

@@ -1,4 +1,4 @@
-"""Run a training in a fresh process, and hear of it epoch by epoch."""
+"""Run a training in a process of its own, and hear of it epoch by epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from backhaul.learn.training.job import EVENTS, EpochDone, StepDone, TrainingJob
+from backhaul.learn.training.warm import ForkedTraining, Warm
 from backhaul.look.libraries import LIBRARY_ENVIRONMENT
+
+WARM = Warm() if sys.platform == "linux" else None
+"""Starts trainings; None where a process with these libraries cannot be forked."""
 
 
 class TrainingError(RuntimeError):
@@ -57,7 +61,24 @@ def _tell_stored(stdin: IO[bytes]) -> None:
         os.write(stdin.fileno(), b"\n")  # no buffer, whose rest would fail once more at its end
 
 
-def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
+def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes] | ForkedTraining:
+    """Return a process that waits for the job: a warm one, or a new one for the user's code.
+
+    That may start threads when it is imported, and must be read anew each time.
+    """
+    if WARM is not None and job.settings.detector is None:
+        return WARM.start(_environment(job), errors)
+    trainer = "trainer" if job.settings.detector is None else "own_trainer"
+    return subprocess.Popen(  # noqa: S603 - one of our own modules
+        [sys.executable, "-m", f"backhaul.learn.training.{trainer}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=_environment(job),
+    )
+
+
+def _environment(job: TrainingJob) -> dict[str, str]:
     threads = str(job.settings.threads)
     environment = {
         **LIBRARY_ENVIRONMENT,
@@ -72,17 +93,12 @@ def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes]:
             "MLFLOW_EXPERIMENT_NAME": "backhaul",
             "MLFLOW_RUN": job.label,
         } | environment
-    trainer = "trainer" if job.settings.detector is None else "own_trainer"
-    return subprocess.Popen(  # noqa: S603 - one of our own modules
-        [sys.executable, "-m", f"backhaul.learn.training.{trainer}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env=environment,
-    )
+    return environment
 
 
-def _ending(code: int) -> str:
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "was lost with the process that had started it"
     return (
         f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     )

@@ -213,8 +213,13 @@ def device(name: str) -> str:
 
 
 def choose_integrations(mlflow: bool) -> None:
-    """Switch off all loggers that Ultralytics has on where it finds them, except as asked."""
-    SETTINGS.update(dict.fromkeys(INTEGRATIONS, False) | {"mlflow": mlflow})
+    """Switch off all loggers that Ultralytics has on where it finds them, except as asked.
+
+    All other settings are those of a new file, in the folder that the environment names: they
+    may have been read from another one, before it did.
+    """
+    SETTINGS.file_path = Path(os.environ["YOLO_CONFIG_DIR"]) / "settings.json"
+    SETTINGS.update(SETTINGS.defaults | dict.fromkeys(INTEGRATIONS, False) | {"mlflow": mlflow})
 
 
 def main() -> None:
