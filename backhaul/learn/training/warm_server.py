@@ -1,7 +1,8 @@
 """The warm process: has torch and Ultralytics loaded, and forks a training when it is asked to.
 
-Run as ``python -m backhaul.learn.training.warm_server N S``, where N is the number of a socket, see
-`backhaul.learn.training.warm`. It ends with the process at the other end of that socket, or when
+Run as ``python -m backhaul.learn.training.warm_server N S``, where N is the number of a
+socket, see `backhaul.learn.training.warm`. It ends with the process at the other end of that
+socket, or when
 there was nothing to do for S seconds.
 """
 
