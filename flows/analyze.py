@@ -24,6 +24,7 @@ from blocks.opening import resolve, take_up_keys
 from flows.arguments import step_of_recorded
 from flows.blocks import Blocks, collect_blocks
 from flows.forms import Form
+from flows.telling import tell_of_flow_run
 from tasks.progress import Progress
 from tasks.series import measure, points_table, predict_block, write_points
 
@@ -51,6 +52,7 @@ def analyze(
     Raises:
         InputError: If there is no such run, or its test sets have no images yet.
     """
+    tell_of_flow_run()
     folder = resolve(folder)
     run = open_recorded(folder, methods)
     take_up_keys(run.blocks)

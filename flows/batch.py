@@ -10,6 +10,7 @@ from backhaul.campaign.records import RoundRecord, Standing, run_folder
 from backhaul.campaign.setting import Round
 from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
+from backhaul.events import ImagesSent, emit
 from backhaul.inbox.tolabel import write_list
 from backhaul.sampling import Method
 from backhaul.values.artifacts import Artifact
@@ -52,6 +53,7 @@ def _play(
         )
         bandwidth = play.bandwidth or config.bandwidth
         sent = select_images(play.images, fused, method, bandwidth, step=step)
+        emit(ImagesSent(sent.n_images, sent.pool_images, sent.n_bytes))
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
         new, mixed, training = None, None, None

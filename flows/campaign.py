@@ -21,6 +21,7 @@ from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import failed, overall
+from flows.telling import tell_of_flow_run, tell_of_plan
 from flows.transport import TRANSPORTS
 
 
@@ -42,6 +43,8 @@ def campaign(config: Config) -> State[None]:
     if config.seeds:
         return _with_each_seed(config)
     here = opened(config)
+    tell_of_flow_run()
+    tell_of_plan(config, range(config.batches.count or 0))
     with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
         folder = claim(here)
         outcomes = _play(config, here, folder)

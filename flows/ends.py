@@ -15,6 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
 from backhaul.campaign.folder import MethodOutcome
+from backhaul.events import Elsewhere, MethodEnded, emit, within
 from blocks.patience import await_prefect
 from flows.states import outcome_of
 from tasks.logs import logger
@@ -42,6 +43,7 @@ class Awaited:
     starts: int = STARTS
     _crash: UUID | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
+    _told: str = field(default="", init=False)
 
     @classmethod
     def of(cls, name: str, run: FlowRun) -> Awaited:
@@ -51,6 +53,13 @@ class Awaited:
             state is None or state.is_scheduled() or state.is_pending() or state.is_final()
         )
         return cls(name, run.run_count if is_yet_to_begin else run.run_count - 1)
+
+    def tell(self, state: State) -> None:
+        """Tell whoever watches how the run stands, if that is news."""
+        if (name := state.name or "") != self._told:
+            self._told = name
+            with within(self.name):
+                emit(Elsewhere(name))
 
     def awaits_a_start(self, run: FlowRun, state: State) -> bool:
         """Return whether its process ended before its flow began, and may be started again.
@@ -100,6 +109,8 @@ def await_ends(
             )
         for run in runs:
             one, state = awaited[run.id], run.state
+            if state is not None:
+                one.tell(state)
             if one.name in ended or state is None or not state.is_final():
                 continue
             if one.awaits_a_start(run, state):
@@ -107,6 +118,8 @@ def await_ends(
                     one.start_again(client, run, state)
             else:
                 ended[one.name] = outcome_of(state)
+                with within(one.name):
+                    emit(MethodEnded(ended[one.name].state))
                 logger().info("%s: %s %s", one.name, state.name, state.message or "")
         if len(ended) == len(awaited):
             return {one.name: ended[one.name] for one in awaited.values()}

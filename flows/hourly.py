@@ -23,6 +23,7 @@ from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import awaiting, overall
+from flows.telling import tell_of_flow_run, tell_of_plan
 from flows.transport import TRANSPORTS, Transport
 from tasks.progress import Progress
 
@@ -42,6 +43,7 @@ def hourly(config: Config) -> State[None]:
     if not isinstance(config.data, InboxData):
         raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
     here = opened(config)
+    tell_of_flow_run()
     with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
         folder = claim(here)
         transport = TRANSPORTS[config.execution]
@@ -55,6 +57,8 @@ def hourly(config: Config) -> State[None]:
         if not pending:
             continue_folder(folder, here, state, {})  # an hour may have been killed at its end
             return Completed(message=f"nothing to play, {state.formed} batches so far")
+        first = min(state.pending(label).start for label in pending)
+        tell_of_plan(config, range(first, state.formed))
         outcomes = transport.play(config, pending, turn=str(state.formed))
         held.require()
         continue_folder(folder, here, read_state(folder), outcomes)

@@ -21,6 +21,7 @@ from backhaul.campaign.records import (
 from backhaul.campaign.setting import Beginning, Setting
 from backhaul.data.settings import InboxData
 from backhaul.errors import AwaitingLabelsError
+from backhaul.events import RoundBegan, emit
 from backhaul.storage.objects import exists_at, read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -32,6 +33,7 @@ from flows.forms import Config
 from flows.preparation import prepare
 from flows.server.publish import publish_round
 from flows.states import awaiting
+from flows.telling import tell_of_plan, tell_of_round
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
@@ -54,11 +56,13 @@ def initial_training(config: Config) -> State[None]:
     folder = claim(config)
     if isinstance(config.data, InboxData) and exists_at(f"{folder}/setting.json"):
         return Completed(message="trained before: batches that arrived since go on from it")
+    emit(RoundBegan())
     try:
         with timed() as preparing:
             setting, arrangement, splits = prepare(config)
     except AwaitingLabelsError as error:
         return awaiting(f"held-out images: {error}")
+    tell_of_plan(config, range(len(setting.batches)))
     beginning = Beginning(
         started=started,
         arrangement=arrangement,
@@ -72,6 +76,7 @@ def initial_training(config: Config) -> State[None]:
     write_record(folder, first)
     write_round(folder, first)
     publish_round(folder, config.name, first)
+    tell_of_round(first)
     with timed() as cropping:
         setting = crop_batches(config, setting, first.standing)
     write_setting(folder, setting)

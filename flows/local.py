@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.folder import MethodOutcome
+from backhaul.events import MethodEnded, emit, within
 from flows.initial_training import initial_training
 from flows.method import method
 from flows.states import outcome_of
@@ -57,6 +58,8 @@ def side_by_side(
 
 
 def _told(name: str, outcome: MethodOutcome) -> MethodOutcome:
+    with within(name):
+        emit(MethodEnded(outcome.state))
     if outcome.state == "waiting":
         get_run_logger().warning("%s waits: %s", name, outcome.error)
     if outcome.state == "failed":

@@ -12,6 +12,7 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.folder import claim, write_round
 from backhaul.campaign.records import RoundRecord, Standing, write_record
 from backhaul.campaign.setting import Round
+from backhaul.events import RoundBegan, emit, within
 from backhaul.sampling import Method
 from backhaul.storage.lease import lease
 from blocks.patience import await_prefect
@@ -23,6 +24,7 @@ from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_round
 from flows.states import AWAITING, awaiting
+from flows.telling import tell_of_round
 from flows.uplinks import agree_on_bandwidth
 
 
@@ -45,7 +47,7 @@ def method(config: Config, label: str) -> State[None]:
     config = opened(config)
     arm = arm_of(config, label)
     alone = lease(config.store, run_key(config, label), _tell)
-    with of_this_run_alone(), tags(label), alone as held:
+    with of_this_run_alone(), tags(label), within(label), alone as held:
         folder = claim(config)
         course = course_of(config, folder, label)
         standing = course.standing
@@ -60,6 +62,7 @@ def method(config: Config, label: str) -> State[None]:
             write_round(folder, record)
             course.passed(record)
             publish_round(folder, config.name, record)
+            tell_of_round(record)
             standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
 
@@ -71,7 +74,9 @@ def _play(config: CampaignConfig, arm: Method, play: Round, standing: Standing) 
     def played() -> State[Any]:
         return batch(config, arm, play, standing, return_state=True)
 
-    state = played()
+    with within(arm.label, play.number):
+        emit(RoundBegan())
+        state = played()
     if state.is_completed() and state.name != AWAITING and state.data is None:
         # A server that was too busy is told the end of the batch twice. It then gives its own
         # word for it, without the record. All stages are cached by now.

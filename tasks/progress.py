@@ -1,22 +1,15 @@
-"""How far a long stage is: for the terminal, and as a Prefect progress artifact."""
+"""How far a long stage is: as an event, and as a Prefect progress artifact."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
-from typing import TypeAlias
 from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from backhaul.events import Progressed, emit
 from tasks.shown import REFUSALS, change, show
-
-Sink: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is going on, how much is done, and how much there is."""
-
-terminal: ContextVar[Sink | None] = ContextVar("terminal", default=None)
 
 UPDATE_S = 5.0
 """Seconds between two updates of an artifact: each is a request to the server."""
@@ -34,12 +27,11 @@ class Progress:
         self.refused = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell the terminal at once, and the server every few seconds and at the end.
+        """Tell who watches at once, and the server every few seconds and at the end.
 
         A server that takes no artifact stops nothing: it is a warning, once.
         """
-        if (sink := terminal.get()) is not None:
-            sink(self.description, done, total)
+        emit(Progressed(self.description, done, total))
         if time.monotonic() > self.due or (done >= total and self.artifact is not None):
             self.due = time.monotonic() + self._tell_server(100.0 * done / max(total, 1))
 

@@ -17,6 +17,7 @@ from prefect.runtime import task_run
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import MissingObjectError
+from backhaul.events import StageBegan, StageEnded, emit, within
 from backhaul.randomness import generator
 from backhaul.storage.lease import Lease, lease
 from backhaul.storage.objects import CHECKPOINT, artifacts_in, exists
@@ -148,7 +149,8 @@ class Stage(Generic[P, R]):
         step, key = inputs["step"], self.policy.key_of(inputs)
         if (found := _lookups.get()) is not None:
             return self._look_up(found, step, key)
-        with lease(step.root, key, self._tell) as held:
+        with within(step.method, step.batch), lease(step.root, key, self._tell) as held:
+            emit(StageBegan(self.name))
             token = _held.set(held)
             try:
                 return self._run_or_read(step, key, *args, **kwargs)
@@ -198,8 +200,9 @@ class Stage(Generic[P, R]):
         result: R = state.result()
         if cached := state.name == "Cached":
             get_run_logger().info("%s: cached, %s", self.name, key)
+        seconds = round(time.monotonic() - started, 3)
+        emit(StageEnded(self.name, seconds, cached))
         if (entries := _timings.get()) is not None:
-            seconds = round(time.monotonic() - started, 3)
             entries.append(Timing(stage=self.name, seconds=seconds, cached=cached, key=key))
         return result
 

@@ -13,6 +13,7 @@ from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
+from backhaul.events import Epoch, emit
 from backhaul.layout import INTERNAL
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
@@ -151,6 +152,8 @@ def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> Res
             continue
         known = _store_epoch(event, known, place, job.settings, step.root)
         progress(len(known.history), job.epochs)
+        measured = event.record.train_loss, event.record.valid_loss
+        emit(Epoch(len(known.history), job.epochs, *measured))
         logger.info(
             "epoch %d: loss %.3f, validation %s",
             event.record.epoch,

@@ -2,79 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from typing import Annotated
 
-import typer
-from rich.console import Console
-
-from backhaul import __version__
-from backhaul.cli.analyze import analyze
-from backhaul.cli.data import data
-from backhaul.cli.doctor import doctor
-from backhaul.cli.export import export
-from backhaul.cli.hourly import hourly
-from backhaul.cli.import_cfg import import_cfg
-from backhaul.cli.methods import methods
-from backhaul.cli.plan import plan
-from backhaul.cli.report import report
-from backhaul.cli.run import run
-from backhaul.cli.store import store
-from backhaul.cli.validate import validate
-from backhaul.errors import AwaitingLabelsError, InputError
-
-WRONG_INPUT = 2
-
-app = typer.Typer(
-    name="backhaul",
-    help="Finds out which images an edge camera should send home over a thin link.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"backhaul {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
-) -> None:
-    """Finds out which images an edge camera should send home over a thin link."""
-
-
-app.command()(run)
-app.command()(hourly)
-app.command()(plan)
-app.command()(validate)
-app.command()(methods)
-app.command()(doctor)
-app.command()(report)
-app.command("import-cfg")(import_cfg)
-app.command()(export)
-app.add_typer(data, name="data")
-app.add_typer(analyze, name="analyze")
-app.add_typer(store, name="store")
+LONG = (("run",), ("hourly",), ("analyze", "series"), ("analyze", "batches"))
+"""Commands that take a while; they say at once that they begin."""
 
 
 def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 a run failed, 2 wrong input."""
-    try:
-        app()
-    except AwaitingLabelsError as error:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"waiting for labels: {error}", markup=False)
-    except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"error: {error}", markup=False
-        )
-        sys.exit(WRONG_INPUT)
+    """Run the command. Exit codes: 0 done, 1 a run failed, 2 wrong input, 130 stopped."""
+    given = sys.argv[1:]
+    if "--help" not in given and any(tuple(given[: len(words)]) == words for words in LONG):
+        _begin(given)
+    from backhaul.cli.commands import run_app
+
+    run_app()
+
+
+def _begin(given: list[str]) -> None:
+    """Say what was started, before the libraries that it needs are loaded."""
+    from backhaul.cli.view.stopping import stopping
+
+    stopping.install()
+    sys.stderr.write(f"{shlex.join(['backhaul', *given])}\n")
+    sys.stderr.flush()

@@ -15,10 +15,11 @@ from backhaul.analysis.series import SET_NAMES, BatchesPlan, Mode, SeriesPlan, S
 from backhaul.campaign.rundata import Run
 from backhaul.cli.analyze.inputs import Methods, open_run
 from backhaul.cli.analyze.show import Format, show
-from backhaul.cli.options import RunName
+from backhaul.cli.options import Plain, RunName
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect
+from backhaul.cli.view.watch import Watch
 from backhaul.errors import InputError, MissingObjectError
-from backhaul.layout import store_of
+from backhaul.layout import root_above, store_of
 from backhaul.measure.metrics import METRICS
 
 OF_CONFIG = 0
@@ -89,6 +90,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     metric: Drawn = None,
     parallel: Parallel = None,
     output: Format = "table",
+    plain: Plain = False,
 ) -> None:
     """Measure checkpoints epoch by epoch, on test sets of your choice.
 
@@ -102,7 +104,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
       backhaul analyze series quickstart --set batch_test --batch-test 2 --avg --metric recall
     """
-    opened, place = _open(run)
+    opened, place, watch = _open(run, plain)
     if avg is not None and roll is not None:
         raise InputError("--roll: means other checkpoints than --avg; give one of them")
     config = opened.record.config
@@ -118,7 +120,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         batch_test=batch_test or config["batches"]["holdout_batches"],
         metrics=_metrics(metric),
     )
-    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output)
+    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output, watch)
 
 
 def batches(
@@ -135,6 +137,7 @@ def batches(
     metric: Drawn = None,
     parallel: Parallel = None,
     output: Format = "table",
+    plain: Plain = False,
 ) -> None:
     """Measure the model after each batch on a later one, alone and as an ensemble.
 
@@ -146,23 +149,30 @@ def batches(
 
       backhaul analyze batches quickstart --batch-test 2 --metric recall
     """
-    opened, place = _open(run)
+    opened, place, watch = _open(run, plain)
     ensemble = Mode(kind="avg", count=opened.record.config["inference"]["conf_check_num"])
     plan = BatchesPlan(
         modes=(Mode(), ensemble), batch_test=batch_test, metrics=_metrics(metric)
     )
-    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output)
+    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output, watch)
 
 
-def _open(name: str) -> tuple[Run, str]:
-    """Return a run and its folder or address; Prefect then finds what its settings are."""
+def _open(name: str, plain: bool) -> tuple[Run, str, Watch]:
+    """Return a run, its folder or address, and what shows its analysis.
+
+    Prefect then finds what its settings are.
+    """
     remote = "://" in name
     if remote:
         prepare_prefect(name)
     with open_run(name) as (run, place):
-        if not remote:
-            prepare_prefect(store_of(place.address, run.record.name))
-        return run, place.address
+        run_name = run.record.name
+        if remote:
+            store = root_above(place.address, run_name)
+        else:
+            store = store_of(place.address, run_name)
+            prepare_prefect(store)
+        return run, place.address, Watch(run_name, store, plain)
 
 
 def _sets(text: str) -> tuple[SetName, ...]:
@@ -187,22 +197,20 @@ def _analyze(
     plan: SeriesPlan | BatchesPlan,
     parallel: int | None,
     output: Format,
+    watch: Watch,
 ) -> None:
     sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
-    with flows_at_hand():
-        from backhaul.analysis.recorded import open_recorded
-        from flows.analyze import analyze
-        from flows.server.temporary import start_temporary_server
-    recorded = open_recorded(place, labels)  # what is wrong is said before a server starts
-    if "batch_test" in plan.sets:
-        recorded.arrivals.first_tested(plan.batch_test or 0)
-    from backhaul.cli.progress import live_progress
-
-    for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each
-        logging.getLogger(lines).setLevel(logging.WARNING)
-    with live_progress():
-        start_temporary_server()
-        state = analyze(place, labels, plan, parallel, return_state=True)
+    with watch.open():
+        with flows_at_hand():
+            from backhaul.analysis.recorded import open_recorded
+            from flows.analyze import analyze
+        recorded = open_recorded(place, labels)  # what is wrong is said before a server starts
+        if "batch_test" in plan.sets:
+            recorded.arrivals.first_tested(plan.batch_test or 0)
+        for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each
+            logging.getLogger(lines).setLevel(logging.WARNING)
+        with watch.flows():
+            state = analyze(place, labels, plan, parallel, return_state=True)
     try:
         finding, files = state.result()
     except MissingObjectError as error:

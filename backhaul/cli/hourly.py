@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from backhaul.cli.options import ConfigFile, Overrides, read_config
+from backhaul.cli.options import ConfigFile, Overrides, Plain, read_config
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.run import play
+from backhaul.cli.view.watch import Watch
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 
 
-def hourly(config: ConfigFile, settings: Overrides = None) -> None:
+def hourly(config: ConfigFile, settings: Overrides = None, plain: Plain = False) -> None:
     """Take in the images that nodes dropped, and play the batches that are full.
 
     Every method goes on from where it stood. Run it as often as you like, by hand or by cron:
@@ -24,11 +25,13 @@ def hourly(config: ConfigFile, settings: Overrides = None) -> None:
     campaign = read_config(config, settings)
     if not isinstance(campaign.data, InboxData):
         raise InputError(f"{config}: data.kind: expected inbox; for a data set: backhaul run")
-    prepare_prefect(campaign.store)
-    with flows_at_hand():
-        from flows.hourly import hourly as flow
-    require_server(campaign)
-    state = play(flow, campaign)
+    watch = Watch(campaign.name, campaign.store, plain)
+    with watch.open():
+        prepare_prefect(campaign.store)
+        with flows_at_hand():
+            from flows.hourly import hourly as flow
+        require_server(campaign)
+        state = play(flow, campaign, watch)
     typer.echo(f"{campaign.name}: {state.name}: {state.message}")
     if state.is_failed():
         raise typer.Exit(1)

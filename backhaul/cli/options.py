@@ -23,6 +23,13 @@ Overrides: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Plain: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--plain",
+        help="Write short lines, one a decision, in place of a live view of the run.",
+    ),
+]
 RunName: TypeAlias = Annotated[
     str,
     typer.Argument(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.cli.view.logfile import internal_folder
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
-from backhaul.layout import INTERNAL
 
 
 def prepare_prefect(store: str) -> None:
@@ -19,7 +18,7 @@ def prepare_prefect(store: str) -> None:
     Without a server of the user's, a temporary one keeps its database below the store's root,
     or where the store is no folder, below the working directory.
     """
-    internal = Path("." if "://" in store else store).resolve() / INTERNAL
+    internal = internal_folder(store)
     internal.mkdir(parents=True, exist_ok=True)
     database = f"sqlite+aiosqlite:///{internal / 'prefect.db'}"
     for key, value in {

@@ -11,11 +11,13 @@ import typer
 from rich.console import Console
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.rundata import read_run
-from backhaul.cli.options import ConfigFile, Overrides, read_config
+from backhaul.cli.options import ConfigFile, Overrides, Plain, read_config
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
-from backhaul.cli.tables import print_gains
+from backhaul.cli.view.stopping import stopping
+from backhaul.cli.view.watch import Watch
+from backhaul.cli.view.wording import shortened
 from backhaul.errors import AwaitingLabelsError, InputError
+from backhaul.events import Planned, emit
 
 
 def run(
@@ -41,12 +43,18 @@ def run(
             show_default="the number that ends its name",
         ),
     ] = None,
+    plain: Plain = False,
 ) -> None:
     """Run a campaign on this machine; a second start goes on where the first one stopped.
+
+    In a terminal you see the plan, what runs, scores and warnings. The full log is
+    kept in .backhaul/runs/NAME/log.txt. Ctrl-C stops the run; nothing is lost.
 
     [bold]Examples[/bold]
 
       backhaul run configs/quickstart.yaml
+
+      backhaul run configs/quickstart.yaml --plain > run.log 2>&1
 
       backhaul run configs/bccd.yaml --set data.root=~/bccd --set seeds=[0,1,2]
 
@@ -58,35 +66,65 @@ def run(
     wins = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     overrides = [*(settings or []), *wins]
     campaign = read_config(config, overrides)
-    prepare_prefect(campaign.store)
-    with flows_at_hand():
-        from flows.campaign import campaign as flow
-    require_server(campaign)
-    state = play(flow, campaign)
-    _show(campaign, state)
+    watch = Watch(campaign.name, campaign.store, plain)
+    with watch.open():
+        _tell_plan(campaign)
+        prepare_prefect(campaign.store)
+        with flows_at_hand():
+            from flows.campaign import campaign as flow
+        require_server(campaign)
+        state = play(flow, campaign, watch)
+    _show(campaign, state, watch)
     if state.is_failed():
         raise typer.Exit(1)
 
 
-def play(flow: Callable[..., Any], campaign: CampaignConfig) -> Any:
+def _tell_plan(campaign: CampaignConfig) -> None:
+    """Tell what the config says of the plan; batches that are not counted there come later."""
+    first = campaign.each_seed[0]
+    labels = tuple(arm.label for arm in first.arms)
+    emit(Planned(first.name, labels, tuple(range(first.batches.count or 0))))
+
+
+def play(flow: Callable[..., Any], campaign: CampaignConfig, watch: Watch) -> Any:
     """Run a flow on a campaign in this process, and return its final state.
 
-    Raises:
-        Exception: What ended it, unless some of its methods did.
-    """
-    from backhaul.cli.progress import live_progress
-    from flows.server.temporary import start_temporary_server
+    Args:
+        flow: The flow.
+        campaign: What it is called with.
+        watch: What shows it.
 
-    with live_progress():
-        start_temporary_server()
+    Raises:
+        InputError: If the campaign's input is wrong.
+        Exit: If something else ended it, unless some of its methods did.
+    """
+    if campaign.execution == "work-pool":
+        stopping.notes.append(
+            f"what runs on workers goes on; to end it, cancel the runs tagged {campaign.name} "
+            "in Prefect's UI"
+        )
+    with watch.flows():
         state = flow(campaign, return_state=True)
     if state.is_failed() and state.name != "CompletedWithFailures":
-        state.result()  # raises what ended the campaign
+        _raise(state, watch)
     return state
 
 
-def _show(campaign: CampaignConfig, state: Any) -> None:
+def _raise(state: Any, watch: Watch) -> None:
+    """Raise what ended the campaign, or say it in a line if no input can be mended."""
+    try:
+        state.result()
+    except (InputError, AwaitingLabelsError):
+        raise
+    except Exception as error:
+        watch.say_failed(error)
+        raise typer.Exit(1) from None
+
+
+def _show(campaign: CampaignConfig, state: Any, watch: Watch) -> None:
     from backhaul.campaign.records import run_folder
+    from backhaul.campaign.rundata import read_run
+    from backhaul.cli.tables import print_gains
     from backhaul.report.mirror import mirrored
     from blocks.opening import resolve
 
@@ -107,3 +145,4 @@ def _show(campaign: CampaignConfig, state: Any) -> None:
                     console.print(text, markup=False, soft_wrap=True)
     report = f"{place}/report.html".removeprefix(f"{Path.cwd().as_posix()}/")
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
+    console.print(f"log: {shortened(watch.log)}", highlight=False, soft_wrap=True)

@@ -117,15 +117,16 @@ def _rows(folder: str, record: RoundRecord) -> list[str]:
 
 def _score(folder: str, record: RoundRecord) -> str:
     """Return the metric of a round, and how much it changed since the round before."""
-    score = _measured(record)
+    score = common_score(record)
     if record.batch is None:
         return _number(score)
     before = f"{record.method}{record.batch - 1}" if record.batch else INITIAL
-    change = score - _measured(read_record(folder, before))
+    change = score - common_score(read_record(folder, before))
     return f"{_number(score)} ({_number(change, '+')} since the round before)"
 
 
-def _measured(record: RoundRecord) -> float:
+def common_score(record: RoundRecord) -> float:
+    """Return the metric of a round on the common test set."""
     table = read_value(pd.DataFrame, record.evaluation)
     rows = table[(table["test_set"] == COMMON) & (table["class"] == "")]
     return float(rows[METRIC].iloc[0])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from backhaul.cli import app
+from backhaul.cli.commands import app
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backhaul.cli import app
+from backhaul.cli.commands import app
 
 COMMANDS = (
     ["run"],

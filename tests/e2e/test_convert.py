@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from backhaul.cli import app, main
+from backhaul.cli import main
+from backhaul.cli.commands import app
 from backhaul.data.formats import FORMATS, detect, read
 from backhaul.data.settings import FolderData
 from backhaul.values.images import ImageSet

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backhaul.cli import app
+from backhaul.cli.commands import app
 from tests.services import asking
 
 pytestmark = pytest.mark.prefect

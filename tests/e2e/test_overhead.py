@@ -129,7 +129,8 @@ def run_here(folder: Path, name: str, variables: Mapping[str, str]) -> str:
     config.write_text(yaml.safe_dump({**CONFIG, "name": name}))
     done = started([COMMAND, "run", str(config)], folder, variables)
     assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    log = folder / ".backhaul" / "runs" / name / "log.txt"
+    return done.stdout + done.stderr + log.read_text()
 
 
 def started(

@@ -18,7 +18,7 @@ from backhaul.analysis.series import SeriesPlan
 from backhaul.campaign.folder import write_round
 from backhaul.campaign.records import read_records
 from backhaul.campaign.tables import checkpoints_table
-from backhaul.cli import app
+from backhaul.cli.commands import app
 from backhaul.errors import InputError, StoreError
 from backhaul.report import mirror, write_report
 from backhaul.report import remotepictures as pictures

@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled
 
 from backhaul.campaign.folder import MethodOutcome
+from backhaul.events import Elsewhere, Happening, MethodEnded, Place, listening
 from flows import ends
 from flows.ends import STARTS, Awaited, await_ends
 
@@ -134,6 +135,17 @@ def test_a_child_that_failed_before_is_started_again_where_it_cannot_begin(
     client.set_flow_run_state(run, Scheduled(), force=True)
     end, made = end_of(client, run, NOT_BEGUN, (Pending(), Running(), Completed()))
     assert (end.state, made) == ("completed", 2)
+
+
+def test_who_watches_hears_how_a_child_stands(client: SyncPrefectClient, run: UUID) -> None:
+    done: list[State] = [Pending(), Running(), Completed()]
+    for state in done:
+        client.set_flow_run_state(run, state)
+    heard: list[Happening] = []
+    with listening(heard.append):
+        await_ends(client, {run: Awaited.of("iqr", client.read_flow_run(run))})
+    assert [h.event for h in heard] == [Elsewhere("Completed"), MethodEnded("completed")]
+    assert {h.place for h in heard} == {Place("iqr")}
 
 
 def test_a_child_that_somebody_deleted_has_failed(client: SyncPrefectClient, run: UUID) -> None:

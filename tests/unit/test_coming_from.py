@@ -9,7 +9,7 @@ import typer.main
 from backhaul.campaign.legacy.cfgfile import INHERIT
 from backhaul.campaign.legacy.network import FIELDS, REASONS
 from backhaul.campaign.legacy.rules import METHODS, RULES
-from backhaul.cli import app
+from backhaul.cli.commands import app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "coming-from-bandwidth-aware-learning.md").read_text(encoding="utf-8")

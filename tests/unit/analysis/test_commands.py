@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backhaul.analysis.finding import Finding, read_findings
-from backhaul.cli import app
+from backhaul.cli.commands import app
 from backhaul.errors import InputError
 
 BENCHMARK = "output/iqr0_benchmark_avg_1_10.csv"

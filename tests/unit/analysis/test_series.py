@@ -28,7 +28,7 @@ from backhaul.analysis.series import (
     every,
 )
 from backhaul.analysis.series_charts import COLUMNS, finding_of
-from backhaul.cli import app
+from backhaul.cli.commands import app
 from backhaul.errors import InputError
 from backhaul.look.ensemble import ensemble_epochs
 from backhaul.measure.metrics import METRICS
@@ -297,7 +297,7 @@ def asked(folder: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SeriesP
     plans: list[SeriesPlan] = []
     monkeypatch.setattr(
         "backhaul.cli.analyze_series._analyze",
-        lambda run, methods, plan, parallel, output: plans.append(plan),
+        lambda run, methods, plan, parallel, output, watch: plans.append(plan),
     )
 
     def call(*arguments: str) -> SeriesPlan:

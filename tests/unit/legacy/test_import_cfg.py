@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backhaul.campaign.configfile import load_config
-from backhaul.cli import app
+from backhaul.cli.commands import app
 from backhaul.errors import InputError
 
 Write = Callable[..., Path]
