@@ -6,32 +6,63 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from backhaul import __version__
-from backhaul.cli.analyze import analyze
-from backhaul.cli.data import data
-from backhaul.cli.doctor import doctor
-from backhaul.cli.export import export
-from backhaul.cli.hourly import hourly
-from backhaul.cli.import_cfg import import_cfg
-from backhaul.cli.methods import methods
-from backhaul.cli.plan import plan
-from backhaul.cli.report import report
-from backhaul.cli.run import run
-from backhaul.cli.store import store
-from backhaul.cli.validate import validate
+from backhaul.cli.extras import missing_extra
+from backhaul.cli.lazy import Entry, lazy
 from backhaul.errors import AwaitingLabelsError, InputError
 
 WRONG_INPUT = 2
+SUMMARY = "Finds out which images an edge camera should send home over a thin link."
+COMMANDS = {
+    "run": Entry(
+        "backhaul.cli.run:run",
+        "Run a campaign on this machine; a second start goes on where the first one stopped.",
+    ),
+    "hourly": Entry(
+        "backhaul.cli.hourly:hourly",
+        "Take in the images that nodes dropped, and play the batches that are full.",
+    ),
+    "plan": Entry(
+        "backhaul.cli.plan:plan",
+        "Say what a campaign will take: trainings, time, bytes sent, and disk.",
+    ),
+    "validate": Entry(
+        "backhaul.cli.validate:validate",
+        "Check a campaign's keys, values, data folder and user code, and say what it would do.",
+    ),
+    "methods": Entry(
+        "backhaul.cli.methods:methods",
+        "List the sampling methods with their parameters and defaults.",
+    ),
+    "doctor": Entry(
+        "backhaul.cli.doctor:doctor",
+        "Check versions, server, work pools, store, GPU, disk and clock, and say what to do.",
+    ),
+    "report": Entry(
+        "backhaul.cli.report:report",
+        "Write report.html of a run again, from the files in its folder; of each seed as well.",
+    ),
+    "import-cfg": Entry(
+        "backhaul.cli.import_cfg:import_cfg",
+        "Turn a config of bandwidth-aware-learning (key = value, inherit) into a campaign.",
+    ),
+    "export": Entry(
+        "backhaul.cli.export:export",
+        "Write lists, benchmarks, logs and checkpoints of a run as the earlier tool did.",
+    ),
+    "data": Entry(
+        "backhaul.cli.data:data", "Look at data sets, convert them, and write the demo's."
+    ),
+    "analyze": Entry(
+        "backhaul.cli.analyze:analyze",
+        "Tables and charts of a run, from the files in its folder.",
+    ),
+    "store": Entry("backhaul.cli.store:store", "Keep a store small."),
+}
+"""What the command can do. A test holds that each summary is the first line of its help."""
 
-app = typer.Typer(
-    name="backhaul",
-    help="Finds out which images an edge camera should send home over a thin link.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
+app = lazy(SUMMARY, COMMANDS)
 
 
 def _print_version(wanted: bool) -> None:
@@ -40,7 +71,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=SUMMARY)
 def _options(
     version: Annotated[
         bool,
@@ -48,22 +79,7 @@ def _options(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
-) -> None:
-    """Finds out which images an edge camera should send home over a thin link."""
-
-
-app.command()(run)
-app.command()(hourly)
-app.command()(plan)
-app.command()(validate)
-app.command()(methods)
-app.command()(doctor)
-app.command()(report)
-app.command("import-cfg")(import_cfg)
-app.command()(export)
-app.add_typer(data, name="data")
-app.add_typer(analyze, name="analyze")
-app.add_typer(store, name="store")
+) -> None: ...
 
 
 def run_app() -> None:
@@ -71,10 +87,16 @@ def run_app() -> None:
     try:
         app()
     except AwaitingLabelsError as error:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"waiting for labels: {error}", markup=False)
+        _say(f"waiting for labels: {error}")
     except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"error: {error}", markup=False
-        )
+        _say(f"error: {error}")
         sys.exit(WRONG_INPUT)
+    except ModuleNotFoundError as error:
+        if (remedy := missing_extra(error)) is None:
+            raise
+        _say(f"error: {remedy}")
+        sys.exit(WRONG_INPUT)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

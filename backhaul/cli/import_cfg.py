@@ -38,7 +38,7 @@ def import_cfg(
         str | None, typer.Option(help="Name of the campaign.", show_default="the file's")
     ] = None,
 ) -> None:
-    """Turn a config of bandwidth-aware-learning (key = value, with inherit) into a campaign.
+    """Turn a config of bandwidth-aware-learning (key = value, inherit) into a campaign.
 
     Says what each parameter has become. docs/coming-from-bandwidth-aware-learning.md has more.
 

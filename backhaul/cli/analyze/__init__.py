@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-import typer
+from backhaul.cli.lazy import Entry, lazy
 
-from backhaul.cli.analyze.confidence import classes, histogram, rolling
-from backhaul.cli.analyze.over_batches import compare, curves, method
-from backhaul.cli.analyze.regress import regression
-from backhaul.cli.analyze_series import OptionalCount, batches, series
+COMMANDS = {
+    "curves": Entry(
+        "backhaul.cli.analyze.over_batches:curves",
+        "Follow the trainings epoch by epoch, with the batches marked.",
+    ),
+    "method": Entry(
+        "backhaul.cli.analyze.over_batches:method",
+        "Show all metrics of one method by batch, with what was sent and the epochs trained.",
+    ),
+    "compare": Entry(
+        "backhaul.cli.analyze.over_batches:compare",
+        "Compare the methods by one metric, batch after batch.",
+    ),
+    "regression": Entry(
+        "backhaul.cli.analyze.regress:regression",
+        "Regress a later gain on a feature of what was sent.",
+    ),
+    "classes": Entry(
+        "backhaul.cli.analyze.confidence:classes",
+        "Count hits and errors of each class in a benchmark file.",
+    ),
+    "histogram": Entry(
+        "backhaul.cli.analyze.confidence:histogram",
+        "Count hits, misses and all detections by confidence, together and class by class.",
+    ),
+    "rolling": Entry(
+        "backhaul.cli.analyze.confidence:rolling",
+        "Show precision among detections of about the same confidence, method by method.",
+    ),
+    "series": Entry(
+        "backhaul.cli.analyze_series:series",
+        "Measure checkpoints epoch by epoch, on test sets of your choice.",
+        command_class="backhaul.cli.analyze_series:OptionalCount",
+    ),
+    "batches": Entry(
+        "backhaul.cli.analyze_series:batches",
+        "Measure the model after each batch on a later one, alone and as an ensemble.",
+    ),
+}
 
-analyze = typer.Typer(
-    help="Tables and charts of a run, from the files in its folder.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-)
-analyze.command()(curves)
-analyze.command()(method)
-analyze.command()(compare)
-analyze.command()(regression)
-analyze.command()(classes)
-analyze.command()(histogram)
-analyze.command()(rolling)
-analyze.command(cls=OptionalCount)(series)
-analyze.command()(batches)
+analyze = lazy("Tables and charts of a run, from the files in its folder.", COMMANDS)
