@@ -13,9 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 EVENT_FILES = "events.out.tfevents.*"
 STEPS_PER_EPOCH = 1000
@@ -44,6 +41,10 @@ def write_events(
         evaluation: Metrics by test_set and class; rows of single classes are left out.
         epoch: Epoch of the model that was evaluated.
     """
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
     partial = folder.with_name(f"{folder.name}.partial")
     for broken in partial.glob(EVENT_FILES):
         broken.unlink()

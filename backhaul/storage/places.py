@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import aiohttp
 import fsspec
 from botocore.exceptions import (
     BotoCoreError,
@@ -37,7 +37,6 @@ PATIENCE_S = 300.0
 
 _NO_BUCKET = "NoSuchBucket"
 _TRANSIENT = (
-    aiohttp.ClientError,
     ConnectionError,
     FSTimeoutError,
     HTTPClientError,
@@ -121,13 +120,19 @@ def is_transient(error: BaseException) -> bool:
     """Return whether the same request may succeed later: no answer, 5xx, or too many."""
     if isinstance(error, StoreError):
         return False  # its time is up
-    if isinstance(error, _TRANSIENT):
+    if isinstance(error, _transient_errors()):
         return True
     cause = error if isinstance(error, ClientError) else error.__cause__
     if not isinstance(cause, ClientError):
         return False
     status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or status == 429 or code_of(error) in ("SlowDown", "RequestTimeout")  # noqa: PLR2004
+
+
+def _transient_errors() -> tuple[type[BaseException], ...]:
+    """Return what a store that is away raises; of aiohttp, if it was loaded to ask one."""
+    loaded = sys.modules.get("aiohttp")
+    return _TRANSIENT if loaded is None else (*_TRANSIENT, loaded.ClientError)
 
 
 def code_of(error: BaseException) -> str:
