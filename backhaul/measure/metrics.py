@@ -9,7 +9,6 @@ import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
 from backhaul.arrays import FloatArray
-from backhaul.geometry import xywhn_to_xyxy
 from backhaul.values.detections import XYXY, Detections, FusedDetections
 from backhaul.values.images import ImageSet
 
@@ -160,8 +159,8 @@ def _annotations(truth: ImageSet) -> list[dict[str, Any]]:
     annotations: list[dict[str, Any]] = []
     image: Any
     for i, image in enumerate(truth.table.itertuples(), start=1):
-        boxes = _xywh(xywhn_to_xyxy(image.labels[:, 1:], image.width, image.height))
-        for class_id, box in zip(image.labels[:, 0].astype(int).tolist(), boxes, strict=True):
+        boxes = _xywh(image.labels.xyxy(image.width, image.height))
+        for class_id, box in zip(image.labels.class_id.tolist(), boxes, strict=True):
             own = {"id": len(annotations) + 1, "image_id": i, "category_id": class_id}
             annotations.append(own | {"bbox": box, "area": box[2] * box[3], "iscrowd": 0})
     return annotations

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backhaul.values.detections import XYXY, Detections, FusedDetections
-from backhaul.values.images import ImageSet
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels, Polygons
 from backhaul.values.selections import Selection
 from backhaul.values.splits import Splits
 
@@ -27,6 +28,7 @@ _LABEL_FIELDS = ("class_id", "cx", "cy", "w", "h")
 _LABEL = pa.struct(
     [("class_id", pa.int32()), *((name, pa.float64()) for name in _LABEL_FIELDS[1:])]
 )
+_POLYGONS = pa.list_(pa.list_(pa.float64()))  # of each object x1, y1, x2, y2, ..., or null
 _NULLABLE_TEXT = ("group", "label_source", "copy_of")
 _IMAGES = pa.schema(
     [
@@ -76,9 +78,10 @@ def to_parquet(
 ) -> bytes:
     """Return `value` as one Parquet file.
 
-    Labels become a list of structs, null where nobody labelled the image; class names lie in
-    the metadata of the schema; a column ``split`` tells the three parts of `Splits` apart. A
-    plain table keeps its columns and loses its index.
+    Labels become a list of structs, null where nobody labelled the image, and outlines a column
+    of their own where there is any; class names lie in the metadata of the schema; a column
+    ``split`` tells the three parts of `Splits` apart. A plain table keeps its columns and loses
+    its index.
 
     Raises:
         ValueError: If the parts of `Splits` differ in their classes, or a column does not hold
@@ -128,6 +131,10 @@ def _columns(table: pd.DataFrame, schema: Any) -> Any:
 
 def _encode_images(images: ImageSet) -> Any:
     table = _columns(images.table, _IMAGES)
+    every = images.table["labels"]
+    if any(labels is not None and labels.polygons is not None for labels in every):
+        polygons = pa.array([_flat_polygons(labels) for labels in every], type=_POLYGONS)
+        table = table.append_column("polygons", polygons)
     return table.replace_schema_metadata({"class_names": json.dumps(images.class_names)})
 
 
@@ -135,49 +142,69 @@ def _decode_images(table: Any) -> ImageSet:
     metadata = table.schema.metadata or {}
     if b"class_names" not in metadata:
         raise ValueError(f"expected a table of images, got columns {table.column_names}")
-    columns = {name: table[name].to_pandas() for name in table.column_names if name != "labels"}
+    names = [name for name in table.column_names if name not in ("labels", "polygons")]
+    columns = {name: table[name].to_pandas() for name in names}
     for name in _NULLABLE_TEXT:
         columns[name] = pd.Series(table[name].to_pylist(), dtype=object)
-    columns["labels"] = _decode_labels(table["labels"])
-    frame = pd.DataFrame({name: columns[name] for name in table.column_names})
+    polygons = table["polygons"] if "polygons" in table.column_names else None
+    columns["labels"] = _decode_labels(table["labels"], polygons)
+    frame = pd.DataFrame({name: columns[name] for name in IMAGE_COLUMNS})
     return ImageSet(frame, tuple(json.loads(metadata[b"class_names"])))
 
 
 def _encode_labels(column: pd.Series[Any]) -> Any:
     known = column.notna().to_numpy()
-    lists = column[known].tolist()
-    boxes = np.concatenate([np.empty((0, 5)), *lists])
+    every = Labels.concat(column[known])
     counts = np.zeros(len(column), dtype=np.int64)
-    counts[known] = [len(labels) for labels in lists]
+    counts[known] = [len(labels) for labels in column[known]]
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), type=pa.int32())
-    children = [boxes[:, 0].astype(np.int32), *boxes[:, 1:].T]
+    children = [every.class_id.astype(np.int32), *every.xywhn.T]
     values = pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(child)) for child in children], fields=list(_LABEL)
     )
     return pa.ListArray.from_arrays(offsets, values, mask=pa.array(~known, type=pa.bool_()))
 
 
-def _decode_labels(column: Any) -> pd.Series[Any]:
+def _flat_polygons(labels: Labels | None) -> list[list[float] | None] | None:
+    if labels is None or labels.polygons is None:
+        return None
+    return [
+        None if outline is None else outline.ravel().tolist() for outline in labels.polygons
+    ]
+
+
+def _decode_labels(column: Any, polygons: Any | None) -> pd.Series[Any]:
     lists = column.combine_chunks()
     offsets = lists.offsets.to_numpy()
-    boxes = np.column_stack(
-        [lists.values.field(name).to_numpy().astype(np.float64) for name in _LABEL_FIELDS]
-    )
+    class_id, *sides = (lists.values.field(name).to_numpy() for name in _LABEL_FIELDS)
+    class_id, xywhn = class_id.astype(np.int64), np.column_stack(sides).astype(np.float64)
     known = lists.is_valid().to_numpy(zero_copy_only=False)
+    outlines = [None] * len(known) if polygons is None else polygons.to_pylist()
     return pd.Series(
         [
-            boxes[first:last] if labelled else None
-            for first, last, labelled in zip(offsets[:-1], offsets[1:], known, strict=True)
+            Labels(class_id[first:last], xywhn[first:last], _polygons(flat))
+            if labelled
+            else None
+            for first, last, labelled, flat in zip(
+                offsets[:-1], offsets[1:], known, outlines, strict=True
+            )
         ],
         dtype=object,
     )
+
+
+def _polygons(flat: list[list[float] | None] | None) -> Polygons | None:
+    if flat is None:
+        return None
+    return tuple(None if outline is None else np.reshape(outline, (-1, 2)) for outline in flat)
 
 
 def _encode_splits(splits: Splits) -> Any:
     parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if len({part.class_names for part in parts.values()}) != 1:
         raise ValueError("expected splits of the same classes")
-    table = pa.concat_tables([_encode_images(part) for part in parts.values()])
+    encoded = [_encode_images(part) for part in parts.values()]
+    table = pa.concat_tables(encoded, promote_options="default")  # some may lack outlines
     names = [name for name, part in parts.items() for _ in range(len(part))]
     return table.combine_chunks().append_column("split", pa.array(names, type=pa.string()))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backhaul.arrays import BoolArray
+from backhaul.values.labels import Labels
 from backhaul.values.tables import require_columns
 
 IMAGE_COLUMNS = (
@@ -32,8 +33,8 @@ class ImageSet:
         table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's
             content (augmented copies have ids of their own); ``width`` and ``height`` are in
             pixels, as displayed; ``group`` names the scene or sequence, or is None; ``labels``
-            holds a float array of shape (n, 5): class_id, cx, cy, w, h normalised to [0, 1],
-            of shape (0, 5) for an image without objects, or None where nobody labelled it;
+            holds `Labels`, without any row for an image without objects, or None where nobody
+            labelled it;
             ``label_source`` says where the labels came from; ``copy_of`` is the image_id of the
             original of an augmented copy, else None.
         class_names: Names of the classes, in the order of their ids.
@@ -87,9 +88,10 @@ class ImageSet:
     def presence(self) -> BoolArray:
         """Return whether each image contains each class, shape (n, n_classes)."""
         present = np.zeros((len(self), len(self.class_names)), dtype=bool)
+        labels: Labels | None
         for row, labels in enumerate(self.table["labels"]):
             if labels is not None:
-                present[row, labels[:, 0].astype(np.int64)] = True
+                present[row, labels.class_id] = True
         return present
 
 

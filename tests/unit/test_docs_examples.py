@@ -28,6 +28,7 @@ from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 from backhaul.values.offers import Pool
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -161,14 +162,14 @@ def test_labels_come_from_the_function_or_are_awaited(
     (folder / "labels-of-mine").mkdir()
     (folder / "labels-of-mine" / "photo.txt").write_text("1 0.5 0.5 0.2 0.2\n")
     labelled = label_by_function(sent, source).table
-    assert labelled["labels"][0].tolist() == [[1.0, 0.5, 0.5, 0.2, 0.2]]
+    assert labelled["labels"][0].rows().tolist() == [[1.0, 0.5, 0.5, 0.2, 0.2]]
     assert labelled["label_source"][0] == "my_labels:from_folder"
 
 
 def test_the_pipeline_draws_copies(folder: Path) -> None:
     settings: Augmentation = load(folder, "pipeline.yaml").augmentation
     rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
-    picture = Picture(rgb, np.array([[0, 0.4, 0.5, 0.2, 0.2]]))
+    picture = Picture(rgb, Labels.from_rows([[0, 0.4, 0.5, 0.2, 0.2]]))
     transformer, rng = Transformer(settings), np.random.default_rng(0)
     copies = [transformer.draw(picture, rng) for _ in range(8)]
     assert any(not np.array_equal(copy.rgb, rgb) for copy in copies)

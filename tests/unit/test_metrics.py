@@ -24,6 +24,7 @@ from backhaul.values.detections import (
     FusedDetections,
 )
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 NAMES = ("cat", "dog", "owl")
 SIZE = 100
@@ -36,9 +37,7 @@ def image_set(truths: list[FloatArray | None]) -> ImageSet:
     for i, truth in enumerate(truths):
         labels = None
         if truth is not None:
-            corners = truth[:, 1:].reshape(-1, 2, 2)
-            centre, size = corners.mean(axis=1), corners[:, 1] - corners[:, 0]
-            labels = np.hstack([truth[:, :1], centre / SIZE, size / SIZE])
+            labels = Labels.from_xyxy(truth[:, 0].astype(np.int64), truth[:, 1:], SIZE, SIZE)
         rows.append((f"i{i}", f"i{i}.jpg", SIZE, SIZE, 1, None, labels, None, None))
     return ImageSet(pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)), NAMES)
 

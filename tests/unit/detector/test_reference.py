@@ -87,7 +87,7 @@ def coco_evaluation(seen: Detections, images: ImageSet) -> tuple[float, float]:
     truth = COCO()
     annotations: list[dict[str, object]] = []
     for name, labels in zip(images.ids, images.table["labels"], strict=True):
-        for class_id, cx, cy, w, h in labels:
+        for class_id, cx, cy, w, h in labels.rows():
             box = [(cx - w / 2) * SIZE, (cy - h / 2) * SIZE, w * SIZE, h * SIZE]
             annotations.append(
                 {
