@@ -13,9 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backhaul.values.detections import XYXY, Detections, FusedDetections
+from backhaul.arrays import NameArray
+from backhaul.values.detections import BOX_SPREAD, XYXY, Boxes, Detections, FusedDetections
+from backhaul.values.features import Features
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 from backhaul.values.labels import Labels, Polygons
 from backhaul.values.selections import Selection
@@ -60,6 +63,7 @@ _FUSED = pa.schema(
         ("confidence_std", pa.float64()),
         ("votes", pa.int64()),
         *_CORNERS,
+        (BOX_SPREAD, pa.float64()),
     ]
 )
 _SELECTION = pa.schema(
@@ -109,14 +113,75 @@ class _Codec(NamedTuple):
     decode: Callable[[Any], Any]
 
 
-def _flat(kind: type[Any], schema: Any) -> _Codec:
-    def encode(value: Any) -> Any:
-        return _columns(value.table, schema)
+def _boxes(kind: type[Detections] | type[FusedDetections], schema: Any) -> _Codec:
+    """Return the codec of boxes: a row a box, then a row for the features of each image."""
+
+    def encode(boxes: Boxes) -> Any:
+        known = boxes.columns() | dict(zip(XYXY, boxes.xyxy.T, strict=True))
+        table = pa.table([pa.array(known[field.name]) for field in schema], schema=schema)
+        widths = {}
+        if boxes.scores is not None:
+            widths["scores"] = boxes.scores.shape[1]
+            table = table.append_column("scores", _list_array(boxes.scores))
+        if boxes.features is not None:
+            widths["features"] = boxes.features.vectors.shape[1]
+            of_images = {
+                "image_id": pa.array(boxes.features.image_id, type=pa.string()),
+                "features": _list_array(boxes.features.vectors),
+            }
+            parts = [table, pa.table(of_images)]
+            table = pa.concat_tables(parts, promote_options="default").combine_chunks()
+        return table.replace_schema_metadata({"widths": json.dumps(widths)})
 
     def decode(table: Any) -> Any:
-        return kind(table.to_pandas())
+        if missing := [field.name for field in schema if field.name not in table.column_names]:
+            raise ValueError(f"expected columns {missing} too, got {table.column_names}")
+        widths = json.loads((table.schema.metadata or {}).get(b"widths", b"{}"))
+        is_box = table["class_id"].is_valid()
+        boxes, of_images = table.filter(is_box), table.filter(pc.invert(is_box))
+        features = None
+        if "features" in widths:
+            vectors = _list_values(of_images["features"], widths["features"])
+            features = Features(_texts(of_images["image_id"]), vectors.astype(np.float32))
+        columns = {
+            field.name: boxes[field.name].to_numpy()
+            for field in schema
+            if field.name not in ("image_id", *XYXY)
+        }
+        if "scores" in widths:
+            columns["scores"] = _list_values(boxes["scores"], widths["scores"])
+        return kind(
+            image_id=_texts(boxes["image_id"]),
+            xyxy=np.column_stack([boxes[name].to_numpy() for name in XYXY]),
+            features=features,
+            **columns,
+        )
 
     return _Codec(encode, decode)
+
+
+def _list_array(values: np.ndarray[Any, Any]) -> Any:
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
+
+
+def _list_values(column: Any, width: int) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = pc.list_flatten(column).to_numpy()
+    return values.reshape(-1, width) if width else np.zeros((len(column), 0))
+
+
+def _texts(column: Any) -> NameArray:
+    texts: NameArray = column.to_numpy()
+    return texts.astype(object)
+
+
+def _encode_selection(selection: Selection) -> Any:
+    columns = [pa.array(getattr(selection, f.name), type=f.type) for f in _SELECTION]
+    return pa.table(columns, schema=_SELECTION)
+
+
+def _decode_selection(table: Any) -> Selection:
+    return Selection.from_table(table.to_pandas())
 
 
 def _columns(table: pd.DataFrame, schema: Any) -> Any:
@@ -229,8 +294,8 @@ def _decode_frame(table: Any) -> pd.DataFrame:
 _CODECS: dict[type[Any], _Codec] = {
     ImageSet: _Codec(_encode_images, _decode_images),
     Splits: _Codec(_encode_splits, _decode_splits),
-    Detections: _flat(Detections, _DETECTIONS),
-    FusedDetections: _flat(FusedDetections, _FUSED),
-    Selection: _flat(Selection, _SELECTION),
+    Detections: _boxes(Detections, _DETECTIONS),
+    FusedDetections: _boxes(FusedDetections, _FUSED),
+    Selection: _Codec(_encode_selection, _decode_selection),
     pd.DataFrame: _Codec(_encode_frame, _decode_frame),
 }

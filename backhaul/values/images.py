@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from backhaul.arrays import BoolArray
 from backhaul.values.labels import Labels
+from backhaul.values.localimages import LocalImages
 from backhaul.values.tables import require_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IMAGE_COLUMNS = (
     "image_id",
@@ -85,6 +89,11 @@ class ImageSet:
         """Return the images as an edge node sees them."""
         return ImageSet(self.table.assign(labels=None, label_source=None), self.class_names)
 
+    def local(self) -> LocalImages:
+        """Return the images as files; their uris are paths on this disk."""
+        size_px = self.table[["width", "height"]].to_numpy(dtype=np.int64)
+        return LocalImages(self.ids, tuple(self.table["uri"]), size_px, self.class_names)
+
     def presence(self) -> BoolArray:
         """Return whether each image contains each class, shape (n, n_classes)."""
         present = np.zeros((len(self), len(self.class_names)), dtype=bool)
@@ -97,6 +106,8 @@ class ImageSet:
 
 def empty_image_set(class_names: tuple[str, ...]) -> ImageSet:
     """Return a set without images."""
+    import pandas as pd  # noqa: PLC0415 - a node, which makes no sets, does without
+
     return ImageSet(
         pd.DataFrame({name: [] for name in IMAGE_COLUMNS}, dtype=object), class_names
     )
@@ -111,5 +122,7 @@ def concat(sets: Iterable[ImageSet]) -> ImageSet:
     parts = list(sets)
     if len({part.class_names for part in parts}) != 1:
         raise ValueError("expected sets of the same classes")
+    import pandas as pd  # noqa: PLC0415 - a node, which makes no sets, does without
+
     tables = [part.table for part in parts if len(part)] or [parts[0].table]
     return ImageSet(pd.concat(tables, ignore_index=True), parts[0].class_names)

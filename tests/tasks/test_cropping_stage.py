@@ -81,7 +81,7 @@ def ideal(images: ImageSet) -> FusedDetections:
         corners = image.labels.xyxy(image.width, image.height)
         for class_id, box in zip(image.labels.class_id, corners, strict=True):
             rows.append((image.image_id, class_id, 0.9, 0.1, 2, *box))
-    return FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +283,7 @@ def test_a_batch_without_crops_says_what_to_change(played: Played) -> None:
     )
     with pytest.raises(InputError, match=reason):
         played.crop(sure)
-    empty = FusedDetections(pd.DataFrame([], columns=list(FUSED_COLUMNS)))
+    empty = FusedDetections.from_table(pd.DataFrame([], columns=list(FUSED_COLUMNS)))
     nothing = write_value(str(played.root), empty)
     with pytest.raises(InputError, match=r"batch 1: 0 objects .*confidence >= 0\.25; lower"):
         played.crop(fused=(played.fused[0], nothing))

@@ -48,7 +48,7 @@ def images(*names: str, labelled: bool = True) -> ImageSet:
 def seen(*rows: tuple[str, int, float, tuple[float, ...]]) -> Detections:
     """Detections by image, epoch, confidence and box, all of cats."""
     table = [(name, epoch, 0, confidence, *box) for name, epoch, confidence, box in rows]
-    return Detections(pd.DataFrame(table, columns=list(DETECTION_COLUMNS)))
+    return Detections.from_table(pd.DataFrame(table, columns=list(DETECTION_COLUMNS)))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def image_set(truths: dict[str, Truth | None]) -> ImageSet:
 def detected(rows: list[tuple[Any, ...]]) -> FusedDetections:
     """Detections as (image, class, confidence, x1, y1, x2, y2), with a spread of 0.1."""
     full = [(i, c, p, 0.1, 1, *box) for i, c, p, *box in rows]
-    return FusedDetections(pd.DataFrame(full, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(full, columns=list(FUSED_COLUMNS)))
 
 
 def rows_of(

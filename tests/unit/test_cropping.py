@@ -75,7 +75,7 @@ def image_set(*paths: Path, group: str | None = None, **labels: Any) -> ImageSet
 def seen(*rows: tuple[Any, ...]) -> FusedDetections:
     """Detections: image_id, class_id, confidence, corners."""
     whole = [(i, c, conf, 0.0, 1, *box) for i, c, conf, *box in rows]
-    return FusedDetections(pd.DataFrame(whole, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(whole, columns=list(FUSED_COLUMNS)))
 
 
 def corners(table: pd.DataFrame) -> list[list[float]]:

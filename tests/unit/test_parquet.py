@@ -121,9 +121,9 @@ def flat(columns: tuple[str, ...], n: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("n", [0, 4])
 def test_tables_of_boxes_and_selections_come_back_with_their_dtypes(n: int) -> None:
-    detections = Detections(flat(DETECTION_COLUMNS, n))
-    fused = FusedDetections(flat(FUSED_COLUMNS, n))
-    selection = Selection(flat(SELECTION_COLUMNS, n))
+    detections = Detections.from_table(flat(DETECTION_COLUMNS, n))
+    fused = FusedDetections.from_table(flat(FUSED_COLUMNS, n))
+    selection = Selection.from_table(flat(SELECTION_COLUMNS, n))
     pd.testing.assert_frame_equal(
         from_parquet(Detections, to_parquet(detections)).table, detections.table
     )
@@ -151,7 +151,7 @@ def test_plain_tables_come_back() -> None:
 
 
 def test_another_kind_of_value_is_refused() -> None:
-    data = to_parquet(Selection(flat(SELECTION_COLUMNS, 2)))
+    data = to_parquet(Selection.from_table(flat(SELECTION_COLUMNS, 2)))
     with pytest.raises(ValueError, match="expected a table of images"):
         from_parquet(ImageSet, data)
     with pytest.raises(ValueError, match="expected columns"):
