@@ -49,22 +49,3 @@ def xyxy_to_xywhn(xyxy: FloatArray, width_px: float, height_px: float) -> FloatA
         [(xyxy[:, :2] + xyxy[:, 2:]) / 2.0, xyxy[:, 2:] - xyxy[:, :2]], axis=1
     )
     return centre_size / [width_px, height_px, width_px, height_px]
-
-
-SAME_BOX = 1e-5  # normalised; label formats round to six decimals
-
-
-def same_labels(labels: FloatArray, others: FloatArray) -> bool:
-    """Return whether two images have the same labels, in any order, up to `SAME_BOX`.
-
-    Args:
-        labels: class_id, cx, cy, w, h normalised to [0, 1], shape (n, 5).
-        others: Likewise, shape (m, 5).
-    """
-    if labels.shape != others.shape:
-        return False
-    steps, other_steps = (np.round(boxes / SAME_BOX) for boxes in (labels, others))
-    in_order = labels[np.lexsort(steps.T[::-1])]
-    return bool(
-        np.allclose(in_order, others[np.lexsort(other_steps.T[::-1])], rtol=0, atol=SAME_BOX)
-    )

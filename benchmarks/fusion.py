@@ -61,7 +61,7 @@ def _table(xyxyn: FloatArray, confidence: FloatArray, class_id: IntArray) -> Det
         }
     )
     table[list(XYXY)] = xyxyn.reshape(-1, 4) * SIZE_PX
-    return Detections(table[list(DETECTION_COLUMNS)])
+    return Detections.from_table(table[list(DETECTION_COLUMNS)])
 
 
 def _fuse_each_image(xyxyn: FloatArray, confidence: FloatArray, class_id: IntArray) -> None:

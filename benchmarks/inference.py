@@ -29,7 +29,7 @@ from backhaul.learn.training.process import train
 from backhaul.learn.training.workfolder import write_work_folder
 from backhaul.look.libraries import isolate_libraries
 from backhaul.look.protocol import PredictionSettings
-from backhaul.look.ultralytics import predict
+from backhaul.look.ultralytics import Ultralytics
 from backhaul.values.checkpoints import LocalCheckpoint
 from backhaul.values.images import ImageSet
 from backhaul.values.splits import Splits
@@ -72,7 +72,7 @@ def _row(kind: str, images: ImageSet, checkpoints: list[LocalCheckpoint], size_p
         size_px, conf_thres=0.1, nms_thres=0.5, device="cpu", threads=THREADS
     )
     times = compare(
-        partial(predict, images, checkpoints, settings),
+        partial(_see, images, checkpoints, settings),
         partial(_each_by_ultralytics, images, checkpoints, settings),
         REPEATS,
     )
@@ -80,6 +80,12 @@ def _row(kind: str, images: ImageSet, checkpoints: list[LocalCheckpoint], size_p
         f"inference, {len(images)} {kind}, {len(checkpoints)} checkpoints, input {size_px} px"
     )
     return Row(name, *times, "Ultralytics, each checkpoint", LIMIT)
+
+
+def _see(
+    images: ImageSet, checkpoints: list[LocalCheckpoint], settings: PredictionSettings
+) -> None:
+    Ultralytics().predict(images.local(), checkpoints, settings, lambda done, total: None)
 
 
 def _each_by_ultralytics(

@@ -18,7 +18,7 @@ import pandas as pd
 from backhaul.sampling import MedianThreshSampling
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 from benchmarks.measure import Row, compare
 
 IMAGES, DETECTIONS, CLASSES = 100_000, 1_000_000, 10
@@ -68,4 +68,7 @@ def _pool(n_images: int, n_detections: int, rng: np.random.Generator) -> Pool:
         }
     ).assign(x1=0.0, y1=0.0, x2=1.0, y2=1.0)
     sizes = rng.integers(20_000, 200_000, n_images)
-    return Pool(tuple(names.tolist()), sizes, FusedDetections(table[list(FUSED_COLUMNS)]))
+    return Pool(
+        Offers.originals(tuple(names.tolist()), sizes),
+        FusedDetections.from_table(table[list(FUSED_COLUMNS)]),
+    )

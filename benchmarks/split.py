@@ -18,6 +18,7 @@ from backhaul.arrays import IntArray
 from backhaul.data.settings import SplitFractions
 from backhaul.data.split import split
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 from benchmarks.measure import Row, compare
 
 N_IMAGES = 5_000
@@ -55,9 +56,7 @@ def _take(images: ImageSet, positions: IntArray) -> ImageSet:
 
 def _images(n_images: int, rng: np.random.Generator) -> ImageSet:
     present = rng.random((n_images, N_CLASSES)) < np.geomspace(0.3, 0.01, N_CLASSES)
-    labels = [
-        np.column_stack([np.flatnonzero(row), np.full((row.sum(), 4), 0.5)]) for row in present
-    ]
+    labels = [Labels(np.flatnonzero(row), np.full((row.sum(), 4), 0.5)) for row in present]
     table = pd.DataFrame(
         {
             "image_id": [f"{i:08x}" for i in rng.permutation(n_images)],

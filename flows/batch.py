@@ -14,6 +14,8 @@ from backhaul.events import ImagesSent, emit
 from backhaul.inbox.tolabel import write_list
 from backhaul.sampling import Method
 from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.detections import Need
 from backhaul.values.results import Sent, TrainingResult
 from flows.arguments import following_truth, known_truth, label, step_of
 from flows.states import awaiting
@@ -48,11 +50,16 @@ def _play(
     step = step_of(config, method.label, play.number)
     with timed() as timings:
         looking = config.inference.looking(standing.checkpoints)
-        fused = play.seen or infer(
-            play.images, looking, config.inference, config.training.img_size, step=step
+        fused = _look(config, method, play, looking, step)
+        sent = select_images(
+            play.images,
+            fused,
+            method,
+            play.bandwidth or config.bandwidth,
+            sent_before=standing.sent,
+            sent_seen=_look_back(config, method, standing, looking, step),
+            step=step,
         )
-        bandwidth = play.bandwidth or config.bandwidth
-        sent = select_images(play.images, fused, method, bandwidth, step=step)
         emit(ImagesSent(sent.n_images, sent.pool_images, sent.n_bytes))
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
@@ -60,6 +67,8 @@ def _play(
         if sent.n_images or method.retrains_without_new:
             new = _new_splits(sent, config, play, standing, step)
             mixed, training, standing = _retrain(new, config, standing, step)
+        if sent.n_images:
+            standing = standing.having_sent(sent.chosen)
         evaluation = evaluate(
             standing.current,
             config.inference.looking(standing.checkpoints),
@@ -80,6 +89,38 @@ def _play(
         evaluation=evaluation,
         standing=standing,
         timings=tuple(timings),
+    )
+
+
+def _look(
+    config: CampaignConfig,
+    method: Method,
+    play: Round,
+    looking: tuple[Checkpoint, ...],
+    step: Step,
+) -> Artifact:
+    """Return what the node saw, or our checkpoints do if it did not say all that is needed."""
+    if play.seen is not None and not method.needs:
+        return play.seen
+    img_size, needs = config.training.img_size, tuple(sorted(method.needs))
+    return infer(play.images, looking, config.inference, img_size, needs=needs, step=step)
+
+
+def _look_back(
+    config: CampaignConfig,
+    method: Method,
+    standing: Standing,
+    looking: tuple[Checkpoint, ...],
+    step: Step,
+) -> tuple[Artifact, ...]:
+    """Return features of the images sent before, by today's model, where they are needed."""
+    if "features" not in method.needs:
+        return ()
+    img_size = config.training.img_size
+    needs: tuple[Need, ...] = ("features",)
+    return tuple(
+        infer(images, looking[-1:], config.inference, img_size, needs=needs, step=step)
+        for images in standing.sent
     )
 
 

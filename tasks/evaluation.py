@@ -11,20 +11,21 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
 from backhaul.look.fusion import fuse
+from backhaul.look.look import look
 from backhaul.look.settings import Inference
+from backhaul.measure.evaluation import beside_ensemble
+from backhaul.measure.evaluation import evaluate as measure_on
 from backhaul.measure.matching import benchmark
-from backhaul.measure.metrics import count, metrics
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.detections import Detections, FusedDetections
+from backhaul.values.detections import FusedDetections
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
-from tasks.inference import predict_stored, prediction_settings
+from tasks.inference import local_files, predict_stored, prediction_settings
+from tasks.progress import Progress
 from tasks.stage import Step, stage
-
-OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
 
 
 class TestSets(BaseModel):
@@ -103,31 +104,20 @@ def evaluate(
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
     raw = predict_stored(everything, (current,), floor, f"{step}: evaluation")
-    several = predict_stored(everything, looking, threshold, f"{step}: evaluation of ensemble")
-    confident = Detections(raw.table[raw.table["confidence"] > inference.conf_thres])
+    confident = raw.above(inference.conf_thres)
     single = fuse(confident, (current.epoch,), inference.iou_thres)
-    epochs = tuple(checkpoint.epoch for checkpoint in looking)
-    fused = fuse(several, epochs, inference.iou_thres, inference.label_from)
-    tables = []
-    for name, images in loaded.items():
-        one = benchmark(_of(single, images), images, evaluation.iou_thres)
-        table = metrics(one, raw, images, evaluation.pos_thres)
-        many = benchmark(_of(fused, images), images, evaluation.iou_thres)
-        ensemble = count(many, images, evaluation.pos_thres)
-        table["detect_conf_std"] = ensemble["detect_conf_std"]
-        table = table.join(ensemble[OF_ENSEMBLE].add_prefix("ensemble_"))
-        table.insert(0, "test_set", name)
-        tables.append(table)
-        best = table["mAP50"].iloc[0]
-        get_run_logger().info("%s, %d images: mAP50 %.3f", name, len(images), best)
-    return write_value(step.root, pd.concat(tables, ignore_index=True))
+    measured = measure_on(single, raw, loaded, evaluation)
+    with local_files(everything, looking) as (files, weights):
+        progress = Progress(f"{step}: evaluation of ensemble")
+        fused = look(files, weights, threshold, inference, progress)
+    table = beside_ensemble(measured.table, fused, loaded, evaluation)
+    for name, best in table[table["class"] == ""].set_index("test_set")["mAP50"].items():
+        n_images = len(loaded[str(name)])
+        get_run_logger().info("%s, %d images: mAP50 %.3f", name, n_images, best)
+    return write_value(step.root, table)
 
 
 def _union(sets: dict[str, ImageSet]) -> ImageSet:
     tables = [images.table for images in sets.values()]
     table = pd.concat(tables, ignore_index=True).drop_duplicates("image_id", ignore_index=True)
     return ImageSet(table, next(iter(sets.values())).class_names)
-
-
-def _of(fused: FusedDetections, images: ImageSet) -> FusedDetections:
-    return FusedDetections(fused.table[fused.table["image_id"].isin(images.ids)])

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger
 
-from backhaul.look.fusion import fuse
-from backhaul.look.own import predict_with, read_code
+from backhaul.look.look import look, predict
 from backhaul.look.protocol import PredictionSettings
 from backhaul.look.settings import Inference
-from backhaul.look.ultralytics import predict
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
-from backhaul.values.detections import Detections
+from backhaul.values.detections import Detections, Need
 from backhaul.values.images import ImageSet
+from backhaul.values.localimages import LocalImages
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
@@ -34,23 +35,28 @@ def _by_epochs(parameters: Mapping[str, Any]) -> str:
     return f"-epochs-{'+'.join(epochs)}"
 
 
-@stage("inference", random=False, about=_by_epochs)
+@stage("inference", random=False, version=2, about=_by_epochs, neutral={"needs": ()})
 def infer(
     images: Artifact,
     checkpoints: tuple[Checkpoint, ...],
     inference: Inference,
     img_size: int,
+    needs: tuple[Need, ...] = (),
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `FusedDetections` of the images."""
+    """Store the `FusedDetections` of the images, with scores and features if needed."""
     pool = read_value(ImageSet, images)
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
-    found = predict_stored(pool, checkpoints, settings, f"{step}: inference")
-    epochs = tuple(checkpoint.epoch for checkpoint in checkpoints)
-    fused = fuse(found, epochs, inference.iou_thres, inference.label_from)
+    settings = replace(settings, needs=frozenset(needs))
+    with local_files(pool, checkpoints) as (files, weights):
+        progress = Progress(f"{step}: inference")
+        fused = look(files, weights, settings, inference, progress)
     get_run_logger().info(
-        "%d objects in %d images, by checkpoints %s", len(fused.table), len(pool), epochs
+        "%d objects in %d images, by checkpoints %s",
+        len(fused),
+        len(pool),
+        tuple(checkpoint.epoch for checkpoint in checkpoints),
     )
     return write_value(step.root, fused)
 
@@ -70,21 +76,28 @@ def prediction_settings(
     )
 
 
+@contextmanager
+def local_files(
+    images: ImageSet, checkpoints: tuple[Checkpoint, ...]
+) -> Iterator[tuple[LocalImages, tuple[LocalCheckpoint, ...]]]:
+    """Have stored images and checkpoints as files on this disk within the block."""
+    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+        folder = Path(name)
+        weights = tuple(
+            LocalCheckpoint(
+                c.epoch, local_object(c.artifact, folder), c.artifact.sha256, c.detector
+            )
+            for c in checkpoints
+        )
+        yield localise(images, folder).local(), weights
+
+
 def predict_stored(
     images: ImageSet,
     checkpoints: tuple[Checkpoint, ...],
     settings: PredictionSettings,
     description: str,
 ) -> Detections:
-    """Return what stored checkpoints see in stored images."""
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        folder = Path(name)
-        local = [
-            LocalCheckpoint(c.epoch, local_object(c.artifact, folder), c.artifact.sha256)
-            for c in checkpoints
-        ]
-        progress = Progress(description)
-        if detector := checkpoints[0].detector:
-            code = read_code(detector)
-            return predict_with(code, localise(images, folder), local, settings, progress)
-        return predict(localise(images, folder), local, settings, progress)
+    """Return what each of stored checkpoints sees in stored images."""
+    with local_files(images, checkpoints) as (files, weights):
+        return predict(files, weights, settings, Progress(description))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.cache_policies import CachePolicy
@@ -24,11 +24,14 @@ class StageKey(CachePolicy):
         stage: Name of the stage.
         version: Version of its behaviour.
         exclude: Inputs that cannot change the result (the store's root, a label for logs).
+        neutral: Inputs with the value that stands for "as before there was this input"; with
+            that value they leave the key as it is.
     """
 
     stage: str = ""
     version: int = 1
     exclude: tuple[str, ...] = ()
+    neutral: Mapping[str, Any] = field(default_factory=dict)
 
     def compute_key(
         self,
@@ -42,5 +45,10 @@ class StageKey(CachePolicy):
 
     def key_of(self, inputs: Mapping[str, Any]) -> str:
         """Return `<stage>-v<version>-<digest>`."""
-        body = {name: item for name, item in inputs.items() if name not in self.exclude}
+        body = {
+            name: item
+            for name, item in inputs.items()
+            if name not in self.exclude
+            and (name not in self.neutral or item != self.neutral[name])
+        }
         return f"{self.stage}-v{self.version}-{content_digest(body)}"

@@ -10,32 +10,45 @@ from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FusedDetections
+from backhaul.values.features import Features
 from backhaul.values.images import ImageSet
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool, SentBefore
 from backhaul.values.results import Sent
 from tasks.stage import Step, stage
 
 
-@stage("sampling", random=True)
+@stage("sampling", random=True, neutral={"sent_before": (), "sent_seen": ()})
 def select_images(
     images: Artifact,
     fused: Artifact,
     method: Method,
     bandwidth: Bandwidth,
+    sent_before: tuple[Artifact, ...] = (),
+    sent_seen: tuple[Artifact, ...] = (),
     *,
     step: Step,
 ) -> Sent:
-    """Spend the bandwidth of one batch."""
+    """Spend the bandwidth of one batch, and store the `Selection` and the images sent.
+
+    Args:
+        images: The batch (`ImageSet`).
+        fused: What is seen in it (`FusedDetections`).
+        method: Chooses.
+        bandwidth: Most that may be sent.
+        sent_before: What the method sent of each earlier batch (`ImageSet`).
+        sent_seen: What is seen in those images (`FusedDetections` with features), if needed.
+        step: The step.
+    """
     arrived = read_value(ImageSet, images)
+    sizes = arrived.table["size_bytes"].to_numpy(dtype=np.int64)
     pool = Pool(
-        image_id=arrived.ids,
-        size_bytes=arrived.table["size_bytes"].to_numpy(dtype=np.int64),
-        detections=read_value(FusedDetections, fused),
-        files=tuple(arrived.table["uri"]),
+        Offers.originals(arrived.ids, sizes, tuple(arrived.table["uri"])),
+        read_value(FusedDetections, fused),
+        _sent(sent_before, sent_seen),
     )
     rng = step.rng("sampling", method.label)
     selection = method.select(pool, bandwidth, rng=rng)
-    sent_bytes = int(selection.table["size_bytes"].sum())
+    sent_bytes = int(selection.size_bytes.sum())
     get_run_logger().info(
         "sent %d of %d images, %d of %d bytes",
         len(selection),
@@ -45,9 +58,15 @@ def select_images(
     )
     return Sent(
         selection=write_value(step.root, selection),
-        chosen=write_value(step.root, arrived.take(selection.table["image_id"])),
+        chosen=write_value(step.root, arrived.take(selection.image_id.tolist())),
         n_images=len(selection),
         n_bytes=sent_bytes,
         pool_images=len(pool),
         pool_bytes=int(pool.size_bytes.sum()),
     )
+
+
+def _sent(sent: tuple[Artifact, ...], seen: tuple[Artifact, ...]) -> SentBefore:
+    ids = [image_id for each in sent for image_id in read_value(ImageSet, each).ids]
+    parts = [read_value(FusedDetections, each).features for each in seen]
+    return SentBefore(tuple(ids), Features.concat(part for part in parts if part is not None))

@@ -15,13 +15,13 @@ from backhaul.campaign.folder import write_csv
 from backhaul.campaign.relocation import moved
 from backhaul.look.fusion import fuse
 from backhaul.look.settings import Inference
-from backhaul.measure.matching import benchmark
-from backhaul.measure.metrics import METRICS, metrics
+from backhaul.measure.evaluation import evaluate
+from backhaul.measure.metrics import METRICS
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.detections import Detections, FusedDetections
+from backhaul.values.detections import Detections
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Measured
 from backhaul.values.splits import Splits
@@ -103,34 +103,25 @@ def measure(
     """
     loaded = {name: concat(read_value(ImageSet, a) for a in s) for name, s in sets.items()}
     loaded = {name: images for name, images in loaded.items() if len(images)}
-    ids = {image_id for images in loaded.values() for image_id in images.ids}
+    ids = [image_id for images in loaded.values() for image_id in images.ids]
     raw = _seen(predictions, ids)
-    low, confident = (_above(raw, c) for c in (evaluation.conf_floor, inference.conf_thres))
+    low, confident = (raw.above(c) for c in (evaluation.conf_floor, inference.conf_thres))
     epochs = tuple(checkpoint.epoch for checkpoint in looking)
     label_from = inference.label_from
     alone = len(looking) == 1  # its own classes count in average precision, fused or not
     ranked = low if alone else fuse(low, epochs, inference.iou_thres, label_from)
     fused = fuse(confident, epochs, inference.iou_thres, label_from)
-    tables, benchmarks = [pd.DataFrame(columns=["test_set", "class", *METRICS])], {}
-    for name, images in loaded.items():
-        own = FusedDetections(fused.table[fused.table["image_id"].isin(images.ids)])
-        matched = benchmark(own, images, evaluation.iou_thres)
-        table = metrics(matched, ranked, images, evaluation.pos_thres)
-        table.insert(0, "test_set", name)
-        tables.append(table)
-        benchmarks[name] = write_value(step.root, matched)
-    whole = pd.concat(tables[1:] or tables, ignore_index=True)
-    return Measured(table=write_value(step.root, whole), benchmarks=benchmarks)
+    measured = evaluate(fused, ranked, loaded, evaluation)
+    return Measured(
+        table=write_value(step.root, measured.table),
+        benchmarks={
+            name: write_value(step.root, table) for name, table in measured.benchmarks.items()
+        },
+    )
 
 
-def _seen(predictions: Iterable[Artifact], ids: set[str]) -> Detections:
-    tables = (read_value(Detections, artifact).table for artifact in predictions)
-    table = pd.concat([t[t["image_id"].isin(ids)] for t in tables], ignore_index=True)
-    return Detections(table)
-
-
-def _above(raw: Detections, confidence: float) -> Detections:
-    return Detections(raw.table[raw.table["confidence"] > confidence])
+def _seen(predictions: Iterable[Artifact], ids: Sequence[str]) -> Detections:
+    return Detections.concat(read_value(Detections, a).of_images(ids) for a in predictions)
 
 
 def points_table(points: Sequence[Point], measured: Sequence[Measured]) -> pd.DataFrame:

@@ -128,12 +128,18 @@ class Stage(Generic[P, R]):
         random: bool,
         about: Callable[[Mapping[str, Any]], str],
         after: Callable[[Step, str], None],
+        neutral: Mapping[str, Any],
     ) -> None:
         self.name = name
         self.about = about
         self.after = after
         self.signature = inspect.signature(function)
-        self.policy = StageKey(stage=name, version=version, exclude=() if random else ("step",))
+        self.policy = StageKey(
+            stage=name,
+            version=version,
+            exclude=() if random else ("step",),
+            neutral=neutral,
+        )
         self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
             function,
             name=name,
@@ -222,6 +228,7 @@ def stage(
     version: int = 1,
     about: Callable[[Mapping[str, Any]], str] = _nothing,
     after: Callable[[Step, str], None] = _leave,
+    neutral: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
     """Make a function with a keyword argument ``step`` a stage of the campaign.
 
@@ -231,8 +238,9 @@ def stage(
         version: Raise it whenever the same inputs would give another result.
         about: From the parameters of a run to what ends its name in the UI.
         after: Called with step and key once the result is stored, to clear up what led to it.
+        neutral: Arguments with the value with which they leave the stage's key as it is.
     """
-    return lambda function: Stage(function, name, version, random, about, after)
+    return lambda function: Stage(function, name, version, random, about, after, neutral or {})
 
 
 def require_lease() -> None:

@@ -25,6 +25,7 @@ class Standing(BaseModel):
         seen: All `Splits` seen so far, with the copies of training images.
         checkpoints: Checkpoints of the model and of those it was trained from, oldest first.
         current: The checkpoint that is evaluated, and that the next retraining starts from.
+        sent: What the method sent of each batch so far (`ImageSet`), where it sent anything.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,12 +33,17 @@ class Standing(BaseModel):
     seen: Artifact
     checkpoints: tuple[Checkpoint, ...]
     current: Checkpoint
+    sent: tuple[Artifact, ...] = ()
+
+    def having_sent(self, chosen: Artifact) -> Standing:
+        """Return the standing once these images were sent, too."""
+        return self.model_copy(update={"sent": (*self.sent, chosen)})
 
     def after(self, seen: Artifact, training: TrainingResult, current_epoch: int) -> Standing:
         """Return the standing after a training of which one checkpoint is carried on."""
         lineage = (*self.checkpoints, *training.checkpoints)
         kept = tuple(c for c in lineage if c.epoch <= current_epoch)
-        return Standing(seen=seen, checkpoints=kept, current=kept[-1])
+        return Standing(seen=seen, checkpoints=kept, current=kept[-1], sent=self.sent)
 
 
 class RoundRecord(BaseModel):

@@ -10,6 +10,7 @@ import numpy as np
 from backhaul.arrays import FloatArray
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,11 @@ class Summary:
 
 def summarize(report: DataReport) -> Summary:
     """Return the data set of `report` in numbers."""
-    table, labels = report.images.table, _boxes(report.images)
+    table, labels = report.images.table, _all_labels(report.images)
     n_labelled = int(table["labels"].notna().sum())
     n_empty = sum(1 for boxes in table["labels"] if boxes is not None and not len(boxes))
-    sides = labels[:, 3:5] * labels[:, 5:7]
+    sides = labels.xywhn[:, 2:]
+    sides_px = sides * _sizes_of_images(report.images)
     n_errors = len(report.errors)
     return Summary(
         n_images=len(table),
@@ -129,28 +131,29 @@ def summarize(report: DataReport) -> Summary:
         height_px=_spread(table["height"].to_numpy(dtype=np.float64)),
         size_bytes=_spread(table["size_bytes"].to_numpy(dtype=np.float64)),
         total_bytes=int(table["size_bytes"].sum()),
-        box_width_px=_spread(sides[:, 0]),
-        box_height_px=_spread(sides[:, 1]),
-        box_area=_spread(labels[:, 3] * labels[:, 4]),
+        box_width_px=_spread(sides_px[:, 0]),
+        box_height_px=_spread(sides_px[:, 1]),
+        box_area=_spread(sides.prod(axis=1)),
         n_errors=n_errors,
         n_warnings=len(report.problems) - n_errors,
         problems=report.problems,
     )
 
 
-def _boxes(images: ImageSet) -> FloatArray:
-    """Return all labels with the width and height of their image, shape (n, 7)."""
+def _all_labels(images: ImageSet) -> Labels:
+    return Labels.concat(images.labelled().table["labels"])
+
+
+def _sizes_of_images(images: ImageSet) -> FloatArray:
+    """Return width and height of the image of each labelled object, shape (n, 2)."""
     known = images.labelled().table
-    if known.empty:
-        return np.empty((0, 7))
-    counts = [len(boxes) for boxes in known["labels"]]
-    sizes = known[["width", "height"]].to_numpy(dtype=np.float64)
-    return np.hstack([np.concatenate(list(known["labels"])), np.repeat(sizes, counts, axis=0)])
+    sizes: FloatArray = known[["width", "height"]].to_numpy(dtype=np.float64)
+    return np.repeat(sizes, [len(labels) for labels in known["labels"]], axis=0)
 
 
-def _count_classes(images: ImageSet, labels: FloatArray) -> tuple[ClassCount, ...]:
+def _count_classes(images: ImageSet, labels: Labels) -> tuple[ClassCount, ...]:
     n_images = images.presence().sum(axis=0).tolist()
-    n_boxes = np.bincount(labels[:, 0].astype(int), minlength=len(images.class_names)).tolist()
+    n_boxes = np.bincount(labels.class_id, minlength=len(images.class_names)).tolist()
     counts = zip(images.class_names, n_images, n_boxes, strict=True)
     return tuple(ClassCount(*count) for count in counts)
 

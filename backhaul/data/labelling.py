@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from backhaul.arrays import FloatArray
 from backhaul.code import UserCode
 from backhaul.data.formats.yolo import parse_lines
 from backhaul.data.images import ImageFile
 from backhaul.errors import AwaitingLabelsError, InputError
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 N_NAMED = 3  # images that an error lists
 
@@ -39,7 +38,7 @@ def label_where_known(images: ImageSet, truth: ImageSet) -> ImageSet:
     """
     known = truth.table.set_index("image_id")[["labels", "label_source"]]
     found = known.reindex(list(images.ids))
-    labels = [boxes if isinstance(boxes, np.ndarray) else None for boxes in found["labels"]]
+    labels = [boxes if isinstance(boxes, Labels) else None for boxes in found["labels"]]
     source = found["label_source"].where(found["label_source"].notna(), "dataset")
     known_source = [
         None if boxes is None else name for boxes, name in zip(labels, source, strict=True)
@@ -50,8 +49,9 @@ def label_where_known(images: ImageSet, truth: ImageSet) -> ImageSet:
 def label_by_function(sent: ImageSet, code: UserCode) -> ImageSet:
     """Return `sent` with the labels that a user's function gives.
 
-    The function gets the path of an image and returns its boxes, as an array of shape (n, 5)
-    with class_id, cx, cy, w, h normalised to [0, 1] or as Darknet lines "class_id cx cy w h".
+    The function gets the path of an image and returns its boxes: `Labels`, an array of shape
+    (n, 5) with class_id, cx, cy, w, h normalised to [0, 1], or Darknet lines
+    "class_id cx cy w h".
     No box means that there is no object, None that there are no labels yet. The boxes follow
     the rules of label files, see `backhaul.data.formats.checks`.
 
@@ -91,7 +91,7 @@ def _require_all(sent: ImageSet, labels: Sequence[Any]) -> None:
     missing = {
         image_id: uri
         for image_id, uri, boxes in zip(sent.ids, sent.table["uri"], labels, strict=True)
-        if not isinstance(boxes, np.ndarray)
+        if not isinstance(boxes, Labels)
     }
     if missing:
         named = ", ".join([*missing.values()][:N_NAMED])
@@ -102,10 +102,13 @@ def _require_all(sent: ImageSet, labels: Sequence[Any]) -> None:
         )
 
 
-def _parse(answer: Any, image: ImageFile, n_classes: int, where: str) -> FloatArray | None:
+def _parse(answer: Any, image: ImageFile, n_classes: int, where: str) -> Labels | None:
     if answer is None:
         return None
-    rows = answer.splitlines() if isinstance(answer, str) else answer
+    if isinstance(answer, Labels):
+        rows: Any = answer.rows()
+    else:
+        rows = answer.splitlines() if isinstance(answer, str) else answer
     try:
         lines = [
             row.strip() if isinstance(row, str) else " ".join(repr(float(v)) for v in row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ from backhaul.arrays import BoolArray, IntArray
 from backhaul.data.settings import Batches, SplitFractions
 from backhaul.data.stratification import apportion, stratify
 from backhaul.errors import InputError
-from backhaul.geometry import same_labels
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 from backhaul.values.splits import Splits
 
 Subset: TypeAlias = Literal["train", "valid", "test"]
@@ -179,10 +179,11 @@ def leave_out_seen(pool: ImageSet, seen: ImageSet) -> tuple[ImageSet, tuple[str,
     known = pool.table["image_id"].isin(seen.table["image_id"]).to_numpy()
     repeated = pool.where(known)
     earlier = seen.take(repeated.ids)
+    now: Any
+    then: Any
     for now, then in zip(repeated.table.itertuples(), earlier.table.itertuples(), strict=True):
-        if now.labels is None or then.labels is None:
-            continue
-        if not same_labels(np.asarray(now.labels), np.asarray(then.labels)):
+        both_known = isinstance(now.labels, Labels) and isinstance(then.labels, Labels)
+        if both_known and not now.labels.same_as(then.labels):
             raise InputError(f"{now.uri}: the same image as {then.uri}, with other labels")
     return pool.where(~known), repeated.ids
 

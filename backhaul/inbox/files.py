@@ -7,22 +7,16 @@ has arrived is kept in a table with ``LOG_COLUMNS``, one row an image.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
-import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from backhaul.data.formats.checks import box_of_corners, check_boxes
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.formats.report import Problem
-from backhaul.data.images import ImageFile, is_image, open_image
-from backhaul.errors import InputError
-from backhaul.settings import Probability
-from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.data.images import is_image, open_image
+from backhaul.inbox.sidecar import detections_of
+from backhaul.values.detections import FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 
 LOG_COLUMNS = (
@@ -46,9 +40,6 @@ did not say. The others are those of `ImageSet`.
 DETECTIONS = ".detections.json"
 INCOMPLETE = (".part", ".partial", ".tmp", ".crdownload")
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
-
-Seen: TypeAlias = tuple[str | None, list[Problem]]
-"""What a node saw in an image, None if that is not known, and what was wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,89 +136,6 @@ def suffix_of(data: bytes) -> str:
     return _SUFFIXES[str(open_image(data).format)]
 
 
-class _Detection(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
-
-    class_id: int | None = None
-    name: int | str | None = Field(None, alias="class")
-    confidence: Probability
-    confidence_std: float = Field(0.0, ge=0.0)
-    votes: int = Field(1, ge=1)
-    xyxy: tuple[float, float, float, float]
-
-    def class_among(self, class_names: tuple[str, ...]) -> int:
-        """Return its class; it is checked elsewhere whether there are so many."""
-        said = {
-            _class_id(value, class_names)
-            for value in (self.class_id, self.name)
-            if value is not None
-        }
-        if len(said) != 1:
-            raise InputError(f"expected one class, got {self.class_id} and {self.name!r}")
-        return said.pop()
-
-
-_Detections = TypeAdapter(list[_Detection])
-
-
-def _class_id(value: int | str, class_names: tuple[str, ...]) -> int:
-    if isinstance(value, int):
-        return value
-    if value not in class_names:
-        raise InputError(f"class {value!r} is none of {', '.join(class_names)}")
-    return class_names.index(value)
-
-
-def read_detections(
-    data: bytes, path: str, image: ImageFile, class_names: tuple[str, ...]
-) -> Seen:
-    """Return what a node saw in `image`, as the text of a list for `fused_of`.
-
-    Each detection has ``confidence`` in [0, 1], ``xyxy`` in pixels of the image as displayed,
-    its class as ``class_id`` or ``class``, and optionally ``confidence_std`` and ``votes``.
-    Boxes follow the rules of `backhaul.data.formats.checks`. If one is wrong, none is
-    known.
-
-    Args:
-        data: Content of the file.
-        path: Where it lies, for the problems.
-        image: The image.
-        class_names: The class list.
-    """
-    try:
-        detections = _Detections.validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ": ".join(str(part) for part in first["loc"])
-        reason = f"detection {where}: {first['msg']}" if where else first["msg"]
-        return None, [Problem(path, None, reason, "error")]
-    rows, problems = [], []
-    for number, detection in enumerate(detections):
-        what = f"detection {number}: "
-        try:
-            class_id = detection.class_among(class_names)
-        except InputError as error:
-            problems.append(Problem(path, None, f"{what}{error}", "error"))
-            continue
-        box = box_of_corners(class_id, detection.xyxy, image, what=what)
-        good, wrong = check_boxes(path, [box], image, len(class_names))
-        problems += wrong
-        if len(good):
-            rows.append(_row(class_names[class_id], detection, image))
-    if any(problem.severity == "error" for problem in problems):
-        return None, problems
-    return json.dumps(rows), problems
-
-
-def _row(class_name: str, detection: _Detection, image: ImageFile) -> list[str | float]:
-    sides = (image.width, image.height) * 2
-    corners = [
-        float(min(max(c, 0), side)) for c, side in zip(detection.xyxy, sides, strict=True)
-    ]
-    spread = detection.confidence_std
-    return [class_name, detection.confidence, spread, detection.votes, *corners]
-
-
 def fused_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> FusedDetections:
     """Return what the nodes saw in images, sorted as `backhaul.look.fusion.fuse` does.
 
@@ -240,20 +148,7 @@ def fused_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> FusedDetectio
         InputError: If a class is not in it: the image came when the list was another.
     """
     said = table[table["detections"].notna()]
-    rows = [
-        (image_id, _class_id(class_name, class_names), *row)
-        for image_id, text in zip(said["image_id"], said["detections"], strict=True)
-        for class_name, *row in json.loads(text)
-    ]
-    frame = pd.DataFrame(rows, columns=list(FUSED_COLUMNS)).astype({"image_id": "str"})
-    frame = frame.astype(
-        {"class_id": np.int64, "votes": np.int64}
-        | dict.fromkeys(("confidence", "confidence_std", *XYXY), np.float64)
-    )
-    by = ["image_id", "confidence", *XYXY, "class_id"]
-    return FusedDetections(
-        frame.sort_values(by, ascending=[n != "confidence" for n in by], ignore_index=True)
-    )
+    return detections_of(said["image_id"], said["detections"], class_names)
 
 
 def images_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> ImageSet:

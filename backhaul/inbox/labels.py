@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
-from backhaul.arrays import FloatArray
-from backhaul.data.formats.assembly import Labels
+from backhaul.data.formats.assembly import Checked
 from backhaul.data.formats.report import Problem
 from backhaul.data.formats.yolo import parse_lines
 from backhaul.data.images import ImageFile
@@ -17,6 +16,7 @@ from backhaul.inbox.files import images_of, label_file
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def read_truth(
     names = zip(table["node"], table["name"], strict=True)
     uris = [f"{labels}/{label_file(node, name)}" for node, name in names]
 
-    def read(file: ImageFile, uri: str) -> Labels:
+    def read(file: ImageFile, uri: str) -> Checked:
         return _read_labels(uri, file, len(class_names))
 
     with ThreadPoolExecutor(TRANSFERS) as threads:
@@ -58,7 +58,7 @@ def read_truth(
     return ImageSet(known, class_names)
 
 
-def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Labels:
+def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Checked:
     data = read_or_none(uri)
     if data is None:
         return None, []
@@ -69,9 +69,7 @@ def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Labels:
     return parse_lines(text, uri, image, n_classes)
 
 
-def _if_right(
-    uri: str, boxes: FloatArray | None, problems: Sequence[Problem]
-) -> FloatArray | None:
+def _if_right(uri: str, boxes: Labels | None, problems: Sequence[Problem]) -> Labels | None:
     """Return the labels of an image, None if a line of them is wrong; log what is."""
     for problem in problems:
         LOG.warning("%s", problem)

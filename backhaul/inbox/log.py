@@ -39,7 +39,7 @@ class Arrival(BaseModel):
         name: Its name below the node's folder.
         image: The file in the inbox.
         beside: The file of detections that comes along, None if there is none.
-        detections: What the node saw (`backhaul.inbox.files.read_detections`); None if unknown.
+        detections: What the node saw (`backhaul.inbox.sidecar`); None if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

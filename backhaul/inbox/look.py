@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageFile, UnreadableImageError, probe_bytes
 from backhaul.errors import MissingObjectError, StoreError
-from backhaul.inbox.files import Seen, node_and_name, read_detections, suffix_of
+from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
+from backhaul.inbox.sidecar import Checked, read_detections
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.moving import Found
 from backhaul.storage.objects import exists_at, read_uri
@@ -89,7 +90,9 @@ def _content(uri: str) -> bytes:
         raise
 
 
-def _read_beside(beside: Found | None, image: ImageFile, class_names: tuple[str, ...]) -> Seen:
+def _read_beside(
+    beside: Found | None, image: ImageFile, class_names: tuple[str, ...]
+) -> Checked:
     data = None if beside is None else read_or_none(beside.uri)
     if beside is None or data is None:
         return None, []

@@ -20,12 +20,13 @@ import pandas as pd
 from backhaul.arrays import FloatArray
 from backhaul.code import UserCode
 from backhaul.errors import InputError
-from backhaul.geometry import pairwise_iou, xywhn_to_xyxy, xyxy_to_xywhn
+from backhaul.geometry import pairwise_iou
 from backhaul.learn.augmentation.copies import ID_DIGITS, read_rgb
 from backhaul.learn.augmentation.transforms import ImageArray
 from backhaul.learn.settings import Cropping
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 OBJECT_COLUMNS = FUSED_COLUMNS[1:]
 """What is known of an object of a given image; a user's function sees these."""
@@ -121,29 +122,28 @@ def whole_pixels(xyxy: FloatArray, margin: float, width: int, height: int) -> Fl
 
 
 def labels_inside(
-    labels: FloatArray, crop: FloatArray, size: tuple[int, int], min_visibility: float
-) -> FloatArray:
+    labels: Labels, crop: FloatArray, size: tuple[int, int], min_visibility: float
+) -> Labels:
     """Return the labels of a crop, in its coordinates.
 
     A box goes with the crop if at least `min_visibility` of its area, and any area at all, lies
     inside; what lies outside is cut off.
 
     Args:
-        labels: Those of the whole image: class_id, cx, cy, w, h in [0, 1], shape (n, 5).
+        labels: Those of the whole image; outlines are left out.
         crop: Corners of the crop in pixels of the image, shape (4,).
         size: Width and height of the image in pixels.
         min_visibility: Least fraction of a box's area.
 
     Returns:
-        Shape (m, 5), in the order of `labels`.
+        Those that go with the crop, in the order of `labels`.
     """
-    boxes = np.clip(xywhn_to_xyxy(labels[:, 1:], *size), 0, [*size, *size])
+    boxes = np.clip(labels.xyxy(*size), 0, [*size, *size])
     corner, sides = crop[:2], crop[2:] - crop[:2]
     inside = np.clip(boxes, np.tile(corner, 2), np.tile(crop[2:], 2))
     area, visible = _areas(boxes), _areas(inside)
     kept = (visible > 0) & (visible >= min_visibility * area * (1 - ROUNDING))
-    xywhn = xyxy_to_xywhn(inside[kept] - np.tile(corner, 2), *sides)
-    return np.column_stack([labels[kept, 0], xywhn])
+    return Labels.from_xyxy(labels.class_id[kept], inside[kept] - np.tile(corner, 2), *sides)
 
 
 def cut(

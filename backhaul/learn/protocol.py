@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backhaul.learn.settings import Training
-from backhaul.look.protocol import Predictor
+from backhaul.look.protocol import OwnPredictor
 from backhaul.values.images import ImageSet
 
 
@@ -57,7 +57,7 @@ class TrainedEpoch:
     mAP50: float | None = None  # noqa: N815 - the metric's name everywhere
 
 
-class Detector(Predictor, Protocol):
+class Detector(OwnPredictor, Protocol):
     """A detector that is trained and run in place of Ultralytics' (``training.detector``)."""
 
     def train(self, task: TrainingTask) -> Iterator[TrainedEpoch]:

@@ -1,13 +1,20 @@
-"""What looks at images: anything that yields boxes."""
+"""What looks at images: anything that says which boxes its checkpoints see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy.typing as npt
+
+from backhaul.values.checkpoints import LocalCheckpoint
+from backhaul.values.detections import NO_NEEDS, Detections, Need
+from backhaul.values.localimages import LocalImages
+
+OnProgress: TypeAlias = Callable[[int, int], None]
+"""Called with (looks done, looks in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,7 @@ class PredictionSettings:
         batch_size: Images of one forward pass.
         device: ``auto``, ``cpu`` or a GPU's number.
         threads: CPU threads.
+        needs: What is wanted beside boxes.
     """
 
     img_size: int
@@ -31,10 +39,41 @@ class PredictionSettings:
     batch_size: int = 16
     device: str = "auto"
     threads: int = 2
+    needs: frozenset[Need] = NO_NEEDS
 
 
 class Predictor(Protocol):
-    """The half of a detector of the user's own that looks at images."""
+    """Runs checkpoints over images."""
+
+    def predict(
+        self,
+        images: LocalImages,
+        checkpoints: Sequence[LocalCheckpoint],
+        settings: PredictionSettings,
+        on_progress: OnProgress,
+    ) -> Detections:
+        """Return what each checkpoint sees in each image, after non-maximum suppression.
+
+        Args:
+            images: The images.
+            checkpoints: Checkpoints with distinct epochs, the last one last.
+            settings: How outputs become boxes, and what is needed beside them. Features are
+                those of the last checkpoint.
+            on_progress: Called as the work goes on.
+
+        Raises:
+            InputError: If an image cannot be read, a checkpoint is not what it should be, or
+                what is needed cannot be had.
+        """
+        ...
+
+
+class OwnPredictor(Protocol):
+    """The half of a detector of the user's own that looks at images.
+
+    For a method that needs features it has a method ``features`` too, with the same arguments,
+    which yields a vector for each image, all of one length.
+    """
 
     def predict(
         self,
@@ -46,6 +85,6 @@ class Predictor(Protocol):
         """Yield the boxes of each image after non-maximum suppression, in order.
 
         Each is an array of shape (n, 6): x1, y1, x2, y2 in pixels of the image, confidence in
-        [0, 1], class_id.
+        [0, 1], class_id; or of shape (n, 6 + n_classes), with the score of every class behind.
         """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,68 +10,91 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from backhaul.arrays import FloatArray
 from backhaul.errors import InputError
 from backhaul.look.checkpoints import load_model
 from backhaul.look.libraries import isolate_libraries
-from backhaul.look.protocol import PredictionSettings
+from backhaul.look.protocol import OnProgress, PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
-from backhaul.values.detections import DETECTION_COLUMNS, Detections
-from backhaul.values.images import ImageSet
+from backhaul.values.columns import names_of
+from backhaul.values.detections import Detections
+from backhaul.values.features import Features
+from backhaul.values.localimages import LocalImages
 
 PADDING = 114
 """Grey that Ultralytics pads letterboxed images with."""
 
+_BOX_COLUMNS = 6  # x1, y1, x2, y2, confidence, class_id; scores follow
 
-def predict(
-    images: ImageSet,
-    checkpoints: Sequence[LocalCheckpoint],
-    settings: PredictionSettings,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Detections:
-    """Return what each checkpoint sees in each image, after non-maximum suppression by class.
 
-    A box may carry several classes (one row each), as in Ultralytics' validator. The
-    end-to-end head of models that have one is switched off, since it ignores ``nms_thres``.
+class Ultralytics:
+    """Runs checkpoints of Ultralytics' detectors; every image is decoded once for all of them.
 
-    Args:
-        images: Images on the local disk. Labels are not looked at.
-        checkpoints: Checkpoints with distinct epochs.
-        settings: See `PredictionSettings`.
-        on_progress: Called with (images done, images in all).
-
-    Raises:
-        InputError: If an image cannot be read or a checkpoint is not what it should be.
+    A box may carry several classes (one row each), as in Ultralytics' validator. The end-to-end
+    head of models that have one is switched off, since it ignores ``nms_thres``. Features are
+    the means over the coarsest map of features that the head of the last checkpoint gets.
     """
-    isolate_libraries()
+
+    def predict(
+        self,
+        images: LocalImages,
+        checkpoints: Sequence[LocalCheckpoint],
+        settings: PredictionSettings,
+        on_progress: OnProgress,
+    ) -> Detections:
+        """Return what each checkpoint sees, see `backhaul.look.protocol.Predictor`."""
+        isolate_libraries()
+        import torch
+
+        torch.set_num_threads(settings.threads)
+        models = _models(checkpoints, images.class_names, settings)
+        pooled = _PooledFeatures(models[-1][1]) if "features" in settings.needs else None
+        found = _Found([np.zeros((0, 8))], [np.zeros((0, len(images.class_names)))])
+        done = 0
+        for batch in _batches(images.paths, settings):
+            pixels = torch.from_numpy(np.stack([item.pixels for item in batch]))
+            pixels = pixels.to(_device(settings.device)).float() / 255
+            with torch.inference_mode():
+                for epoch, model in models:
+                    boxes = _suppress(model(pixels), settings)
+                    for i, (item, of_image) in enumerate(zip(batch, boxes, strict=True)):
+                        found.add(done + i, epoch, item, of_image.cpu().numpy())
+            done += len(batch)
+            on_progress(done, len(images))
+        return _detections(images, found, settings, pooled)
+
+
+def _models(
+    checkpoints: Sequence[LocalCheckpoint],
+    class_names: tuple[str, ...],
+    settings: PredictionSettings,
+) -> list[tuple[int, Any]]:
     import torch
 
-    torch.set_num_threads(settings.threads)
     place = _device(settings.device)
     layout = torch.channels_last if place == "cpu" else torch.contiguous_format  # oneDNN's own
-    models = [
-        (c.epoch, _detector(c, images.class_names).to(place, memory_format=layout))
-        for c in checkpoints
+    return [
+        (each.epoch, _detector(each, class_names).to(place, memory_format=layout))
+        for each in checkpoints
     ]
-    parts = [np.zeros((0, 8))]
-    done = 0
-    for batch in _batches(images, settings):
-        pixels = (
-            torch.from_numpy(np.stack([item.pixels for item in batch])).to(place).float() / 255
-        )
-        with torch.inference_mode():
-            for epoch, model in models:
-                boxes = _suppress(model(pixels), settings)
-                parts += [
-                    _rows(done + i, epoch, item, found.cpu().numpy())
-                    for i, (item, found) in enumerate(zip(batch, boxes, strict=True))
-                ]
-        done += len(batch)
-        if on_progress is not None:
-            on_progress(done, len(images))
-    return _detections(images, np.concatenate(parts))
+
+
+class _PooledFeatures:
+    """Keeps the mean over the coarsest map that a model's head gets, for each image."""
+
+    def __init__(self, model: Any) -> None:
+        self.parts: list[npt.NDArray[np.float32]] = []
+        model.model[-1].register_forward_pre_hook(self._keep)
+
+    def _keep(self, head: Any, inputs: tuple[Any, ...]) -> None:
+        coarsest = inputs[0][-1]
+        self.parts.append(coarsest.mean(dim=(2, 3)).float().cpu().numpy())
+
+    def of(self, image_id: Sequence[str]) -> Features:
+        """Return the features of the images that were looked at, in this order."""
+        vectors = np.concatenate(self.parts) if self.parts else np.zeros((0, 0), np.float32)
+        return Features(names_of(image_id), vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +109,19 @@ class _Letterboxed:
     height: int
 
 
-def _batches(images: ImageSet, settings: PredictionSettings) -> Iterator[list[_Letterboxed]]:
-    uris = images.table["uri"].tolist()
+def _batches(
+    paths: Sequence[str], settings: PredictionSettings
+) -> Iterator[list[_Letterboxed]]:
     with ThreadPoolExecutor(settings.threads) as threads:
-        for start in range(0, len(uris), settings.batch_size):
-            part = uris[start : start + settings.batch_size]
-            yield list(threads.map(lambda uri: _letterbox(uri, settings.img_size), part))
+        for start in range(0, len(paths), settings.batch_size):
+            part = paths[start : start + settings.batch_size]
+            yield list(threads.map(lambda path: _letterbox(path, settings.img_size), part))
 
 
-def _letterbox(uri: str, size: int) -> _Letterboxed:
-    image = cv2.imdecode(np.fromfile(uri, dtype=np.uint8), cv2.IMREAD_COLOR)
+def _letterbox(path: str, size: int) -> _Letterboxed:
+    image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise InputError(f"{uri}: cannot be read as an image")
+        raise InputError(f"{path}: cannot be read as an image")
     height, width = image.shape[:2]
     scale = min(size / height, size / width)
     new = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -123,7 +147,10 @@ def _detector(checkpoint: LocalCheckpoint, class_names: tuple[str, ...]) -> Any:
 
 
 def _suppress(output: Any, settings: PredictionSettings) -> list[Any]:
-    """Return one (m, 6) tensor an image: x1, y1, x2, y2, confidence, class_id, best first."""
+    """Return a tensor for each image, a row a box, the most confident first.
+
+    Its columns are x1, y1, x2, y2, confidence, class_id, and the score of each class if needed.
+    """
     import torch
     from torchvision.ops import batched_nms, box_convert
 
@@ -135,30 +162,63 @@ def _suppress(output: Any, settings: PredictionSettings) -> list[Any]:
         boxes = box_convert(prediction[rows, :4], "cxcywh", "xyxy")
         keep = batched_nms(boxes, confidence, classes, settings.nms_thres)
         keep = keep[: settings.max_detections]
-        columns = (boxes[keep], confidence[keep, None], classes[keep, None].float())
+        columns = [boxes[keep], confidence[keep, None], classes[keep, None].float()]
+        if "scores" in settings.needs:
+            columns.append(prediction[rows[keep], 4:])
         found.append(torch.cat(columns, dim=1))
     return found
 
 
-def _rows(
-    image: int, epoch: int, item: _Letterboxed, found: npt.NDArray[np.float32]
-) -> FloatArray:
-    """Return rows of image number, epoch, class_id, confidence, x1, y1, x2, y2 (pixels)."""
-    corners = (found[:, :4].astype(np.float64) - [item.left, item.top] * 2) / item.scale
-    rows = np.empty((len(found), 8))
-    rows[:, :2] = image, epoch
-    rows[:, 2] = found[:, 5]
-    rows[:, 3] = found[:, 4].clip(0, 1)
-    rows[:, 4:] = corners.clip(0, [item.width, item.height] * 2)
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found so far.
+
+    Args:
+        rows: Arrays of image number, epoch, class_id, confidence, x1, y1, x2, y2 (pixels).
+        scores: Arrays of the scores of those rows, where they are needed.
+    """
+
+    rows: list[FloatArray]
+    scores: list[FloatArray]
+
+    def add(
+        self, image: int, epoch: int, item: _Letterboxed, found: npt.NDArray[np.float32]
+    ) -> None:
+        """Add what one checkpoint saw in one image.
+
+        Args:
+            image: Number of the image.
+            epoch: Epoch of the checkpoint.
+            item: The image.
+            found: What `_suppress` left, in pixels of the padded square.
+        """
+        corners = (found[:, :4].astype(np.float64) - [item.left, item.top] * 2) / item.scale
+        rows = np.empty((len(found), 8))
+        rows[:, :2] = image, epoch
+        rows[:, 2] = found[:, 5]
+        rows[:, 3] = found[:, 4].clip(0, 1)
+        rows[:, 4:] = corners.clip(0, [item.width, item.height] * 2)
+        self.rows.append(rows)
+        if found.shape[1] > _BOX_COLUMNS:
+            self.scores.append(found[:, _BOX_COLUMNS:].astype(np.float64).clip(0, 1))
 
 
-def _detections(images: ImageSet, rows: FloatArray) -> Detections:
-    table = pd.DataFrame(rows[:, 1:], columns=list(DETECTION_COLUMNS[1:]))
-    table = table.astype({"epoch": np.int64, "class_id": np.int64})
-    names = images.table["image_id"].to_numpy()[rows[:, 0].astype(np.int64)]
-    table.insert(0, "image_id", names)
-    return Detections(table)
+def _detections(
+    images: LocalImages,
+    found: _Found,
+    settings: PredictionSettings,
+    pooled: _PooledFeatures | None,
+) -> Detections:
+    rows = np.concatenate(found.rows)
+    return Detections(
+        image_id=names_of(images.image_id)[rows[:, 0].astype(np.int64)],
+        epoch=rows[:, 1].astype(np.int64),
+        class_id=rows[:, 2].astype(np.int64),
+        confidence=rows[:, 3].copy(),
+        xyxy=rows[:, 4:].copy(),
+        scores=np.concatenate(found.scores) if "scores" in settings.needs else None,
+        features=None if pooled is None else pooled.of(images.image_id),
+    )
 
 
 def _device(name: str) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from backhaul.arrays import FloatArray, IntArray
-from backhaul.geometry import pairwise_iou, xywhn_to_xyxy
+from backhaul.geometry import pairwise_iou
 from backhaul.values.detections import XYXY, FusedDetections
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 BENCHMARK_COLUMNS = (
     "image_id",
@@ -93,10 +94,10 @@ def _rows_of_image(
     image: Any, detections: pd.DataFrame, class_names: tuple[str, ...], iou_thres: float
 ) -> list[_Row]:
     known = image.labels is not None
-    labels = image.labels if known else np.zeros((0, 5))
-    actual = labels[:, 0].astype(np.int64)
+    labels: Labels = image.labels if known else Labels.empty()
+    actual = labels.class_id
     detected = detections["class_id"].to_numpy(dtype=np.int64)
-    truth_xyxy = xywhn_to_xyxy(labels[:, 1:], image.width, image.height)
+    truth_xyxy = labels.xyxy(image.width, image.height)
     xyxy = detections[list(XYXY)].to_numpy(dtype=np.float64)
     taken = match(detected, pairwise_iou(xyxy, truth_xyxy), actual, iou_thres)
 

@@ -9,8 +9,7 @@ import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
 from backhaul.arrays import FloatArray
-from backhaul.geometry import xywhn_to_xyxy
-from backhaul.values.detections import XYXY, Detections, FusedDetections
+from backhaul.values.detections import Boxes, Detections, FusedDetections
 from backhaul.values.images import ImageSet
 
 METRICS = (
@@ -111,12 +110,12 @@ def average_precision(raw: Detections | FusedDetections, images: ImageSet) -> pd
     Raises:
         ValueError: If detections are of several checkpoints, which have to be fused first.
     """
-    if "epoch" in raw.table and raw.table["epoch"].nunique() > 1:
+    if isinstance(raw, Detections) and np.unique(raw.epoch).size > 1:
         raise ValueError("expected detections of one checkpoint, or fused ones")
     known = images.labelled()
     by_iou = np.full((10, len(images.class_names)), np.nan)
     if len(known):
-        precision = _precision(raw.table, known)
+        precision = _precision(raw.of_images(known.ids), known)
         by_iou = np.where(precision > -1, precision, np.nan).mean(axis=1)  # -1 is "no truth"
     by_class = np.stack([by_iou[0], by_iou.mean(axis=0)], axis=1)
     overall = pd.DataFrame(by_class).mean().to_numpy()  # skips NaN, and is NaN where all are
@@ -125,7 +124,7 @@ def average_precision(raw: Detections | FusedDetections, images: ImageSet) -> pd
     return table
 
 
-def _precision(raw: pd.DataFrame, truth: ImageSet) -> FloatArray:
+def _precision(raw: Boxes, truth: ImageSet) -> FloatArray:
     """Return interpolated precision by IoU, recall and class, shape (10, 101, n_classes)."""
     number = {image_id: i for i, image_id in enumerate(truth.ids, start=1)}
     coco = COCO(
@@ -135,14 +134,13 @@ def _precision(raw: pd.DataFrame, truth: ImageSet) -> FloatArray:
             "annotations": _annotations(truth),
         }
     )
-    seen = raw[raw["image_id"].isin(truth.ids)]
     results = [
         {"image_id": number[image_id], "category_id": class_id, "score": score, "bbox": box}
         for image_id, class_id, score, box in zip(
-            seen["image_id"],
-            seen["class_id"].tolist(),
-            seen["confidence"].tolist(),
-            _xywh(seen[list(XYXY)].to_numpy(dtype=np.float64)),
+            raw.image_id.tolist(),
+            raw.class_id.tolist(),
+            raw.confidence.tolist(),
+            _xywh(raw.xyxy),
             strict=True,
         )
     ]
@@ -160,8 +158,8 @@ def _annotations(truth: ImageSet) -> list[dict[str, Any]]:
     annotations: list[dict[str, Any]] = []
     image: Any
     for i, image in enumerate(truth.table.itertuples(), start=1):
-        boxes = _xywh(xywhn_to_xyxy(image.labels[:, 1:], image.width, image.height))
-        for class_id, box in zip(image.labels[:, 0].astype(int).tolist(), boxes, strict=True):
+        boxes = _xywh(image.labels.xyxy(image.width, image.height))
+        for class_id, box in zip(image.labels.class_id.tolist(), boxes, strict=True):
             own = {"id": len(annotations) + 1, "image_id": i, "category_id": class_id}
             annotations.append(own | {"bbox": box, "area": box[2] * box[3], "iscrowd": 0})
     return annotations

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.columns import names_of
+from backhaul.values.detections import NO_NEEDS, Need
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
 
@@ -26,6 +27,9 @@ class SamplingMethod(BaseModel, ABC):
 
     retrains_without_new: ClassVar[bool] = False
     """Whether the detector is retrained although nothing was sent (the control arm)."""
+
+    needs: ClassVar[frozenset[Need]] = NO_NEEDS
+    """What it needs in a pool beside detections; it is computed for methods that say so."""
 
     kind: str
     label: str = Field(
@@ -60,11 +64,10 @@ class SamplingMethod(BaseModel, ABC):
         reason: Sequence[str],
     ) -> Selection:
         """Return a selection by this method, one entry of each argument an image."""
-        table = {
-            "image_id": pd.Series(image_id, dtype="str"),
-            "size_bytes": size_bytes,
-            "weight": weight,
-            "method": pd.Series([self.label] * len(image_id), dtype="str"),
-            "reason": pd.Series(reason, dtype="str"),
-        }
-        return Selection(pd.DataFrame(table))
+        return Selection(
+            image_id=names_of(image_id),
+            size_bytes=size_bytes,
+            weight=weight,
+            method=names_of([self.label] * len(image_id)),
+            reason=names_of(reason),
+        )

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.sampling.density import Density, NonNegative, NormalDensity, areas
-from backhaul.sampling.select import Strata
 from backhaul.sampling.sightings import Sightings
+from backhaul.sampling.spending import Strata
 from backhaul.settings import Probability
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +11,26 @@ from pydantic import Field
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.base import SamplingMethod
-from backhaul.sampling.select import Candidates, Strata, spend
 from backhaul.sampling.sightings import NONE, Sightings, sightings_of
+from backhaul.sampling.spending import Candidates, Strata, spend
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Utility:
+    """What sending images is worth.
+
+    Args:
+        seen: What was seen in the pool.
+        rows: The sighting of `seen` for which each candidate may be drawn, shape (n,).
+        candidates: Images, each in every stratum in which it is worth something, n of them.
+    """
+
+    seen: Sightings
+    rows: IntArray
+    candidates: Candidates
 
 
 class ConfidenceSampling(SamplingMethod):
@@ -61,17 +77,9 @@ class ConfidenceSampling(SamplingMethod):
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
     ) -> Selection:
         """Return the images to send, in the order they were drawn."""
-        seen = sightings_of(pool, include_undetected=self.include_undetected)
-        weight, levels = self._weigh(seen), self.levels(seen)
-        rows = _heaviest(seen, weight, levels)
-        candidates = Candidates(
-            image=seen.image[rows],
-            size_bytes=seen.size_bytes[seen.image[rows]],
-            weight=weight[rows],
-            levels=tuple(level.take(rows) for level in levels),
-        )
-        draws = spend(candidates, _limits(bandwidth), rng=rng)
-        rows = rows[draws.rows]
+        utility = self.utility(pool)
+        draws = spend(utility.candidates, _limits(bandwidth), rng=rng)
+        rows, seen = utility.rows[draws.rows], utility.seen
         reasons = [
             "filled what was left" if filled else self.reason(class_id, confidence)
             for filled, class_id, confidence in zip(
@@ -81,10 +89,23 @@ class ConfidenceSampling(SamplingMethod):
                 strict=True,
             )
         ]
-        image = seen.image[rows]
+        image, weight = seen.image[rows], utility.candidates.weight[draws.rows]
         return self.selection(
-            [seen.image_id[i] for i in image], seen.size_bytes[image], weight[rows], reasons
+            [seen.image_id[i] for i in image], seen.size_bytes[image], weight, reasons
         )
+
+    def utility(self, pool: Pool) -> Utility:
+        """Return what sending each image is worth, whatever the bandwidth."""
+        seen = sightings_of(pool, include_undetected=self.include_undetected)
+        weight, levels = self._weigh(seen), self.levels(seen)
+        rows = _heaviest(seen, weight, levels)
+        candidates = Candidates(
+            image=seen.image[rows],
+            size_bytes=seen.size_bytes[seen.image[rows]],
+            weight=weight[rows],
+            levels=tuple(level.take(rows) for level in levels),
+        )
+        return Utility(seen, rows, candidates)
 
     def _weigh(self, seen: Sightings) -> FloatArray:
         weight = np.zeros(seen.confidence.size)

@@ -7,7 +7,7 @@ import numpy as np
 from backhaul.arrays import IntArray
 from backhaul.sampling.interval import RandomSampling
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.detections import FusedDetections
+from backhaul.values.columns import positions
 from backhaul.values.offers import Pool
 
 
@@ -24,20 +24,11 @@ def cut_to(
     Otherwise as many as fit, drawn at random; stratified, each predicted class keeps an equal
     share.
     """
-    wanted = _restrict(pool, rows)
+    wanted = pool.take(rows)
     if _fits(wanted, bandwidth):
         return rows
-    row = {image_id: i for i, image_id in enumerate(pool.image_id)}
     drawn = RandomSampling(stratify=stratify).select(wanted, bandwidth, rng=rng)
-    return np.array([row[image_id] for image_id in drawn.table["image_id"]], dtype=np.int64)
-
-
-def _restrict(pool: Pool, rows: IntArray) -> Pool:
-    """Return the images at `rows` with their detections."""
-    image_id = tuple(pool.image_id[row] for row in rows)
-    table = pool.detections.table
-    detections = FusedDetections(table[table["image_id"].isin(image_id)])
-    return Pool(image_id, pool.size_bytes[rows], detections)  # files play no part in a cut
+    return positions(drawn.image_id, pool.image_id)
 
 
 def _fits(pool: Pool, bandwidth: Bandwidth) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from backhaul.arrays import FloatArray, IntArray
+from backhaul.values.columns import positions
 from backhaul.values.offers import Pool
 
 NONE = -1
@@ -46,19 +46,14 @@ def sightings_of(pool: Pool, *, include_undetected: bool) -> Sightings:
     """Return the sightings of `pool`, with or without its images that have no detection."""
     order = np.array(sorted(range(len(pool)), key=pool.image_id.__getitem__), dtype=np.int64)
     image_id = tuple(pool.image_id[row] for row in order)
-    table = pool.detections.table
-    code, names = pd.factorize(table["image_id"])  # far fewer names than rows to look up
-    image = pd.Index(image_id, dtype="str").get_indexer(pd.Index(names, dtype="str"))[code]
+    found = pool.detections
+    image = positions(found.image_id, image_id)
     seen = np.bincount(image, minlength=len(pool))
     missed = np.flatnonzero(seen == 0)[: None if include_undetected else 0]
 
-    image = np.concatenate([missed, image]).astype(np.int64)
-    class_id = np.concatenate(
-        [np.full(missed.size, NONE), table["class_id"].to_numpy(dtype=np.int64)]
-    )
-    confidence = np.concatenate(
-        [np.zeros(missed.size), table["confidence"].to_numpy(dtype=np.float64)]
-    )
+    image = np.concatenate([missed, image])
+    class_id = np.concatenate([np.full(missed.size, NONE), found.class_id])
+    confidence = np.concatenate([np.zeros(missed.size), found.confidence])
     rows = np.lexsort((image, confidence, class_id))
     return Sightings(
         image_id, pool.size_bytes[order], image[rows], class_id[rows], confidence[rows]

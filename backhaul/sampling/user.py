@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, model_validator
 
 from backhaul.code import Code
@@ -15,8 +14,12 @@ from backhaul.errors import InputError
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.cut import cut_to
 from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.detections import NO_NEEDS, Need
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
+
+_Why: TypeAlias = tuple[float, str]
+"""Weight and reason of a choice."""
 
 
 class UserSampling(SamplingMethod):
@@ -25,7 +28,8 @@ class UserSampling(SamplingMethod):
     The class is built with the code's params and asked ``select(pool, bandwidth, rng=rng)``,
     the function is called ``function(pool, bandwidth, rng, **params)``. Either returns a
     `Selection`, or ids or files of images, in the order to send them. If they exceed the
-    bandwidth, some are dropped at random.
+    bandwidth, some are dropped at random. An attribute ``needs`` of the class or function says
+    what it needs beside detections.
     """
 
     kind: Literal["user"] = "user"
@@ -46,7 +50,15 @@ class UserSampling(SamplingMethod):
         code = self.code.load()
         if not callable(code) or (isinstance(code, type) and not hasattr(code, "select")):
             raise ValueError(f"{self.code.use}: expected a function or a class with select")
+        if unknown := sorted(map(str, self.needs - {*get_args(Need)})):
+            known = ", ".join(get_args(Need))
+            raise ValueError(f"{self.code.use}: needs {unknown[0]}, expected some of {known}")
         return self
+
+    @property
+    def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the code, not of the class
+        """What the user's function or class says that it needs."""
+        return frozenset(getattr(self.code.load(), "needs", NO_NEEDS))
 
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
@@ -58,37 +70,41 @@ class UserSampling(SamplingMethod):
         """
         chosen = self._ask(pool, bandwidth, rng)
         row = {name: i for names in (pool.files, pool.image_id) for i, name in enumerate(names)}
-        unknown = [name for name in chosen.index if name not in row]
+        unknown = [name for name in chosen if name not in row]
         if unknown:
             raise InputError(
                 f"{self.code.use}: chose {unknown[0]!r}, expected ids or files of images of "
                 "the pool"
             )
-        chosen = chosen.set_axis([row[name] for name in chosen.index], axis="index")
-        chosen = chosen[~chosen.index.duplicated()]
-        wanted = chosen.index.to_numpy(dtype=np.int64)
-        sent = cut_to(bandwidth, pool, wanted, stratify=self.stratify, rng=rng)
+        wanted: dict[int, _Why] = {}
+        for name, why in chosen.items():
+            wanted.setdefault(row[name], why)
+        rows = np.array([*wanted], dtype=np.int64)
+        sent = cut_to(bandwidth, pool, rows, stratify=self.stratify, rng=rng)
+        whys = [wanted[i] for i in sent.tolist()]
         return self.selection(
             [pool.image_id[i] for i in sent],
             pool.size_bytes[sent],
-            chosen.loc[sent, "weight"].to_numpy(dtype=np.float64),
-            list(chosen.loc[sent, "reason"]),
+            np.array([weight for weight, _ in whys], dtype=np.float64),
+            [reason for _, reason in whys],
         )
 
-    def _ask(self, pool: Pool, bandwidth: Bandwidth, rng: np.random.Generator) -> pd.DataFrame:
-        """Return weight and reason of what the code chose, indexed by id or file."""
+    def _ask(
+        self, pool: Pool, bandwidth: Bandwidth, rng: np.random.Generator
+    ) -> dict[str, _Why]:
+        """Return weight and reason of what the code chose, by id or file, in order."""
         code: Any = self.code.load()
         if isinstance(code, type):
             answer = code(**self.code.params).select(pool, bandwidth, rng=rng)
         else:
             answer = code(pool, bandwidth, rng, **self.code.params)
         if isinstance(answer, Selection):
-            return answer.table.set_index("image_id")[["weight", "reason"]]
+            whys = zip(answer.weight.tolist(), answer.reason.tolist(), strict=True)
+            return dict(zip(answer.image_id.tolist(), whys, strict=True))
         if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
             raise InputError(
                 f"{self.code.use}: expected a Selection, image ids or files, "
                 f"got {type(answer).__name__}"
             )
-        reason = f"chosen by {self.code.use}"
-        index = pd.Index([str(name) for name in answer], dtype="object")
-        return pd.DataFrame({"weight": 1.0, "reason": reason}, index=index)
+        why = (1.0, f"chosen by {self.code.use}")
+        return dict.fromkeys((str(name) for name in answer), why)

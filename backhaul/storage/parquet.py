@@ -13,10 +13,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backhaul.values.detections import XYXY, Detections, FusedDetections
-from backhaul.values.images import ImageSet
+from backhaul.arrays import NameArray
+from backhaul.values.detections import BOX_SPREAD, XYXY, Boxes, Detections, FusedDetections
+from backhaul.values.features import Features
+from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels, Polygons
 from backhaul.values.selections import Selection
 from backhaul.values.splits import Splits
 
@@ -27,6 +31,7 @@ _LABEL_FIELDS = ("class_id", "cx", "cy", "w", "h")
 _LABEL = pa.struct(
     [("class_id", pa.int32()), *((name, pa.float64()) for name in _LABEL_FIELDS[1:])]
 )
+_POLYGONS = pa.list_(pa.list_(pa.float64()))  # of each object x1, y1, x2, y2, ..., or null
 _NULLABLE_TEXT = ("group", "label_source", "copy_of")
 _IMAGES = pa.schema(
     [
@@ -58,6 +63,7 @@ _FUSED = pa.schema(
         ("confidence_std", pa.float64()),
         ("votes", pa.int64()),
         *_CORNERS,
+        (BOX_SPREAD, pa.float64()),
     ]
 )
 _SELECTION = pa.schema(
@@ -76,9 +82,10 @@ def to_parquet(
 ) -> bytes:
     """Return `value` as one Parquet file.
 
-    Labels become a list of structs, null where nobody labelled the image; class names lie in
-    the metadata of the schema; a column ``split`` tells the three parts of `Splits` apart. A
-    plain table keeps its columns and loses its index.
+    Labels become a list of structs, null where nobody labelled the image, and outlines a column
+    of their own where there is any; class names lie in the metadata of the schema; a column
+    ``split`` tells the three parts of `Splits` apart. A plain table keeps its columns and loses
+    its index.
 
     Raises:
         ValueError: If the parts of `Splits` differ in their classes, or a column does not hold
@@ -106,14 +113,75 @@ class _Codec(NamedTuple):
     decode: Callable[[Any], Any]
 
 
-def _flat(kind: type[Any], schema: Any) -> _Codec:
-    def encode(value: Any) -> Any:
-        return _columns(value.table, schema)
+def _boxes(kind: type[Detections] | type[FusedDetections], schema: Any) -> _Codec:
+    """Return the codec of boxes: a row a box, then a row for the features of each image."""
+
+    def encode(boxes: Boxes) -> Any:
+        known = boxes.columns() | dict(zip(XYXY, boxes.xyxy.T, strict=True))
+        table = pa.table([pa.array(known[field.name]) for field in schema], schema=schema)
+        widths = {}
+        if boxes.scores is not None:
+            widths["scores"] = boxes.scores.shape[1]
+            table = table.append_column("scores", _list_array(boxes.scores))
+        if boxes.features is not None:
+            widths["features"] = boxes.features.vectors.shape[1]
+            of_images = {
+                "image_id": pa.array(boxes.features.image_id, type=pa.string()),
+                "features": _list_array(boxes.features.vectors),
+            }
+            parts = [table, pa.table(of_images)]
+            table = pa.concat_tables(parts, promote_options="default").combine_chunks()
+        return table.replace_schema_metadata({"widths": json.dumps(widths)})
 
     def decode(table: Any) -> Any:
-        return kind(table.to_pandas())
+        if missing := [field.name for field in schema if field.name not in table.column_names]:
+            raise ValueError(f"expected columns {missing} too, got {table.column_names}")
+        widths = json.loads((table.schema.metadata or {}).get(b"widths", b"{}"))
+        is_box = table["class_id"].is_valid()
+        boxes, of_images = table.filter(is_box), table.filter(pc.invert(is_box))
+        features = None
+        if "features" in widths:
+            vectors = _list_values(of_images["features"], widths["features"])
+            features = Features(_texts(of_images["image_id"]), vectors.astype(np.float32))
+        columns = {
+            field.name: boxes[field.name].to_numpy()
+            for field in schema
+            if field.name not in ("image_id", *XYXY)
+        }
+        if "scores" in widths:
+            columns["scores"] = _list_values(boxes["scores"], widths["scores"])
+        return kind(
+            image_id=_texts(boxes["image_id"]),
+            xyxy=np.column_stack([boxes[name].to_numpy() for name in XYXY]),
+            features=features,
+            **columns,
+        )
 
     return _Codec(encode, decode)
+
+
+def _list_array(values: np.ndarray[Any, Any]) -> Any:
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
+
+
+def _list_values(column: Any, width: int) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = pc.list_flatten(column).to_numpy()
+    return values.reshape(-1, width) if width else np.zeros((len(column), 0))
+
+
+def _texts(column: Any) -> NameArray:
+    texts: NameArray = column.to_numpy()
+    return texts.astype(object)
+
+
+def _encode_selection(selection: Selection) -> Any:
+    columns = [pa.array(getattr(selection, f.name), type=f.type) for f in _SELECTION]
+    return pa.table(columns, schema=_SELECTION)
+
+
+def _decode_selection(table: Any) -> Selection:
+    return Selection.from_table(table.to_pandas())
 
 
 def _columns(table: pd.DataFrame, schema: Any) -> Any:
@@ -128,6 +196,10 @@ def _columns(table: pd.DataFrame, schema: Any) -> Any:
 
 def _encode_images(images: ImageSet) -> Any:
     table = _columns(images.table, _IMAGES)
+    every = images.table["labels"]
+    if any(labels is not None and labels.polygons is not None for labels in every):
+        polygons = pa.array([_flat_polygons(labels) for labels in every], type=_POLYGONS)
+        table = table.append_column("polygons", polygons)
     return table.replace_schema_metadata({"class_names": json.dumps(images.class_names)})
 
 
@@ -135,49 +207,69 @@ def _decode_images(table: Any) -> ImageSet:
     metadata = table.schema.metadata or {}
     if b"class_names" not in metadata:
         raise ValueError(f"expected a table of images, got columns {table.column_names}")
-    columns = {name: table[name].to_pandas() for name in table.column_names if name != "labels"}
+    names = [name for name in table.column_names if name not in ("labels", "polygons")]
+    columns = {name: table[name].to_pandas() for name in names}
     for name in _NULLABLE_TEXT:
         columns[name] = pd.Series(table[name].to_pylist(), dtype=object)
-    columns["labels"] = _decode_labels(table["labels"])
-    frame = pd.DataFrame({name: columns[name] for name in table.column_names})
+    polygons = table["polygons"] if "polygons" in table.column_names else None
+    columns["labels"] = _decode_labels(table["labels"], polygons)
+    frame = pd.DataFrame({name: columns[name] for name in IMAGE_COLUMNS})
     return ImageSet(frame, tuple(json.loads(metadata[b"class_names"])))
 
 
 def _encode_labels(column: pd.Series[Any]) -> Any:
     known = column.notna().to_numpy()
-    lists = column[known].tolist()
-    boxes = np.concatenate([np.empty((0, 5)), *lists])
+    every = Labels.concat(column[known])
     counts = np.zeros(len(column), dtype=np.int64)
-    counts[known] = [len(labels) for labels in lists]
+    counts[known] = [len(labels) for labels in column[known]]
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), type=pa.int32())
-    children = [boxes[:, 0].astype(np.int32), *boxes[:, 1:].T]
+    children = [every.class_id.astype(np.int32), *every.xywhn.T]
     values = pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(child)) for child in children], fields=list(_LABEL)
     )
     return pa.ListArray.from_arrays(offsets, values, mask=pa.array(~known, type=pa.bool_()))
 
 
-def _decode_labels(column: Any) -> pd.Series[Any]:
+def _flat_polygons(labels: Labels | None) -> list[list[float] | None] | None:
+    if labels is None or labels.polygons is None:
+        return None
+    return [
+        None if outline is None else outline.ravel().tolist() for outline in labels.polygons
+    ]
+
+
+def _decode_labels(column: Any, polygons: Any | None) -> pd.Series[Any]:
     lists = column.combine_chunks()
     offsets = lists.offsets.to_numpy()
-    boxes = np.column_stack(
-        [lists.values.field(name).to_numpy().astype(np.float64) for name in _LABEL_FIELDS]
-    )
+    class_id, *sides = (lists.values.field(name).to_numpy() for name in _LABEL_FIELDS)
+    class_id, xywhn = class_id.astype(np.int64), np.column_stack(sides).astype(np.float64)
     known = lists.is_valid().to_numpy(zero_copy_only=False)
+    outlines = [None] * len(known) if polygons is None else polygons.to_pylist()
     return pd.Series(
         [
-            boxes[first:last] if labelled else None
-            for first, last, labelled in zip(offsets[:-1], offsets[1:], known, strict=True)
+            Labels(class_id[first:last], xywhn[first:last], _polygons(flat))
+            if labelled
+            else None
+            for first, last, labelled, flat in zip(
+                offsets[:-1], offsets[1:], known, outlines, strict=True
+            )
         ],
         dtype=object,
     )
+
+
+def _polygons(flat: list[list[float] | None] | None) -> Polygons | None:
+    if flat is None:
+        return None
+    return tuple(None if outline is None else np.reshape(outline, (-1, 2)) for outline in flat)
 
 
 def _encode_splits(splits: Splits) -> Any:
     parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if len({part.class_names for part in parts.values()}) != 1:
         raise ValueError("expected splits of the same classes")
-    table = pa.concat_tables([_encode_images(part) for part in parts.values()])
+    encoded = [_encode_images(part) for part in parts.values()]
+    table = pa.concat_tables(encoded, promote_options="default")  # some may lack outlines
     names = [name for name, part in parts.items() for _ in range(len(part))]
     return table.combine_chunks().append_column("split", pa.array(names, type=pa.string()))
 
@@ -202,8 +294,8 @@ def _decode_frame(table: Any) -> pd.DataFrame:
 _CODECS: dict[type[Any], _Codec] = {
     ImageSet: _Codec(_encode_images, _decode_images),
     Splits: _Codec(_encode_splits, _decode_splits),
-    Detections: _flat(Detections, _DETECTIONS),
-    FusedDetections: _flat(FusedDetections, _FUSED),
-    Selection: _flat(Selection, _SELECTION),
+    Detections: _boxes(Detections, _DETECTIONS),
+    FusedDetections: _boxes(FusedDetections, _FUSED),
+    Selection: _Codec(_encode_selection, _decode_selection),
     pd.DataFrame: _Codec(_encode_frame, _decode_frame),
 }

@@ -36,8 +36,10 @@ class LocalCheckpoint:
         epoch: Epochs behind it.
         path: The file.
         sha256: Digest it must have.
+        detector: As `Checkpoint.detector`.
     """
 
     epoch: int
     path: Path
     sha256: str
+    detector: str = ""

@@ -2,57 +2,173 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-import pandas as pd
+import numpy as np
 
-from backhaul.values.tables import require_columns
+from backhaul.arrays import BoolArray, FloatArray, IntArray, NameArray
+from backhaul.values.columns import frame_of, names_of, positions, require_length
+from backhaul.values.features import Features
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Need: TypeAlias = Literal["scores", "features"]
+"""What is computed only where it is needed: the score of each class, features of images."""
+
+NO_NEEDS: frozenset[Need] = frozenset()
 XYXY = ("x1", "y1", "x2", "y2")
 DETECTION_COLUMNS = ("image_id", "epoch", "class_id", "confidence", *XYXY)
 FUSED_COLUMNS = ("image_id", "class_id", "confidence", "confidence_std", "votes", *XYXY)
+BOX_SPREAD = "box_spread"
 
 
-@dataclass(frozen=True, slots=True)
-class Detections:
-    """What single checkpoints see, one row a box.
-
-    Args:
-        table: Columns ``DETECTION_COLUMNS``: ``epoch`` of the checkpoint, ``confidence`` in
-            [0, 1] (objectness times class probability where a model has both), corners in
-            pixels of the image as displayed.
-
-    Raises:
-        ValueError: If a column is missing or a confidence is out of range.
-    """
-
-    table: pd.DataFrame
-
-    def __post_init__(self) -> None:
-        require_columns(self.table, DETECTION_COLUMNS)
-        _require_probabilities(self.table["confidence"])
-
-
-@dataclass(frozen=True, slots=True)
-class FusedDetections:
-    """What an ensemble of checkpoints sees, one row an object.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Boxes:
+    """Boxes in images, one row a box, in columns of n rows.
 
     Args:
-        table: Columns ``FUSED_COLUMNS``: ``confidence`` is the mean over the checkpoints,
-            ``confidence_std`` its sample standard deviation (0 for one checkpoint), ``votes``
-            the number of checkpoints that saw the object, corners in pixels.
+        image_id: The image of each box, shape (n,).
+        class_id: Its class, shape (n,).
+        confidence: In [0, 1] (objectness times class probability where a model has both),
+            shape (n,).
+        xyxy: Corners in pixels of the image as displayed, shape (n, 4).
+        scores: Score of every class in [0, 1], shape (n, n_classes); None where nobody needs
+            them.
+        features: Features of all images that were looked at, also of those without a box; None
+            where nobody needs them.
 
     Raises:
-        ValueError: If a column is missing or a confidence is out of range.
+        ValueError: If lengths differ, or a confidence is out of range.
     """
 
-    table: pd.DataFrame
+    image_id: NameArray
+    class_id: IntArray
+    confidence: FloatArray
+    xyxy: FloatArray
+    scores: FloatArray | None = None
+    features: Features | None = None
 
     def __post_init__(self) -> None:
-        require_columns(self.table, FUSED_COLUMNS)
-        _require_probabilities(self.table["confidence"])
+        require_length(len(self.image_id), self.columns())
+        if not np.all((self.confidence >= 0) & (self.confidence <= 1)):
+            raise ValueError("confidence must be in [0, 1]")
+
+    def __len__(self) -> int:
+        return len(self.image_id)
+
+    def columns(self) -> dict[str, Any]:
+        """Return all that has a value a row, by name."""
+        names = [field.name for field in fields(self) if field.name != "features"]
+        return {name: getattr(self, name) for name in names}
+
+    def take(self, rows: IntArray | BoolArray) -> Self:
+        """Return the boxes at `rows`: positions, in that order, or a mask of shape (n,)."""
+        taken: dict[str, Any] = {
+            name: None if column is None else column[rows]
+            for name, column in self.columns().items()
+        }
+        return replace(self, **taken)
+
+    def above(self, confidence: float) -> Self:
+        """Return the boxes of more confidence than this."""
+        return self.take(self.confidence > confidence)
+
+    def of_images(self, image_id: Sequence[str]) -> Self:
+        """Return what belongs to some of the images."""
+        own = self.take(positions(self.image_id, image_id) >= 0)
+        return (
+            own if own.features is None else replace(own, features=own.features.only(image_id))
+        )
 
 
-def _require_probabilities(values: pd.Series[float]) -> None:
-    if not values.between(0, 1).all():
-        raise ValueError("confidence must be in [0, 1]")
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Detections(Boxes):
+    """What single checkpoints see: `Boxes`, and the checkpoint that each comes from.
+
+    Args:
+        epoch: Epoch of the checkpoint, shape (n,).
+    """
+
+    epoch: IntArray
+
+    @staticmethod
+    def from_table(table: pd.DataFrame) -> Detections:
+        """Return the detections of a data frame with ``DETECTION_COLUMNS``.
+
+        Raises:
+            ValueError: If it has other columns, or a confidence is out of range.
+        """
+        return Detections(**_columns_of(table, DETECTION_COLUMNS))
+
+    @staticmethod
+    def concat(parts: Iterable[Detections]) -> Detections:
+        """Return the boxes of all parts, at least one, without scores and features."""
+        columns = [part.columns() for part in parts]
+        names = [name for name in columns[0] if name != "scores"]
+        joined: dict[str, Any] = {n: np.concatenate([c[n] for c in columns]) for n in names}
+        return Detections(**joined)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The boxes as a data frame with ``DETECTION_COLUMNS``."""
+        return _table(self, DETECTION_COLUMNS)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FusedDetections(Boxes):
+    """What an ensemble of checkpoints sees: `Boxes`, one an object, and how far all agree.
+
+    ``confidence`` and ``scores`` are means over the checkpoints.
+
+    Args:
+        confidence_std: Sample standard deviation of the confidence over the checkpoints, 0 for
+            one, shape (n,).
+        votes: How many checkpoints saw the object, shape (n,).
+        box_spread: Sample standard deviation of the corners over those that saw it, the mean of
+            the four, in pixels; 0 for one; shape (n,).
+    """
+
+    confidence_std: FloatArray
+    votes: IntArray
+    box_spread: FloatArray
+
+    @staticmethod
+    def from_table(table: pd.DataFrame) -> FusedDetections:
+        """Return the detections of a data frame with ``FUSED_COLUMNS``, and maybe box_spread.
+
+        Raises:
+            ValueError: If it has other columns, or a confidence is out of range.
+        """
+        spread = np.zeros(len(table))
+        if BOX_SPREAD in table:
+            spread = table[BOX_SPREAD].to_numpy(dtype=np.float64)
+            table = table.drop(columns=BOX_SPREAD)
+        return FusedDetections(**_columns_of(table, FUSED_COLUMNS), box_spread=spread)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The objects as a data frame with ``FUSED_COLUMNS`` and box_spread."""
+        return _table(self, (*FUSED_COLUMNS, BOX_SPREAD))
+
+
+_TYPES = dict.fromkeys(("epoch", "class_id", "votes"), np.int64)
+
+
+def _columns_of(table: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, Any]:
+    if tuple(table.columns) != columns:
+        raise ValueError(f"expected columns {columns}, got {tuple(table.columns)}")
+    numbers = [name for name in columns if name not in ("image_id", *XYXY)]
+    return {
+        "image_id": names_of(table["image_id"]),
+        "xyxy": np.ascontiguousarray(table[list(XYXY)].to_numpy(dtype=np.float64)),
+        **{name: table[name].to_numpy(dtype=_TYPES.get(name, np.float64)) for name in numbers},
+    }
+
+
+def _table(boxes: Boxes, columns: tuple[str, ...]) -> pd.DataFrame:
+    known = boxes.columns() | dict(zip(XYXY, boxes.xyxy.T, strict=True))
+    return frame_of({name: known[name] for name in columns}, texts=("image_id",))

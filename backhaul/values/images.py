@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from backhaul.arrays import BoolArray
+from backhaul.values.labels import Labels
+from backhaul.values.localimages import LocalImages
 from backhaul.values.tables import require_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IMAGE_COLUMNS = (
     "image_id",
@@ -32,8 +37,8 @@ class ImageSet:
         table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's
             content (augmented copies have ids of their own); ``width`` and ``height`` are in
             pixels, as displayed; ``group`` names the scene or sequence, or is None; ``labels``
-            holds a float array of shape (n, 5): class_id, cx, cy, w, h normalised to [0, 1],
-            of shape (0, 5) for an image without objects, or None where nobody labelled it;
+            holds `Labels`, without any row for an image without objects, or None where nobody
+            labelled it;
             ``label_source`` says where the labels came from; ``copy_of`` is the image_id of the
             original of an augmented copy, else None.
         class_names: Names of the classes, in the order of their ids.
@@ -84,17 +89,25 @@ class ImageSet:
         """Return the images as an edge node sees them."""
         return ImageSet(self.table.assign(labels=None, label_source=None), self.class_names)
 
+    def local(self) -> LocalImages:
+        """Return the images as files; their uris are paths on this disk."""
+        size_px = self.table[["width", "height"]].to_numpy(dtype=np.int64)
+        return LocalImages(self.ids, tuple(self.table["uri"]), size_px, self.class_names)
+
     def presence(self) -> BoolArray:
         """Return whether each image contains each class, shape (n, n_classes)."""
         present = np.zeros((len(self), len(self.class_names)), dtype=bool)
+        labels: Labels | None
         for row, labels in enumerate(self.table["labels"]):
             if labels is not None:
-                present[row, labels[:, 0].astype(np.int64)] = True
+                present[row, labels.class_id] = True
         return present
 
 
 def empty_image_set(class_names: tuple[str, ...]) -> ImageSet:
     """Return a set without images."""
+    import pandas as pd  # noqa: PLC0415 - a node, which makes no sets, does without
+
     return ImageSet(
         pd.DataFrame({name: [] for name in IMAGE_COLUMNS}, dtype=object), class_names
     )
@@ -109,5 +122,7 @@ def concat(sets: Iterable[ImageSet]) -> ImageSet:
     parts = list(sets)
     if len({part.class_names for part in parts}) != 1:
         raise ValueError("expected sets of the same classes")
+    import pandas as pd  # noqa: PLC0415 - a node, which makes no sets, does without
+
     tables = [part.table for part in parts if len(part)] or [parts[0].table]
     return ImageSet(pd.concat(tables, ignore_index=True), parts[0].class_names)

@@ -1,49 +1,149 @@
-"""What could be sent of a batch."""
+"""What could be sent of a batch, and what a method may know to choose from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backhaul.arrays import IntArray
+from backhaul.arrays import Float32Array, IntArray, NameArray
+from backhaul.values.columns import frame_of, names_of, positions, require_length
 from backhaul.values.detections import FusedDetections
+from backhaul.values.features import Features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORIGINAL = "original"
+"""The kind of an offer that is the image's own file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The unlabelled images of one batch, as the node sees them. It cannot carry ground truth.
+@dataclass(frozen=True, eq=False)
+class Offers:
+    """What could be sent of images, in columns of n rows.
 
     Args:
-        image_id: Unique names, n of them. Their order does not matter to any method.
-        size_bytes: What sending an image costs, > 0, shape (n,).
-        detections: Fused detections of these images; an image may have none.
-        files: Path of each image's file, n unique names, or none where files do not matter.
+        image_id: The image of each offer, shape (n,).
+        kind: How it is sent: ``original``, as its file is; shape (n,).
+        size_bytes: What sending it costs, > 0, shape (n,).
+        file: Path of the file, shape (n,); None where files do not matter.
 
     Raises:
-        ValueError: If lengths differ, an id or a file repeats, a size is not positive, or a
-            detection is of an image that is not in the pool.
+        ValueError: If lengths differ, an offer or a file repeats, or a size is not positive.
     """
 
-    image_id: tuple[str, ...]
+    image_id: NameArray
+    kind: NameArray
     size_bytes: IntArray
-    detections: FusedDetections
-    files: tuple[str, ...] = ()
+    file: NameArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.image_id)
-        if self.size_bytes.shape != (n,):
-            raise ValueError(
-                f"expected size_bytes of shape ({n},), got {self.size_bytes.shape}"
-            )
-        if len(set(self.image_id)) != n:
-            raise ValueError("image_id must be unique")
-        if self.files and len(set(self.files)) != n:
-            raise ValueError(f"expected {n} unique files, got {len(set(self.files))}")
+        columns = {"kind": self.kind, "size_bytes": self.size_bytes, "file": self.file}
+        require_length(n, columns)
+        if len(set(zip(self.image_id.tolist(), self.kind.tolist(), strict=True))) != n:
+            raise ValueError("image_id must be unique among offers of one kind")
+        if self.file is not None and len(set(self.file.tolist())) != n:
+            raise ValueError(f"expected {n} unique files, got {len(set(self.file.tolist()))}")
         if not np.all(self.size_bytes > 0):
             raise ValueError("size_bytes must be positive")
-        if not self.detections.table["image_id"].isin(self.image_id).all():
+
+    @staticmethod
+    def originals(
+        image_id: Sequence[str], size_bytes: IntArray, files: Sequence[str] = ()
+    ) -> Offers:
+        """Return the offers to send images as they are.
+
+        Args:
+            image_id: The images, n of them.
+            size_bytes: Sizes of their files, shape (n,).
+            files: Paths of their files, or none where files do not matter.
+        """
+        kind = names_of([ORIGINAL] * len(image_id))
+        return Offers(
+            names_of(image_id), kind, size_bytes, names_of(files) if len(files) else None
+        )
+
+    def take(self, rows: IntArray) -> Offers:
+        """Return the offers at `rows`, in that order."""
+        file = None if self.file is None else self.file[rows]
+        return Offers(self.image_id[rows], self.kind[rows], self.size_bytes[rows], file)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The offers as a data frame."""
+        texts = {"image_id": self.image_id, "kind": self.kind}
+        file = {} if self.file is None else {"file": self.file}
+        columns = {**texts, "size_bytes": self.size_bytes, **file}
+        return frame_of(columns, texts=("image_id", "kind", "file"))
+
+
+@dataclass(frozen=True, eq=False)
+class SentBefore:
+    """Images that a method sent in earlier rounds.
+
+    Args:
+        image_id: Their names, in the order in which they were sent.
+        features: Their features by today's model; None where nobody needs them.
+    """
+
+    image_id: tuple[str, ...] = ()
+    features: Features | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What a method chooses from: one batch as the node sees it. It cannot carry ground truth.
+
+    Args:
+        offers: What could be sent. Their order does not matter to any method.
+        detections: Fused detections of these images; an image may have none.
+        sent_before: What the method sent in earlier rounds.
+
+    Raises:
+        ValueError: If a detection is of an image that is not in the pool.
+    """
+
+    offers: Offers
+    detections: FusedDetections
+    sent_before: SentBefore = field(default_factory=SentBefore)
+
+    def __post_init__(self) -> None:
+        if np.any(positions(self.detections.image_id, self.offers.image_id.tolist()) < 0):
             raise ValueError("a detection is of an image that is not in the pool")
 
     def __len__(self) -> int:
-        return len(self.image_id)
+        return len(self.offers.image_id)
+
+    @cached_property
+    def image_id(self) -> tuple[str, ...]:
+        """Names of the images."""
+        return tuple(self.offers.image_id.tolist())
+
+    @property
+    def size_bytes(self) -> IntArray:
+        """What sending each image costs, in the order of `image_id`."""
+        return self.offers.size_bytes
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Path of each image's file, or none where files do not matter."""
+        return () if self.offers.file is None else tuple(self.offers.file.tolist())
+
+    @cached_property
+    def features(self) -> Float32Array | None:
+        """Features of the images, in the order of `image_id`, shape (n, d).
+
+        None where the method does not say that it needs them.
+        """
+        known = self.detections.features
+        return None if known is None else known.of(self.image_id)
+
+    def take(self, rows: IntArray) -> Pool:
+        """Return the part of the pool with the offers at `rows`."""
+        offers = self.offers.take(rows)
+        detections = self.detections.of_images(offers.image_id.tolist())
+        return Pool(offers, detections, self.sent_before)

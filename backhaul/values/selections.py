@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import pandas as pd
+import numpy as np
 
-from backhaul.values.tables import require_columns
+from backhaul.arrays import FloatArray, IntArray, NameArray
+from backhaul.values.columns import frame_of, names_of, require_length
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SELECTION_COLUMNS = ("image_id", "size_bytes", "weight", "method", "reason")
+_TEXTS = ("image_id", "method", "reason")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
-    """The images to send home.
+    """The images to send home, in the order they were drawn, in columns of n rows.
 
     Args:
-        table: Columns ``SELECTION_COLUMNS``, in the order the images were drawn: ``weight`` the
-            weight with which an image was drawn, ``method`` the method's name, ``reason`` in
-            words why it was drawn (its class, its bin, or that it filled what was left).
+        image_id: The images, each once.
+        size_bytes: What sending each costs.
+        weight: The weight with which it was drawn.
+        method: The method's name.
+        reason: In words why it was drawn (its class, its bin, or that it filled what was left).
 
     Raises:
-        ValueError: If a column is missing or an image_id repeats.
+        ValueError: If lengths differ or an image_id repeats.
     """
 
-    table: pd.DataFrame
+    image_id: NameArray
+    size_bytes: IntArray
+    weight: FloatArray
+    method: NameArray
+    reason: NameArray
 
     def __post_init__(self) -> None:
-        require_columns(self.table, SELECTION_COLUMNS)
-        if not self.table["image_id"].is_unique:
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        require_length(len(self.image_id), columns)
+        if len(set(self.image_id.tolist())) != len(self.image_id):
             raise ValueError("image_id must be unique")
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.image_id)
+
+    @staticmethod
+    def from_table(table: pd.DataFrame) -> Selection:
+        """Return the selection of a data frame with ``SELECTION_COLUMNS``.
+
+        Raises:
+            ValueError: If it has other columns, or an image_id repeats.
+        """
+        if tuple(table.columns) != SELECTION_COLUMNS:
+            raise ValueError(
+                f"expected columns {SELECTION_COLUMNS}, got {tuple(table.columns)}"
+            )
+        return Selection(
+            image_id=names_of(table["image_id"]),
+            size_bytes=table["size_bytes"].to_numpy(dtype=np.int64),
+            weight=table["weight"].to_numpy(dtype=np.float64),
+            method=names_of(table["method"]),
+            reason=names_of(table["reason"]),
+        )
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The selection as a data frame with ``SELECTION_COLUMNS``."""
+        columns = {name: getattr(self, name) for name in SELECTION_COLUMNS}
+        return frame_of(columns, texts=_TEXTS)

@@ -89,7 +89,7 @@ def assert_same(images: ImageSet, others: ImageSet, atol: float = 1e-7) -> None:
         if labels is None:
             assert found[image_id] is None
         else:
-            np.testing.assert_allclose(found[image_id], labels, rtol=0, atol=atol)
+            np.testing.assert_allclose(found[image_id].rows(), labels.rows(), rtol=0, atol=atol)
 
 
 def test_help_has_an_example() -> None:

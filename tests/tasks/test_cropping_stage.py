@@ -19,7 +19,6 @@ from backhaul.data.digits import write_scenes
 from backhaul.data.formats import read
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
-from backhaul.geometry import xywhn_to_xyxy
 from backhaul.learn.settings import Cropping
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
@@ -79,10 +78,10 @@ def ideal(images: ImageSet) -> FusedDetections:
     rows = []
     image: Any
     for image in images.table.itertuples():
-        corners = xywhn_to_xyxy(image.labels[:, 1:], image.width, image.height)
-        for class_id, box in zip(image.labels[:, 0].astype(int), corners, strict=True):
+        corners = image.labels.xyxy(image.width, image.height)
+        for class_id, box in zip(image.labels.class_id, corners, strict=True):
             rows.append((image.image_id, class_id, 0.9, 0.1, 2, *box))
-    return FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +126,7 @@ def test_crops_arrive_unlabelled_and_their_labels_are_found(played: Played) -> N
         assert table["label_source"].eq("dataset").all()
         for labels in table["labels"]:  # an ideal detector cuts out exactly one object
             assert len(labels) == 1
-            np.testing.assert_allclose(labels[0, 1:], [0.5, 0.5, 1, 1], atol=0.1)
+            np.testing.assert_allclose(labels.xywhn[0], [0.5, 0.5, 1, 1], atol=0.1)
     assert dataset.ids[: len(played.images)] == played.images.ids
     assert set(dataset.ids[len(played.images) :]) == {
         image_id for number in (0, 1) for image_id in batch_of(made, number).ids
@@ -174,7 +173,7 @@ def test_crops_come_from_the_cache_and_are_the_same_in_another_store(
             for made in (first, other)
         )
         for labels, others in zip(mine.table["labels"], theirs.table["labels"], strict=True):
-            assert np.array_equal(labels, others)
+            assert np.array_equal(labels.rows(), others.rows())
 
 
 def test_a_crop_that_is_gone_from_an_artifact_is_made_again(played: Played) -> None:
@@ -231,7 +230,7 @@ def test_a_whole_image_may_be_its_own_crop(
         assert len(batch_of(made, number)) == len(sources)
         for image_id, source_id in zip(batch_of(made, number).ids, sources, strict=True):
             mine, whole = dataset.take([image_id, source_id]).table["labels"]
-            np.testing.assert_allclose(mine, whole, atol=1e-9)
+            np.testing.assert_allclose(mine.rows(), whole.rows(), atol=1e-9)
     sys.modules.pop("my_whole")
 
 
@@ -268,9 +267,9 @@ def test_a_labelling_function_is_asked_for_the_crop(
     code = UserCode(use="my_middle:middle")
     labelled = bare(label_with, made.batches[0], code, step=played.step)
     table = read_value(ImageSet, labelled).table
-    assert [labels.tolist() for labels in table["labels"]] == [[[0, 0.5, 0.5, 0.5, 0.5]]] * len(
-        table
-    )
+    assert [labels.rows().tolist() for labels in table["labels"]] == [
+        [[0, 0.5, 0.5, 0.5, 0.5]]
+    ] * len(table)
     sys.modules.pop("my_middle")
 
 
@@ -284,7 +283,7 @@ def test_a_batch_without_crops_says_what_to_change(played: Played) -> None:
     )
     with pytest.raises(InputError, match=reason):
         played.crop(sure)
-    empty = FusedDetections(pd.DataFrame([], columns=list(FUSED_COLUMNS)))
+    empty = FusedDetections.from_table(pd.DataFrame([], columns=list(FUSED_COLUMNS)))
     nothing = write_value(str(played.root), empty)
     with pytest.raises(InputError, match=r"batch 1: 0 objects .*confidence >= 0\.25; lower"):
         played.crop(fused=(played.fused[0], nothing))

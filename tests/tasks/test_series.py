@@ -21,6 +21,7 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.detections import DETECTION_COLUMNS, Detections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 from backhaul.values.results import Measured
 from backhaul.values.splits import Splits
 from flows.analyze import side_by_side
@@ -35,7 +36,7 @@ NOWHERE = (60.0, 60.0, 90.0, 90.0)
 
 def images(*names: str, labelled: bool = True) -> ImageSet:
     """Pictures of 100 x 100 pixels with a cat at `BOX`."""
-    labels = np.array([[0, 0.2, 0.2, 0.2, 0.2]])
+    labels = Labels.from_rows([[0, 0.2, 0.2, 0.2, 0.2]])
     rows = [
         (n, f"/{n}.png", 100, 100, 9, None, labels if labelled else None, None, None)
         for n in names
@@ -47,7 +48,7 @@ def images(*names: str, labelled: bool = True) -> ImageSet:
 def seen(*rows: tuple[str, int, float, tuple[float, ...]]) -> Detections:
     """Detections by image, epoch, confidence and box, all of cats."""
     table = [(name, epoch, 0, confidence, *box) for name, epoch, confidence, box in rows]
-    return Detections(pd.DataFrame(table, columns=list(DETECTION_COLUMNS)))
+    return Detections.from_table(pd.DataFrame(table, columns=list(DETECTION_COLUMNS)))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from backhaul.measure.matching import BENCHMARK_COLUMNS, benchmark, match
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 NAMES = ("cat", "dog", "owl")
 LEFT = (0.0, 0.0, 40.0, 40.0)
@@ -25,8 +26,7 @@ def image_set(truths: dict[str, Truth | None]) -> ImageSet:
         labels = None
         if truth is not None:
             boxes = np.array(truth, dtype=float).reshape(-1, 5)
-            centre, size = (boxes[:, 1:3] + boxes[:, 3:]) / 2, boxes[:, 3:] - boxes[:, 1:3]
-            labels = np.hstack([boxes[:, :1], centre / [100, 50], size / [100, 50]])
+            labels = Labels.from_xyxy(boxes[:, 0].astype(np.int64), boxes[:, 1:], 100, 50)
         rows.append((name, f"{name}.jpg", 100, 50, 1, None, labels, None, None))
     return ImageSet(pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)), NAMES)
 
@@ -34,7 +34,7 @@ def image_set(truths: dict[str, Truth | None]) -> ImageSet:
 def detected(rows: list[tuple[Any, ...]]) -> FusedDetections:
     """Detections as (image, class, confidence, x1, y1, x2, y2), with a spread of 0.1."""
     full = [(i, c, p, 0.1, 1, *box) for i, c, p, *box in rows]
-    return FusedDetections(pd.DataFrame(full, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(full, columns=list(FUSED_COLUMNS)))
 
 
 def rows_of(

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from backhaul.code import UserCode
 from backhaul.data.images import probe
 from backhaul.errors import InputError
-from backhaul.geometry import pairwise_iou, xywhn_to_xyxy
+from backhaul.geometry import pairwise_iou
 from backhaul.learn.cropping import (
     CROP_COLUMNS,
     OBJECT_COLUMNS,
@@ -35,6 +35,7 @@ from backhaul.learn.cropping import (
 from backhaul.learn.settings import Cropping
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 CLASSES = ("cat", "dog")
 SMALL = Cropping(min_side_px=1)
@@ -74,7 +75,7 @@ def image_set(*paths: Path, group: str | None = None, **labels: Any) -> ImageSet
 def seen(*rows: tuple[Any, ...]) -> FusedDetections:
     """Detections: image_id, class_id, confidence, corners."""
     whole = [(i, c, conf, 0.0, 1, *box) for i, c, conf, *box in rows]
-    return FusedDetections(pd.DataFrame(whole, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(whole, columns=list(FUSED_COLUMNS)))
 
 
 def corners(table: pd.DataFrame) -> list[list[float]]:
@@ -197,8 +198,8 @@ def test_a_true_box_goes_with_the_crop_that_shows_enough_of_it(
     boxes: list[tuple[int, ...]], crop: tuple[int, ...], percent: int
 ) -> None:
     """Against counting pixels of a mask; boxes right at the limit may go either way."""
-    labels = normalised(np.array(boxes, dtype=float))
-    labels[:, 0] = np.arange(len(boxes))
+    corners_px = np.array(boxes, dtype=float)
+    labels = Labels.from_xyxy(np.arange(len(boxes)), corners_px, *SIZE)
     inside = labels_inside(labels, np.array(crop, dtype=float), SIZE, percent / 100)
     cx1, cy1, cx2, cy2 = crop
     expected: dict[int, npt.NDArray[np.float64]] = {}
@@ -212,20 +213,20 @@ def test_a_true_box_goes_with_the_crop_that_shows_enough_of_it(
         if len(rows) and len(rows) * 100 >= percent * mask.sum():
             edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             expected[i] = np.array(edges, dtype=float)
-    kept = inside[:, 0].astype(int).tolist()
+    kept = inside.class_id.tolist()
     assert kept == sorted(kept)
     assert set(kept) - at_limit == set(expected) - at_limit
-    pixels = xywhn_to_xyxy(inside[:, 1:], cx2 - cx1, cy2 - cy1)
+    pixels = inside.xyxy(cx2 - cx1, cy2 - cy1)
     for i, box in zip(kept, pixels, strict=True):
         np.testing.assert_allclose(box, expected[i], atol=1e-9)
-    unit = xywhn_to_xyxy(inside[:, 1:], 1, 1)
+    unit = inside.xyxy(1, 1)
     assert ((unit >= -1e-12) & (unit <= 1 + 1e-12)).all()
 
 
 def test_a_whole_image_as_its_own_crop_keeps_all_its_labels() -> None:
-    labels = np.array([[0, 0.05, 0.9, 0.1, 0.2], [1, 1 / 3, 1 / 3, 2 / 3, 2 / 3]])
+    labels = Labels.from_rows([[0, 0.05, 0.9, 0.1, 0.2], [1, 1 / 3, 1 / 3, 2 / 3, 2 / 3]])
     whole = labels_inside(labels, np.array([0.0, 0, *SIZE]), SIZE, 1.0)
-    np.testing.assert_allclose(whole, labels, atol=1e-12)
+    np.testing.assert_allclose(whole.rows(), labels.rows(), atol=1e-12)
 
 
 def test_crops_are_the_pixels_of_a_plain_slice(tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_crops_are_the_pixels_of_a_plain_slice(tmp_path: Path) -> None:
         *(write_noise(tmp_path, f"{n}.png", i) for i, n in enumerate("abc")), strict=True
     )
     rows = [(n, 0, 0.9, x, y, x + 20, y + 12) for n in "cab" for x, y in ((3, 5), (40, 30))]
-    images = image_set(*paths, a=np.zeros((0, 5)))
+    images = image_set(*paths, a=Labels.empty())
     out = tmp_path / "out"
     out.mkdir()
     counted: list[tuple[int, int]] = []

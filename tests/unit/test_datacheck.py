@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from backhaul.arrays import FloatArray
 from backhaul.data.check import ClassCount, Spread, summarize
 from backhaul.data.formats import DataReport, Problem
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet, empty_image_set
+from backhaul.values.labels import Labels
 
 PROBLEMS = (
     Problem("/d/labels/a.txt", 3, "class 7 is out of range 0..1", "error"),
@@ -24,7 +23,7 @@ PROBLEMS = (
 
 
 def row(
-    name: str, size: tuple[int, int, int], group: str | None, labels: FloatArray | None
+    name: str, size: tuple[int, int, int], group: str | None, labels: Labels | None
 ) -> tuple[object, ...]:
     return (name, f"/d/{name}.png", *size, group, labels, None, None)
 
@@ -35,15 +34,15 @@ def example() -> DataReport:
             "a",
             (100, 50, 10),
             "x",
-            np.array([[0, 0.5, 0.5, 0.5, 0.5], [0, 0.5, 0.5, 0.1, 0.2]]),
+            Labels.from_rows([[0, 0.5, 0.5, 0.5, 0.5], [0, 0.5, 0.5, 0.1, 0.2]]),
         ),
         row(
             "b",
             (200, 80, 30),
             "x",
-            np.array([[1, 0.5, 0.5, 0.2, 0.1], [0, 0.5, 0.5, 1.0, 1.0]]),
+            Labels.from_rows([[1, 0.5, 0.5, 0.2, 0.1], [0, 0.5, 0.5, 1.0, 1.0]]),
         ),
-        row("c", (300, 90, 20), None, np.empty((0, 5))),
+        row("c", (300, 90, 20), None, Labels.empty()),
         row("d", (300, 90, 40), "y", None),
     ]
     table = pd.DataFrame(

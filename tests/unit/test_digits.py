@@ -14,7 +14,7 @@ from backhaul.data.digits import NAMES, SHARES, write_scenes
 from backhaul.data.formats import DataReport, read
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
-from backhaul.geometry import pairwise_iou, xywhn_to_xyxy
+from backhaul.geometry import pairwise_iou
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -53,7 +53,7 @@ def test_scenes_have_up_to_four_digits_and_few_have_none(report: DataReport) -> 
 
 def test_boxes_lie_within_the_scene_and_hardly_overlap(report: DataReport) -> None:
     for labels in report.images.table["labels"]:
-        xyxy = xywhn_to_xyxy(labels[:, 1:], 96, 96)
+        xyxy = labels.xyxy(96, 96)
         assert ((xyxy >= -1e-4) & (xyxy <= 96.0001)).all()
         sides = xyxy[:, 2:] - xyxy[:, :2]
         assert ((sides > 4) & (sides <= 36.001)).all()
@@ -80,7 +80,7 @@ def test_digits_stand_out_at_their_boxes(report: DataReport) -> None:
         assert image is not None
         assert image.shape == (96, 96)
         inside = np.zeros(image.shape, dtype=bool)
-        for x1, y1, x2, y2 in xywhn_to_xyxy(labels[:, 1:], 96, 96).round().astype(int):
+        for x1, y1, x2, y2 in labels.xyxy(96, 96).round().astype(int):
             inside[y1:y2, x1:x2] = True
         for where, found in spreads.items():
             if (inside == where).any():

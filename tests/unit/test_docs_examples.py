@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -26,9 +27,12 @@ from backhaul.learn.stopping import should_stop
 from backhaul.sampling import Method
 from backhaul.sampling.confidence import ConfidenceSampling
 from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.columns import names_of
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
+from backhaul.values.features import Features
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
-from backhaul.values.offers import Pool
+from backhaul.values.labels import Labels
+from backhaul.values.offers import Offers, Pool, SentBefore
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -72,9 +76,15 @@ def pool() -> Pool:
         for c in rng.integers(0, 3, 2)
         if i % 10
     ]
-    detections = FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
+    detections = replace(
+        FusedDetections.from_table(pd.DataFrame(rows, columns=list(FUSED_COLUMNS))),
+        scores=rng.uniform(size=(len(rows), 3)),
+        features=Features(names_of(names), rng.uniform(size=(N_IMAGES, 4)).astype(np.float32)),
+    )
     files = tuple(f"/images/cam{i % 3}_{name}.jpg" for i, name in enumerate(names))
-    return Pool(names, rng.integers(5_000, 20_000, N_IMAGES), detections, files)
+    return Pool(
+        Offers.originals(names, rng.integers(5_000, 20_000, N_IMAGES), files), detections
+    )
 
 
 def load(folder: Path, name: str) -> CampaignConfig:
@@ -115,6 +125,21 @@ def test_smallest_first_spends_bytes_on_small_files(folder: Path, pool: Pool) ->
     assert set(sent["image_id"]) == set(table.loc[table["votes"] >= 3, "image_id"])
     assert sent["size_bytes"].is_monotonic_increasing
     assert method.label == "small-files"
+
+
+def test_unsure_and_different_leaves_out_what_looks_like_what_it_sent(
+    folder: Path, pool: Pool
+) -> None:
+    (method,) = load(folder, "diversity.yaml").methods
+    assert method.needs == {"scores", "features"}
+    limits, rng = Bandwidth(images=5), np.random.default_rng(0)
+    first = method.select(pool, limits, rng=rng).image_id.tolist()
+    assert len(first) == 5
+    features = pool.detections.features
+    assert features is not None
+    before = SentBefore(tuple(first), features.only(first))
+    second = method.select(replace(pool, sent_before=before), limits, rng=rng)
+    assert not set(first) & set(second.image_id)
 
 
 def test_one_camera_is_chosen_by_the_names_of_its_files(folder: Path, pool: Pool) -> None:
@@ -161,14 +186,14 @@ def test_labels_come_from_the_function_or_are_awaited(
     (folder / "labels-of-mine").mkdir()
     (folder / "labels-of-mine" / "photo.txt").write_text("1 0.5 0.5 0.2 0.2\n")
     labelled = label_by_function(sent, source).table
-    assert labelled["labels"][0].tolist() == [[1.0, 0.5, 0.5, 0.2, 0.2]]
+    assert labelled["labels"][0].rows().tolist() == [[1.0, 0.5, 0.5, 0.2, 0.2]]
     assert labelled["label_source"][0] == "my_labels:from_folder"
 
 
 def test_the_pipeline_draws_copies(folder: Path) -> None:
     settings: Augmentation = load(folder, "pipeline.yaml").augmentation
     rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
-    picture = Picture(rgb, np.array([[0, 0.4, 0.5, 0.2, 0.2]]))
+    picture = Picture(rgb, Labels.from_rows([[0, 0.4, 0.5, 0.2, 0.2]]))
     transformer, rng = Transformer(settings), np.random.default_rng(0)
     copies = [transformer.draw(picture, rng) for _ in range(8)]
     assert any(not np.array_equal(copy.rgb, rgb) for copy in copies)
@@ -197,11 +222,11 @@ def test_the_object_that_the_checkpoints_disagree_on_is_cut_out(folder: Path) ->
         ("a", 0, 0.5, 0.3, 5, 40, 30, 60, 70),
         ("a", 0, 0.05, 0.4, 5, 0, 0, 20, 20),
     ]
-    seen = FusedDetections(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
+    seen = FusedDetections.from_table(pd.DataFrame(rows, columns=list(FUSED_COLUMNS)))
     own = load(folder, "own-crops.yaml").cropping
     cuts = choose_cuts(images, seen, own)
     assert cuts[list(XYXY)].to_numpy().tolist() == [[26, 26, 74, 74]]
-    assert len(choose_cuts(images, FusedDetections(seen.table[:0]), own)) == 0
+    assert len(choose_cuts(images, FusedDetections.from_table(seen.table[:0]), own)) == 0
     widened = choose_cuts(images, seen, load(folder, "crops.yaml").cropping)
     assert widened[list(XYXY)].to_numpy().tolist() == [[8, 8, 32, 32], [38, 26, 62, 74]]
 

@@ -20,7 +20,7 @@ FAR = (100.0, 100.0, 140.0, 140.0)
 
 def detections(rows: list[Row]) -> Detections:
     table = pd.DataFrame(rows, columns=list(DETECTION_COLUMNS))
-    return Detections(table.astype({"image_id": "str"}))
+    return Detections.from_table(table.astype({"image_id": "str"}))
 
 
 def fused(rows: list[Row], epochs: tuple[int, ...], label_from: LabelFrom = "mean") -> Any:
@@ -79,10 +79,12 @@ def _summary(cluster: list[Row], epochs: tuple[int, ...], label_from: str) -> tu
         mean = sum(sorted(values, reverse=True)) / len(epochs)
         spread = float(np.std(values, ddof=1)) if len(epochs) > 1 else 0.0
         best = next(r for r in cluster if r[2] == class_id)
+        corners = np.array([r[4:] for r in mine.values()])
+        jitter = float(corners.std(axis=0, ddof=1).mean()) if len(mine) > 1 else 0.0
         last = mine[max(epochs)][3] if max(epochs) in mine else -1.0
         order = (last, mean, -class_id) if label_from == "last" else (mean, -class_id)
         candidates.append(
-            (order, (cluster[0][0], class_id, mean, spread, len(mine), *best[4:]))
+            (order, (cluster[0][0], class_id, mean, spread, len(mine), *best[4:], jitter))
         )
     return max(candidates)[1]
 
@@ -121,7 +123,7 @@ def test_order_of_rows_does_not_matter(
 def test_invariants(crowd: tuple[list[Row], tuple[int, ...]]) -> None:
     rows, epochs = crowd
     table = fused(rows, epochs)
-    assert tuple(table.columns) == FUSED_COLUMNS
+    assert tuple(table.columns) == (*FUSED_COLUMNS, "box_spread")
     assert (table["confidence_std"] >= 0).all()
     assert table["votes"].between(1, len(epochs)).all()
     seen = {(r[0], r[2], r[4:]) for r in rows}
@@ -152,7 +154,7 @@ def test_one_checkpoint_without_overlap_is_unchanged() -> None:
 
 def test_without_detections() -> None:
     table = fuse(detections([]), (1, 2), 0.5).table
-    assert tuple(table.columns) == FUSED_COLUMNS
+    assert tuple(table.columns) == (*FUSED_COLUMNS, "box_spread")
     assert len(table) == 0
     assert table["confidence"].dtype == np.float64
 

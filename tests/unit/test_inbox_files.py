@@ -23,9 +23,9 @@ from backhaul.inbox.files import (
     is_complete,
     label_file,
     node_and_name,
-    read_detections,
     sort_out,
 )
+from backhaul.inbox.sidecar import read_detections
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.values.detections import FUSED_COLUMNS
 from backhaul.values.images import IMAGE_COLUMNS
@@ -108,8 +108,8 @@ def test_a_good_list_comes_back_as_fused_detections() -> None:
     seen, problems = read([GOOD, more, spread])
     assert problems == []
     table = fused_of(rows_of(None, seen, "[]"), CLASSES).table
-    assert tuple(table.columns) == FUSED_COLUMNS
-    assert table.drop(columns="image_id").to_numpy().tolist() == [
+    assert tuple(table.columns) == (*FUSED_COLUMNS, "box_spread")
+    assert table.drop(columns=["image_id", "box_spread"]).to_numpy().tolist() == [
         [0, 1.0, 0.0, 1, 0, 0, 100, 50],  # clipped, the most confident first
         [1, 0.5, 0.0, 1, 10, 5, 20, 25],
         [1, 0.5, 0.1, 4, 10, 5, 20, 25],

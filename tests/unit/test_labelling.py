@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backhaul.arrays import FloatArray
 from backhaul.code import UserCode
 from backhaul.data.labelling import label_by_function, label_from_existing
 from backhaul.errors import AwaitingLabelsError, InputError
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 CLASSES = ("cat", "dog")
 ONE = np.array([[1, 0.5, 0.5, 0.2, 0.4]])
-NONE = np.zeros((0, 5))
+LABELS = Labels.from_rows(ONE)
 
 SOURCE = """
 ANSWERS = {}
@@ -37,7 +37,7 @@ def answers(user: UserCode, **values: Any) -> None:
     user.load().__globals__["ANSWERS"] |= {f"{name}.png": v for name, v in values.items()}
 
 
-def image_set(**labels: FloatArray | None) -> ImageSet:
+def image_set(**labels: Labels | None) -> ImageSet:
     table = pd.DataFrame(
         {
             "image_id": list(labels),
@@ -50,7 +50,7 @@ def image_set(**labels: FloatArray | None) -> ImageSet:
 
 
 def test_existing_labels_are_looked_up_by_content() -> None:
-    truth = image_set(a=ONE, b=NONE, c=None)
+    truth = image_set(a=LABELS, b=Labels.empty(), c=None)
     labelled = label_from_existing(truth.take(["b", "a"]).without_labels(), truth)
     assert labelled.ids == ("b", "a")
     assert [len(boxes) for boxes in labelled.table["labels"]] == [0, 1]
@@ -58,14 +58,14 @@ def test_existing_labels_are_looked_up_by_content() -> None:
 
 
 def test_existing_labels_keep_their_source() -> None:
-    truth = image_set(a=ONE, b=ONE)
+    truth = image_set(a=LABELS, b=LABELS)
     sourced = ImageSet(truth.table.assign(label_source=np.array(["crowd", None])), CLASSES)
     labelled = label_from_existing(truth.without_labels(), sourced)
     assert labelled.table["label_source"].tolist() == ["crowd", "dataset"]
 
 
 def test_missing_labels_are_counted_and_named() -> None:
-    truth = image_set(a=ONE, b=None, c=None, d=None, e=None)
+    truth = image_set(a=LABELS, b=None, c=None, d=None, e=None)
     message = (
         r"4 of 5 images have no labels yet: /data/b\.png, /data/c\.png, /data/d\.png, \.\.\."
     )
@@ -78,19 +78,19 @@ def test_missing_labels_are_counted_and_named() -> None:
 
 
 def test_no_image_needs_no_label() -> None:
-    assert len(label_from_existing(image_set(), image_set(a=ONE))) == 0
+    assert len(label_from_existing(image_set(), image_set(a=LABELS))) == 0
 
 
 @pytest.mark.parametrize(
     "answer",
-    [ONE, ONE.tolist(), ["1 0.5 0.5 0.2 0.4"], ("1 .5 .5 .2 .4\n",), "1 .5 .5 .2 .4\n"],
+    [ONE, LABELS, ONE.tolist(), ["1 0.5 0.5 0.2 0.4"], ("1 .5 .5 .2 .4\n",), "1 .5 .5 .2 .4\n"],
     ids=repr,
 )
 def test_defect_16_a_function_labels_an_image(user: UserCode, answer: Any) -> None:
     answers(user, a=answer, b=[])
     labelled = label_by_function(image_set(a=None, b=None), user)
-    np.testing.assert_allclose(labelled.table["labels"].iloc[0], ONE)
-    assert labelled.table["labels"].iloc[1].shape == (0, 5)
+    np.testing.assert_allclose(labelled.table["labels"].iloc[0].rows(), ONE)
+    assert len(labelled.table["labels"].iloc[1]) == 0
     assert labelled.table["label_source"].tolist() == ["my_labels:answer"] * 2
 
 
@@ -102,7 +102,7 @@ def test_a_function_gets_the_path_and_its_params(user: UserCode) -> None:
     answers(user, a=answer)
     code = user.model_copy(update={"params": {"size": 0.25}})
     labelled = label_by_function(image_set(a=None), code)
-    assert labelled.table["labels"].iloc[0].tolist() == [[0, 0.5, 0.5, 0.25, 0.25]]
+    assert labelled.table["labels"].iloc[0].rows().tolist() == [[0, 0.5, 0.5, 0.25, 0.25]]
 
 
 def test_a_function_without_an_answer_yet_waits(user: UserCode) -> None:
@@ -113,8 +113,8 @@ def test_a_function_without_an_answer_yet_waits(user: UserCode) -> None:
 
 def test_a_box_over_the_edge_by_rounding_is_clipped(user: UserCode) -> None:
     answers(user, a=["0 0.1 0.5 0.2004 0.2"])
-    box = label_by_function(image_set(a=None), user).table["labels"].iloc[0][0]
-    assert box[1] - box[3] / 2 == pytest.approx(0, abs=1e-12)
+    box = label_by_function(image_set(a=None), user).table["labels"].iloc[0].xywhn[0]
+    assert box[0] - box[2] / 2 == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(

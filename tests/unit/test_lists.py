@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -14,8 +13,9 @@ from backhaul.data.lists import play_lists, read_lists
 from backhaul.data.settings import Batches
 from backhaul.errors import InputError
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
-BOX = np.array([[0, 0.5, 0.5, 0.2, 0.2]])
+BOX = Labels.from_rows([[0, 0.5, 0.5, 0.2, 0.2]])
 LISTS = {
     "init_train": "a0 a1",
     "init_valid": "a2",

@@ -24,6 +24,7 @@ from backhaul.values.detections import (
     FusedDetections,
 )
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 NAMES = ("cat", "dog", "owl")
 SIZE = 100
@@ -36,9 +37,7 @@ def image_set(truths: list[FloatArray | None]) -> ImageSet:
     for i, truth in enumerate(truths):
         labels = None
         if truth is not None:
-            corners = truth[:, 1:].reshape(-1, 2, 2)
-            centre, size = corners.mean(axis=1), corners[:, 1] - corners[:, 0]
-            labels = np.hstack([truth[:, :1], centre / SIZE, size / SIZE])
+            labels = Labels.from_xyxy(truth[:, 0].astype(np.int64), truth[:, 1:], SIZE, SIZE)
         rows.append((f"i{i}", f"i{i}.jpg", SIZE, SIZE, 1, None, labels, None, None))
     return ImageSet(pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)), NAMES)
 
@@ -50,12 +49,12 @@ def truth_of(*boxes: tuple[float, ...]) -> FloatArray:
 def raw_of(rows: list[tuple[Any, ...]], epoch: int = 1) -> Detections:
     """Detections as (image, class, confidence, x1, y1, x2, y2)."""
     full = [(f"i{i}", epoch, *rest) for i, *rest in rows]
-    return Detections(pd.DataFrame(full, columns=list(DETECTION_COLUMNS)))
+    return Detections.from_table(pd.DataFrame(full, columns=list(DETECTION_COLUMNS)))
 
 
 def fused_of(rows: list[tuple[Any, ...]], spread: float = 0.25) -> FusedDetections:
     full = [(f"i{i}", c, p, spread, 1, *box) for i, c, p, *box in rows]
-    return FusedDetections(pd.DataFrame(full, columns=list(FUSED_COLUMNS)))
+    return FusedDetections.from_table(pd.DataFrame(full, columns=list(FUSED_COLUMNS)))
 
 
 def evaluated(rows: list[tuple[Any, ...]], truths: list[FloatArray | None]) -> pd.DataFrame:
@@ -238,7 +237,7 @@ def test_fused_detections_have_average_precision_too() -> None:
 def test_rejects_raw_detections_of_two_checkpoints() -> None:
     table = pd.concat([raw_of([(0, 0, 0.5, *BOX)], epoch).table for epoch in (1, 2)])
     with pytest.raises(ValueError, match="one checkpoint"):
-        average_precision(Detections(table), image_set([truth_of()]))
+        average_precision(Detections.from_table(table), image_set([truth_of()]))
 
 
 @settings(max_examples=30, deadline=None)

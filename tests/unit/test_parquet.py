@@ -16,6 +16,7 @@ from backhaul.values.detections import (
     FusedDetections,
 )
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet, empty_image_set
+from backhaul.values.labels import Labels
 from backhaul.values.selections import SELECTION_COLUMNS, Selection
 from backhaul.values.splits import Splits
 
@@ -25,9 +26,14 @@ UNIT = st.floats(0, 1, allow_nan=False)
 
 
 @st.composite
-def label_arrays(draw: st.DrawFn) -> np.ndarray[Any, Any]:
+def label_sets(draw: st.DrawFn) -> Labels:
     rows = draw(st.lists(st.tuples(st.integers(0, 2), UNIT, UNIT, UNIT, UNIT), max_size=3))
-    return np.array(rows, dtype=np.float64).reshape(-1, 5)
+    labels = Labels.from_rows(rows)
+    outlines = [draw(st.none() | st.lists(st.tuples(UNIT, UNIT), max_size=4)) for _ in rows]
+    if all(outline is None for outline in outlines):
+        return labels
+    polygons = (None if o is None else np.array(o).reshape(-1, 2) for o in outlines)
+    return Labels(labels.class_id, labels.xywhn, tuple(polygons))
 
 
 def frame_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -50,7 +56,7 @@ def image_sets(draw: st.DrawFn) -> ImageSet:
             draw(st.integers(1, 9999)),
             draw(st.integers(1, 2**40)),
             draw(st.none() | TEXT),
-            draw(st.none() | label_arrays()),
+            draw(st.none() | label_sets()),
             draw(st.none() | TEXT),
             draw(st.none() | st.sampled_from(ids).map(lambda text: text + "-original")),
         )
@@ -59,13 +65,21 @@ def image_sets(draw: st.DrawFn) -> ImageSet:
     return ImageSet(frame_of(rows), NAMES)
 
 
+def assert_same_labels(left: Labels, right: Labels) -> None:
+    np.testing.assert_array_equal(left.rows(), right.rows())
+    assert (left.polygons is None) == (right.polygons is None)
+    for a, b in zip(left.polygons or (), right.polygons or (), strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_array_equal(a, b)
+
+
 def assert_same(left: ImageSet, right: ImageSet) -> None:
     assert left.class_names == right.class_names
     for name in IMAGE_COLUMNS:
         for a, b in zip(left.table[name], right.table[name], strict=True):
             if name == "labels" and a is not None:
-                assert b.dtype == np.float64
-                np.testing.assert_array_equal(a, b)
+                assert_same_labels(a, b)
             else:
                 assert type(a) is type(b)
                 assert a == b
@@ -107,9 +121,9 @@ def flat(columns: tuple[str, ...], n: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("n", [0, 4])
 def test_tables_of_boxes_and_selections_come_back_with_their_dtypes(n: int) -> None:
-    detections = Detections(flat(DETECTION_COLUMNS, n))
-    fused = FusedDetections(flat(FUSED_COLUMNS, n))
-    selection = Selection(flat(SELECTION_COLUMNS, n))
+    detections = Detections.from_table(flat(DETECTION_COLUMNS, n))
+    fused = FusedDetections.from_table(flat(FUSED_COLUMNS, n))
+    selection = Selection.from_table(flat(SELECTION_COLUMNS, n))
     pd.testing.assert_frame_equal(
         from_parquet(Detections, to_parquet(detections)).table, detections.table
     )
@@ -137,7 +151,7 @@ def test_plain_tables_come_back() -> None:
 
 
 def test_another_kind_of_value_is_refused() -> None:
-    data = to_parquet(Selection(flat(SELECTION_COLUMNS, 2)))
+    data = to_parquet(Selection.from_table(flat(SELECTION_COLUMNS, 2)))
     with pytest.raises(ValueError, match="expected a table of images"):
         from_parquet(ImageSet, data)
     with pytest.raises(ValueError, match="expected columns"):

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.arrays import FloatArray
 from backhaul.data.settings import Batches, SplitFractions
 from backhaul.data.split import (
     SUBSETS,
@@ -25,6 +24,7 @@ from backhaul.data.split import (
 from backhaul.data.stratification import apportion, stratify
 from backhaul.errors import InputError
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet, concat
+from backhaul.values.labels import Labels
 from backhaul.values.splits import Splits
 
 CLASSES = ("cat", "dog", "owl")
@@ -34,15 +34,25 @@ SEEDS = st.integers(0, 2**32 - 1)
 Spec = tuple[frozenset[int] | None, str | None]
 
 
-def boxes(classes: frozenset[int] | None) -> FloatArray | None:
+def labels_of(classes: frozenset[int] | None) -> Labels | None:
     if classes is None:
         return None
-    return np.array([[c, 0.5, 0.5, 0.2, 0.2] for c in sorted(classes)]).reshape(-1, 5)
+    return Labels.from_rows([(c, 0.5, 0.5, 0.2, 0.2) for c in sorted(classes)])
 
 
 def image_set(specs: list[Spec], prefix: str = "img") -> ImageSet:
     rows = [
-        (f"{prefix}-{i:04d}", f"{i}.png", 96, 96, 100, group, boxes(classes), "dataset", None)
+        (
+            f"{prefix}-{i:04d}",
+            f"{i}.png",
+            96,
+            96,
+            100,
+            group,
+            labels_of(classes),
+            "dataset",
+            None,
+        )
         for i, (classes, group) in enumerate(specs)
     ]
     table = {name: [row[j] for row in rows] for j, name in enumerate(IMAGE_COLUMNS)}
@@ -308,8 +318,9 @@ def test_seen_images_leave_the_pool() -> None:
 
 def test_seen_labels_may_come_in_another_order_but_not_differ() -> None:
     pool = image_set([(frozenset({0, 1}), None)])
-    reversed_boxes = [pool.table["labels"].iloc[0][::-1] + 1e-7]
-    same = ImageSet(pool.table.assign(labels=reversed_boxes), CLASSES)
+    rows = pool.table["labels"].iloc[0].rows()
+    reversed_boxes = [Labels.from_rows(rows[::-1] + np.array([0, *[1e-7] * 4]))]
+    same = ImageSet(pool.table.assign(labels=pd.Series(reversed_boxes)), CLASSES)
     assert leave_out_seen(pool, same)[1] == pool.ids
     for classes in (frozenset({0}), frozenset({0, 2})):
         with pytest.raises(InputError, match=r"0\.png: the same image as 0\.png, with other"):

@@ -8,26 +8,25 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from backhaul.arrays import FloatArray
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.images import ImageFile, OnProgress, UnreadableImageError, probe_all
-from backhaul.geometry import same_labels
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
-Labels: TypeAlias = tuple[FloatArray | None, list[Problem]]
+Checked: TypeAlias = tuple[Labels | None, list[Problem]]
 """Labels of an image, None if nobody labelled it, and what was wrong with them."""
 
 
 @dataclass(slots=True)
 class _Row:
     file: ImageFile
-    labels: FloatArray | None
+    labels: Labels | None
 
 
 def assemble(
     paths: Sequence[str],
     class_names: tuple[str, ...],
-    find_labels: Callable[[ImageFile], Labels],
+    find_labels: Callable[[ImageFile], Checked],
     problems: Iterable[Problem] = (),
     on_progress: OnProgress | None = None,
 ) -> DataReport:
@@ -64,7 +63,7 @@ def assemble(
 def _merge(first: _Row, second: _Row) -> Problem:
     if first.labels is None:
         first.labels = second.labels
-    elif second.labels is not None and not same_labels(first.labels, second.labels):
+    elif second.labels is not None and not first.labels.same_as(second.labels):
         reason = f"same image as {first.file.path}, but other labels"
         return Problem(second.file.path, None, reason, "error")
     reason = f"same image as {first.file.path}, left out"

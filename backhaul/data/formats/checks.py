@@ -14,11 +14,9 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
-from backhaul.arrays import FloatArray
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageFile
+from backhaul.values.labels import Labels
 
 EDGE_PX = 1.0
 EDGE_FRACTION = 1e-3
@@ -64,8 +62,8 @@ class NoObjectError(ValueError):
 
 def check_boxes(
     path: str, boxes: Iterable[Box], image: ImageFile, n_classes: int
-) -> tuple[FloatArray, list[Problem]]:
-    """Return the good boxes, shape (n, 5) with class_id, cx, cy, w, h, and what was wrong.
+) -> tuple[Labels, list[Problem]]:
+    """Return the good boxes, and what was wrong with the others.
 
     Args:
         path: The label file, for the problems.
@@ -87,7 +85,7 @@ def check_boxes(
         if row in rows:
             problems.append(_left_out(path, box, "repeats another box"))
         rows[row] = None
-    return np.array(list(rows), dtype=np.float64).reshape(-1, 5), problems
+    return Labels.from_rows(list(rows)), problems
 
 
 def _left_out(path: str, box: Box, reason: str) -> Problem:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backhaul.data.formats.assembly import Labels, assemble
+from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import Box, check_boxes
 from backhaul.data.formats.files import Listing, image_finder, read_names, scan
 from backhaul.data.formats.report import DataReport, Problem
@@ -75,7 +75,7 @@ def read(
         problems += missing + _add_boxes(path, content["annotations"], of_id)
     class_names, ids = _classes(root, categories, names)
 
-    def find_labels(image: ImageFile) -> Labels:
+    def find_labels(image: ImageFile) -> Checked:
         entry = entries.get(image.path)
         return (None, []) if entry is None else _labels(entry, image, ids, len(class_names))
 
@@ -105,7 +105,7 @@ def write(
     listed, annotations = [], list[dict[str, Any]]()
     for number, (name, width, height, labels) in enumerate(labelled_rows(names, images), 1):
         listed.append({"id": number, "file_name": name, "width": width, "height": height})
-        for class_id, cx, cy, w, h in labels.tolist():
+        for class_id, cx, cy, w, h in labels.rows().tolist():
             corner = [(cx - w / 2) * width, (cy - h / 2) * height]
             annotations.append(
                 {
@@ -242,7 +242,7 @@ def _parse(annotation: dict[str, Any]) -> tuple[float, ...]:
     return (annotation.get("id", -1), int(annotation["category_id"]), *bbox)
 
 
-def _labels(entry: _Entry, image: ImageFile, ids: dict[int, int], n_classes: int) -> Labels:
+def _labels(entry: _Entry, image: ImageFile, ids: dict[int, int], n_classes: int) -> Checked:
     if entry.size not in (None, (image.width, image.height)):
         reason = f"{image.path} is listed as {entry.size}, but is {(image.width, image.height)}"
         return None, [Problem(entry.source, None, reason + " pixels", "error")]

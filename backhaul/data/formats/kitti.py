@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from backhaul.data.formats.assembly import Labels, assemble
+from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
 from backhaul.data.formats.files import (
     Listing,
@@ -105,7 +105,7 @@ def read(
     class_names = find_class_names(listing.root, names, found)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
-    def find_labels(image: ImageFile) -> Labels:
+    def find_labels(image: ImageFile) -> Checked:
         file = files.get(image.path)
         return (None, []) if file is None else _labels(file, image, ids)
 
@@ -205,7 +205,7 @@ def _parse_line(line: str, number: int) -> _Thing:
     return _Thing(number, fields[0], corners)
 
 
-def _labels(file: _LabelFile, image: ImageFile, ids: dict[str, int]) -> Labels:
+def _labels(file: _LabelFile, image: ImageFile, ids: dict[str, int]) -> Checked:
     problems = list(file.problems)
     if file.things is None:
         return None, problems

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from backhaul.data.formats.assembly import Labels, assemble
+from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
 from backhaul.data.formats.files import Listing, find_class_names, image_finder, scan
 from backhaul.data.formats.report import DataReport, Problem
@@ -103,7 +103,7 @@ def read(
     class_names = find_class_names(listing.root, names, found)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
-    def find_labels(image: ImageFile) -> Labels:
+    def find_labels(image: ImageFile) -> Checked:
         entry = entries.get(image.path)
         return (None, []) if entry is None else _labels(entry, image, ids)
 
@@ -282,7 +282,7 @@ def _corners(cells: Mapping[str, str]) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def _labels(entry: _Entry, image: ImageFile, ids: dict[str, int]) -> Labels:
+def _labels(entry: _Entry, image: ImageFile, ids: dict[str, int]) -> Checked:
     size = (image.width, image.height)
     other = next((found for found in entry.sizes if found != size), None)
     if other is not None:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from defusedxml.ElementTree import parse
 
-from backhaul.data.formats.assembly import Labels, assemble
+from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
 from backhaul.data.formats.files import (
     Listing,
@@ -88,7 +88,7 @@ def read(
     of_image, orphans = _match(listing, annotations)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
-    def find_labels(image: ImageFile) -> Labels:
+    def find_labels(image: ImageFile) -> Checked:
         annotation = of_image.get(image.path)
         return (None, []) if annotation is None else _labels(annotation, image, ids)
 
@@ -225,7 +225,7 @@ def _stem(path: str) -> str:
     return stem_and_suffix(path.replace("\\", "/").rpartition("/")[2])[0]
 
 
-def _labels(annotation: _Annotation, image: ImageFile, ids: dict[str, int]) -> Labels:
+def _labels(annotation: _Annotation, image: ImageFile, ids: dict[str, int]) -> Checked:
     path = annotation.path
     if annotation.size not in (None, (image.width, image.height)):
         reason = (

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from backhaul.arrays import FloatArray
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.images import OnProgress
 from backhaul.errors import InputError
-from backhaul.geometry import xywhn_to_xyxy
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 Put: TypeAlias = Callable[[str, Path], None]
 """Puts the image file at a path to a new one."""
@@ -120,7 +119,7 @@ def write_names(folder: Path, class_names: Sequence[str]) -> None:
 
 def labelled_rows(
     names: Sequence[str], images: ImageSet
-) -> Iterator[tuple[str, int, int, FloatArray]]:
+) -> Iterator[tuple[str, int, int, Labels]]:
     """Yield name, width, height and labels of each image that somebody labelled.
 
     Args:
@@ -133,16 +132,16 @@ def labelled_rows(
             yield name, width, height, labels
 
 
-def corner_texts(labels: FloatArray, width: int, height: int) -> list[tuple[int, list[str]]]:
+def corner_texts(labels: Labels, width: int, height: int) -> list[tuple[int, list[str]]]:
     """Return class id, and xmin, ymin, xmax, ymax in pixels as text, of each box.
 
     Args:
-        labels: class_id, cx, cy, w, h normalised to [0, 1], shape (n, 5).
+        labels: Labels of an image.
         width: Of the image, pixels.
         height: Of the image, pixels.
     """
-    corners = xywhn_to_xyxy(labels[:, 1:], width, height).tolist()
-    ids = labels[:, 0].astype(int).tolist()
+    corners = labels.xyxy(width, height).tolist()
+    ids = labels.class_id.tolist()
     return [(i, [_text(value) for value in xyxy]) for i, xyxy in zip(ids, corners, strict=True)]
 
 

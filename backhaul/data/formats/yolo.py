@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from backhaul.data.formats.assembly import Labels, assemble
+from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import Box, WrongBoxError, check_boxes
 from backhaul.data.formats.files import (
     NAMES_FILES,
@@ -75,7 +75,7 @@ def read(
     if not images:
         raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found")
 
-    def find_labels(image: ImageFile) -> Labels:
+    def find_labels(image: ImageFile) -> Checked:
         return read_labels(image, len(class_names))
 
     images = sorted(set(images))  # data.yaml may name a folder for several subsets
@@ -95,7 +95,7 @@ def label_paths(image: str) -> tuple[str, ...]:
     return (beside,) if apart is None else (apart, beside)
 
 
-def read_labels(image: ImageFile, n_classes: int) -> Labels:
+def read_labels(image: ImageFile, n_classes: int) -> Checked:
     """Return the labels of an image, None without a label file, and what is wrong with them."""
     for path in label_paths(image.path):
         try:
@@ -108,7 +108,7 @@ def read_labels(image: ImageFile, n_classes: int) -> Labels:
     return None, []
 
 
-def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Labels:
+def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Checked:
     """Return the boxes of `text`, one Darknet line a box, and what is wrong with them."""
     boxes, problems = [], []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -146,7 +146,8 @@ def write(
     for name, labels in zip(names, images.table["labels"], strict=True):
         if labels is not None:
             lines = [
-                " ".join([str(int(row[0])), *map(repr, row[1:])]) for row in labels.tolist()
+                " ".join([str(int(row[0])), *map(repr, row[1:])])
+                for row in labels.rows().tolist()
             ]
             path = folder / "labels" / f"{stem_and_suffix(name)[0]}.txt"
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

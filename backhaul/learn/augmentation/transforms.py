@@ -16,6 +16,7 @@ from backhaul.code import UserCode
 from backhaul.errors import InputError
 from backhaul.geometry import xywhn_to_xyxy, xyxy_to_xywhn
 from backhaul.learn.settings import Augmentation
+from backhaul.values.labels import Labels
 
 ImageArray: TypeAlias = npt.NDArray[np.uint8]
 
@@ -32,11 +33,11 @@ class Picture:
 
     Args:
         rgb: Pixels, shape (height, width, 3).
-        labels: class_id, cx, cy, w, h normalised, shape (n, 5).
+        labels: What is in it; outlines are not carried along.
     """
 
     rgb: ImageArray
-    labels: FloatArray
+    labels: Labels
 
 
 class Transformer(threading.local):
@@ -146,14 +147,16 @@ def _apply(pipeline: Any, picture: Picture, seed: int) -> Picture:
     # One stream for all: the line above alone gives every step the same random numbers.
     pipeline.set_random_state(pipeline.random_generator, pipeline.py_random)
     labels = picture.labels
-    drawn = pipeline(image=picture.rgb, bboxes=labels[:, 1:], class_id=labels[:, 0])
+    drawn = pipeline(
+        image=picture.rgb, bboxes=labels.xywhn, class_id=labels.class_id.astype(np.float64)
+    )
     rgb = drawn["image"]
     if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.shape[2:] == (3,)):
         raise InputError("augmentation.pipeline: expected an 8-bit RGB image as its result")
     xywhn = np.asarray(drawn["bboxes"], dtype=np.float64).reshape(-1, 4)
     inside = xyxy_to_xywhn(np.clip(xywhn_to_xyxy(xywhn, 1, 1), 0, 1), 1, 1)
-    class_id = np.asarray(drawn["class_id"], dtype=np.float64)
-    return Picture(np.ascontiguousarray(rgb), np.column_stack([class_id, inside]))
+    class_id = np.asarray(drawn["class_id"], dtype=np.float64).astype(np.int64)
+    return Picture(np.ascontiguousarray(rgb), Labels(class_id, inside))
 
 
 def _all_visible(original: Picture, copy: Picture, min_visibility: float) -> bool:
@@ -165,7 +168,7 @@ def _all_visible(original: Picture, copy: Picture, min_visibility: float) -> boo
     if len(copy.labels) != len(original.labels):
         return False
     height, width = copy.rgb.shape[:2]
-    x1, y1, x2, y2 = xywhn_to_xyxy(copy.labels[:, 1:], width, height).T
+    x1, y1, x2, y2 = copy.labels.xyxy(width, height).T
     margin = np.min([x1, y1, width - x2, height - y2], axis=0)
     is_small = _areas_px(copy) < min_visibility * _areas_px(original)
     return not bool(np.any((margin <= EDGE_PX) & is_small))
@@ -173,5 +176,6 @@ def _all_visible(original: Picture, copy: Picture, min_visibility: float) -> boo
 
 def _areas_px(picture: Picture) -> FloatArray:
     height, width = picture.rgb.shape[:2]
-    areas: FloatArray = picture.labels[:, 3] * width * picture.labels[:, 4] * height
+    xywhn = picture.labels.xywhn
+    areas: FloatArray = xywhn[:, 2] * width * xywhn[:, 3] * height
     return areas

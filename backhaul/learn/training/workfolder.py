@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from backhaul.arrays import FloatArray
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 from backhaul.values.splits import Splits
 
 SPLITS = "splits.parquet"
@@ -63,6 +63,6 @@ def _write_part(folder: Path, images: ImageSet) -> None:
         (folder / "labels" / f"{name}.txt").write_text(lines, encoding="ascii")
 
 
-def _darknet_lines(labels: FloatArray) -> Iterable[str]:
-    for class_id, *box in labels.tolist():
+def _darknet_lines(labels: Labels) -> Iterable[str]:
+    for class_id, *box in labels.rows().tolist():
         yield " ".join([str(int(class_id)), *(f"{value:.6f}" for value in box)])

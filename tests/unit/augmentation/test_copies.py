@@ -19,6 +19,7 @@ from backhaul.learn.augmentation.copies import read_rgb
 from backhaul.learn.augmentation.transforms import Picture, Transformer
 from backhaul.learn.settings import Augmentation
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 CLASSES = ("cat", "dog", "owl")
 BOXES = np.array(
@@ -49,6 +50,9 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+LABELS = Labels.from_rows(BOXES)
+
+
 def paint(boxes: FloatArray, height: int = 96, width: int = 128) -> Any:
     """Paint box i into channel i, in full red, green and blue."""
     rgb = np.full((height, width, 3), 40, dtype=np.uint8)
@@ -66,7 +70,19 @@ def images(tmp_path: Path) -> ImageSet:
         path = tmp_path / f"photo{i}{suffix}"
         cv2.imwrite(str(path), cv2.cvtColor(paint(boxes), cv2.COLOR_RGB2BGR))
         size = path.stat().st_size
-        rows.append((f"img-{i}", str(path), 128, 96, size, "scene", boxes, "crowd", None))
+        rows.append(
+            (
+                f"img-{i}",
+                str(path),
+                128,
+                96,
+                size,
+                "scene",
+                Labels.from_rows(boxes),
+                "crowd",
+                None,
+            )
+        )
     table = pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
     return ImageSet(table, CLASSES)
 
@@ -104,7 +120,7 @@ def test_defect_21_a_data_set_of_copies_is_read_back(images: ImageSet, tmp_path:
     )
     assert len(report.images) == len(copies)
     for size, labels in zip(copies.table["size_bytes"], copies.table["labels"], strict=True):
-        np.testing.assert_allclose(read[size], labels, atol=1e-9)
+        np.testing.assert_allclose(read[size].rows(), labels.rows(), atol=1e-9)
 
 
 @pytest.mark.parametrize("major", [False, True])
@@ -119,11 +135,12 @@ def test_defect_21_copies_are_read_as_they_were_written(
         assert rgb.shape == (row.height, row.width, 3)
         assert Path(str(row.uri)).stat().st_size == row.size_bytes
         assert (row.label_source, row.group) == ("crowd", "scene")
-        labels = np.asarray(row.labels)
-        assert labels.shape == ((0, 5) if row.copy_of == "img-2" else (3, 5))
-        corners = xywhn_to_xyxy(labels[:, 1:], 1, 1)
+        labels = row.labels
+        assert isinstance(labels, Labels)
+        assert len(labels) == (0 if row.copy_of == "img-2" else 3)
+        corners = labels.xyxy(1, 1)
         assert ((corners > -1e-9) & (corners < 1 + 1e-9)).all()
-        assert labels[:, 0].tolist() == sorted(labels[:, 0].tolist())
+        assert labels.class_id.tolist() == sorted(labels.class_id.tolist())
     suffixes = [Path(uri).suffix for uri in copies.table["uri"]]
     assert suffixes == [".png"] * 3 + [".jpg"] * 3 + [".png"] * 2
 
@@ -160,8 +177,8 @@ def test_progress_counts_copies(images: ImageSet, tmp_path: Path) -> None:
 def pixels_move(settings: Augmentation) -> float:
     """Return the fraction of copies whose boxes are not where they were."""
     transformer = Transformer(settings)
-    copies = [transformer.draw(Picture(paint(BOXES), BOXES), rng(seed)) for seed in range(40)]
-    moved = [not np.allclose(copy.labels, BOXES, atol=1e-5) for copy in copies]
+    copies = [transformer.draw(Picture(paint(BOXES), LABELS), rng(seed)) for seed in range(40)]
+    moved = [not np.allclose(copy.labels.rows(), BOXES, atol=1e-5) for copy in copies]
     return float(np.mean(moved))
 
 
@@ -185,7 +202,7 @@ def test_defect_23_channels_keep_their_order(
 
 def test_every_copy_differs_from_its_original_and_most_from_each_other() -> None:
     transformer = Transformer(Augmentation())
-    original = Picture(paint(BOXES), BOXES)
+    original = Picture(paint(BOXES), LABELS)
     copies = [transformer.draw(original, rng(seed)).rgb for seed in range(30)]
     assert all(not np.array_equal(copy, original.rgb) for copy in copies)
     assert len({copy.tobytes() for copy in copies}) > 20
@@ -194,12 +211,12 @@ def test_every_copy_differs_from_its_original_and_most_from_each_other() -> None
 def test_boxes_follow_the_objects_and_stay_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transforms, "minor_transforms", lambda _: [])
     transformer = Transformer(Augmentation(major=True, min_visibility=0.9))
-    picture = Picture(paint(BOXES), BOXES)
+    picture = Picture(paint(BOXES), LABELS)
     for seed in range(60):
         copy = transformer.draw(picture, rng(seed))
         height, width = copy.rgb.shape[:2]
-        assert copy.labels[:, 0].tolist() == [0, 1, 2]
-        for i, box in enumerate(xywhn_to_xyxy(copy.labels[:, 1:], width, height)):
+        assert copy.labels.class_id.tolist() == [0, 1, 2]
+        for i, box in enumerate(copy.labels.xyxy(width, height)):
             painted = copy.rgb[:, :, i].astype(int) - copy.rgb[:, :, i - 1] > 100
             ys, xs = np.nonzero(painted)
             area = 128 * 96 * BOXES[i, 3] * BOXES[i, 4]
@@ -212,15 +229,15 @@ def test_boxes_follow_the_objects_and_stay_visible(monkeypatch: pytest.MonkeyPat
 
 def test_a_pipeline_that_hides_boxes_gives_way_to_minor_transformations(user: Any) -> None:
     transformer = Transformer(user("away"))
-    copy = transformer.draw(Picture(paint(BOXES), BOXES), rng())
+    copy = transformer.draw(Picture(paint(BOXES), LABELS), rng())
     assert len(copy.labels) == 3
     assert copy.rgb.shape == (96, 128, 3)
 
 
 def test_a_users_pipeline_gets_its_params(user: Any) -> None:
-    copy = Transformer(user("mirror", p=1.0)).draw(Picture(paint(BOXES), BOXES), rng())
+    copy = Transformer(user("mirror", p=1.0)).draw(Picture(paint(BOXES), LABELS), rng())
     np.testing.assert_array_equal(copy.rgb, paint(BOXES)[:, ::-1])
-    np.testing.assert_allclose(copy.labels[:, 1], 1 - BOXES[:, 1], atol=1e-6)
+    np.testing.assert_allclose(copy.labels.xywhn[:, 0], 1 - BOXES[:, 1], atol=1e-6)
 
 
 def test_a_users_pipeline_must_be_one(user: Any) -> None:
@@ -229,7 +246,7 @@ def test_a_users_pipeline_must_be_one(user: Any) -> None:
     with pytest.raises(
         InputError, match=r"augmentation\.pipeline: expected an 8-bit RGB image"
     ):
-        Transformer(user("floats")).draw(Picture(paint(BOXES), BOXES), rng())
+        Transformer(user("floats")).draw(Picture(paint(BOXES), LABELS), rng())
 
 
 def test_an_unreadable_original_is_named(images: ImageSet, tmp_path: Path) -> None:

@@ -6,15 +6,14 @@ from hypothesis import strategies as st
 
 from backhaul.learn.augmentation import Plan, plan
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 CLASSES = ("cat", "dog", "owl")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def image_set(classes: list[set[int]], copy_of: list[str | None] | None = None) -> ImageSet:
-    labels = [
-        np.array([[c, 0.5, 0.5, 0.2, 0.2] for c in sorted(s)]).reshape(-1, 5) for s in classes
-    ]
+    labels = [Labels.from_rows([(c, 0.5, 0.5, 0.2, 0.2) for c in sorted(s)]) for s in classes]
     table = pd.DataFrame(
         {
             "image_id": [f"img-{i:03d}" for i in range(len(classes))],
@@ -35,7 +34,7 @@ def counts_after(images: ImageSet, drawn: Plan) -> list[int]:
     counts = [0] * len(CLASSES)
     number = dict(drawn.copies)
     for image_id, labels in zip(images.ids, images.table["labels"], strict=True):
-        for c in {int(row[0]) for row in labels}:
+        for c in set(labels.class_id.tolist()):
             counts[c] += 1 + number.get(image_id, 0)
     return counts
 

@@ -20,7 +20,7 @@ from backhaul.learn.training.job import EpochDone, TrainingJob
 from backhaul.learn.training.process import TrainingError, train
 from backhaul.learn.training.workfolder import write_splits
 from backhaul.look.checkpoints import file_digest
-from backhaul.look.own import predict_with, read_code
+from backhaul.look.own import OwnDetector, read_code
 from backhaul.look.protocol import PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
 from backhaul.values.splits import Splits
@@ -154,11 +154,10 @@ def test_it_ends_with_its_parent(code: str, scenes: Splits, tmp_path: Path) -> N
 def predicted(code: str, scenes: Splits, folder: Path, **params: Any) -> Any:
     weights = folder / "w.json"
     weights.write_text('{"epochs": [1, 2]}')
-    found = predict_with(
-        UserCode(use=code, params=params),
-        scenes.test,
+    found = OwnDetector(UserCode(use=code, params=params)).predict(
+        scenes.test.local(),
         [LocalCheckpoint(7, weights, file_digest(weights))],
-        PredictionSettings(img_size=64, conf_thres=0.1, nms_thres=0.5, max_detections=1),
+        PredictionSettings(64, conf_thres=0.1, nms_thres=0.5, max_detections=1),
         lambda done, total: None,
     )
     return found.table

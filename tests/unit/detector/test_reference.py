@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ from pycocotools.cocoeval import COCOeval
 from backhaul.errors import InputError
 from backhaul.learn.training.job import EpochDone
 from backhaul.learn.training.process import train
-from backhaul.look.protocol import PredictionSettings
-from backhaul.look.ultralytics import predict
+from backhaul.look.look import predict
+from backhaul.look.protocol import OnProgress, PredictionSettings
 from backhaul.measure.metrics import average_precision
 from backhaul.values.checkpoints import LocalCheckpoint
-from backhaul.values.detections import Detections
+from backhaul.values.detections import Detections, Need
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import SIZE, Trained, make_job
@@ -49,6 +50,36 @@ def learning(tmp_path_factory: pytest.TempPathFactory, scenes: Splits) -> list[L
     ]
 
 
+def run(
+    images: ImageSet,
+    checkpoints: list[LocalCheckpoint],
+    settings: PredictionSettings,
+    on_progress: OnProgress = lambda done, total: None,
+) -> Detections:
+    return predict(images.local(), checkpoints, settings, on_progress)
+
+
+def test_scores_and_features_come_if_they_are_needed(
+    learning: list[LocalCheckpoint], everything: ImageSet
+) -> None:
+    settings = PredictionSettings(SIZE, 0.1, NMS, batch_size=5, device="cpu")
+    plain = run(everything, learning, settings)
+    assert (plain.scores, plain.features) == (None, None)
+    needs: frozenset[Need] = frozenset({"scores", "features"})
+    seen = run(everything, learning, replace(settings, needs=needs))
+    pd.testing.assert_frame_equal(seen.table, plain.table)
+    assert seen.scores is not None
+    assert seen.scores.shape == (len(seen), len(everything.class_names))
+    own = seen.scores[np.arange(len(seen)), seen.class_id]
+    np.testing.assert_allclose(own, seen.confidence)
+    assert seen.features is not None
+    vectors = seen.features.of(everything.ids)
+    last = run(everything, learning[-1:], replace(settings, needs=needs, batch_size=24))
+    assert last.features is not None
+    np.testing.assert_allclose(last.features.of(everything.ids), vectors, atol=1e-4)
+    assert len(np.unique(vectors.round(4), axis=0)) == len(everything)
+
+
 def test_predictions_score_as_in_ultralytics_validator(
     learning: list[LocalCheckpoint], everything: ImageSet, tmp_path: Path
 ) -> None:
@@ -56,7 +87,7 @@ def test_predictions_score_as_in_ultralytics_validator(
 
     none = ImageSet(everything.table.iloc[:0], everything.class_names)
     make_job(tmp_path, Splits(none, everything, none))
-    seen = predict(everything, learning, PredictionSettings(SIZE, FLOOR, NMS, device="cpu"))
+    seen = run(everything, learning, PredictionSettings(SIZE, FLOOR, NMS, device="cpu"))
     scores = []
     for checkpoint in learning:
         theirs = YOLO(str(checkpoint.path)).val(
@@ -70,7 +101,7 @@ def test_predictions_score_as_in_ultralytics_validator(
             verbose=False,
             project=str(tmp_path),
         )
-        own = Detections(seen.table[seen.table["epoch"] == checkpoint.epoch])
+        own = seen.take(seen.epoch == checkpoint.epoch)
         ours = average_precision(own, everything).iloc[0]
         scores.append(ours["mAP50"])
         assert ours["mAP50"] == pytest.approx(theirs.box.map50, abs=0.02)
@@ -87,7 +118,7 @@ def coco_evaluation(seen: Detections, images: ImageSet) -> tuple[float, float]:
     truth = COCO()
     annotations: list[dict[str, object]] = []
     for name, labels in zip(images.ids, images.table["labels"], strict=True):
-        for class_id, cx, cy, w, h in labels:
+        for class_id, cx, cy, w, h in labels.rows():
             box = [(cx - w / 2) * SIZE, (cy - h / 2) * SIZE, w * SIZE, h * SIZE]
             annotations.append(
                 {
@@ -137,7 +168,7 @@ def test_an_image_that_is_gone_or_broken_is_named(
     images = ImageSet(images.table.assign(uri=broken.as_posix()), images.class_names)
     checkpoint = LocalCheckpoint(2, event.checkpoint, event.sha256)
     with pytest.raises(InputError, match=r"broken\.jpg: cannot be read"):
-        predict(images, [checkpoint], PredictionSettings(SIZE, FLOOR, NMS))
+        run(images, [checkpoint], PredictionSettings(SIZE, FLOOR, NMS))
 
 
 def test_all_checkpoints_at_once_see_what_each_sees_alone(
@@ -145,11 +176,11 @@ def test_all_checkpoints_at_once_see_what_each_sees_alone(
 ) -> None:
     settings = PredictionSettings(SIZE, 0.1, NMS, batch_size=5, device="cpu")
     calls: list[tuple[int, int]] = []
-    together = predict(everything, learning, settings, lambda *now: calls.append(now)).table
+    together = run(everything, learning, settings, lambda *now: calls.append(now)).table
     assert calls == [(n, 24) for n in (5, 10, 15, 20, 24)]
     assert together["confidence"].gt(0.1).all()
     for checkpoint in learning:
-        alone = predict(everything, [checkpoint], settings).table
+        alone = run(everything, [checkpoint], settings).table
         ours = together[together["epoch"] == checkpoint.epoch].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, ours, check_dtype=False, check_index_type=False)
     assert len(together)

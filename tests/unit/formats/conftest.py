@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from backhaul.arrays import FloatArray
 from backhaul.data.images import probe
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 NAMES = ("red cell", "weiß", "c")
 BCCD = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "bccd"
@@ -33,11 +33,11 @@ def draw() -> Draw:
     return make
 
 
-def boxes(*rows: tuple[float, ...]) -> FloatArray:
-    return np.array(rows, dtype=np.float64).reshape(-1, 5)
+def boxes(*rows: tuple[float, ...]) -> Labels:
+    return Labels.from_rows(rows)
 
 
-LABELS: dict[str, FloatArray | None] = {
+LABELS: dict[str, Labels | None] = {
     "a/plain.jpg": boxes((0, 0.5, 0.5, 0.25, 0.5), (2, 0.125, 0.25, 0.25, 0.5)),
     "a/with space.JPEG": boxes((1, 1 / 3, 0.4, 0.1, 0.123456789)),
     "a/Größe 😀.PNG": boxes((0, 0.5, 0.5, 1.0, 1.0)),

@@ -25,6 +25,7 @@ from backhaul.data.images import is_image
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 every_format = pytest.mark.parametrize("name", FORMATS)
 
@@ -53,7 +54,7 @@ def assert_same_labels(left: ImageSet, right: ImageSet) -> None:
         if expected is None:
             assert others[image_id] is None
         else:
-            np.testing.assert_allclose(others[image_id], expected, atol=1e-7)
+            np.testing.assert_allclose(others[image_id].rows(), expected.rows(), atol=1e-7)
 
 
 @every_format
@@ -90,7 +91,8 @@ def test_what_is_written_is_read(name: str, odd_set: ImageSet, tmp_path: Path) -
 def test_any_boxes_survive(name: str, odd_set: ImageSet, rows: list[tuple[float, ...]]) -> None:
     corners = np.array(rows, dtype=np.float64).reshape(-1, 5)
     sizes = np.minimum(corners[:, 3:], 1 - corners[:, 1:3])
-    labels = np.column_stack([corners[:, 0], corners[:, 1:3] + sizes / 2, sizes])
+    boxes = np.column_stack([corners[:, 1:3] + sizes / 2, sizes])
+    labels = Labels(corners[:, 0].astype(np.int64), boxes)
     table = odd_set.table.head(1).assign(labels=pd.Series([labels], dtype=object))
     images = ImageSet(table, odd_set.class_names)
     with tempfile.TemporaryDirectory() as folder:
@@ -176,13 +178,13 @@ def test_defect_17_boxes_stay_with_their_image_if_another_has_no_labels(
 
 
 @every_format
-def test_defect_16_labels_of_labelled_images_are_arrays_of_five_columns(
+def test_defect_16_labels_of_labelled_images_are_no_text(
     name: str, odd_set: ImageSet, tmp_path: Path
 ) -> None:
     FORMATS[name].write(tmp_path / "written", odd_set)
     labels = read(FolderData(root=tmp_path / "written")).images.labelled().table["labels"]
     assert len(labels) == 7
-    assert all(boxes.dtype == np.float64 and boxes.shape[1:] == (5,) for boxes in labels)
+    assert all(isinstance(each, Labels) for each in labels)
 
 
 @every_format

@@ -45,8 +45,8 @@ def test_a_row_without_a_box_is_no_object_and_no_row_is_no_label(root: Path) -> 
     assert report.problems == ()
     assert report.images.class_names == ("car",)
     a, b, c = report.images.table["labels"]
-    assert a.tolist() == [[0, 0.5, 0.5, 0.5, 0.5]]
-    assert b.shape == (0, 5)
+    assert a.rows().tolist() == [[0, 0.5, 0.5, 0.5, 0.5]]
+    assert len(b) == 0
     assert c is None
 
 
@@ -65,7 +65,7 @@ def test_headers_are_read_by_their_meaning(root: Path, text: str) -> None:
     report = read(FolderData(root=root))
     assert report.problems == ()
     assert report.images.class_names == ("car",)
-    assert report.images.table["labels"][0].tolist() == [[0, 0.5, 0.5, 0.5, 0.5]]
+    assert report.images.table["labels"][0].rows().tolist() == [[0, 0.5, 0.5, 0.5, 0.5]]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,11 @@ def test_every_table_is_read_or_refused_with_its_line(root: Path, rows: list[str
         assert problem.line is not None
         assert problem.line > 1
     for labels in report.images.labelled().table["labels"]:
-        low, high = labels[:, 1:3] - labels[:, 3:] / 2, labels[:, 1:3] + labels[:, 3:] / 2
-        assert (labels[:, 3:] > 0).all()
+        low, high = (
+            labels.xywhn[:, :2] - labels.xywhn[:, 2:] / 2,
+            labels.xywhn[:, :2] + labels.xywhn[:, 2:] / 2,
+        )
+        assert (labels.xywhn[:, 2:] > 0).all()
         assert (low > -1e-8).all()
         assert (high < 1 + 1e-8).all()
 
@@ -175,7 +178,7 @@ def test_tables_beside_their_images_are_one_set(tmp_path: Path, draw: Draw) -> N
     report = read(FolderData(root=tmp_path))
     assert report.problems == ()
     assert report.images.class_names == ("train", "valid")
-    assert [labels[0, 0] for labels in report.images.table["labels"]] == [0, 1]
+    assert [labels.class_id[0] for labels in report.images.table["labels"]] == [0, 1]
 
 
 def test_an_image_in_two_tables_is_an_error_said_once(root: Path) -> None:

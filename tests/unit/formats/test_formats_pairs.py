@@ -13,12 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backhaul.arrays import FloatArray
 from backhaul.data.formats import FORMATS, read
 from backhaul.data.formats.writing import link_file
 from backhaul.data.settings import FolderData
-from backhaul.geometry import xywhn_to_xyxy
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 EXACT_PX = 1e-9
 PRECISION_PX = {"yolo": EXACT_PX, "coco": EXACT_PX, "voc": 1e-6, "kitti": 1e-6, "csv": 1e-6}
@@ -36,13 +35,13 @@ boxes = st.lists(
 )
 
 
-def to_labels(rows: list[tuple[float, ...]] | None) -> FloatArray | None:
+def to_labels(rows: list[tuple[float, ...]] | None) -> Labels | None:
     """Return boxes that end within the image; None stays None."""
     if rows is None:
         return None
     left = np.array(rows, dtype=np.float64).reshape(-1, 5)
     sizes = np.minimum(left[:, 3:], 1 - left[:, 1:3])
-    return np.column_stack([left[:, 0], left[:, 1:3] + sizes / 2, sizes])
+    return Labels.from_rows(np.column_stack([left[:, 0], left[:, 1:3] + sizes / 2, sizes]))
 
 
 def assert_boxes_within(precision_px: float, images: ImageSet, others: ImageSet) -> None:
@@ -53,10 +52,9 @@ def assert_boxes_within(precision_px: float, images: ImageSet, others: ImageSet)
         if labels is None:
             assert found[image_id] is None
             continue
-        assert found[image_id].shape == labels.shape
-        assert found[image_id][:, 0].tolist() == labels[:, 0].tolist()
+        assert found[image_id].class_id.tolist() == labels.class_id.tolist()
         corners, other_corners = (
-            xywhn_to_xyxy(boxes[:, 1:], width, height) for boxes in (labels, found[image_id])
+            boxes.xyxy(width, height) for boxes in (labels, found[image_id])
         )
         np.testing.assert_allclose(other_corners, corners, rtol=0, atol=precision_px)
 

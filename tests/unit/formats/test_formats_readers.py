@@ -25,7 +25,7 @@ def expected_corners(folder: Path, images: ImageSet) -> dict[str, FloatArray]:
     of_id = {probe(str(path)).image_id: path.name for path in folder.iterdir()}
     names = [of_id[image_id] for image_id in images.ids]
     return {
-        name: np.column_stack([labels[:, 0], xywhn_to_xyxy(labels[:, 1:], width, height)])
+        name: np.column_stack([labels.class_id, labels.xyxy(width, height)])
         for name, width, height, labels in labelled_rows(names, images)
     }
 

@@ -10,7 +10,6 @@ import pytest
 from backhaul.data.formats import DataReport, read, voc
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.geometry import xywhn_to_xyxy
 from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
@@ -43,13 +42,13 @@ def read_things(root: Path, *things: str, size: str = "") -> DataReport:
 
 def test_corners_are_edges_in_pixels(root: Path) -> None:
     report = read(FolderData(root=root))
-    assert report.images.table["labels"][0].tolist() == [[0, 0.5, 0.5, 0.5, 0.5]]
+    assert report.images.table["labels"][0].rows().tolist() == [[0, 0.5, 0.5, 0.5, 0.5]]
 
 
 def test_names_are_collected_and_sorted(root: Path) -> None:
     report = read_things(root, thing("cat", 0, 0, 9.5, 9), thing("über dog", 0, 0, 9, 9))
     assert report.images.class_names == ("cat", "dog", "über dog")
-    assert report.images.table["labels"][0][:, 0].tolist() == [1, 0, 2]
+    assert report.images.table["labels"][0].class_id.tolist() == [1, 0, 2]
 
 
 def test_a_file_of_names_sets_their_order_and_is_complete(root: Path) -> None:
@@ -129,7 +128,9 @@ def test_annotations_beside_images_in_several_folders(tmp_path: Path, draw: Draw
     assert report.problems == ()
     table, names = report.images.table, report.images.class_names
     found = {
-        Path(uri).relative_to(tmp_path).as_posix(): None if labels is None else labels[0, 0]
+        Path(uri).relative_to(tmp_path).as_posix(): None
+        if labels is None
+        else labels.class_id[0]
         for uri, labels in zip(table["uri"], table["labels"], strict=True)
     }
     assert names == ("test", "train")
@@ -147,7 +148,7 @@ def test_an_annotation_elsewhere_is_found_by_its_stem_or_its_file_name(
     )
     annotate(tmp_path / "xml" / "lost.xml", thing("cat", 0, 0, 9, 9), filename="lost.jpg")
     report = read(FolderData(root=tmp_path))
-    assert [labels[0, 0] for labels in report.images.table["labels"]] == [1, 0]
+    assert [labels.class_id[0] for labels in report.images.table["labels"]] == [1, 0]
     [problem] = report.problems
     assert (Path(problem.path).name, problem.severity) == ("lost.xml", "warning")
 
@@ -186,8 +187,8 @@ def test_what_is_written_says_the_same_to_another_reader(
         assert (tmp_path / "written" / "JPEGImages" / str(node.findtext("filename"))).is_file()
         width, height = (int(str(node.findtext(f"size/{tag}"))) for tag in ("width", "height"))
         labels = by_size[width, height]
-        names = [odd_set.class_names[int(class_id)] for class_id in labels[:, 0]]
+        names = [odd_set.class_names[int(class_id)] for class_id in labels.class_id]
         assert [name.text for name in node.iterfind("object/name")] == names
         corners = [[float(str(v.text)) for v in box] for box in node.iterfind("object/bndbox")]
-        expected = xywhn_to_xyxy(labels[:, 1:], width, height)
+        expected = labels.xyxy(width, height)
         np.testing.assert_allclose(np.array(corners).reshape(-1, 4), expected, atol=1e-5)

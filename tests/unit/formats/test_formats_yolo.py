@@ -35,7 +35,7 @@ def root(tmp_path: Path, draw: Draw) -> Path:
 
 def labels_of(report: DataReport, name: str) -> list[list[float]] | None:
     [labels] = report.images.table.loc[report.images.table["uri"].str.endswith(name), "labels"]
-    return None if labels is None else labels.tolist()
+    return None if labels is None else labels.rows().tolist()
 
 
 def read_line(root: Path, text: str) -> DataReport:
@@ -109,9 +109,12 @@ def test_every_line_is_a_good_box_or_a_problem(text: str) -> None:
     labels, problems = parse_lines(text, "a.txt", ImageFile("a.png", "0", 64, 48, 1), 3)
     assert labels is not None
     assert len(labels) + len(problems) == sum(1 for line in text.splitlines() if line.strip())
-    assert np.isin(labels[:, 0], [0, 1, 2]).all()
-    low, high = labels[:, 1:3] - labels[:, 3:] / 2, labels[:, 1:3] + labels[:, 3:] / 2
-    assert (labels[:, 3:] > 0).all()
+    assert np.isin(labels.class_id, [0, 1, 2]).all()
+    low, high = (
+        labels.xywhn[:, :2] - labels.xywhn[:, 2:] / 2,
+        labels.xywhn[:, :2] + labels.xywhn[:, 2:] / 2,
+    )
+    assert (labels.xywhn[:, 2:] > 0).all()
     assert (low > -1e-8).all()
     assert (high < 1 + 1e-8).all()
 
@@ -259,7 +262,7 @@ def test_sub_folders_of_images_have_the_same_below_labels(tmp_path: Path, draw: 
     names.write_text("x\ny\n", encoding="utf-8-sig")
     report = read(FolderData(root=tmp_path, names=names))
     assert report.images.class_names == ("x", "y")
-    assert [labels[0, 0] for labels in report.images.table["labels"]] == [0, 1]
+    assert [labels.class_id[0] for labels in report.images.table["labels"]] == [0, 1]
 
 
 NAMES = "names: {1: b, 0: a}\nnc: 2\n"
@@ -349,4 +352,4 @@ def test_ultralytics_accepts_what_is_written(odd_set: ImageSet, tmp_path: Path) 
         assert (n_corrupt, message) == (0, "")
         assert n_missing == (expected is None)
         if expected is not None:
-            np.testing.assert_allclose(labels, expected, atol=1e-6)
+            np.testing.assert_allclose(labels, expected.rows(), atol=1e-6)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 
 Seen = Mapping[str, Sequence[tuple[int, float]]]
 PoolOf = Callable[..., Pool]
@@ -25,6 +25,6 @@ def pool_of() -> PoolOf:
         ]
         table = pd.DataFrame(rows, columns=list(FUSED_COLUMNS))
         sizes = np.broadcast_to(np.array(size_bytes, dtype=np.int64), (len(seen),)).copy()
-        return Pool(tuple(seen), sizes, FusedDetections(table))
+        return Pool(Offers.originals(tuple(seen), sizes), FusedDetections.from_table(table))
 
     return build

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from backhaul.sampling import Method, NoNewData, SamplingMethod
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 from backhaul.values.selections import Selection
 
 LISTS = Path(__file__).parent / "lists"
@@ -73,7 +73,10 @@ def pools(draw: st.DrawFn) -> Pool:
         table.set_axis(FUSED_COLUMNS, axis=1) if seen else pd.DataFrame(columns=FUSED_COLUMNS)
     )
     files = tuple(f"/data/images/{name}.png" for name in image_id)
-    return Pool(image_id, np.array(sizes, dtype=np.int64), FusedDetections(table), files)
+    return Pool(
+        Offers.originals(image_id, np.array(sizes, dtype=np.int64), files),
+        FusedDetections.from_table(table),
+    )
 
 
 LIMITS = st.none() | st.integers(0, 20)
@@ -86,10 +89,12 @@ BANDWIDTHS = st.builds(
 
 def _shuffled(pool: Pool) -> Pool:
     order = np.random.default_rng(0).permutation(len(pool))
-    detections = FusedDetections(pool.detections.table.sample(frac=1, random_state=0))
+    detections = FusedDetections.from_table(
+        pool.detections.table.sample(frac=1, random_state=0)
+    )
     names = tuple(pool.image_id[i] for i in order)
     files = tuple(pool.files[i] for i in order)
-    return Pool(names, pool.size_bytes[order], detections, files)
+    return Pool(Offers.originals(names, pool.size_bytes[order], files), detections)
 
 
 def _select(method: SamplingMethod, pool: Pool, bandwidth: Bandwidth, seed: int) -> Selection:

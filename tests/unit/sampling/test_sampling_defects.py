@@ -25,8 +25,9 @@ from backhaul.sampling import (
 )
 from backhaul.sampling.density import PiecewiseDensity
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS
-from backhaul.values.offers import Pool
+from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS, FusedDetections
+from backhaul.values.features import Features
+from backhaul.values.offers import Offers, Pool, SentBefore
 
 PoolOf = Callable[..., Pool]
 
@@ -93,11 +94,11 @@ import numpy as np, pandas as pd
 from backhaul.sampling import RandomSampling
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 names = tuple({f"img-{i}" for i in range(40)})
 rows = [(n, int(n[4:]) % 3, int(n[4:]) / 40, 0.0, 1, 0.0, 0.0, 9.0, 9.0) for n in names]
 table = pd.DataFrame(rows, columns=list(FUSED_COLUMNS))
-pool = Pool(names, np.full(40, 7), FusedDetections(table))
+pool = Pool(Offers.originals(names, np.full(40, 7)), FusedDetections.from_table(table))
 sent = RandomSampling().select(pool, Bandwidth(images=9), rng=np.random.default_rng(5))
 print(list(sent.table["image_id"]))
 """
@@ -176,7 +177,8 @@ def test_defect_09_empty_and_single_classes_are_no_error(pool_of: PoolOf) -> Non
 
 
 def test_defect_10_ground_truth_cannot_enter_a_pool() -> None:
-    fields = set(Pool.__dataclass_fields__)
-    assert fields == {"image_id", "size_bytes", "detections", "files"}
+    assert set(Pool.__dataclass_fields__) == {"offers", "detections", "sent_before"}
+    for parts in (Offers, FusedDetections, SentBefore, Features):
+        assert not {"labels", "label_source", "actual", "table"} & {*parts.__dataclass_fields__}
     for columns in (FUSED_COLUMNS, DETECTION_COLUMNS):
         assert not {"labels", "label_source", "actual"} & set(columns)

@@ -12,7 +12,7 @@ from backhaul.identity import content_digest
 from backhaul.sampling import ListedSampling, Method
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FusedDetections
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 
 PoolOf = Callable[..., Pool]
 Files = Callable[..., Pool]
@@ -27,7 +27,9 @@ def pool(pool_of: PoolOf) -> Files:
             {f"id{i}": [(i % 2, 0.5)] for i in range(len(files))}
         ).detections
         names = tuple(f"id{i}" for i in range(len(files)))
-        return Pool(names, np.full(len(files), 10, np.int64), detections, files)
+        return Pool(
+            Offers.originals(names, np.full(len(files), 10, np.int64), files), detections
+        )
 
     return build
 

@@ -17,7 +17,7 @@ from backhaul.sampling import (
     SamplingMethod,
     TrueRandomSampling,
 )
-from backhaul.sampling.select import Candidates, Strata, spend
+from backhaul.sampling.spending import Candidates, Strata, spend
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection

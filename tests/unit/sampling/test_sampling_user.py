@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from backhaul.errors import InputError
 from backhaul.sampling import Method, UserSampling
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 from backhaul.values.selections import Selection
 
 PoolOf = Callable[..., Pool]
@@ -94,7 +94,8 @@ def test_ids_keep_their_order_and_count_once(
 
 def test_files_name_images_as_well(select: Callable[..., Selection], pool: Pool) -> None:
     files = ("/data/a.png", "/data/b.png", "/data/c.png")
-    table = select("files", dataclasses.replace(pool, files=files)).table
+    offers = Offers.originals(pool.image_id, pool.size_bytes, files)
+    table = select("files", dataclasses.replace(pool, offers=offers)).table
     assert table["image_id"].tolist() == ["c", "a"]
     assert table["size_bytes"].tolist() == [20, 30]
 

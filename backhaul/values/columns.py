@@ -1,0 +1,51 @@
+"""Columns of equal length: what detections, offers and selections are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backhaul.arrays import IntArray, NameArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def names_of(texts: Iterable[Any]) -> NameArray:
+    """Return texts as a column, shape (n,)."""
+    every = [str(text) for text in texts]
+    column = np.empty(len(every), dtype=object)
+    column[:] = every
+    return column
+
+
+def positions(texts: NameArray, among: Iterable[str]) -> IntArray:
+    """Return where each text is in `among`, -1 for nowhere, shape (n,)."""
+    place = {text: i for i, text in enumerate(among)}
+    found = map(place.get, texts.tolist(), repeat(-1))
+    return np.fromiter(found, dtype=np.int64, count=len(texts))
+
+
+def require_length(n: int, columns: Mapping[str, np.ndarray[Any, Any] | None]) -> None:
+    """Do nothing if all columns that there are have `n` rows.
+
+    Raises:
+        ValueError: If one has another number.
+    """
+    for name, column in columns.items():
+        if column is not None and column.shape[:1] != (n,):
+            raise ValueError(f"expected {name} with {n} rows, got shape {column.shape}")
+
+
+def frame_of(columns: Mapping[str, Any], texts: Sequence[str]) -> pd.DataFrame:
+    """Return columns as a data frame, with those named in `texts` as text."""
+    import pandas as pd  # noqa: PLC0415 - only who asks for a frame pays for pandas
+
+    known = {
+        name: pd.Series(column, dtype="str") if name in texts else column
+        for name, column in columns.items()
+    }
+    return pd.DataFrame(known)

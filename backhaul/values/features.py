@@ -1,0 +1,53 @@
+"""What a detector's inner layers make of whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backhaul.arrays import Float32Array, NameArray
+from backhaul.values.columns import positions, require_length
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """A vector for each image; alike images have alike vectors.
+
+    Args:
+        image_id: Names of the images, each once, shape (n,).
+        vectors: Their features, shape (n, d).
+
+    Raises:
+        ValueError: If the lengths differ.
+    """
+
+    image_id: NameArray
+    vectors: Float32Array
+
+    def __post_init__(self) -> None:
+        require_length(len(self.image_id), {"vectors": self.vectors})
+
+    @staticmethod
+    def concat(parts: Iterable[Features]) -> Features | None:
+        """Return the features of all images of `parts`; None without any part."""
+        every = list(parts)
+        if not every:
+            return None
+        image_id = np.concatenate([part.image_id for part in every])
+        return Features(image_id, np.concatenate([part.vectors for part in every]))
+
+    def of(self, image_id: Sequence[str]) -> Float32Array:
+        """Return the features of images, in their order, shape (n, d).
+
+        Raises:
+            KeyError: If an image has none.
+        """
+        place = {name: i for i, name in enumerate(self.image_id.tolist())}
+        return self.vectors[[place[name] for name in image_id]]
+
+    def only(self, image_id: Sequence[str]) -> Features:
+        """Return the features of those of the images that have some."""
+        kept = positions(self.image_id, image_id) >= 0
+        return Features(self.image_id[kept], self.vectors[kept])
