@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Generic, Literal, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, Literal, ParamSpec, TypeVar, get_type_hints
 
 import numpy as np
 from prefect import get_run_logger, task
 from prefect.context import TagsContext, TaskRunContext
-from prefect.results import ResultRecord  # type: ignore[attr-defined] # not in its __all__
 from prefect.runtime import task_run
 from pydantic import BaseModel, ConfigDict
 
@@ -22,7 +21,7 @@ from backhaul.storage.lease import Lease, lease
 from backhaul.storage.objects import CHECKPOINT, artifacts_in, exists
 from backhaul.values.results import LookedUp, Timing
 from tasks.keys import StageKey
-from tasks.results import StoredResults
+from tasks.results import DamagedResultError, StoredResults, kind_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -132,6 +131,7 @@ class Stage(Generic[P, R]):
         self.about = about
         self.after = after
         self.signature = inspect.signature(function)
+        self.kind = kind_of(get_type_hints(function)["return"])
         self.policy = StageKey(stage=name, version=version, exclude=() if random else ("step",))
         self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
             function,
@@ -139,7 +139,6 @@ class Stage(Generic[P, R]):
             task_run_name=self._run_name,
             cache_policy=self.policy,
             persist_result=True,
-            result_serializer="json",
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -157,11 +156,10 @@ class Stage(Generic[P, R]):
 
     def _look_up(self, found: list[LookedUp], step: Step, key: str) -> R:
         try:
-            content = StoredResults(root=step.root).read_path(key)
-        except MissingObjectError:
+            result: R = self._results(step).result(key)
+        except (MissingObjectError, DamagedResultError):
             found.append(LookedUp(stage=self.name, key=key, cached=False))
             raise NotCachedError(key) from None
-        result: R = ResultRecord.deserialize(content).result
         there = step.finds(result)
         found.append(LookedUp(stage=self.name, key=key, cached=there))
         if not there:
@@ -169,7 +167,9 @@ class Stage(Generic[P, R]):
         return result
 
     def _run_or_read(self, step: Step, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        runner = self._storing_in(step.root)
+        results = self._results(step)
+        self._check(results, key)
+        runner = self._storing_in(results)
         result = self._run(runner, key, *args, **kwargs)
         if not step.finds(result):
             get_run_logger().warning("%s: a cached object is gone, once more", self.name)
@@ -178,10 +178,27 @@ class Stage(Generic[P, R]):
         self.after(step, key)
         return result
 
-    def _storing_in(self, root: str) -> Any:
-        """Return the task with its results in the store at `root`."""
+    def _check(self, results: StoredResults, key: str) -> None:
+        """Do nothing if the stage may run: Prefect takes whatever it cannot read for nothing.
+
+        Raises:
+            InputError: If a newer version of Backhaul wrote its result.
+        """
+        try:
+            results.result(key)
+        except MissingObjectError:
+            return
+        except DamagedResultError as error:
+            get_run_logger().warning("%s: once more, as %s", self.name, error)
+
+    def _results(self, step: Step) -> StoredResults:
+        return StoredResults(root=step.root, kind=self.kind.name)
+
+    def _storing_in(self, results: StoredResults) -> Any:
+        """Return the task with its results in the store."""
         runner = self.task.with_options()
-        runner.result_storage = StoredResults(root=root)
+        runner.result_storage = results
+        runner.result_serializer = results.serializer
         return runner
 
     def _run_name(self) -> str:

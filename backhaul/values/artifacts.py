@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
+
+from backhaul.values.roots import Roots
 
 
 class Artifact(BaseModel):
     """A stored object. Equal digests mean equal content, so it is a safe cache key.
+
+    Its place is absolute. With `Roots` as pydantic's context, it is relative in JSON.
 
     Args:
         uri: Where the object lies.
@@ -18,3 +29,12 @@ class Artifact(BaseModel):
 
     uri: str
     sha256: str
+
+    @field_validator("uri")
+    @classmethod
+    def _make_absolute(cls, uri: str, info: ValidationInfo) -> str:
+        return info.context.absolute(uri) if isinstance(info.context, Roots) else uri
+
+    @field_serializer("uri")
+    def _make_relative(self, uri: str, info: SerializationInfo) -> str:
+        return info.context.relative(uri) if isinstance(info.context, Roots) else uri
