@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
@@ -21,7 +18,13 @@ from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.detections import Detections, FusedDetections
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
-from tasks.inference import predict_stored, prediction_settings
+from tasks.inference import (
+    detector_libraries,
+    detector_of,
+    predict_stored,
+    prediction_settings,
+)
+from tasks.keys import Inputs
 from tasks.stage import Step, stage
 
 OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
@@ -79,11 +82,15 @@ def benchmark_batch(
     return write_value(step.root, table)
 
 
-def _of_epoch(parameters: Mapping[str, Any]) -> str:
+def _of_epoch(parameters: Inputs) -> str:
     return f"-epoch-{parameters['current'].epoch}"
 
 
-@stage("evaluation", random=False, about=_of_epoch)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    return (*detector_libraries(inputs["current"]), "faster-coco-eval")
+
+
+@stage("evaluation", random=False, uses=_libraries, about=_of_epoch)
 def evaluate(
     current: Checkpoint,
     looking: tuple[Checkpoint, ...],
@@ -102,8 +109,10 @@ def evaluate(
     everything = _union(loaded)
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
-    raw = predict_stored(everything, (current,), floor, f"{step}: evaluation")
-    several = predict_stored(everything, looking, threshold, f"{step}: evaluation of ensemble")
+    own = detector_of((current, *looking), step)
+    raw = predict_stored(everything, (current,), floor, f"{step}: evaluation", own)
+    ensemble_name = f"{step}: evaluation of ensemble"
+    several = predict_stored(everything, looking, threshold, ensemble_name, own)
     confident = Detections(raw.table[raw.table["confidence"] > inference.conf_thres])
     single = fuse(confident, (current.epoch,), inference.iou_thres)
     epochs = tuple(checkpoint.epoch for checkpoint in looking)

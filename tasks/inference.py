@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from prefect import get_run_logger
 
+from backhaul.code import UserCode
+from backhaul.errors import InputError
+from backhaul.identity import code_digest
 from backhaul.look.fusion import fuse
-from backhaul.look.own import predict_with, read_code
+from backhaul.look.own import predict_with
 from backhaul.look.protocol import PredictionSettings
 from backhaul.look.settings import Inference
 from backhaul.look.ultralytics import predict
@@ -21,20 +22,31 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
 from backhaul.values.detections import Detections
 from backhaul.values.images import ImageSet
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
+ULTRALYTICS = ("opencv-python", "torch", "torchvision", "ultralytics")
 FEW = 4  # checkpoints whose epochs a name has room for
 
 
-def _by_epochs(parameters: Mapping[str, Any]) -> str:
+def _by_epochs(parameters: Inputs) -> str:
     epochs = [str(checkpoint.epoch) for checkpoint in parameters["checkpoints"]]
     if len(epochs) > FEW:
         return f"-epochs-{epochs[0]}..{epochs[-1]}"
     return f"-epochs-{'+'.join(epochs)}"
 
 
-@stage("inference", random=False, about=_by_epochs)
+def detector_libraries(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return the libraries that a checkpoint looks at images with; its own code needs none."""
+    return () if checkpoint.detector else ULTRALYTICS
+
+
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    return detector_libraries(inputs["checkpoints"][0])
+
+
+@stage("inference", random=False, uses=_libraries, about=_by_epochs)
 def infer(
     images: Artifact,
     checkpoints: tuple[Checkpoint, ...],
@@ -46,7 +58,8 @@ def infer(
     """Store the `FusedDetections` of the images."""
     pool = read_value(ImageSet, images)
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
-    found = predict_stored(pool, checkpoints, settings, f"{step}: inference")
+    code = detector_of(checkpoints, step)
+    found = predict_stored(pool, checkpoints, settings, f"{step}: inference", code)
     epochs = tuple(checkpoint.epoch for checkpoint in checkpoints)
     fused = fuse(found, epochs, inference.iou_thres, inference.label_from)
     get_run_logger().info(
@@ -70,13 +83,39 @@ def prediction_settings(
     )
 
 
+def detector_of(checkpoints: tuple[Checkpoint, ...], step: Step) -> UserCode | None:
+    """Return the campaign's own detector if it trained the checkpoints; None = Ultralytics.
+
+    Raises:
+        InputError: If another one trained them: code is never named by what lies in a store.
+    """
+    trained_by = {checkpoint.detector for checkpoint in checkpoints}
+    if trained_by == {""}:
+        return None
+    if trained_by != {code_digest(step.detector)}:
+        raise InputError(
+            "the detector of a checkpoint cannot be used: expected training.detector of the "
+            "campaign, with the source that trained it"
+        )
+    return step.detector
+
+
 def predict_stored(
     images: ImageSet,
     checkpoints: tuple[Checkpoint, ...],
     settings: PredictionSettings,
     description: str,
+    detector: UserCode | None,
 ) -> Detections:
-    """Return what stored checkpoints see in stored images."""
+    """Return what stored checkpoints see in stored images.
+
+    Args:
+        images: The images.
+        checkpoints: The checkpoints.
+        settings: How they look.
+        description: What the progress is of.
+        detector: The user's own code that runs them; None = Ultralytics.
+    """
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         folder = Path(name)
         local = [
@@ -84,7 +123,6 @@ def predict_stored(
             for c in checkpoints
         ]
         progress = Progress(description)
-        if detector := checkpoints[0].detector:
-            code = read_code(detector)
-            return predict_with(code, localise(images, folder), local, settings, progress)
+        if detector is not None:
+            return predict_with(detector, localise(images, folder), local, settings, progress)
         return predict(localise(images, folder), local, settings, progress)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
+from backhaul.identity import code_digest
 from backhaul.layout import INTERNAL
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
@@ -37,6 +36,7 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import TrainingResult
 from backhaul.values.splits import Splits
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, require_lease, stage, stage_key
 
@@ -66,7 +66,7 @@ class ResumeState(BaseModel):
         )
 
 
-def _from_epoch(parameters: Mapping[str, Any]) -> str:
+def _from_epoch(parameters: Inputs) -> str:
     start: Checkpoint | None = parameters["start"]
     return f"-from-epoch-{0 if start is None else start.epoch}"
 
@@ -82,7 +82,12 @@ def _forget_state(step: Step, key: str) -> None:
     remove(place)
 
 
-@stage("training", random=True, about=_from_epoch, after=_forget_state)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    own = inputs["training"].detector is not None
+    return () if own else ("opencv-python", "torch", "ultralytics")
+
+
+@stage("training", random=True, uses=_libraries, about=_from_epoch, after=_forget_state)
 def train_detector(
     splits: Artifact,
     start: Checkpoint | None,
@@ -170,8 +175,9 @@ def _store_epoch(
     if event.checkpoint is not None and event.sha256 is not None:
         artifact = write_checkpoint(root, event.checkpoint, event.sha256)
         event.checkpoint.unlink()  # a long training would fill the disk with them
-        detector = "" if training.detector is None else training.detector.model_dump_json()
-        checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact, detector=detector)
+        checkpoint = Checkpoint(
+            epoch=event.record.epoch, artifact=artifact, detector=code_digest(training.detector)
+        )
     state = f"{place}/state-{event.record.epoch}.pt"
     put_file(event.state, state)
     new = known.after(event, checkpoint, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -113,6 +113,9 @@ class SplitFractions(Part):
 
 class InitialSet(SplitFractions):
     """The labelled set the first detector is trained on, drawn stratified by class."""
+
+    resources: ClassVar[frozenset[str]] = frozenset({"data"})
+    """Where its images are read from enters no cache key: what was read does."""
 
     data: FolderData | None = Field(
         None, description="a data set of its own; null = drawn from `data`"

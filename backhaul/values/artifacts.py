@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -38,3 +40,7 @@ class Artifact(BaseModel):
     @field_serializer("uri")
     def _make_relative(self, uri: str, info: SerializationInfo) -> str:
         return info.context.relative(uri) if isinstance(info.context, Roots) else uri
+
+    def key_form(self) -> Any:
+        """Return what of it enters cache keys: where it lies must not matter."""
+        return {"sha256": self.sha256}

@@ -17,7 +17,7 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import Sent, Timing
 from tasks.results import KINDS, DamagedResultError, StoredResults
-from tasks.stage import NotCachedError, Step, looked_up, stage, timed
+from tasks.stage import Lookups, NotCachedError, Step, stage, timed
 
 ran: list[str] = []
 
@@ -36,8 +36,7 @@ def call(root: str) -> tuple[Artifact, list[Timing]]:
 
 
 def look(root: str) -> Artifact:
-    with looked_up():
-        return make("content", step=Step(root=root, seed=0))
+    return make("content", step=Step(root=root, seed=0, lookups=Lookups()))
 
 
 def record_of(root: Path) -> Path:
