@@ -119,7 +119,9 @@ def predict_stored(
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         folder = Path(name)
         local = [
-            LocalCheckpoint(c.epoch, local_object(c.artifact, folder), c.artifact.sha256)
+            LocalCheckpoint(
+                c.epoch, local_object(c.artifact, folder), c.artifact.content_digest
+            )
             for c in checkpoints
         ]
         progress = Progress(description)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pandas as pd
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from backhaul.errors import InputError
+from backhaul.errors import InputError, MissingObjectError
 from backhaul.identity import code_digest
 from backhaul.layout import INTERNAL
 from backhaul.learn.settings import Stopping, Training
@@ -19,15 +18,16 @@ from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, Traini
 from backhaul.learn.training.process import train
 from backhaul.learn.training.scratch import scratch_folder
 from backhaul.learn.training.workfolder import write_splits, write_work_folder
+from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import localise
-from backhaul.storage.localcopies import local_file, local_object
+from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import (
-    exists_at,
+    CorruptArtifactError,
     put_file,
-    read_uri,
     read_value,
     remove,
     replace,
+    sha256_of,
     write_checkpoint,
     write_value,
 )
@@ -35,6 +35,7 @@ from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import TrainingResult
+from backhaul.values.roots import Roots
 from backhaul.values.splits import Splits
 from tasks.keys import Inputs
 from tasks.progress import Progress
@@ -49,11 +50,13 @@ class ResumeState(BaseModel):
     history: tuple[EpochRecord, ...] = ()
     steps: tuple[StepDone, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
-    state: str | None = None
+    state: Artifact | None = None
     stop: str | None = None
     resumed: bool = False
 
-    def after(self, event: EpochDone, checkpoint: Checkpoint | None, state: str) -> ResumeState:
+    def after(
+        self, event: EpochDone, checkpoint: Checkpoint | None, state: Artifact
+    ) -> ResumeState:
         """Return the state once an epoch is over and what it made is stored."""
         more = () if checkpoint is None else (checkpoint,)
         return self.model_copy(
@@ -109,7 +112,7 @@ def train_detector(
         )
     place = _resume_place(step, stage_key())
     with scratch_folder() as folder:
-        known = _find_state(place)
+        known, resume = _find_state(place, step.root, folder)
         job = TrainingJob(
             folder=folder,
             class_names=images.train.class_names,
@@ -120,19 +123,13 @@ def train_detector(
             start=None if start is None else local_object(start.artifact, folder),
             start_epoch=0 if start is None else start.epoch,
             history=known.history,
-            resume=_fetched_state(known, folder),
+            resume=resume,
             label=str(step),
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))
         finished = _follow(job, known, place, step)
     return _result(finished, images, step.root)
-
-
-def _fetched_state(known: ResumeState, folder: Path) -> Path | None:
-    """Return the state that a training goes on from; None if it is new, or over."""
-    over = known.stop is not None
-    return None if known.state is None or over else local_file(known.state, folder)
 
 
 def digest_of_model(training: Training) -> str:
@@ -178,20 +175,33 @@ def _store_epoch(
         checkpoint = Checkpoint(
             epoch=event.record.epoch, artifact=artifact, detector=code_digest(training.detector)
         )
-    state = f"{place}/state-{event.record.epoch}.pt"
-    put_file(event.state, state)
+    uri = f"{place}/state-{event.record.epoch}.pt"
+    state = Artifact(uri=uri, sha256=sha256_of(event.state))
+    put_file(event.state, uri)
     new = known.after(event, checkpoint, state)
-    replace(f"{place}/state.json", new.model_dump_json().encode())
+    data = new.model_dump_json(context=Roots(store=absolute(root)))
+    replace(f"{place}/state.json", data.encode())
     if known.state is not None:
-        remove(known.state)
+        remove(known.state.uri)
     return new
 
 
-def _find_state(place: str) -> ResumeState:
-    if not exists_at(f"{place}/state.json"):
-        return ResumeState()
-    known = ResumeState.model_validate(json.loads(read_uri(f"{place}/state.json")))
-    return known.model_copy(update={"resumed": True})
+def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path | None]:
+    """Return how far a training came, and the state that it goes on from, in `folder`.
+
+    A training that is new, or over, has no state; one whose state is damaged is new.
+    """
+    data = read_or_none(f"{place}/state.json")
+    if data is None:
+        return ResumeState(), None
+    try:
+        known = ResumeState.model_validate_json(data, context=Roots(store=absolute(root)))
+        ahead = known.state if known.stop is None else None
+        state = None if ahead is None else local_object(ahead, folder)
+    except (ValidationError, CorruptArtifactError, MissingObjectError) as error:
+        get_run_logger().warning("begins anew, as its last state is damaged: %s", error)
+        return ResumeState(), None
+    return known.model_copy(update={"resumed": True}), state
 
 
 def _localised(images: Splits, folder: Path) -> Splits:

@@ -84,8 +84,20 @@ def to_parquet(
         ValueError: If the parts of `Splits` differ in their classes, or a column does not hold
             what its schema says.
     """
+    return parquet_of(to_arrow(value))
+
+
+def to_arrow(
+    value: ImageSet | Splits | Detections | FusedDetections | Selection | pd.DataFrame,
+) -> pa.Table:
+    """Return `value` as the table that `to_parquet` stores."""
+    return _CODECS[type(value)].encode(value)
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    """Return a table as one Parquet file."""
     buffer = BytesIO()
-    pq.write_table(_CODECS[type(value)].encode(value), buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 

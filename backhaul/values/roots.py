@@ -8,12 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.layout import INTERNAL
 
-STORE = "store:"
-"""What begins the stored place of something below the store's internal folder."""
-
 
 class Roots(BaseModel):
-    """The folders or addresses that stored places are relative to, as they are today.
+    """The folder or address that stored places are relative to, as it is today.
 
     Given as pydantic's ``context``, it makes the places of artifacts relative while a value is
     turned into JSON, and absolute while JSON is read.
@@ -27,7 +24,7 @@ class Roots(BaseModel):
     store: str
 
     def relative(self, uri: str) -> str:
-        """Return the stored form of an absolute place in the store.
+        """Return the stored form of an absolute place in the store, such as ``objects/..``.
 
         Raises:
             ValueError: If it lies elsewhere.
@@ -35,7 +32,7 @@ class Roots(BaseModel):
         internal = f"{self.store}/{INTERNAL}/"
         if not uri.startswith(internal):
             raise ValueError(f"{uri}: expected a place below {internal}")
-        return STORE + uri.removeprefix(internal)
+        return uri.removeprefix(internal)
 
     def absolute(self, place: str) -> str:
         """Return where something with this stored place lies today.
@@ -43,10 +40,9 @@ class Roots(BaseModel):
         Raises:
             ValueError: If it is no such place, or leads out of the store.
         """
-        below = place.removeprefix(STORE)
-        if below == place or not is_below(below):
-            raise ValueError(f"{place!r}: expected {STORE}FOLDER/FILE")
-        return f"{self.store}/{INTERNAL}/{below}"
+        if not is_below(place):
+            raise ValueError(f"{place!r}: expected a place below the store")
+        return f"{self.store}/{INTERNAL}/{place}"
 
 
 def is_below(path: str) -> bool:

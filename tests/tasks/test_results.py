@@ -51,7 +51,7 @@ def test_a_store_holds_our_data_alone_and_the_next_call_finds_them(tmp_path: Pat
     first, _ = call(str(tmp_path))
     record = json.loads(record_of(tmp_path).read_text())
     below = Path(first.uri).relative_to(tmp_path / ".backhaul").as_posix()
-    data = first.model_dump() | {"uri": f"store:{below}"}
+    data = first.model_dump() | {"uri": below}
     assert record == {"type": "artifact", "schema": 1, "data": data}
     second, (timing,) = call(str(tmp_path))
     assert timing.cached
@@ -79,7 +79,7 @@ def _enveloped(serializer: str, result: str) -> dict[str, Any]:
 
 POPEN = {"__class__": "subprocess.Popen", "data": {"args": ["touch", "evil"]}}
 PICKLED = base64.b64encode(pickle.dumps(Evil())).decode()
-OUTSIDE = {"uri": "store:../../elsewhere.txt", "sha256": "0" * 64}
+OUTSIDE = {"uri": "objects/../../elsewhere.txt", "sha256": "0" * 64}
 FORGED = {
     "pickle": _enveloped("pickle", PICKLED),
     "json": _enveloped("json", json.dumps(POPEN)),
@@ -89,7 +89,7 @@ FORGED = {
     "class for a digest": {
         "type": "artifact",
         "schema": 1,
-        "data": {"uri": "store:objects/a", "sha256": POPEN},
+        "data": {"uri": "objects/a", "sha256": POPEN},
     },
     "exception": {"__exc_type__": "os.system", "message": "touch evil"},
     "another type": {"type": "dataset", "schema": 1, "data": {"images": OUTSIDE}},
