@@ -81,4 +81,4 @@ def _arranged(
 
 
 def _read(data: FolderData, step: Step) -> Artifact:
-    return read_data(data, fingerprint=fingerprint(data), step=step).images
+    return read_data(data, fingerprint=fingerprint(data, step.root), step=step).images

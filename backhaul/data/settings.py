@@ -17,6 +17,9 @@ from backhaul.settings import Fraction, Part, PositiveInt
 class FolderData(Part):
     """Labelled images in a folder of the user's; nothing is ever written there."""
 
+    resources: ClassVar[frozenset[str]] = frozenset({"root"})
+    """Where it lies enters no cache key by itself, see `backhaul.data.source.fingerprint`."""
+
     kind: Literal["folder"] = "folder"
     root: str = Field(description="folder of the data set, or its s3:// or block:// address")
     format: Literal["auto", "yolo", "voc", "coco", "kitti", "csv"] = Field(

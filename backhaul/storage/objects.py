@@ -19,8 +19,9 @@ from pydantic import BaseModel
 from backhaul.errors import MissingObjectError, StoreError
 from backhaul.layout import INTERNAL
 from backhaul.storage.digests import table_digest
-from backhaul.storage.parquet import from_parquet, parquet_of, to_arrow
+from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
+from backhaul.storage.relative import root_of, with_absolute_places, with_relative_places
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import Detections, FusedDetections
 from backhaul.values.images import ImageSet
@@ -152,19 +153,23 @@ def read_bytes(artifact: Artifact) -> bytes:
 
 
 def write_value(root: str, value: Any) -> Artifact:
-    """Store a value of `backhaul.values` or a data frame as Parquet."""
-    table = to_arrow(value)
+    """Store a value of `backhaul.values` or a data frame as Parquet.
+
+    Places in the store become relative to its root.
+    """
+    table = with_relative_places(to_arrow(value), absolute(root))
     return write_bytes(root, parquet_of(table), ".parquet", table_digest(table))
 
 
 def read_value(kind: type[T], artifact: Artifact) -> T:
-    """Load a value that `write_value` stored.
+    """Load a value that `write_value` stored; its places are those of where the store lies.
 
     Raises:
         MissingObjectError: If nothing lies there.
         CorruptArtifactError: If the digest does not match.
     """
-    return from_parquet(kind, read_bytes(artifact))
+    table = parquet_in(read_bytes(artifact))
+    return from_arrow(kind, with_absolute_places(table, root_of(artifact.uri)))
 
 
 def write_checkpoint(root: str, path: Path, content: str) -> Artifact:

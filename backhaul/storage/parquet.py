@@ -109,7 +109,21 @@ def from_parquet(kind: type[T], data: bytes) -> T:
     Raises:
         ValueError: If `data` is no Parquet file, or holds another kind of value.
     """
-    value: T = _CODECS[kind].decode(pq.read_table(BytesIO(data)))
+    return from_arrow(kind, parquet_in(data))
+
+
+def parquet_in(data: bytes) -> pa.Table:
+    """Return the table in a Parquet file.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return pq.read_table(BytesIO(data))
+
+
+def from_arrow(kind: type[T], table: pa.Table) -> T:
+    """Return the value of type `kind` that `to_arrow` made a table of."""
+    value: T = _CODECS[kind].decode(table)
     return value
 
 

@@ -129,7 +129,7 @@ def test_bytes_are_checked_before_they_are_decoded(
     artifact = write_value(str(tmp_path), pd.DataFrame({"number": [1]}))
     other = write_value(str(tmp_path), pd.DataFrame({"number": [2]}))
     replace(artifact.uri, Path(other.uri).read_bytes())
-    monkeypatch.setattr(objects, "from_parquet", None)
+    monkeypatch.setattr(objects, "parquet_in", None)
     with pytest.raises(CorruptArtifactError):
         read_value(pd.DataFrame, artifact)
 
@@ -148,3 +148,17 @@ def test_a_checkpoint_is_a_checked_copy_in_a_folder_of_ones_own(tmp_path: Path) 
     with pytest.raises(CorruptArtifactError):
         local_object(artifact, folder)
     assert not any(folder.iterdir())
+
+
+def test_places_in_the_store_are_those_of_where_it_lies(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    uris = [f"{here}/.backhaul/objects/aa/a.png", f"{here}/ingested/b.jpg", "/elsewhere/c.jpg"]
+    frame = pd.DataFrame({"uri": uris, "n": [1, 2, 3]})
+    stored = write_value(str(here), frame)
+    assert list(read_value(pd.DataFrame, stored)["uri"]) == uris
+    here.rename(tmp_path / "there")
+    moved = stored.model_copy(update={"uri": stored.uri.replace("/here/", "/there/")})
+    expected = [uri.replace("/here/", "/there/") for uri in uris]
+    assert list(read_value(pd.DataFrame, moved)["uri"]) == expected
+    again = write_value(str(tmp_path / "there"), frame.assign(uri=expected))
+    assert (again.content, again.sha256) == (stored.content, stored.sha256)
