@@ -67,6 +67,11 @@ class UserCode(BaseModel):
         self.load()
         return self
 
+    def key_form(self) -> Any:
+        """Return what of it enters cache keys: its source, wherever the module lies."""
+        form = {"attribute": self.use.split(":")[1], "source": self.digest}
+        return {**form, "params": self.params} if self.params else form
+
     def load(self) -> Any:
         """Return the attribute.
 

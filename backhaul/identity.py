@@ -5,28 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol, get_args, get_origin, runtime_checkable
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from backhaul.values.artifacts import Artifact
+from backhaul.code import UserCode
+from backhaul.settings import Neutral
+
+ALWAYS: Any = object()
+"""In place of a neutral value: the field has none, and enters every key."""
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """A value that says by itself what of it enters cache keys."""
+
+    def key_form(self) -> Any:
+        """Return data that are equal for equal content."""
 
 
 def canonical(value: Any) -> Any:
     """Return `value` as plain JSON data in which equal content is equal text.
 
-    A model's ``resources``, such as a device or a number of threads, are left out: they do not
-    say what is computed, only with what.
+    Of a model enter the fields that differ from their neutral value, so a field that is added
+    with a default, and a default that changes, leave the form of older settings as it was. The
+    model's ``resources``, such as a device or a number of threads, never enter: they do not say
+    what is computed, only with what.
 
     Raises:
         TypeError: If the value has no canonical form; pass an `Artifact` or exclude the input.
     """
     match value:
-        case Artifact():
-            return {"sha256": value.sha256}  # where it lies must not matter
+        case Keyed():
+            return canonical(value.key_form())
         case BaseModel():
-            resources = getattr(type(value), "resources", ())
-            return {name: canonical(item) for name, item in value if name not in resources}
+            return fields_in_keys(value)
         case dict():
             return {str(key): canonical(item) for key, item in sorted(value.items())}
         case list() | tuple():
@@ -38,7 +52,38 @@ def canonical(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
+def fields_in_keys(model: BaseModel) -> dict[str, Any]:
+    """Return the canonical form of a model, see `canonical`."""
+    declared = type(model).model_fields
+    resources = getattr(type(model), "resources", ())
+    found = {n: canonical(item) for n, item in model if n not in resources}
+    return {n: item for n, item in found.items() if item != neutral_value(declared[n])}
+
+
+def neutral_value(field: FieldInfo) -> Any:
+    """Return the canonical form of a field's neutral value: `Neutral`, or its default.
+
+    `ALWAYS` for a field without default, and for one that tells alternatives apart.
+    """
+    for note in field.metadata:
+        if isinstance(note, Neutral):
+            return canonical(note.value)
+    if field.is_required() or _is_kind(field):
+        return ALWAYS
+    return canonical(field.get_default(call_default_factory=True))
+
+
+def _is_kind(field: FieldInfo) -> bool:
+    alternatives = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return len(alternatives) == 1
+
+
 def content_digest(value: Any) -> str:
     """Return 32 hexadecimal digits that are equal for equal content."""
     text = json.dumps(canonical(value), sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def code_digest(code: UserCode | None) -> str:
+    """Return what identifies a user's code; empty for none."""
+    return "" if code is None else content_digest(code)

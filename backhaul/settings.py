@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,3 +16,17 @@ class Part(BaseModel):
     """A part of the config: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """Annotates a field of settings with the value that means "as before it was there".
+
+    A field with this value does not enter cache keys. Without the annotation it is the default;
+    where a default changes, the annotation keeps the one that it had.
+
+    Args:
+        value: The value. It never changes.
+    """
+
+    value: Any

@@ -13,7 +13,7 @@ from backhaul.storage.places import is_local, require_bucket
 from backhaul.values.artifacts import Artifact
 from blocks.opening import BLOCK, resolve
 from tasks.labelling import label_existing, label_known, label_with
-from tasks.stage import Step
+from tasks.stage import Lookups, Step
 
 
 def opened(config: CampaignConfig) -> CampaignConfig:
@@ -67,8 +67,20 @@ def arm_of(config: CampaignConfig, label: str) -> Method:
     return arms[label]
 
 
-def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) -> Step:
-    """Return a step of the campaign."""
+def step_of(
+    config: CampaignConfig,
+    method: str = "",
+    batch: int | None = None,
+    lookups: Lookups | None = None,
+) -> Step:
+    """Return a step of the campaign.
+
+    Args:
+        config: The campaign.
+        method: Label of the method; empty for what all share.
+        batch: Number of the batch; None before the first.
+        lookups: If given, stages of the step are looked up, and none is run.
+    """
     return Step(
         root=config.store,
         seed=config.seed,
@@ -77,6 +89,8 @@ def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) 
         device=config.training.device,
         threads=config.training.threads,
         keep_checkpoints=config.keep_checkpoints,
+        detector=config.training.detector,
+        lookups=lookups,
     )
 
 
@@ -89,6 +103,7 @@ def step_of_recorded(run: RecordedRun, method: str = "", batch: int | None = Non
         batch=batch,
         device=run.config.training.device,
         threads=run.config.training.threads,
+        detector=run.config.training.detector,
     )
 
 

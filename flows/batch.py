@@ -26,7 +26,7 @@ from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
 from tasks.sampling import select_images
 from tasks.split import nothing_new, split_images
-from tasks.stage import Step, timed
+from tasks.stage import Lookups, Step, timed
 from tasks.training import digest_of_model, train_detector
 
 
@@ -36,18 +36,33 @@ def batch(
 ) -> RoundRecord | State[None]:
     """Play one batch; ends Completed, named AwaitingLabels, where labels are missing."""
     try:
-        return _play(config, method, play, standing)
+        return play_batch(config, method, play, standing)
     except AwaitingLabelsError as error:
         folder = run_folder(config.store, config.name)
         uri = write_list(folder, method.label, play, error.image_ids)
         return awaiting(str(error) if uri is None else f"{error}; all of them: {uri}")
 
 
-def _play(
-    config: CampaignConfig, method: Method, play: Round, standing: Standing
+def play_batch(
+    config: CampaignConfig,
+    method: Method,
+    play: Round,
+    standing: Standing,
+    lookups: Lookups | None = None,
 ) -> RoundRecord:
-    """Return the round. When nothing is sent, checkpoints are carried on as they are."""
-    step = step_of(config, method.label, play.number)
+    """Return the round. When nothing is sent, checkpoints are carried on as they are.
+
+    Args:
+        config: The campaign.
+        method: What chooses the images.
+        play: The batch.
+        standing: What the method has come to.
+        lookups: If given, stages are looked up, and none is run.
+
+    Raises:
+        AwaitingLabelsError: If labels of images that were sent are not there yet.
+    """
+    step = step_of(config, method.label, play.number, lookups)
     with timed() as timings:
         looking = config.inference.looking(standing.checkpoints)
         fused = _look(config, method, play, looking, step)

@@ -37,7 +37,7 @@ from flows.telling import tell_of_plan, tell_of_round
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
-from tasks.stage import Step, timed
+from tasks.stage import Lookups, Step, timed
 from tasks.training import digest_of_model, train_detector
 
 
@@ -85,9 +85,21 @@ def initial_training(config: Config) -> State[None]:
     return Completed(message=f"epoch {first.standing.current.epoch}")
 
 
-def first_round(config: CampaignConfig, setting: Setting, splits: Artifact) -> RoundRecord:
-    """Augment, train, evaluate, and look at the first batch, which all methods share."""
-    step = step_of(config)
+def first_round(
+    config: CampaignConfig,
+    setting: Setting,
+    splits: Artifact,
+    lookups: Lookups | None = None,
+) -> RoundRecord:
+    """Augment, train, evaluate, and look at the first batch, which all methods share.
+
+    Args:
+        config: The campaign.
+        setting: What all methods are put through.
+        splits: The initial splits.
+        lookups: If given, stages are looked up, and none is run.
+    """
+    step = step_of(config, lookups=lookups)
     with timed() as timings:
         augmented = augment(splits, splits, config.augmentation, step=step)
         training = None if setting.start else _train(config, augmented, step)

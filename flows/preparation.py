@@ -15,13 +15,15 @@ from tasks.data import join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
 from tasks.progress import Progress
 from tasks.split import arrange, arrange_inbox, arrange_listed, split_images
-from tasks.stage import Step
+from tasks.stage import Lookups, Step
 from tasks.start import find_checkpoints, take_checkpoints
 
 
-def prepare(config: CampaignConfig) -> tuple[Setting, Arrangement, Artifact]:
+def prepare(
+    config: CampaignConfig, lookups: Lookups | None = None
+) -> tuple[Setting, Arrangement, Artifact]:
     """Return what methods share, how the data are played, and the initial splits."""
-    step = step_of(config)
+    step = step_of(config, lookups=lookups)
     own = None if config.initial.data is None else _read(config.initial.data, step)
     if isinstance(config.data, InboxData):
         dataset, arrangement, splits = _from_inbox(config, own, step)
@@ -79,4 +81,4 @@ def _arranged(
 
 
 def _read(data: FolderData, step: Step) -> Artifact:
-    return read_data(data, fingerprint=fingerprint(data), step=step).images
+    return read_data(data, fingerprint=fingerprint(data, step.root), step=step).images

@@ -21,11 +21,11 @@ from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
 from backhaul.storage.objects import exists_at
 from backhaul.values.results import LookedUp
-from flows.batch import batch
+from flows.batch import play_batch
 from flows.initial_training import first_round
 from flows.preparation import prepare
 from flows.uplinks import expected_bandwidth
-from tasks.stage import NotCachedError, looked_up
+from tasks.stage import Lookups, NotCachedError
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,19 @@ def rehearse(config: CampaignConfig) -> Rehearsal:
     """
     setting: Setting | None = None
     rounds: list[RoundRecord] = []
-    with looked_up() as stages, suppress(NotCachedError, AwaitingLabelsError):
+    lookups = Lookups()
+    with suppress(NotCachedError, AwaitingLabelsError):
         _require_scenes(config)
-        setting, _, splits = prepare(config)
-        first = first_round(config, setting, splits)
+        setting, _, splits = prepare(config, lookups)
+        first = first_round(config, setting, splits, lookups)
         rounds.append(first)
         setting = _with_crops(config, setting)
         for arm in config.arms:
-            rounds += _rounds(config, arm, setting, first.standing)
+            rounds += _rounds(config, arm, setting, first.standing, lookups)
         if isinstance(config.data, InboxData):  # what was played is not played again
             known = read_records(run_folder(config.store, config.name))
             rounds += [record for record in known if record.batch is not None]
-    return Rehearsal(setting, tuple(rounds), tuple(stages))
+    return Rehearsal(setting, tuple(rounds), tuple(lookups.entries))
 
 
 def _require_scenes(config: CampaignConfig) -> None:
@@ -93,16 +94,18 @@ def _with_crops(config: CampaignConfig, setting: Setting) -> Setting:
 
 
 def _rounds(
-    config: CampaignConfig, arm: Method, setting: Setting, standing: Standing
+    config: CampaignConfig,
+    arm: Method,
+    setting: Setting,
+    standing: Standing,
+    lookups: Lookups,
 ) -> list[RoundRecord]:
     """Return the rounds of one method that are cached, up to the first that is not."""
     rounds: list[RoundRecord] = []
-    with suppress(NotCachedError):
+    with suppress(NotCachedError, AwaitingLabelsError):
         for next_one in setting.rounds:
             play = next_one.sending(expected_bandwidth(config, next_one.number))
-            record = batch.fn(config, arm, play, standing)
-            if not isinstance(record, RoundRecord):  # it waits for labels
-                break
+            record = play_batch(config, arm, play, standing, lookups)
             rounds.append(record)
             standing = record.standing
     return rounds

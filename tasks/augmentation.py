@@ -14,11 +14,17 @@ from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import concat
 from backhaul.values.splits import Splits
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
 
-@stage("augmentation", random=True)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    made = inputs["augmentation"].images_per_class is not None
+    return ("albumentations", "opencv-python") if made else ()
+
+
+@stage("augmentation", random=True, uses=_libraries)
 def augment(
     mixed: Artifact,
     new: Artifact,

@@ -17,11 +17,12 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import XYXY, FusedDetections
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Cropped
+from tasks.keys import libraries
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
 
-@stage("cropping", random=False, version=2)
+@stage("cropping", random=False, version=2, uses=libraries("opencv-python"))
 def crop(
     batches: tuple[Artifact, ...],
     fused: tuple[Artifact, ...],

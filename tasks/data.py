@@ -12,11 +12,12 @@ from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Dataset
+from tasks.keys import libraries
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
 
-@stage("data", random=False)
+@stage("data", random=False, uses=libraries("pillow"))
 def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
     """Store the table of all images; wrong labels end the campaign, with all of them named."""
     report = read_anywhere(data, Progress("reading images"), Progress("fetching labels"))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
 from backhaul.look.fusion import fuse
-from backhaul.look.look import look
+from backhaul.look.look import look, predictor_of
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import beside_ensemble
 from backhaul.measure.evaluation import evaluate as measure_on
@@ -23,7 +20,14 @@ from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.detections import FusedDetections
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
-from tasks.inference import local_files, predict_stored, prediction_settings
+from tasks.inference import (
+    detector_libraries,
+    detector_of,
+    local_files,
+    predict_stored,
+    prediction_settings,
+)
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
@@ -80,11 +84,15 @@ def benchmark_batch(
     return write_value(step.root, table)
 
 
-def _of_epoch(parameters: Mapping[str, Any]) -> str:
+def _of_epoch(parameters: Inputs) -> str:
     return f"-epoch-{parameters['current'].epoch}"
 
 
-@stage("evaluation", random=False, about=_of_epoch)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    return (*detector_libraries(inputs["current"]), "faster-coco-eval")
+
+
+@stage("evaluation", random=False, uses=_libraries, about=_of_epoch)
 def evaluate(
     current: Checkpoint,
     looking: tuple[Checkpoint, ...],
@@ -103,13 +111,14 @@ def evaluate(
     everything = _union(loaded)
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
-    raw = predict_stored(everything, (current,), floor, f"{step}: evaluation")
+    predictor = predictor_of(detector_of((current, *looking), step))
+    raw = predict_stored(everything, (current,), floor, f"{step}: evaluation", predictor)
     confident = raw.above(inference.conf_thres)
     single = fuse(confident, (current.epoch,), inference.iou_thres)
     measured = measure_on(single, raw, loaded, evaluation)
     with local_files(everything, looking) as (files, weights):
         progress = Progress(f"{step}: evaluation of ensemble")
-        fused = look(files, weights, threshold, inference, progress)
+        fused = look(files, weights, predictor, threshold, inference, progress)
     table = beside_ensemble(measured.table, fused, loaded, evaluation)
     for name, best in table[table["class"] == ""].set_index("test_set")["mAP50"].items():
         n_images = len(loaded[str(name)])

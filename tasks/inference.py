@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from prefect import get_run_logger
 
-from backhaul.look.look import look, predict
-from backhaul.look.protocol import PredictionSettings
+from backhaul.code import UserCode
+from backhaul.errors import InputError
+from backhaul.identity import code_digest
+from backhaul.look.look import look, predictor_of
+from backhaul.look.protocol import PredictionSettings, Predictor
 from backhaul.look.settings import Inference
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.localcopies import local_object
@@ -22,20 +24,31 @@ from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
 from backhaul.values.detections import Detections, Need
 from backhaul.values.images import ImageSet
 from backhaul.values.localimages import LocalImages
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
+ULTRALYTICS = ("opencv-python", "torch", "torchvision", "ultralytics")
 FEW = 4  # checkpoints whose epochs a name has room for
 
 
-def _by_epochs(parameters: Mapping[str, Any]) -> str:
+def _by_epochs(parameters: Inputs) -> str:
     epochs = [str(checkpoint.epoch) for checkpoint in parameters["checkpoints"]]
     if len(epochs) > FEW:
         return f"-epochs-{epochs[0]}..{epochs[-1]}"
     return f"-epochs-{'+'.join(epochs)}"
 
 
-@stage("inference", random=False, version=2, about=_by_epochs, neutral={"needs": ()})
+def detector_libraries(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return the libraries that a checkpoint looks at images with; its own code needs none."""
+    return () if checkpoint.detector else ULTRALYTICS
+
+
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    return detector_libraries(inputs["checkpoints"][0])
+
+
+@stage("inference", random=False, uses=_libraries, about=_by_epochs)
 def infer(
     images: Artifact,
     checkpoints: tuple[Checkpoint, ...],
@@ -49,9 +62,10 @@ def infer(
     pool = read_value(ImageSet, images)
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
     settings = replace(settings, needs=frozenset(needs))
+    predictor = predictor_of(detector_of(checkpoints, step))
     with local_files(pool, checkpoints) as (files, weights):
         progress = Progress(f"{step}: inference")
-        fused = look(files, weights, settings, inference, progress)
+        fused = look(files, weights, predictor, settings, inference, progress)
     get_run_logger().info(
         "%d objects in %d images, by checkpoints %s",
         len(fused),
@@ -76,6 +90,23 @@ def prediction_settings(
     )
 
 
+def detector_of(checkpoints: tuple[Checkpoint, ...], step: Step) -> UserCode | None:
+    """Return the campaign's own detector if it trained the checkpoints; None = Ultralytics.
+
+    Raises:
+        InputError: If another one trained them: code is never named by what lies in a store.
+    """
+    trained_by = {checkpoint.detector for checkpoint in checkpoints}
+    if trained_by == {""}:
+        return None
+    if trained_by != {code_digest(step.detector)}:
+        raise InputError(
+            "the detector of a checkpoint cannot be used: expected training.detector of the "
+            "campaign, with the source that trained it"
+        )
+    return step.detector
+
+
 @contextmanager
 def local_files(
     images: ImageSet, checkpoints: tuple[Checkpoint, ...]
@@ -85,7 +116,7 @@ def local_files(
         folder = Path(name)
         weights = tuple(
             LocalCheckpoint(
-                c.epoch, local_object(c.artifact, folder), c.artifact.sha256, c.detector
+                c.epoch, local_object(c.artifact, folder), c.artifact.content_digest
             )
             for c in checkpoints
         )
@@ -97,7 +128,16 @@ def predict_stored(
     checkpoints: tuple[Checkpoint, ...],
     settings: PredictionSettings,
     description: str,
+    predictor: Predictor,
 ) -> Detections:
-    """Return what each of stored checkpoints sees in stored images."""
+    """Return what each of stored checkpoints sees in stored images.
+
+    Args:
+        images: The images.
+        checkpoints: The checkpoints.
+        settings: How they look.
+        description: What the progress is of.
+        predictor: What runs them.
+    """
     with local_files(images, checkpoints) as (files, weights):
-        return predict(files, weights, settings, Progress(description))
+        return predictor.predict(files, weights, settings, Progress(description))

@@ -1,20 +1,37 @@
-"""Cache keys that hold across runs, processes and machines."""
+"""Cache keys that hold across runs, processes, machines and versions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from importlib import metadata
+from inspect import Parameter, Signature
+from typing import Any, TypeAlias
 
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 
-from backhaul.identity import content_digest
+from backhaul.identity import canonical, content_digest
+
+Inputs: TypeAlias = Mapping[str, Any]
+Libraries: TypeAlias = Callable[[Inputs], tuple[str, ...]]
+"""From the inputs of a stage to the distributions whose version can change its result."""
+
+
+def no_libraries(inputs: Inputs) -> tuple[str, ...]:
+    """Return none: our own code computes the result."""
+    return ()
+
+
+def libraries(*names: str) -> Libraries:
+    """Return what says that a stage always uses these distributions."""
+    return lambda inputs: names
 
 
 @dataclass
 class StageKey(CachePolicy):
-    """Key a task by its stage, the stage's version and the content of its inputs.
+    """Key a task by its stage, the stage's version, libraries and the content of its inputs.
 
     Prefect's own policies hash the wrapper's text, which misses a change in the code it calls
     and notices one in a comment. A stage says its version instead: raise it whenever the same
@@ -24,14 +41,18 @@ class StageKey(CachePolicy):
         stage: Name of the stage.
         version: Version of its behaviour.
         exclude: Inputs that cannot change the result (the store's root, a label for logs).
-        neutral: Inputs with the value that stands for "as before there was this input"; with
-            that value they leave the key as it is.
+        signature: Parameters of the stage. An input that equals its default has no place in a
+            key, so a parameter may be added.
+        names: By names of parameters, the names that they had when they were keyed first.
+        uses: The libraries whose version matters.
     """
 
     stage: str = ""
     version: int = 1
     exclude: tuple[str, ...] = ()
-    neutral: Mapping[str, Any] = field(default_factory=dict)
+    signature: Signature = field(default_factory=Signature)
+    names: Mapping[str, str] = field(default_factory=dict)
+    uses: Libraries = no_libraries
 
     def compute_key(
         self,
@@ -43,12 +64,30 @@ class StageKey(CachePolicy):
         """Return the key of a task's inputs, as Prefect asks for it."""
         return self.key_of(inputs)
 
-    def key_of(self, inputs: Mapping[str, Any]) -> str:
+    def key_of(self, inputs: Inputs) -> str:
         """Return `<stage>-v<version>-<digest>`."""
         body = {
-            name: item
+            self.names.get(name, name): canonical(item)
             for name, item in inputs.items()
-            if name not in self.exclude
-            and (name not in self.neutral or item != self.neutral[name])
+            if name not in self.exclude and not self._is_default(name, item)
         }
+        if used := self.uses(inputs):
+            body["libraries"] = {name: version_of(name) for name in used}
         return f"{self.stage}-v{self.version}-{content_digest(body)}"
+
+    def _is_default(self, name: str, item: Any) -> bool:
+        parameter = self.signature.parameters.get(name)
+        default = Parameter.empty if parameter is None else parameter.default
+        return default is not Parameter.empty and canonical(item) == canonical(default)
+
+
+@cache
+def version_of(library: str) -> str:
+    """Return the version of a distribution without what only says how it was built.
+
+    Empty where it is not installed, as on a machine that only looks results up.
+    """
+    try:
+        return metadata.version(library).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,32 +1,205 @@
-"""Prefect's results in the store of the campaign, beside the objects they refer to."""
+"""Results of stages: plain data of a closed list of types, and where they lie in a store.
+
+Prefect's own decoders import and call what stored bytes name, its JSON decoder as well as
+pickle. So a store holds none of Prefect's records: its envelope is made anew around our data
+whenever a result is read, and Prefect hands the data back to our decoder.
+"""
 
 from __future__ import annotations
 
-from prefect.filesystems import WritableFileSystem
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+from prefect.filesystems import WritableFileSystem
+from prefect.serializers import Serializer
+from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
+
+from backhaul.errors import InputError, MissingObjectError
 from backhaul.layout import INTERNAL
 from backhaul.storage.objects import read_uri, replace
 from backhaul.storage.places import absolute
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import (
+    Arrangement,
+    Cropped,
+    Dataset,
+    ListedArrangement,
+    Measured,
+    Sent,
+    TrainingResult,
+)
+from backhaul.values.roots import Roots
+
+
+class DamagedResultError(ValueError):
+    """What is stored as the result of a stage is none; it is computed once more."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of results, as it is stored.
+
+    Args:
+        name: Its name in a store, which stays when a class is moved or renamed.
+        type: What a stage returns.
+        schema: Raised when the data of this type change in a way that older code cannot read.
+    """
+
+    name: str
+    type: Any
+    schema: int = 1
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """What turns results of this type into JSON, and back."""
+        return TypeAdapter(self.type)
+
+    def encode(self, result: Any, root: str) -> bytes:
+        """Return a result as JSON, with places relative to the root of its store."""
+        data = self.adapter.dump_python(result, mode="json", context=_roots(root))
+        record = {"type": self.name, "schema": self.schema, "data": data}
+        return json.dumps(record, allow_nan=False).encode()
+
+    def decode(self, content: bytes, root: str) -> Any:
+        """Return the result that `encode` made JSON of, for a store that now lies at `root`.
+
+        Raises:
+            DamagedResultError: If this is no result, or one of another type.
+            InputError: If a newer version of Backhaul wrote it.
+        """
+        try:
+            record = json.loads(content)
+        except (ValueError, RecursionError):
+            raise DamagedResultError("is no JSON") from None
+        match record:
+            case {"type": self.name, "schema": int(schema), "data": data, **rest} if not rest:
+                if schema > self.schema:
+                    raise InputError(
+                        f"the result of a stage was written by a newer version of Backhaul "
+                        f"({self.name} of schema {schema}, expected {self.schema} at most): "
+                        "use that version, or another store"
+                    )
+            case _:
+                raise DamagedResultError(f"expected data of type {self.name}")
+        try:
+            return self.adapter.validate_python(data, context=_roots(root))
+        except ValidationError as error:
+            raise DamagedResultError(f"{self.name}: {error.errors()[0]['msg']}") from None
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("artifact", Artifact),
+        Kind("artifacts", tuple[Artifact, ...]),
+        Kind("checkpoints", tuple[Checkpoint, ...]),
+        Kind("dataset", Dataset),
+        Kind("arrangement", Arrangement),
+        Kind("listed-arrangement", ListedArrangement),
+        Kind("sent", Sent),
+        Kind("training", TrainingResult),
+        Kind("cropped", Cropped),
+        Kind("measured", Measured),
+    )
+}
+"""All types of results, by name."""
+
+
+def kind_of(returned: Any) -> Kind:
+    """Return how results of this type are stored.
+
+    Raises:
+        TypeError: If there is no such kind of result.
+    """
+    for kind in KINDS.values():
+        if kind.type == returned:
+            return kind
+    raise TypeError(f"{returned}: expected a type of tasks.results.KINDS")
+
+
+def _roots(root: str) -> Roots:
+    return Roots(store=absolute(root))
+
+
+class ResultSerializer(Serializer):
+    """Turns results into JSON for Prefect, and back.
+
+    Args:
+        kind: Name of the type of results.
+        root: Root of the store.
+    """
+
+    type: str = Field("backhaul", frozen=True)
+    kind: str
+    root: str
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return a result as JSON."""
+        return KINDS[self.kind].encode(obj, self.root)
+
+    def loads(self, blob: bytes) -> Any:
+        """Return the result that JSON stands for."""
+        return KINDS[self.kind].decode(blob, self.root)
 
 
 class StoredResults(WritableFileSystem):
-    """Where the results of a campaign's stages lie. Every process makes its own, none is saved.
+    """Where the results of a campaign's stages lie. Each call of a stage makes its own.
+
+    What it has read it knows: Prefect reads a result several times, and the stage before it.
 
     Args:
         root: Root of the store.
+        kind: Name of the type of results.
     """
 
     _block_type_slug = "backhaul-results"
 
     root: str
+    kind: str
+    _known: dict[str, bytes | None] = PrivateAttr(default_factory=dict)
+
+    @property
+    def serializer(self) -> ResultSerializer:
+        """How results are turned into JSON."""
+        return ResultSerializer(kind=self.kind, root=self.root)
+
+    def result(self, key: str) -> Any:
+        """Return the result of a stage.
+
+        Raises:
+            MissingObjectError: If there is none.
+            DamagedResultError: If what lies there is none.
+            InputError: If a newer version of Backhaul wrote it.
+        """
+        try:
+            return self.serializer.loads(self._read(key))
+        except (DamagedResultError, InputError) as error:
+            raise type(error)(f"{self._uri(key)}: {error}") from None
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
-        """Return a result; `_sync` is how Prefect calls its own file systems."""
-        return read_uri(self._uri(path))
+        """Return a result as Prefect's record; `_sync` is how it calls its own file systems."""
+        metadata = {"storage_key": path, "serializer": self.serializer.model_dump()}
+        return json.dumps({"metadata": metadata, "result": self._read(path).decode()}).encode()
 
     def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
-        """Put a result in one step."""
-        replace(self._uri(path), content)
+        """Put the result that is in one of Prefect's records in one step."""
+        data: str = json.loads(content)["result"]
+        self._known[path] = data.encode()
+        replace(self._uri(path), data.encode())
+
+    def _read(self, path: str) -> bytes:
+        if path not in self._known:
+            try:
+                self._known[path] = read_uri(self._uri(path))
+            except MissingObjectError:
+                self._known[path] = None
+        content = self._known[path]
+        if content is None:
+            raise MissingObjectError(f"{self._uri(path)}: is not there")
+        return content
 
     def _resolve_path(self, path: str) -> None:
         """Prefect asks for the folder that names of results are relative to: there is none."""

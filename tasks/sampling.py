@@ -17,7 +17,7 @@ from backhaul.values.results import Sent
 from tasks.stage import Step, stage
 
 
-@stage("sampling", random=True, neutral={"sent_before": (), "sent_seen": ()})
+@stage("sampling", random=True)
 def select_images(
     images: Artifact,
     fused: Artifact,

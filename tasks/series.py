@@ -14,6 +14,7 @@ from backhaul.analysis.writing import write_finding
 from backhaul.campaign.folder import write_csv
 from backhaul.campaign.relocation import moved
 from backhaul.look.fusion import fuse
+from backhaul.look.look import predictor_of
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import evaluate
 from backhaul.measure.metrics import METRICS
@@ -25,7 +26,13 @@ from backhaul.values.detections import Detections
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Measured
 from backhaul.values.splits import Splits
-from tasks.inference import predict_stored, prediction_settings
+from tasks.inference import (
+    detector_libraries,
+    detector_of,
+    predict_stored,
+    prediction_settings,
+)
+from tasks.keys import Inputs, libraries
 from tasks.stage import Step, stage
 
 KEYS = ["method", "batch", "epoch", "test_set", "mode"]
@@ -57,7 +64,11 @@ def labelled_so_far(images: Artifact, splits: tuple[Artifact, ...], *, step: Ste
     return write_value(step.root, ImageSet(table, arrived.class_names))
 
 
-@stage("predictions", random=False)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    return detector_libraries(inputs["checkpoint"])
+
+
+@stage("predictions", random=False, uses=_libraries)
 def predict_block(
     images: Artifact,
     checkpoint: Checkpoint,
@@ -78,10 +89,12 @@ def predict_block(
     lowest = min(conf_floor, inference.conf_thres)
     settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
-    return write_value(step.root, predict_stored(block, (checkpoint,), settings, description))
+    predictor = predictor_of(detector_of((checkpoint,), step))
+    found = predict_stored(block, (checkpoint,), settings, description, predictor)
+    return write_value(step.root, found)
 
 
-@stage("series", random=False)
+@stage("series", random=False, uses=libraries("faster-coco-eval"))
 def measure(
     looking: tuple[Checkpoint, ...],
     predictions: tuple[Artifact, ...],

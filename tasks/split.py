@@ -13,10 +13,13 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Arrangement, ListedArrangement
 from backhaul.values.splits import Splits
+from tasks.keys import libraries
 from tasks.stage import Step, stage
 
+STRATIFICATION = libraries("iterative-stratification")
 
-@stage("batches", random=True)
+
+@stage("batches", random=True, uses=STRATIFICATION)
 def arrange(
     images: Artifact,
     own: Artifact | None,
@@ -110,7 +113,7 @@ def arrange_listed(
     )
 
 
-@stage("batches", random=True)
+@stage("batches", random=True, uses=STRATIFICATION)
 def arrange_inbox(own: Artifact, initial: InitialSet, *, step: Step) -> Arrangement:
     """Store the initial set of a run whose batches are still to come, drawn from `own` data."""
     labelled = read_value(ImageSet, own).labelled()
@@ -121,7 +124,7 @@ def arrange_inbox(own: Artifact, initial: InitialSet, *, step: Step) -> Arrangem
     return _stored(step.root, first, Arrivals(none, (), unused), {"images": len(labelled)})
 
 
-@stage("split", random=True)
+@stage("split", random=True, uses=STRATIFICATION)
 def split_images(
     images: Artifact,
     seen: Artifact | None,

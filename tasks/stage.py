@@ -7,26 +7,43 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Generic, Literal, ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, Literal, ParamSpec, TypeVar, get_type_hints
 
 import numpy as np
 from prefect import get_run_logger, task
 from prefect.context import TagsContext, TaskRunContext
-from prefect.results import ResultRecord  # type: ignore[attr-defined] # not in its __all__
 from prefect.runtime import task_run
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SkipValidation
 
+from backhaul.code import UserCode
 from backhaul.errors import MissingObjectError
 from backhaul.events import StageBegan, StageEnded, emit, within
 from backhaul.randomness import generator
 from backhaul.storage.lease import Lease, lease
 from backhaul.storage.objects import CHECKPOINT, artifacts_in, exists
 from backhaul.values.results import LookedUp, Timing
-from tasks.keys import StageKey
-from tasks.results import StoredResults
+from tasks.keys import Inputs, Libraries, StageKey, no_libraries
+from tasks.results import DamagedResultError, StoredResults, kind_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class NotCachedError(LookupError):
+    """A stage that is only looked up has no result yet."""
+
+
+@dataclass
+class Lookups:
+    """What was found in the cache by the stages of steps that run none.
+
+    Args:
+        entries: The stages, in the order in which they were looked up.
+    """
+
+    entries: list[LookedUp] = field(default_factory=list)
 
 
 class Step(BaseModel):
@@ -43,11 +60,14 @@ class Step(BaseModel):
         threads: CPU threads of the detector.
         keep_checkpoints: Whether all checkpoints of a result must be there, or some may have
             been pruned, as no ensemble of this run looks with them.
+        detector: The campaign's own detector, by which checkpoints that it trained are run.
+        lookups: If given, its stages are looked up in the cache and none is run: nothing is
+            written, no server is asked, and one without a result raises `NotCachedError`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     resources: ClassVar[frozenset[str]] = frozenset(
-        {"root", "method", "device", "threads", "keep_checkpoints"}
+        {"root", "method", "device", "threads", "keep_checkpoints", "detector", "lookups"}
     )
 
     root: str
@@ -57,6 +77,8 @@ class Step(BaseModel):
     device: str = "auto"
     threads: int = 2
     keep_checkpoints: Literal["all", "ensemble"] = "all"
+    detector: UserCode | None = None
+    lookups: SkipValidation[Lookups | None] = None
 
     def __str__(self) -> str:
         if not self.method and self.batch is None:
@@ -89,27 +111,6 @@ def timed() -> Iterator[list[Timing]]:
         _timings.reset(token)
 
 
-class NotCachedError(LookupError):
-    """A stage that is only looked up has no result yet."""
-
-
-_lookups: ContextVar[list[LookedUp] | None] = ContextVar("lookups", default=None)
-
-
-@contextmanager
-def looked_up() -> Iterator[list[LookedUp]]:
-    """Look stages up in the cache within the block, and run none; collect what was found.
-
-    Nothing is written, and no server is asked. A stage without a result raises NotCachedError.
-    """
-    entries: list[LookedUp] = []
-    token = _lookups.set(entries)
-    try:
-        yield entries
-    finally:
-        _lookups.reset(token)
-
-
 _held: ContextVar[Lease | None] = ContextVar("held", default=None)
 
 
@@ -123,38 +124,30 @@ class Stage(Generic[P, R]):
     def __init__(
         self,
         function: Callable[P, R],
-        name: str,
-        version: int,
-        random: bool,
-        about: Callable[[Mapping[str, Any]], str],
+        policy: StageKey,
+        about: Callable[[Inputs], str],
         after: Callable[[Step, str], None],
-        neutral: Mapping[str, Any],
     ) -> None:
-        self.name = name
+        self.name = policy.stage
         self.about = about
         self.after = after
-        self.signature = inspect.signature(function)
-        self.policy = StageKey(
-            stage=name,
-            version=version,
-            exclude=() if random else ("step",),
-            neutral=neutral,
-        )
+        self.policy = policy
+        self.function = function
+        self.kind = kind_of(get_type_hints(function)["return"])
         self.task: Any = task(  # type: ignore[call-overload] # its overloads miss this call
             function,
-            name=name,
+            name=self.name,
             task_run_name=self._run_name,
-            cache_policy=self.policy,
+            cache_policy=policy,
             persist_result=True,
-            result_serializer="json",
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stage's result; its objects exist, or the task is run again."""
-        inputs = self.signature.bind(*args, **kwargs).arguments
+        inputs = self.policy.signature.bind(*args, **kwargs).arguments
         step, key = inputs["step"], self.policy.key_of(inputs)
-        if (found := _lookups.get()) is not None:
-            return self._look_up(found, step, key)
+        if step.lookups is not None:
+            return self._look_up(step.lookups, step, key)
         with within(step.method, step.batch), lease(step.root, key, self._tell) as held:
             emit(StageBegan(self.name))
             token = _held.set(held)
@@ -163,21 +156,21 @@ class Stage(Generic[P, R]):
             finally:
                 _held.reset(token)
 
-    def _look_up(self, found: list[LookedUp], step: Step, key: str) -> R:
+    def _look_up(self, lookups: Lookups, step: Step, key: str) -> R:
         try:
-            content = StoredResults(root=step.root).read_path(key)
-        except MissingObjectError:
-            found.append(LookedUp(stage=self.name, key=key, cached=False))
-            raise NotCachedError(key) from None
-        result: R = ResultRecord.deserialize(content).result
-        there = step.finds(result)
-        found.append(LookedUp(stage=self.name, key=key, cached=there))
+            result: R = self._results(step).result(key)
+            there = step.finds(result)
+        except (MissingObjectError, DamagedResultError):
+            there = False
+        lookups.entries.append(LookedUp(stage=self.name, key=key, cached=there))
         if not there:
             raise NotCachedError(key)
         return result
 
     def _run_or_read(self, step: Step, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        runner = self._storing_in(step.root)
+        results = self._results(step)
+        self._check(results, key)
+        runner = self._storing_in(results)
         result = self._run(runner, key, *args, **kwargs)
         if not step.finds(result):
             get_run_logger().warning("%s: a cached object is gone, once more", self.name)
@@ -186,10 +179,27 @@ class Stage(Generic[P, R]):
         self.after(step, key)
         return result
 
-    def _storing_in(self, root: str) -> Any:
-        """Return the task with its results in the store at `root`."""
+    def _check(self, results: StoredResults, key: str) -> None:
+        """Do nothing if the stage may run: Prefect takes whatever it cannot read for nothing.
+
+        Raises:
+            InputError: If a newer version of Backhaul wrote its result.
+        """
+        try:
+            results.result(key)
+        except MissingObjectError:
+            return
+        except DamagedResultError as error:
+            get_run_logger().warning("%s: once more, as %s", self.name, error)
+
+    def _results(self, step: Step) -> StoredResults:
+        return StoredResults(root=step.root, kind=self.kind.name)
+
+    def _storing_in(self, results: StoredResults) -> Any:
+        """Return the task with its results in the store."""
         runner = self.task.with_options()
-        runner.result_storage = StoredResults(root=root)
+        runner.result_storage = results
+        runner.result_serializer = results.serializer
         return runner
 
     def _run_name(self) -> str:
@@ -213,7 +223,7 @@ class Stage(Generic[P, R]):
         return result
 
 
-def _nothing(parameters: Mapping[str, Any]) -> str:
+def _nothing(parameters: Inputs) -> str:
     return ""
 
 
@@ -226,9 +236,10 @@ def stage(
     *,
     random: bool,
     version: int = 1,
-    about: Callable[[Mapping[str, Any]], str] = _nothing,
+    uses: Libraries = no_libraries,
+    names: Mapping[str, str] = MappingProxyType({}),
+    about: Callable[[Inputs], str] = _nothing,
     after: Callable[[Step, str], None] = _leave,
-    neutral: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
     """Make a function with a keyword argument ``step`` a stage of the campaign.
 
@@ -236,11 +247,24 @@ def stage(
         name: Name of the stage, the same in all layers.
         random: Whether it draws at random, so that seed and batch belong to its key.
         version: Raise it whenever the same inputs would give another result.
+        uses: From its inputs to the libraries whose version can change its result.
+        names: By names of parameters that were renamed, the names that they had at first.
         about: From the parameters of a run to what ends its name in the UI.
         after: Called with step and key once the result is stored, to clear up what led to it.
-        neutral: Arguments with the value with which they leave the stage's key as it is.
     """
-    return lambda function: Stage(function, name, version, random, about, after, neutral or {})
+
+    def of(function: Callable[P, R]) -> Stage[P, R]:
+        policy = StageKey(
+            stage=name,
+            version=version,
+            exclude=() if random else ("step",),
+            signature=inspect.signature(function),
+            names=names,
+            uses=uses,
+        )
+        return Stage(function, policy, about, after)
+
+    return of
 
 
 def require_lease() -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.campaign.records import INITIAL
 from backhaul.errors import InputError, StoreError
+from backhaul.identity import code_digest
 from backhaul.learn.settings import Start, Training
 from backhaul.learn.training.start import checked_digest
 from backhaul.storage.localcopies import local_file
@@ -20,6 +21,7 @@ from backhaul.storage.places import filesystem, patiently
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
+from tasks.keys import Inputs
 from tasks.stage import Step, stage
 
 NUMBERED = re.compile(r"(?P<prefix>.+)_ckpt_(?P<epoch>\d+)\.pt")
@@ -98,14 +100,18 @@ def _older(names: set[str], prefix: str, epoch: int) -> dict[int, str]:
     return {number: file for number, file in files.items() if number < epoch}
 
 
-@stage("start", random=False)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    return () if inputs["training"].detector is not None else ("ultralytics",)
+
+
+@stage("start", random=False, uses=_libraries)
 def take_checkpoints(
     given: tuple[GivenCheckpoint, ...], images: Artifact, training: Training, *, step: Step
 ) -> tuple[Checkpoint, ...]:
     """Store the user's checkpoints; classes and architecture must be those of the campaign."""
     classes = read_value(ImageSet, images).class_names
     taken = []
-    detector = "" if training.detector is None else training.detector.model_dump_json()
+    detector = code_digest(training.detector)
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         for checkpoint in given:
             path = local_file(checkpoint.uri, Path(name))

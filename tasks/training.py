@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from backhaul.errors import InputError
+from backhaul.errors import InputError, MissingObjectError
 from backhaul.events import Epoch, emit
+from backhaul.identity import code_digest
 from backhaul.layout import INTERNAL
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
@@ -21,15 +19,16 @@ from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, Traini
 from backhaul.learn.training.process import train
 from backhaul.learn.training.scratch import scratch_folder
 from backhaul.learn.training.workfolder import write_splits, write_work_folder
+from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import localise
-from backhaul.storage.localcopies import local_file, local_object
+from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import (
-    exists_at,
+    CorruptArtifactError,
     put_file,
-    read_uri,
     read_value,
     remove,
     replace,
+    sha256_of,
     write_checkpoint,
     write_value,
 )
@@ -37,7 +36,9 @@ from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import TrainingResult
+from backhaul.values.roots import Roots
 from backhaul.values.splits import Splits
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, require_lease, stage, stage_key
 
@@ -50,11 +51,13 @@ class ResumeState(BaseModel):
     history: tuple[EpochRecord, ...] = ()
     steps: tuple[StepDone, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
-    state: str | None = None
+    state: Artifact | None = None
     stop: str | None = None
     resumed: bool = False
 
-    def after(self, event: EpochDone, checkpoint: Checkpoint | None, state: str) -> ResumeState:
+    def after(
+        self, event: EpochDone, checkpoint: Checkpoint | None, state: Artifact
+    ) -> ResumeState:
         """Return the state once an epoch is over and what it made is stored."""
         more = () if checkpoint is None else (checkpoint,)
         return self.model_copy(
@@ -67,7 +70,7 @@ class ResumeState(BaseModel):
         )
 
 
-def _from_epoch(parameters: Mapping[str, Any]) -> str:
+def _from_epoch(parameters: Inputs) -> str:
     start: Checkpoint | None = parameters["start"]
     return f"-from-epoch-{0 if start is None else start.epoch}"
 
@@ -83,7 +86,12 @@ def _forget_state(step: Step, key: str) -> None:
     remove(place)
 
 
-@stage("training", random=True, about=_from_epoch, after=_forget_state)
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    own = inputs["training"].detector is not None
+    return () if own else ("opencv-python", "torch", "ultralytics")
+
+
+@stage("training", random=True, uses=_libraries, about=_from_epoch, after=_forget_state)
 def train_detector(
     splits: Artifact,
     start: Checkpoint | None,
@@ -105,7 +113,7 @@ def train_detector(
         )
     place = _resume_place(step, stage_key())
     with scratch_folder() as folder:
-        known = _find_state(place)
+        known, resume = _find_state(place, step.root, folder)
         job = TrainingJob(
             folder=folder,
             class_names=images.train.class_names,
@@ -116,19 +124,13 @@ def train_detector(
             start=None if start is None else local_object(start.artifact, folder),
             start_epoch=0 if start is None else start.epoch,
             history=known.history,
-            resume=_fetched_state(known, folder),
+            resume=resume,
             label=str(step),
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))
         finished = _follow(job, known, place, step)
     return _result(finished, images, step.root)
-
-
-def _fetched_state(known: ResumeState, folder: Path) -> Path | None:
-    """Return the state that a training goes on from; None if it is new, or over."""
-    over = known.stop is not None
-    return None if known.state is None or over else local_file(known.state, folder)
 
 
 def digest_of_model(training: Training) -> str:
@@ -173,22 +175,36 @@ def _store_epoch(
     if event.checkpoint is not None and event.sha256 is not None:
         artifact = write_checkpoint(root, event.checkpoint, event.sha256)
         event.checkpoint.unlink()  # a long training would fill the disk with them
-        detector = "" if training.detector is None else training.detector.model_dump_json()
-        checkpoint = Checkpoint(epoch=event.record.epoch, artifact=artifact, detector=detector)
-    state = f"{place}/state-{event.record.epoch}.pt"
-    put_file(event.state, state)
+        checkpoint = Checkpoint(
+            epoch=event.record.epoch, artifact=artifact, detector=code_digest(training.detector)
+        )
+    uri = f"{place}/state-{event.record.epoch}.pt"
+    state = Artifact(uri=uri, sha256=sha256_of(event.state))
+    put_file(event.state, uri)
     new = known.after(event, checkpoint, state)
-    replace(f"{place}/state.json", new.model_dump_json().encode())
+    data = new.model_dump_json(context=Roots(store=absolute(root)))
+    replace(f"{place}/state.json", data.encode())
     if known.state is not None:
-        remove(known.state)
+        remove(known.state.uri)
     return new
 
 
-def _find_state(place: str) -> ResumeState:
-    if not exists_at(f"{place}/state.json"):
-        return ResumeState()
-    known = ResumeState.model_validate(json.loads(read_uri(f"{place}/state.json")))
-    return known.model_copy(update={"resumed": True})
+def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path | None]:
+    """Return how far a training came, and the state that it goes on from, in `folder`.
+
+    A training that is new, or over, has no state; one whose state is damaged is new.
+    """
+    data = read_or_none(f"{place}/state.json")
+    if data is None:
+        return ResumeState(), None
+    try:
+        known = ResumeState.model_validate_json(data, context=Roots(store=absolute(root)))
+        ahead = known.state if known.stop is None else None
+        state = None if ahead is None else local_object(ahead, folder)
+    except (ValidationError, CorruptArtifactError, MissingObjectError) as error:
+        get_run_logger().warning("begins anew, as its last state is damaged: %s", error)
+        return ResumeState(), None
+    return known.model_copy(update={"resumed": True}), state
 
 
 def _localised(images: Splits, folder: Path) -> Splits:

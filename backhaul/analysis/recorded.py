@@ -12,6 +12,7 @@ from backhaul.campaign.records import RoundRecord, read_records, read_setting
 from backhaul.campaign.relocation import relocated
 from backhaul.campaign.rundata import INIT
 from backhaul.campaign.setting import Setting
+from backhaul.code import UserCode
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.layout import store_of
 from backhaul.look.settings import Inference
@@ -27,6 +28,7 @@ class _Training(_Part):
     img_size: int
     device: str
     threads: int
+    detector: UserCode | None = None
 
 
 class _Batches(_Part):

@@ -108,7 +108,7 @@ def _write_checkpoints(
             target = folder / f"{method}_ckpt_{checkpoint.epoch}{source.suffix}"
             shutil.copyfile(source, target)
             if not about.own_detector:
-                digest = checkpoint.artifact.sha256
+                digest = checkpoint.artifact.content_digest
                 weights = target.with_suffix(".pth")
                 write_state_dict(source, weights, about.class_names, digest)
     on_progress(len(made), len(made))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,9 @@ from backhaul.settings import Fraction, Part, PositiveInt
 
 class FolderData(Part):
     """Labelled images in a folder of the user's; nothing is ever written there."""
+
+    resources: ClassVar[frozenset[str]] = frozenset({"root"})
+    """Where it lies enters no cache key by itself, see `backhaul.data.source.fingerprint`."""
 
     kind: Literal["folder"] = "folder"
     root: str = Field(description="folder of the data set, or its s3:// or block:// address")
@@ -110,6 +113,9 @@ class SplitFractions(Part):
 
 class InitialSet(SplitFractions):
     """The labelled set the first detector is trained on, drawn stratified by class."""
+
+    resources: ClassVar[frozenset[str]] = frozenset({"data"})
+    """Where its images are read from enters no cache key: what was read does."""
 
     data: FolderData | None = Field(
         None, description="a data set of its own; null = drawn from `data`"

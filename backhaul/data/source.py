@@ -68,20 +68,30 @@ def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> No
         put(scenes / RECORD)
 
 
-def fingerprint(data: FolderData) -> str:
+def fingerprint(data: FolderData, root: str) -> str:
     """Return a digest of every file of a data set: its name, size and time of change or ETag.
 
-    It tells whether the data set must be read again, without reading it.
+    It tells whether the data set must be read again, without reading it. Names are relative to
+    the data set's folder. Where that is enters as well, relative to the store if it is there:
+    tables hold absolute places of images that are not.
+
+    Args:
+        data: The data set.
+        root: Root of the store.
     """
+    store, place = absolute(root), absolute(data.root)
+    digest = hashlib.sha256(f"{place.removeprefix(f'{store}/')}\0".encode())
     if not is_local(data.root):
-        return fingerprint_remote(data.root)
-    digest = hashlib.sha256()
+        digest.update(fingerprint_remote(data.root).encode())
+        return digest.hexdigest()
+    below = f"{Path(data.root).as_posix()}/"
     for path in sources(data):
         try:
             status = os.stat(path)  # noqa: PTH116 - 200,000 Path objects are slow
         except FileNotFoundError:
             continue
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        name = path.removeprefix(below)
+        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from pathlib import Path, PurePath
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code, UserCode
+from backhaul.identity import fields_in_keys
 from backhaul.learn.darknet import recognise
 from backhaul.settings import Part, PositiveInt, Probability
 
@@ -77,6 +78,14 @@ class Training(Part):
         description="auto, cpu, or a GPU's number",
     )
     amp: Literal[False, "bf16"] = Field(False, description="mixed precision on a GPU")
+
+    def key_form(self) -> dict[str, Any]:
+        """Return what of it enters cache keys; of a model's file, its name without its folder.
+
+        What is in the file enters by a digest of its own, see `digest_of_model`.
+        """
+        named = self.model_copy(update={"model": PurePath(self.model).name})
+        return fields_in_keys(named)
 
     @property
     def of_one_run(self) -> Training:

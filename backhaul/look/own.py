@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.code import UserCode
@@ -28,19 +27,6 @@ def load_predictor(code: UserCode) -> OwnPredictor:
     """Return an instance of the user's class, built with its params."""
     predictor: OwnPredictor = code.load()(**code.params)
     return predictor
-
-
-def read_code(text: str) -> UserCode:
-    """Return the code that a checkpoint names, see `Checkpoint.detector`.
-
-    Raises:
-        InputError: If its source is not at hand, or is another than it was.
-    """
-    try:
-        return UserCode.model_validate_json(text)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InputError(f"the detector of a checkpoint cannot be used: {reason}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import uuid
@@ -13,7 +12,12 @@ from pathlib import Path
 from threading import Lock
 
 from backhaul.errors import InputError, MissingObjectError, StoreError
-from backhaul.storage.objects import CorruptArtifactError, digest_in_name, get_file
+from backhaul.storage.objects import (
+    CorruptArtifactError,
+    digest_in_name,
+    get_file,
+    sha256_of,
+)
 from backhaul.storage.places import is_local
 from backhaul.values.artifacts import Artifact
 
@@ -40,38 +44,29 @@ class LocalCopies:
     _room: int = field(default=0, init=False)
     _one: Lock = field(default_factory=Lock, init=False)
 
-    def copy(self, uri: str, digest: str, target: Path, *, verified: bool) -> None:
+    def copy(self, uri: str, digest: str, target: Path) -> None:
         """Make `target` a copy of the object at `uri`.
 
         A copy that was damaged on this disk is fetched again.
 
         Args:
             uri: Where it lies.
-            digest: What its content is known by: the beginning of its SHA-256 if `verified`.
+            digest: The beginning of the SHA-256 of its bytes.
             target: A file that is not there yet.
-            verified: Whether the bytes must have that digest.
 
         Raises:
             MissingObjectError: If nothing lies there.
             CorruptArtifactError: If the digest does not match.
             StoreError: If there is no room, even with all copies removed.
         """
-        folder = self.folder / digest[:2]
-        kept = folder / f"{digest}{target.suffix}"
-        if not verified:  # the name has the bytes' own digest, too
-            kept = next(folder.glob(f"{digest}-*{target.suffix}"), kept)
+        kept = self.folder / digest[:2] / f"{digest}{target.suffix}"
         if _link(kept, target):
-            if _sha256(target).startswith(kept.stem.rpartition("-")[2]):
+            if sha256_of(target).startswith(digest):
                 return
             kept.unlink(missing_ok=True)
             target.unlink()
         _fetch_with_room(self, uri, target)
-        content = _sha256(target)
-        if not verified:
-            kept = folder / f"{digest}-{content}{target.suffix}"
-        elif not content.startswith(digest):
-            target.unlink()
-            raise CorruptArtifactError(f"{uri}: content does not match its digest")
+        _require(target, digest, uri)
         self._keep(target, kept)
 
     def _keep(self, source: Path, kept: Path) -> None:
@@ -145,12 +140,33 @@ def copies() -> LocalCopies:
 
 
 def local_object(artifact: Artifact, folder: Path) -> Path:
-    """Return a local file of a stored object whose reader checks its digest, a checkpoint.
+    """Return a file in `folder` that has the bytes of a stored object, a checkpoint.
+
+    They were checked, and nobody else writes there: what is opened is what was checked.
 
     Raises:
         MissingObjectError: If nothing lies there.
+        CorruptArtifactError: If the digest does not match.
     """
-    return _local(artifact.uri, artifact.sha256, folder, verified=False)
+    return checked_file(artifact.uri, artifact.sha256, folder)
+
+
+def checked_file(uri: str, sha256: str, folder: Path) -> Path:
+    """Return a file in `folder` that has the bytes at `uri`, whose digest was checked.
+
+    Raises:
+        MissingObjectError: If nothing lies there.
+        CorruptArtifactError: If the digest does not match.
+    """
+    target = folder / f"{sha256}{Path(uri).suffix}"
+    if target.exists():
+        return target
+    if is_local(uri):
+        _copy(_existing(uri), target)
+        _require(target, sha256, uri)
+    else:
+        copies().copy(uri, sha256, target)
+    return target
 
 
 def local_image(uri: str, image_id: str, folder: Path) -> Path:
@@ -163,7 +179,13 @@ def local_image(uri: str, image_id: str, folder: Path) -> Path:
         MissingObjectError: If nothing lies there.
         CorruptArtifactError: If the content is another by now.
     """
-    return _local(uri, digest_in_name(uri) or image_id, folder, verified=True)
+    if is_local(uri):
+        return _existing(uri)
+    digest = digest_in_name(uri) or image_id
+    target = folder / f"{digest}{Path(uri).suffix}"
+    if not target.exists():
+        copies().copy(uri, digest, target)
+    return target
 
 
 def local_file(uri: str, folder: Path) -> Path:
@@ -189,13 +211,11 @@ def fetch(uri: str, target: Path) -> None:
     _fetch_with_room(copies(), uri, target)
 
 
-def _local(uri: str, digest: str, folder: Path, *, verified: bool) -> Path:
-    if is_local(uri):
-        return _existing(uri)
-    target = folder / f"{digest}{Path(uri).suffix}"
-    if not target.exists():
-        copies().copy(uri, digest, target, verified=verified)
-    return target
+def _require(target: Path, digest: str, uri: str) -> None:
+    """Remove a copy that has other bytes than it must have, and raise CorruptArtifactError."""
+    if not sha256_of(target).startswith(digest):
+        target.unlink()
+        raise CorruptArtifactError(f"{uri}: content does not match its digest")
 
 
 def _existing(uri: str) -> Path:
@@ -265,8 +285,3 @@ def _copy(source: Path, target: Path) -> None:
 
 def _partial(target: Path) -> Path:
     return target.with_name(f"{uuid.uuid4().hex}.partial")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,8 +18,10 @@ from pydantic import BaseModel
 
 from backhaul.errors import MissingObjectError, StoreError
 from backhaul.layout import INTERNAL
-from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.storage.digests import table_digest
+from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
+from backhaul.storage.relative import root_of, with_absolute_places, with_relative_places
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import Detections, FusedDetections
 from backhaul.values.images import ImageSet
@@ -50,10 +52,20 @@ def digest_in_name(uri: str) -> str | None:
     return None if found is None else found[1]
 
 
-def write_bytes(root: str, data: bytes, suffix: str) -> Artifact:
-    """Store `data` under its digest, whole or not at all; writing it twice is harmless."""
+def write_bytes(root: str, data: bytes, suffix: str, content: str = "") -> Artifact:
+    """Store `data` under the digest of its bytes, whole or not at all.
+
+    Writing it twice is harmless. Versions of a library that write the same content in other
+    bytes write two objects, and neither is in the other's way.
+
+    Args:
+        root: Root of the store.
+        data: What to store.
+        suffix: What the object's name ends in.
+        content: Digest of what `data` says; empty = that of its bytes.
+    """
     sha256 = hashlib.sha256(data).hexdigest()
-    artifact = Artifact(uri=object_uri(root, sha256, suffix), sha256=sha256)
+    artifact = Artifact(uri=object_uri(root, sha256, suffix), sha256=sha256, content=content)
     if not exists(artifact):
         replace(artifact.uri, data)
     return artifact
@@ -141,26 +153,39 @@ def read_bytes(artifact: Artifact) -> bytes:
 
 
 def write_value(root: str, value: Any) -> Artifact:
-    """Store a value of `backhaul.values` or a data frame as Parquet."""
-    return write_bytes(root, to_parquet(value), ".parquet")
+    """Store a value of `backhaul.values` or a data frame as Parquet.
+
+    Places in the store become relative to its root.
+    """
+    table = with_relative_places(to_arrow(value), absolute(root))
+    return write_bytes(root, parquet_of(table), ".parquet", table_digest(table))
 
 
 def read_value(kind: type[T], artifact: Artifact) -> T:
-    """Load a value that `write_value` stored.
+    """Load a value that `write_value` stored; its places are those of where the store lies.
 
     Raises:
         MissingObjectError: If nothing lies there.
         CorruptArtifactError: If the digest does not match.
     """
-    return from_parquet(kind, read_bytes(artifact))
+    table = parquet_in(read_bytes(artifact))
+    return from_arrow(kind, with_absolute_places(table, root_of(artifact.uri)))
 
 
-def write_checkpoint(root: str, path: Path, sha256: str) -> Artifact:
-    """Store a checkpoint file under the digest of its content (see `Artifact`)."""
-    artifact = Artifact(uri=object_uri(root, sha256, CHECKPOINT), sha256=sha256)
+def write_checkpoint(root: str, path: Path, content: str) -> Artifact:
+    """Store a checkpoint file whose tensors and architecture have the digest `content`."""
+    sha256 = sha256_of(path)
+    uri = object_uri(root, sha256, CHECKPOINT)
+    artifact = Artifact(uri=uri, sha256=sha256, content=content)
     if not exists(artifact):
         put_file(path, artifact.uri)
     return artifact
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def exists(artifact: Artifact) -> bool:

@@ -91,8 +91,20 @@ def to_parquet(
         ValueError: If the parts of `Splits` differ in their classes, or a column does not hold
             what its schema says.
     """
+    return parquet_of(to_arrow(value))
+
+
+def to_arrow(
+    value: ImageSet | Splits | Detections | FusedDetections | Selection | pd.DataFrame,
+) -> pa.Table:
+    """Return `value` as the table that `to_parquet` stores."""
+    return _CODECS[type(value)].encode(value)
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    """Return a table as one Parquet file."""
     buffer = BytesIO()
-    pq.write_table(_CODECS[type(value)].encode(value), buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 
@@ -104,7 +116,21 @@ def from_parquet(kind: type[T], data: bytes) -> T:
     Raises:
         ValueError: If `data` is no Parquet file, or holds another kind of value.
     """
-    value: T = _CODECS[kind].decode(pq.read_table(BytesIO(data)))
+    return from_arrow(kind, parquet_in(data))
+
+
+def parquet_in(data: bytes) -> pa.Table:
+    """Return the table in a Parquet file.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return pq.read_table(BytesIO(data))
+
+
+def from_arrow(kind: type[T], table: pa.Table) -> T:
+    """Return the value of type `kind` that `to_arrow` made a table of."""
+    value: T = _CODECS[kind].decode(table)
     return value
 
 

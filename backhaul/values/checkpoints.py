@@ -17,8 +17,9 @@ class Checkpoint(BaseModel):
         epoch: Epochs behind it.
         artifact: The file. Its digest is `model_digest`, or `file_digest` for a detector of the
             user's own.
-        detector: That detector, as the JSON of its `UserCode`; empty = Ultralytics. So its
-            source is known to every stage that looks through the checkpoint.
+        detector: Content digest of that detector's `UserCode`; empty = Ultralytics. So its
+            source enters the key of every stage that looks through the checkpoint, while what
+            is run is named by the campaign's config alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,10 +37,8 @@ class LocalCheckpoint:
         epoch: Epochs behind it.
         path: The file.
         sha256: Digest it must have.
-        detector: As `Checkpoint.detector`.
     """
 
     epoch: int
     path: Path
     sha256: str
-    detector: str = ""

@@ -10,12 +10,12 @@ def test_any_change_of_a_data_set_is_noticed(tmp_path: Path) -> None:
     folder = tmp_path / "digits"
     write_scenes(folder, DigitsData(images=5, size_px=64))
     data = FolderData(root=folder)
-    first = fingerprint(data)
-    assert fingerprint(data) == first
+    first = fingerprint(data, "/store")
+    assert fingerprint(data, "/store") == first
     label = next(folder.rglob("*.txt"))
     label.write_text("0 0.5 0.5 0.2 0.2\n", encoding="ascii")
     os.utime(label, ns=(1, 1))
-    assert fingerprint(data) != first
+    assert fingerprint(data, "/store") != first
 
 
 def test_defect_15_images_that_a_yaml_names_elsewhere_are_watched_too(tmp_path: Path) -> None:
@@ -24,18 +24,18 @@ def test_defect_15_images_that_a_yaml_names_elsewhere_are_watched_too(tmp_path: 
     near.mkdir()
     (near / "data.yaml").write_text("path: ../far\ntrain: images\nnames: [a, b, c, d, e]\n")
     data = FolderData(root=near)
-    first = fingerprint(data)
+    first = fingerprint(data, "/store")
     next((tmp_path / "far" / "labels").iterdir()).unlink()
-    assert fingerprint(data) != first
+    assert fingerprint(data, "/store") != first
 
 
 def test_the_demo_is_written_once_below_the_store(tmp_path: Path) -> None:
     data = DigitsData(images=3, size_px=64)
     folder = data_folder(data, str(tmp_path), quiet)
     assert Path(folder.root).is_relative_to(tmp_path / ".backhaul")
-    before = fingerprint(folder)
+    before = fingerprint(folder, "/store")
     assert data_folder(data, str(tmp_path), quiet) == folder
-    assert fingerprint(folder) == before
+    assert fingerprint(folder, "/store") == before
 
 
 def test_labels_beside_the_folder_of_images_are_watched(tmp_path: Path) -> None:
@@ -45,10 +45,20 @@ def test_labels_beside_the_folder_of_images_are_watched(tmp_path: Path) -> None:
     (images / "x.jpg").write_bytes(b"x")
     (labels / "x.txt").write_text("0 0.5 0.5 0.1 0.1")
     data = FolderData(root=images, format="yolo")
-    before = fingerprint(data)
+    before = fingerprint(data, "/store")
     (labels / "x.txt").write_text("0 0.5 0.5 0.1 0.12")
-    assert fingerprint(data) != before
+    assert fingerprint(data, "/store") != before
 
 
 def quiet(done: int, total: int) -> None:
     """Say nothing of progress."""
+
+
+def test_a_data_set_in_a_store_that_is_moved_need_not_be_read_again(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    write_scenes(here / "scenes", DigitsData(images=3))
+    first = fingerprint(FolderData(root=str(here / "scenes")), str(here))
+    elsewhere = fingerprint(FolderData(root=str(here / "scenes")), "/store")
+    here.rename(there)
+    assert fingerprint(FolderData(root=str(there / "scenes")), str(there)) == first
+    assert fingerprint(FolderData(root=str(there / "scenes")), "/store") != elsewhere

@@ -55,7 +55,7 @@ def take(kept: LocalCopies, number: int, there: Path, size: int = 1000) -> Path:
     uri, digest = put(number, size)
     target = there / f"{number}.png"
     target.unlink(missing_ok=True)
-    kept.copy(uri, digest, target, verified=True)
+    kept.copy(uri, digest, target)
     assert target.stat().st_size == size
     return target
 
@@ -122,18 +122,16 @@ def test_an_object_larger_than_the_limit_passes_through(tmp_path: Path, there: P
     assert kept_numbers(kept) == {1}
 
 
-@pytest.mark.parametrize("verified", [True, False])
-def test_a_damaged_copy_is_fetched_again(tmp_path: Path, there: Path, verified: bool) -> None:
+def test_a_damaged_copy_is_fetched_again(tmp_path: Path, there: Path) -> None:
     kept = LocalCopies(tmp_path / "cache", 10_000)
     uri, digest = put(7)
-    digest = digest if verified else "5" * 64  # a checkpoint is known by that of its tensors
     for name in ("a.png", "b.png"):
-        kept.copy(uri, digest, there / name, verified=verified)
+        kept.copy(uri, digest, there / name)
         (copy,) = kept.folder.rglob("*.png")
         assert int((there / name).read_bytes()) == 7
         copy.unlink()  # not in place: a stage has the same file
         copy.write_bytes(b"8")
-    kept.copy(uri, digest, there / "c.png", verified=verified)
+    kept.copy(uri, digest, there / "c.png")
     assert int((there / "c.png").read_bytes()) == 7
     assert kept_numbers(kept) == {7}
 
@@ -146,7 +144,7 @@ def test_an_object_with_another_content_is_refused_and_not_kept(
     replace(uri, b"8")
     for _ in range(2):
         with pytest.raises(CorruptArtifactError, match="does not match its digest"):
-            kept.copy(uri, digest, there / "x.png", verified=True)
+            kept.copy(uri, digest, there / "x.png")
     assert not list(there.iterdir())
     assert not list(kept.folder.rglob("*.png"))
 
@@ -154,7 +152,7 @@ def test_an_object_with_another_content_is_refused_and_not_kept(
 def test_a_missing_object_leaves_nothing(tmp_path: Path, there: Path) -> None:
     kept = LocalCopies(tmp_path / "cache", 10_000)
     with pytest.raises(MissingObjectError, match="is gone from the store"):
-        kept.copy(f"{ROOT}/none.png", "0" * 64, there / "x.png", verified=True)
+        kept.copy(f"{ROOT}/none.png", "0" * 64, there / "x.png")
     assert not list(there.iterdir())
 
 
@@ -239,7 +237,7 @@ def test_a_disk_that_stays_full_is_said_clearly(
     monkeypatch.setattr(localcopies, "get_file", full)
     uri, digest = put(7)
     with pytest.raises(StoreError, match=r"no space is left there for .*BACKHAUL_CACHE"):
-        kept.copy(uri, digest, there / "x.png", verified=True)
+        kept.copy(uri, digest, there / "x.png")
     assert not list(there.iterdir())
 
 
@@ -269,7 +267,7 @@ def test_a_real_full_disk(small_disk: Path) -> None:
     assert 1 <= len(list(kept.folder.rglob("*.png"))) <= 4
     uri, digest = put(99, size=5_000_000)
     with pytest.raises(StoreError, match="no space is left there for"):
-        kept.copy(uri, digest, there / "x.png", verified=True)
+        kept.copy(uri, digest, there / "x.png")
     assert not list(there.iterdir())
     take(kept, 1, there, size=1_000_000)
 
@@ -303,8 +301,10 @@ def test_local_paths_of_images_checkpoints_and_other_files(
     assert dropped == there / f"{digest[:32]}.png"
     with pytest.raises(CorruptArtifactError):
         local_image(f"{ROOT}/inbox/a.png", "0" * 32, there)
-    checkpoint = local_object(Artifact(uri=uri, sha256="5" * 64), there)
+    checkpoint = local_object(Artifact(uri=uri, sha256=digest, content="5" * 64), there)
     assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() == digest
+    with pytest.raises(CorruptArtifactError):
+        local_object(Artifact(uri=uri, sha256="5" * 64), there)
     assert local_file(uri, there).name == uri.rpartition("/")[2]
     here = tmp_path / "x.png"
     with pytest.raises(MissingObjectError):

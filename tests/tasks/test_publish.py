@@ -250,8 +250,8 @@ def test_a_server_that_takes_no_progress_is_one_warning(
 
 
 @stage("test-cached", random=False)
-def shared(data: Artifact, *, step: Step) -> str:
-    return "result"
+def shared(data: Artifact, *, step: Step) -> Artifact:
+    return data
 
 
 def test_what_comes_from_the_cache_is_one_line(tmp_path: Path, said: list[str]) -> None:

@@ -178,7 +178,7 @@ def test_problems_name_addresses(scenes: Path, bucket: str) -> None:
 def test_where_nothing_lies_it_says_so(bucket: str) -> None:
     put(f"{bucket}/notes.md", b"x")
     put(f"{bucket}-other/a.png", b"x")
-    for ask in (read_there, lambda root: fingerprint(FolderData(root=root))):
+    for ask in (read_there, lambda root: fingerprint(FolderData(root=root), "/store")):
         with pytest.raises(InputError, match="memory://edge/set: expected a data set, but"):
             ask(bucket)
 
@@ -282,22 +282,22 @@ def edge(object_store: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_a_change_of_the_same_size_is_noticed(edge: str, scenes: Path) -> None:
     upload(scenes, edge)
     data = FolderData(root=edge)
-    first = fingerprint(data)
-    assert fingerprint(data) == first
+    first = fingerprint(data, "/store")
+    assert fingerprint(data, "/store") == first
     label = f"{edge}/labels/scene00000.txt"
     content = read_uri(label)
     put(label, content.replace(b"0.5", b"0.6").replace(b"0.4", b"0.3"))
-    assert fingerprint(data) != first
+    assert fingerprint(data, "/store") != first
     put(label, content)
-    assert fingerprint(data) == first
+    assert fingerprint(data, "/store") == first
     remove(f"{edge}/images/scene00001.png")
-    assert fingerprint(data) != first
+    assert fingerprint(data, "/store") != first
 
 
 @pytest.mark.s3
 def test_a_bucket_that_is_not_there(edge: str) -> None:
     with pytest.raises(InputError, match="s3://nowhere/set: "):
-        fingerprint(FolderData(root="s3://nowhere/set"))
+        fingerprint(FolderData(root="s3://nowhere/set"), "/store")
 
 
 @pytest.mark.s3
@@ -312,7 +312,7 @@ def test_a_campaign_reads_its_images_where_they_lie(
 
     @flow
     def reading() -> ImageSet:
-        dataset = read_data(data, fingerprint=fingerprint(data), step=step)
+        dataset = read_data(data, fingerprint=fingerprint(data, step.root), step=step)
         return read_value(ImageSet, dataset.images)
 
     images = reading()

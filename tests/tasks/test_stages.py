@@ -19,8 +19,8 @@ def draw(n: int, *, step: Step) -> Artifact:
 
 
 @stage("test-look", random=False)
-def look(data: Artifact, *, step: Step) -> str:
-    return f"{step.method} {stage_key()}"
+def look(data: Artifact, *, step: Step) -> Artifact:
+    return write_bytes(step.root, f"{step.method} {stage_key()}".encode(), ".txt")
 
 
 def call(
@@ -57,7 +57,7 @@ def test_a_stage_without_chance_is_shared_by_all_methods(tmp_path: Path) -> None
     results = call(look, data, *steps)
     assert [timing.cached for _, timing in results] == [False, True, True]
     assert {result for result, _ in results} == {results[0][0]}
-    assert str(results[0][0]).startswith("m0 test-look-v1-")
+    assert read_bytes(results[0][0]).startswith(b"m0 test-look-v1-")  # type: ignore[arg-type]
 
 
 def test_a_cached_result_whose_object_is_gone_is_a_miss(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_what_led_to_a_result_goes_once_the_result_is_stored(tmp_path: Path) -> 
         stored.append((Path(step.root) / ".backhaul" / "results" / key).exists())
 
     @stage("test-clear", random=True, after=clear_up)
-    def compute(n: int, *, step: Step) -> int:
+    def compute(n: int, *, step: Step) -> Artifact:
         assert not stored
-        return n
+        return write_bytes(step.root, bytes([n]), ".bin")
 
     call(compute, 1, Step(root=str(tmp_path), seed=1))
     assert stored == [True]
@@ -97,7 +97,7 @@ def test_what_led_to_a_result_stays_where_it_fails(tmp_path: Path) -> None:
     cleared: list[str] = []
 
     @stage("test-fail", random=True, after=lambda step, key: cleared.append(key))
-    def fail(n: int, *, step: Step) -> int:
+    def fail(n: int, *, step: Step) -> Artifact:
         raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="the disk is full"):

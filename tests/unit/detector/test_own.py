@@ -20,7 +20,7 @@ from backhaul.learn.training.job import EpochDone, TrainingJob
 from backhaul.learn.training.process import TrainingError, train
 from backhaul.learn.training.workfolder import write_splits
 from backhaul.look.checkpoints import file_digest
-from backhaul.look.own import OwnDetector, read_code
+from backhaul.look.own import OwnDetector
 from backhaul.look.protocol import PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
 from backhaul.values.splits import Splits
@@ -195,17 +195,6 @@ def test_wrong_boxes_are_refused_by_class_and_image(
         predicted(code, scenes, tmp_path, answer=answer)
     assert code in str(caught.value)
     assert "scene 20.PNG" in str(caught.value)
-
-
-def test_a_checkpoint_of_another_source_is_not_looked_through(
-    code: str, tmp_path: Path
-) -> None:
-    text = UserCode(use=code).model_dump_json()
-    assert read_code(text).use == code
-    module = tmp_path / "modules" / "brightness.py"
-    module.write_text(module.read_text() + "\n# changed\n")
-    with pytest.raises(InputError, match="is not the one the campaign started with"):
-        read_code(text)
 
 
 def test_what_lacks_a_method_is_refused_at_validation(code: str) -> None:

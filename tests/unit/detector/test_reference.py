@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from backhaul.errors import InputError
 from backhaul.learn.training.job import EpochDone
 from backhaul.learn.training.process import train
-from backhaul.look.look import predict
+from backhaul.look.look import predictor_of
 from backhaul.look.protocol import OnProgress, PredictionSettings
 from backhaul.measure.metrics import average_precision
 from backhaul.values.checkpoints import LocalCheckpoint
@@ -56,7 +56,7 @@ def run(
     settings: PredictionSettings,
     on_progress: OnProgress = lambda done, total: None,
 ) -> Detections:
-    return predict(images.local(), checkpoints, settings, on_progress)
+    return predictor_of(None).predict(images.local(), checkpoints, settings, on_progress)
 
 
 def test_scores_and_features_come_if_they_are_needed(

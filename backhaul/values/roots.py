@@ -1,0 +1,51 @@
+"""Places as they are stored: relative to a root, so that what lies there can be moved."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.layout import INTERNAL
+
+
+class Roots(BaseModel):
+    """The folder or address that stored places are relative to, as it is today.
+
+    Given as pydantic's ``context``, it makes the places of artifacts relative while a value is
+    turned into JSON, and absolute while JSON is read.
+
+    Args:
+        store: Root of the store, absolute.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    store: str
+
+    def relative(self, uri: str) -> str:
+        """Return the stored form of an absolute place in the store, such as ``objects/..``.
+
+        Raises:
+            ValueError: If it lies elsewhere.
+        """
+        internal = f"{self.store}/{INTERNAL}/"
+        if not uri.startswith(internal):
+            raise ValueError(f"{uri}: expected a place below {internal}")
+        return uri.removeprefix(internal)
+
+    def absolute(self, place: str) -> str:
+        """Return where something with this stored place lies today.
+
+        Raises:
+            ValueError: If it is no such place, or leads out of the store.
+        """
+        if not is_below(place):
+            raise ValueError(f"{place!r}: expected a place below the store")
+        return f"{self.store}/{INTERNAL}/{place}"
+
+
+def is_below(path: str) -> bool:
+    """Return whether a relative path stays in the folder that it starts in."""
+    parts = path.split("/")
+    return all(parts) and not {".", ".."} & {*parts} and not re.search(r"[\\\0]", path)

@@ -1,0 +1,102 @@
+"""All stages, with an example of everything that they take."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import tasks
+from backhaul.code import UserCode
+from backhaul.data.imagelists import ImageList
+from backhaul.data.lists import Lists
+from backhaul.data.settings import Batches, FolderData, InitialSet, Labelling, SplitFractions
+from backhaul.learn.settings import (
+    Augmentation,
+    Cropping,
+    Mixing,
+    NoStopping,
+    Stopping,
+    Training,
+)
+from backhaul.look.settings import Inference
+from backhaul.measure.settings import Evaluation
+from backhaul.sampling import IqrSampling, Method
+from backhaul.values.artifacts import Artifact
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.checkpoints import Checkpoint
+from tasks.evaluation import TestSets
+from tasks.stage import Stage, Step
+from tasks.start import GivenCheckpoint
+
+ARTIFACT = Artifact(uri="/store/.backhaul/objects/aa/a.parquet", sha256="a" * 64)
+CHECKPOINT = Checkpoint(epoch=3, artifact=ARTIFACT)
+STEP = Step(root="/store", seed=7, batch=2)
+LIST = ImageList(file=Path("list.txt"), paths=("images/a.jpg",), numbers=(1,))
+EXAMPLES: list[tuple[Any, Any]] = [
+    (Artifact, ARTIFACT),
+    (Artifact | None, ARTIFACT),
+    (tuple[Artifact, ...], (ARTIFACT, ARTIFACT)),
+    (dict[str, tuple[Artifact, ...]], {"common": (ARTIFACT,)}),
+    (Checkpoint, CHECKPOINT),
+    (Checkpoint | None, CHECKPOINT),
+    (tuple[Checkpoint, ...], (CHECKPOINT,)),
+    (tuple[GivenCheckpoint, ...], (GivenCheckpoint(uri="/a.pt", epoch=3, fingerprint="f"),)),
+    (Step, STEP),
+    (str, "text"),
+    (int, 96),
+    (float, 0.25),
+    (Augmentation, Augmentation(images_per_class=5)),
+    (Bandwidth, Bandwidth(images=3)),
+    (Batches, Batches()),
+    (Cropping, Cropping()),
+    (Evaluation, Evaluation()),
+    (FolderData, FolderData(root="/data")),
+    (Inference, Inference()),
+    (InitialSet, InitialSet()),
+    (Labelling, Labelling()),
+    (
+        Lists,
+        Lists(train=LIST, valid=LIST, test=LIST, samples=(LIST, LIST), holdout=None),
+    ),
+    (Method, IqrSampling()),
+    (Mixing, Mixing()),
+    (SplitFractions, SplitFractions(train=0.5, valid=0.25)),
+    (Stopping, NoStopping()),
+    (TestSets, TestSets(images={"common": ARTIFACT})),
+    (Training, Training()),
+    (UserCode, UserCode(use="tests.own_code:label")),
+]
+
+
+def all_stages() -> dict[str, Stage[..., Any]]:
+    """Return every stage by the name of its function."""
+    modules = (
+        importlib.import_module(f"tasks.{each.name}")
+        for each in pkgutil.iter_modules(tasks.__path__)
+    )
+    return {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Stage)
+    }
+
+
+def types_of(stage: Stage[..., Any]) -> dict[str, Any]:
+    """Return the types of what a stage takes, by parameter."""
+    hints = get_type_hints(stage.function, include_extras=True)
+    return {name: hint for name, hint in hints.items() if name != "return"}
+
+
+def example_of(kind: Any) -> Any:
+    """Return the example of a type."""
+    return next(value for known, value in EXAMPLES if known == kind)
+
+
+def inputs_of(stage: Stage[..., Any]) -> dict[str, Any]:
+    """Return an example of all that a stage must be given; the rest is as usual."""
+    parameters = stage.policy.signature.parameters
+    required = {name for name, each in parameters.items() if each.default is each.empty}
+    return {n: example_of(kind) for n, kind in types_of(stage).items() if n in required}

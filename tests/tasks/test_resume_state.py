@@ -1,0 +1,71 @@
+"""A training goes on from a state that is what was stored, or begins anew."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from backhaul.learn.settings import Training
+from backhaul.learn.training.job import EpochDone, EpochRecord
+from tasks import training
+from tasks.training import ResumeState
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in which a training has come to its second epoch."""
+    monkeypatch.setattr(training, "get_run_logger", logging.getLogger)
+    root, known = tmp_path / "store", ResumeState()
+    for epoch in (1, 2):
+        weights, state = tmp_path / "weights.pt", tmp_path / "state.pt"
+        weights.write_bytes(b"weights %d" % epoch)
+        state.write_bytes(b"state %d" % epoch)
+        record = EpochRecord(epoch=epoch, train_loss=1, valid_loss=None, mAP50=0.0, seconds=1)
+        event = EpochDone(
+            record=record, checkpoint=weights, sha256="c" * 64, state=state, stop=None
+        )
+        known = training._store_epoch(event, known, place(root), Training(), str(root))
+    return root
+
+
+def place(root: Path) -> str:
+    return f"{root}/.backhaul/resume/training-v1-0"
+
+
+def found(root: Path, folder: Path) -> tuple[ResumeState, Path | None]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return training._find_state(place(root), str(root), folder)
+
+
+def test_it_goes_on_in_a_store_that_was_moved(store: Path, tmp_path: Path) -> None:
+    moved = store.rename(tmp_path / "elsewhere")
+    known, state = found(moved, tmp_path / "own")
+    assert [record.epoch for record in known.history] == [1, 2]
+    assert known.resumed
+    assert state is not None
+    assert state.read_bytes() == b"state 2"
+    assert state.parent == tmp_path / "own"
+    assert all(Path(c.artifact.uri).is_file() for c in known.checkpoints)
+    assert str(store) not in Path(place(moved), "state.json").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"history": 3}', '{"__class__": "os.system"}'])
+def test_it_begins_anew_where_the_record_is_damaged(
+    store: Path, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(place(store), "state.json").write_text(text)
+    assert found(store, tmp_path / "own") == (ResumeState(), None)
+    assert "begins anew" in caplog.text
+
+
+def test_it_never_opens_a_state_of_another_content(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = Path(place(store), "state-2.pt")
+    state.write_bytes(b"another")
+    assert found(store, tmp_path / "own") == (ResumeState(), None)
+    state.unlink()
+    assert found(store, tmp_path / "own") == (ResumeState(), None)
+    assert caplog.text.count("begins anew") == 2
