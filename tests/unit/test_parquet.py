@@ -178,7 +178,7 @@ def test_scores_and_features_come_back(n: int) -> None:
     back = from_parquet(FusedDetections, to_parquet(whole))
     pd.testing.assert_frame_equal(back.table, whole.table)
     assert back.scores is not None
-    np.testing.assert_array_equal(back.scores, whole.scores)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(back.scores, whole.scores)
     assert back.features is not None
     assert whole.features is not None
     assert back.features.vectors.dtype == np.float32
