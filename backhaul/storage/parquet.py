@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
@@ -141,49 +142,46 @@ class _Codec(NamedTuple):
 
 def _boxes(kind: type[Detections] | type[FusedDetections], schema: Any) -> _Codec:
     """Return the codec of boxes: a row a box, then a row for the features of each image."""
+    return _Codec(partial(_encode_boxes, schema), partial(_decode_boxes, kind, schema))
 
-    def encode(boxes: Boxes) -> Any:
-        known = boxes.columns() | dict(zip(XYXY, boxes.xyxy.T, strict=True))
-        table = pa.table([pa.array(known[field.name]) for field in schema], schema=schema)
-        widths = {}
-        if boxes.scores is not None:
-            widths["scores"] = boxes.scores.shape[1]
-            table = table.append_column("scores", _list_array(boxes.scores))
-        if boxes.features is not None:
-            widths["features"] = boxes.features.vectors.shape[1]
-            of_images = {
-                "image_id": pa.array(boxes.features.image_id, type=pa.string()),
-                "features": _list_array(boxes.features.vectors),
-            }
-            parts = [table, pa.table(of_images)]
-            table = pa.concat_tables(parts, promote_options="default").combine_chunks()
-        return table.replace_schema_metadata({"widths": json.dumps(widths)})
 
-    def decode(table: Any) -> Any:
-        if missing := [field.name for field in schema if field.name not in table.column_names]:
-            raise ValueError(f"expected columns {missing} too, got {table.column_names}")
-        widths = json.loads((table.schema.metadata or {}).get(b"widths", b"{}"))
-        is_box = table["class_id"].is_valid()
-        boxes, of_images = table.filter(is_box), table.filter(pc.invert(is_box))
-        features = None
-        if "features" in widths:
-            vectors = _list_values(of_images["features"], widths["features"])
-            features = Features(_texts(of_images["image_id"]), vectors.astype(np.float32))
-        columns = {
-            field.name: boxes[field.name].to_numpy()
-            for field in schema
-            if field.name not in ("image_id", *XYXY)
+def _encode_boxes(schema: Any, boxes: Boxes) -> Any:
+    known = boxes.columns() | dict(zip(XYXY, boxes.xyxy.T, strict=True))
+    table = pa.table([pa.array(known[field.name]) for field in schema], schema=schema)
+    widths = {}
+    if boxes.scores is not None:
+        widths["scores"] = boxes.scores.shape[1]
+        table = table.append_column("scores", _list_array(boxes.scores))
+    if boxes.features is not None:
+        widths["features"] = boxes.features.vectors.shape[1]
+        of_images = {
+            "image_id": pa.array(boxes.features.image_id, type=pa.string()),
+            "features": _list_array(boxes.features.vectors),
         }
-        if "scores" in widths:
-            columns["scores"] = _list_values(boxes["scores"], widths["scores"])
-        return kind(
-            image_id=_texts(boxes["image_id"]),
-            xyxy=np.column_stack([boxes[name].to_numpy() for name in XYXY]),
-            features=features,
-            **columns,
-        )
+        parts = [table, pa.table(of_images)]
+        table = pa.concat_tables(parts, promote_options="default").combine_chunks()
+    return table.replace_schema_metadata({"widths": json.dumps(widths)} if widths else None)
 
-    return _Codec(encode, decode)
+
+def _decode_boxes(kind: Callable[..., Any], schema: Any, table: Any) -> Any:
+    if missing := [field.name for field in schema if field.name not in table.column_names]:
+        raise ValueError(f"expected columns {missing} too, got {table.column_names}")
+    widths = json.loads((table.schema.metadata or {}).get(b"widths", b"{}"))
+    is_box = table["class_id"].is_valid()
+    boxes, of_images = table.filter(is_box), table.filter(pc.invert(is_box))
+    optional: dict[str, Any] = {}
+    if "scores" in widths:
+        optional["scores"] = _list_values(boxes["scores"], widths["scores"])
+    if "features" in widths:
+        vectors = _list_values(of_images["features"], widths["features"])
+        optional["features"] = Features(_texts(of_images["image_id"]), vectors)
+    numbers = [field.name for field in schema if field.name not in ("image_id", *XYXY)]
+    return kind(
+        image_id=_texts(boxes["image_id"]),
+        xyxy=np.column_stack([boxes[name].to_numpy() for name in XYXY]),
+        **{name: boxes[name].to_numpy() for name in numbers},
+        **optional,
+    )
 
 
 def _list_array(values: np.ndarray[Any, Any]) -> Any:
@@ -193,7 +191,7 @@ def _list_array(values: np.ndarray[Any, Any]) -> Any:
 
 def _list_values(column: Any, width: int) -> np.ndarray[Any, Any]:
     values: np.ndarray[Any, Any] = pc.list_flatten(column).to_numpy()
-    return values.reshape(-1, width) if width else np.zeros((len(column), 0))
+    return values.reshape(len(column), width)
 
 
 def _texts(column: Any) -> NameArray:

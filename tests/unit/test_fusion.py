@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from backhaul.geometry import pairwise_iou
 from backhaul.look.ensemble import ensemble_epochs
 from backhaul.look.fusion import LabelFrom, fuse
+from backhaul.values.columns import names_of
 from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS, XYXY, Detections
+from backhaul.values.features import Features
 
 Row = tuple[str, int, int, float, float, float, float, float]
 BOX = (10.0, 10.0, 50.0, 50.0)
@@ -127,7 +130,7 @@ def test_invariants(crowd: tuple[list[Row], tuple[int, ...]]) -> None:
     assert (table["confidence_std"] >= 0).all()
     assert table["votes"].between(1, len(epochs)).all()
     seen = {(r[0], r[2], r[4:]) for r in rows}
-    assert {(r[0], r[1], r[5:]) for r in table.itertuples(index=False, name=None)} <= seen
+    assert {(r[0], r[1], r[5:9]) for r in table.itertuples(index=False, name=None)} <= seen
     assert set(table["image_id"]) == {r[0] for r in rows}
     assert not table["confidence"].isna().any()
     order = list(zip(table["image_id"], -table["confidence"], strict=True))
@@ -293,3 +296,21 @@ def test_ensemble_is_as_large_as_it_can_be(
 def test_rejects_an_empty_ensemble(available: list[int], count: int) -> None:
     with pytest.raises(ValueError, match="expected"):
         ensemble_epochs(available, count)
+
+
+def test_scores_are_means_over_the_checkpoints_and_features_stay() -> None:
+    rows: list[Row] = [
+        ("a", 1, 0, 0.5, 0.0, 0.0, 9.0, 9.0),
+        ("a", 2, 0, 0.75, 0.0, 0.0, 9.0, 8.0),
+        ("a", 2, 1, 0.25, 0.0, 0.0, 9.0, 9.0),
+        ("b", 2, 1, 1.0, 0.0, 0.0, 9.0, 9.0),
+    ]
+    scores = np.array([[0.5, 0.25], [0.75, 0.25], [0.75, 0.25], [0.0, 1.0]])
+    features = Features(names_of("abc"), np.eye(3, dtype=np.float32))
+    seen = replace(detections(rows), scores=scores, features=features)
+    found = fuse(seen, (1, 2), 0.5)
+    assert found.scores is not None
+    assert found.scores.tolist() == [[0.625, 0.25], [0.0, 0.5]]
+    assert found.confidence.tolist() == [0.625, 0.5]
+    assert found.box_spread.tolist() == pytest.approx([np.std([8, 9], ddof=1) / 4, 0])
+    assert found.features is features

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.values.columns import names_of
 from backhaul.values.detections import (
     DETECTION_COLUMNS,
     FUSED_COLUMNS,
     Detections,
     FusedDetections,
 )
+from backhaul.values.features import Features
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet, empty_image_set
 from backhaul.values.labels import Labels
 from backhaul.values.selections import SELECTION_COLUMNS, Selection
@@ -158,3 +161,39 @@ def test_another_kind_of_value_is_refused() -> None:
         from_parquet(Detections, data)
     with pytest.raises(ValueError, match="expected a table of splits"):
         from_parquet(Splits, to_parquet(empty_image_set(NAMES)))
+
+
+def with_needs(n: int) -> FusedDetections:
+    """Boxes in every second of `n` images, with scores, and features of all."""
+    fused = FusedDetections.from_table(flat(FUSED_COLUMNS, n))
+    names = names_of([*fused.image_id, *(f"nothing in {i}" for i in range(n))])
+    vectors = np.random.default_rng(0).normal(size=(2 * n, 4)).astype(np.float32)
+    scores = np.random.default_rng(1).uniform(size=(n, 3))
+    return dataclasses.replace(fused, scores=scores, features=Features(names, vectors))
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_scores_and_features_come_back(n: int) -> None:
+    whole = with_needs(n)
+    back = from_parquet(FusedDetections, to_parquet(whole))
+    pd.testing.assert_frame_equal(back.table, whole.table)
+    assert back.scores is not None
+    np.testing.assert_array_equal(back.scores, whole.scores)
+    assert back.features is not None
+    assert whole.features is not None
+    assert back.features.vectors.dtype == np.float32
+    np.testing.assert_array_equal(back.features.vectors, whole.features.vectors)
+    assert back.features.image_id.tolist() == whole.features.image_id.tolist()
+    assert to_parquet(back) == to_parquet(whole)
+
+
+def test_features_go_with_their_images() -> None:
+    whole = with_needs(4)
+    part = whole.of_images(["image_id 2", "nothing in 1"])
+    assert part.image_id.tolist() == ["image_id 2"]
+    assert part.features is not None
+    assert whole.features is not None
+    both = ("nothing in 1", "image_id 2")
+    np.testing.assert_array_equal(part.features.of(both), whole.features.of(both))
+    with pytest.raises(KeyError):
+        part.features.of(["image_id 1"])

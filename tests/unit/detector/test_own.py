@@ -23,6 +23,7 @@ from backhaul.look.checkpoints import file_digest
 from backhaul.look.own import OwnDetector
 from backhaul.look.protocol import PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
+from backhaul.values.detections import NO_NEEDS, Detections, Need
 from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import CLASSES
 
@@ -52,6 +53,15 @@ class Brightness:
         for image in images:
             boxes = [[-5, 2, 20, 30, 0.5, 1]] * len(epochs)
             yield boxes if self.answer is None else self.answer
+
+    def features(self, weights, images, class_names, settings):
+        for number, image in enumerate(images):
+            yield [number, len(class_names)]
+
+
+class Plain:
+    def predict(self, weights, images, class_names, settings):
+        yield from ([] for _ in images)
 
 
 class Silent:
@@ -151,16 +161,50 @@ def test_it_ends_with_its_parent(code: str, scenes: Splits, tmp_path: Path) -> N
     assert not alive
 
 
-def predicted(code: str, scenes: Splits, folder: Path, **params: Any) -> Any:
+def seen_by(
+    code: str,
+    scenes: Splits,
+    folder: Path,
+    needs: frozenset[Need] = NO_NEEDS,
+    **params: Any,
+) -> Detections:
     weights = folder / "w.json"
     weights.write_text('{"epochs": [1, 2]}')
-    found = OwnDetector(UserCode(use=code, params=params)).predict(
+    return OwnDetector(UserCode(use=code, params=params)).predict(
         scenes.test.local(),
         [LocalCheckpoint(7, weights, file_digest(weights))],
-        PredictionSettings(64, conf_thres=0.1, nms_thres=0.5, max_detections=1),
+        PredictionSettings(64, conf_thres=0.1, nms_thres=0.5, max_detections=1, needs=needs),
         lambda done, total: None,
     )
-    return found.table
+
+
+def predicted(code: str, scenes: Splits, folder: Path, **params: Any) -> Any:
+    return seen_by(code, scenes, folder, **params).table
+
+
+def test_scores_and_features_are_taken_if_they_are_needed(
+    code: str, scenes: Splits, tmp_path: Path
+) -> None:
+    answer = [[0, 0, 9, 9, 0.5, 1, 0.25, 0.5], [0, 0, 9, 9, 0.75, 0, 0.75, 0.125]]
+    plain = seen_by(code, scenes, tmp_path, answer=answer)
+    assert (plain.scores, plain.features) == (None, None)
+    needs: frozenset[Need] = frozenset({"scores", "features"})
+    found = seen_by(code, scenes, tmp_path, needs, answer=answer)
+    assert found.scores is not None
+    assert found.scores.tolist() == [[0.75, 0.125]] * len(scenes.test)
+    assert found.features is not None
+    assert found.features.of(scenes.test.ids[1:]).tolist() == [
+        [i, 2] for i in range(1, len(scenes.test))
+    ]
+    with pytest.raises(InputError, match="a sampling method needs scores"):
+        seen_by(code, scenes, tmp_path, needs)
+
+
+def test_without_a_method_for_features_there_are_none(
+    code: str, scenes: Splits, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"Plain: has no method features"):
+        seen_by("brightness:Plain", scenes, tmp_path, frozenset({"features"}))
 
 
 def test_boxes_are_clipped_and_too_many_are_cut(

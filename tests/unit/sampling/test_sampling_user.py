@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from backhaul.errors import InputError
 from backhaul.sampling import Method, UserSampling
@@ -143,3 +143,29 @@ def test_the_label_is_the_name_of_the_code(use: str, label: str) -> None:
     method = TypeAdapter(Method).validate_python(use)
     assert isinstance(method, UserSampling)
     assert method.label == label
+
+
+@pytest.mark.parametrize(
+    ("needs", "expected"),
+    [("", frozenset()), ('choose.needs = ["features"]', frozenset({"features"}))],
+)
+def test_needs_are_what_the_code_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs: str, expected: frozenset[str]
+) -> None:
+    name = f"user_needs_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(f"def choose(pool, bandwidth, rng): ...\n{needs}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    method = TypeAdapter(Method).validate_python(f"{name}:choose")
+    assert method.needs == expected
+
+
+def test_needs_that_nobody_knows_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"wrong_needs_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(
+        "def choose(pool, bandwidth, rng): ...\nchoose.needs = {'labels'}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValidationError, match="needs labels, expected some of scores"):
+        TypeAdapter(Method).validate_python(f"{name}:choose")
