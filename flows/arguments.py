@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backhaul.analysis.recorded import RecordedRun
+from backhaul.analysis.subject import Subject
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.setting import Round
+from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
@@ -80,10 +80,10 @@ def step_of(config: CampaignConfig, method: str = "", batch: int | None = None) 
     )
 
 
-def step_of_recorded(run: RecordedRun, method: str = "", batch: int | None = None) -> Step:
+def step_of_subject(run: Subject, method: str = "", batch: int | None = None) -> Step:
     """Return a step of an analysis of a run."""
     return Step(
-        root=run.root,
+        root=run.files.root,
         seed=run.config.seed,
         method=method,
         batch=batch,
@@ -109,7 +109,7 @@ def known_truth(
     return label_known(images, truth, step=step)
 
 
-def following_truth(config: CampaignConfig, play: Round, step: Step) -> Artifact | None:
+def following_truth(config: CampaignConfig, play: Play, step: Step) -> Artifact | None:
     """Return the next batch with its labels; None if it is not there, or they are not."""
     if play.following is None:
         return None

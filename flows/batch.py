@@ -5,9 +5,10 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.records import RoundRecord, Standing, run_folder
-from backhaul.campaign.setting import Round
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
 from backhaul.inbox.tolabel import write_list
@@ -29,19 +30,18 @@ from tasks.training import digest_of_model, train_detector
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
 def batch(
-    config: CampaignConfig, method: Method, play: Round, standing: Standing
+    config: CampaignConfig, method: Method, play: Play, standing: Standing
 ) -> RoundRecord | State[None]:
     """Play one batch; ends Completed, named AwaitingLabels, where labels are missing."""
     try:
         return _play(config, method, play, standing)
     except AwaitingLabelsError as error:
-        folder = run_folder(config.store, config.name)
-        uri = write_list(folder, method.label, play, error.image_ids)
+        uri = write_list(files_of(config), method.label, play, error.image_ids)
         return awaiting(str(error) if uri is None else f"{error}; all of them: {uri}")
 
 
 def _play(
-    config: CampaignConfig, method: Method, play: Round, standing: Standing
+    config: CampaignConfig, method: Method, play: Play, standing: Standing
 ) -> RoundRecord:
     """Return the round. When nothing is sent, checkpoints are carried on as they are."""
     step = step_of(config, method.label, play.number)
@@ -50,8 +50,8 @@ def _play(
         fused = play.seen or infer(
             play.images, looking, config.inference, config.training.img_size, step=step
         )
-        bandwidth = play.bandwidth or config.bandwidth
-        sent = select_images(play.images, fused, method, bandwidth, step=step)
+        sent = select_images(play.images, fused, method, play.bandwidth, step=step)
+        standing = standing.having_sent(sent)
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
         new, mixed, training = None, None, None
@@ -82,7 +82,7 @@ def _play(
 
 
 def _new_splits(
-    sent: Sent, config: CampaignConfig, play: Round, standing: Standing, step: Step
+    sent: Sent, config: CampaignConfig, play: Play, standing: Standing, step: Step
 ) -> Artifact:
     if not sent.n_images:
         return nothing_new(sent.chosen, step=step)
@@ -113,7 +113,7 @@ def _retrain(
 
 def _test_sets(
     config: CampaignConfig,
-    play: Round,
+    play: Play,
     new: Artifact | None,
     mixed: Artifact | None,
     step: Step,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect.filesystems import WritableFileSystem
 
-from backhaul.layout import INTERNAL
+from backhaul.layout import result_place
 from backhaul.storage.objects import read_uri, replace
 from backhaul.storage.places import absolute
 
@@ -32,4 +32,4 @@ class StoredResults(WritableFileSystem):
         """Prefect asks for the folder that names of results are relative to: there is none."""
 
     def _uri(self, path: str) -> str:
-        return f"{absolute(self.root)}/{INTERNAL}/results/{path}"
+        return result_place(absolute(self.root), path)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from backhaul.analysis.finding import FOLDER, Finding
-from backhaul.analysis.series import Point
-from backhaul.analysis.writing import write_finding
-from backhaul.campaign.folder import write_csv
 from backhaul.campaign.relocation import moved
 from backhaul.look.fusion import fuse
 from backhaul.look.settings import Inference
 from backhaul.measure.matching import benchmark
-from backhaul.measure.metrics import METRICS, metrics
+from backhaul.measure.metrics import metrics
+from backhaul.measure.names import METRICS
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
@@ -27,8 +23,6 @@ from backhaul.values.results import Measured
 from backhaul.values.splits import Splits
 from tasks.inference import predict_stored, prediction_settings
 from tasks.stage import Step, stage
-
-KEYS = ["method", "batch", "epoch", "test_set", "mode"]
 
 
 @stage("held-out", random=False)
@@ -131,31 +125,3 @@ def _seen(predictions: Iterable[Artifact], ids: set[str]) -> Detections:
 
 def _above(raw: Detections, confidence: float) -> Detections:
     return Detections(raw.table[raw.table["confidence"] > confidence])
-
-
-def points_table(points: Sequence[Point], measured: Sequence[Measured]) -> pd.DataFrame:
-    """Return a row a point, test set and class; the class of all together is empty."""
-    tables = []
-    for point, found in zip(points, measured, strict=True):
-        table = read_value(pd.DataFrame, found.table)
-        known = {"method": point.method, "batch": point.batch, "epoch": point.epoch}
-        tables.append(table.assign(**known, mode=point.mode).astype({"batch": "Int64"}))
-    return pd.concat(tables, ignore_index=True)[[*KEYS, "class", *METRICS]]
-
-
-def write_points(
-    folder: Path,
-    finding: Finding,
-    table: pd.DataFrame,
-    points: Sequence[Point],
-    measured: Sequence[Measured],
-) -> tuple[Path, ...]:
-    """Write a finding, its rows by class, and benchmarks; return the files and their folder."""
-    by_class = folder / FOLDER / f"{finding.name}_classes.csv"
-    write_csv(by_class.as_posix(), table[table["class"] != ""])
-    benchmarks = folder / FOLDER / "benchmarks"
-    for point, found in zip(points, measured, strict=True):
-        for name, artifact in found.benchmarks.items():
-            benchmarked = read_value(pd.DataFrame, artifact)
-            write_csv(f"{benchmarks}/{point.benchmark(name)}", benchmarked)
-    return (*write_finding(folder, finding), by_class, benchmarks)

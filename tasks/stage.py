@@ -17,9 +17,10 @@ from prefect.runtime import task_run
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import MissingObjectError
+from backhaul.layout import CHECKPOINT
 from backhaul.randomness import generator
 from backhaul.storage.lease import Lease, lease
-from backhaul.storage.objects import CHECKPOINT, artifacts_in, exists
+from backhaul.storage.objects import artifacts_in, exists
 from backhaul.values.results import LookedUp, Timing
 from tasks.keys import StageKey
 from tasks.results import StoredResults

@@ -13,7 +13,7 @@ from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
-from backhaul.layout import INTERNAL
+from backhaul.layout import resume_place
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
 from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
@@ -72,7 +72,7 @@ def _from_epoch(parameters: Mapping[str, Any]) -> str:
 
 
 def _resume_place(step: Step, key: str) -> str:
-    return f"{absolute(step.root)}/{INTERNAL}/resume/{key}"
+    return resume_place(absolute(step.root), key)
 
 
 def _forget_state(step: Step, key: str) -> None:

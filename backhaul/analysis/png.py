@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backhaul.analysis.finding import Chart, Finding, Mark, Series
 from backhaul.arrays import FloatArray
+from backhaul.campaign.finding import Chart, Finding, Mark, Series
 
 PALETTE = (  # Okabe and Ito (2008), without the yellow that fades on white
     "#0072B2",
