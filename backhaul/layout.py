@@ -1,41 +1,385 @@
-"""The store that a run's folder lies in, which may have been moved since it was written."""
+"""Names of all that lies in a store, and in the folder of a run: made and parsed here."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from backhaul.errors import InputError
-
 INTERNAL = ".backhaul"
+"""The folder of a store that holds what is computed, and what is known of its runs."""
+
+INITIAL = "init"
+"""What stands for a method in names where there is none yet: the initial model."""
+
+CHECKPOINT = ".pt"
+"""What the names of checkpoints end in."""
+
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?"
+CHECKPOINT_NAME = re.compile(r"(?P<method>.+)_ckpt_(?P<epoch>\d+)\.pt")
+_OBJECT = re.compile(rf"/{re.escape(INTERNAL)}/objects/../(?P<digest>[0-9a-f]{{64}})\.\w+$")
+_RUN_FOLDER = re.compile(rf"(?P<root>.*)/runs/(?P<name>{RUN_NAME})")
+_CONFIG_PLACE = re.compile(
+    rf"(?P<root>.*)/{re.escape(INTERNAL)}/runs/(?P<name>{RUN_NAME})/config\.json"
+)
 
 
-def store_of(folder: str, name: str) -> str:
-    """Return the root of the store in which the folder of the run `name` lies.
+def internal(root: str, *parts: str) -> str:
+    """Return the inner folder of a store, or a part of it: objects, results, leases, ..."""
+    return "/".join((root, INTERNAL, *parts))
 
-    Of a folder at an address, such as s3://, only the address is looked at.
 
-    Raises:
-        InputError: If it lies in none.
+def object_place(root: str, digest: str, suffix: str) -> str:
+    """Return where the object of this digest lies."""
+    return internal(root, f"objects/{digest[:2]}/{digest}{suffix}")
+
+
+def digest_in_name(uri: str) -> str | None:
+    """Return the digest that the name of a stored object says; None for any other file."""
+    found = _OBJECT.search(uri)
+    return None if found is None else found["digest"]
+
+
+def result_place(root: str, key: str) -> str:
+    """Return where the result of the stage with this key lies."""
+    return internal(root, f"results/{key}")
+
+
+def lease_place(root: str, key: str) -> str:
+    """Return where the lease on what has this key lies."""
+    return internal(root, f"leases/{key}.json")
+
+
+def resume_place(root: str, key: str) -> str:
+    """Return the folder in which the training with this key notes how far it has come."""
+    return internal(root, f"resume/{key}")
+
+
+def scenes_place(root: str, digest: str) -> str:
+    """Return the folder in which the demo's scenes with these settings lie."""
+    return internal(root, f"data/digits-{digest}")
+
+
+def root_of(record: str) -> str:
+    """Return the root of the store that a record lies in."""
+    return record.rpartition(f"/{INTERNAL}/")[0]
+
+
+def arrival_place(root: str, name: str) -> str:
+    """Return where something of the folder ``ingested`` lies."""
+    return f"{root}/ingested/{name}"
+
+
+def set_aside_place(root: str, kind: str, name: str) -> str:
+    """Return where a file of the inbox goes that is not taken in, by the kind of reason."""
+    return arrival_place(root, f"{kind}/{name}")
+
+
+def inbox_name(root: str) -> str:
+    """Return where it is said which inbox a store takes in."""
+    return arrival_place(root, "inbox.txt")
+
+
+def inbox_waiting(root: str) -> str:
+    """Return where it is said which files of the inbox are looked at once more."""
+    return arrival_place(root, "waiting.json")
+
+
+def arrival_stem(image_id: str) -> str:
+    """Return where an image of the inbox goes, below the root and without suffix."""
+    return f"ingested/images/{image_id[:2]}/{image_id}"
+
+
+def inbox_entry(root: str, number: int) -> str:
+    """Return where an entry of the inbox's log lies."""
+    return arrival_place(root, f"log/{number:08d}.parquet")
+
+
+def inbox_pending(root: str, number: int | None = None) -> str:
+    """Return where an entry that is being written lies, or the folder of all of them."""
+    return arrival_place(root, "pending" if number is None else f"pending/{number:08d}.json")
+
+
+@dataclass(frozen=True)
+class View:
+    """The files of a run that people look at: all can be made again from its records.
+
+    Args:
+        folder: The folder that they lie in.
     """
-    root = root_above(folder, name)
-    there = (Path(root) / INTERNAL).is_dir() if "://" not in folder else root
-    if not there:
-        raise InputError(
-            f"{folder}: expected in its store, with {INTERNAL} two levels up, which holds the "
-            "checkpoints and images"
-        )
-    return root
+
+    folder: str
+
+    @property
+    def run(self) -> str:
+        """What is known of the run, as JSON."""
+        return f"{self.folder}/run.json"
+
+    @property
+    def rounds(self) -> str:
+        """What ``run.json`` of another run says of its rounds, of one that goes on for ever."""
+        return f"{self.folder}/rounds.json"
+
+    @property
+    def summary(self) -> str:
+        """Metrics by method, batch and test set."""
+        return f"{self.folder}/summary.csv"
+
+    @property
+    def classes(self) -> str:
+        """Metrics by method, batch, test set and class."""
+        return f"{self.folder}/classes.csv"
+
+    @property
+    def checkpoints(self) -> str:
+        """Where the checkpoints lie, of a run in an object store."""
+        return f"{self.folder}/checkpoints.csv"
+
+    @property
+    def page(self) -> str:
+        """The report."""
+        return f"{self.folder}/report.html"
+
+    @property
+    def output(self) -> str:
+        """The folder of lists and benchmarks."""
+        return f"{self.folder}/output"
+
+    @property
+    def logs(self) -> str:
+        """The folder of losses."""
+        return f"{self.folder}/logs"
+
+    @property
+    def analysis(self) -> str:
+        """The folder of findings."""
+        return f"{self.folder}/analysis"
+
+    def images(self, batch: int) -> str:
+        """The images of a batch."""
+        return f"{self.output}/sample{batch}.txt"
+
+    def held_out(self) -> str:
+        """The images that are held out for the common test set."""
+        return f"{self.output}/holdout.txt"
+
+    def unplayed(self) -> str:
+        """The images that are in no batch."""
+        return f"{self.output}/unplayed.txt"
+
+    def sent(self, prefix: str, epoch: int) -> str:
+        """The images that were sent, by the model of that epoch."""
+        return f"{self.output}/{prefix}_sample_{epoch}.txt"
+
+    def part(self, prefix: str, name: str) -> str:
+        """The images of a split: train, valid or test."""
+        return f"{self.output}/{prefix}_{name}.txt"
+
+    def selection(self, prefix: str) -> str:
+        """Why each image was sent."""
+        return f"{self.output}/{prefix}_selection.csv"
+
+    def benchmark(self, prefix: str, epoch: int) -> str:
+        """What the ensemble of that epoch saw in a batch, beside the truth."""
+        return f"{self.output}/{prefix}_benchmark_avg_1_{epoch}.csv"
+
+    def crops(self, batch: int) -> str:
+        """What was cut out of the images of a batch."""
+        return f"{self.output}/crops{batch}.csv"
+
+    def losses(self, prefix: str) -> str:
+        """Losses by epoch."""
+        return f"{self.logs}/{prefix}_training.csv"
+
+    def steps(self, prefix: str) -> str:
+        """Losses within epochs."""
+        return f"{self.logs}/{prefix}_steps.csv"
+
+    def events(self, prefix: str) -> str:
+        """The folder of TensorBoard's files."""
+        return f"{self.logs}/tensorboard/{prefix}"
+
+    def checkpoint(self, method: str, epoch: int) -> str:
+        """A checkpoint."""
+        return f"{self.folder}/{checkpoint_name(method, epoch)}"
+
+    def to_label(self, prefix: str) -> str:
+        """Images of a batch that wait for their labels."""
+        return f"{self.folder}/to_label/{prefix}.csv"
+
+    def finding(self, name: str, suffix: str) -> str:
+        """A file of a finding."""
+        return f"{self.analysis}/{name}{suffix}"
 
 
-def root_above(folder: str, name: str) -> str:
-    """Return where the root of the store is, if the folder of the run `name` lies in one.
+class EarlierView(View):
+    """The files of a run as the earlier tool named them, where these differ."""
 
-    Empty for an address with nothing above it.
+    @property
+    def logs(self) -> str:
+        """The folder of losses."""
+        return f"{self.folder}/log"
+
+    def events(self, prefix: str) -> str:
+        """The folder of TensorBoard's files."""
+        return f"{self.logs}/{prefix}"
+
+
+def checkpoint_name(method: str, epoch: int) -> str:
+    """Return the name of a checkpoint in the folder of a run."""
+    return f"checkpoints/{method}_ckpt_{epoch}.pt"
+
+
+def sent_pattern(label: str) -> str:
+    """Return what the names that `View.sent` makes for a method look like."""
+    return rf"{re.escape(label)}(?P<batch>\d+)_sample_(?P<epoch>\d+)\.txt"
+
+
+def benchmark_pattern(label: str) -> str:
+    """Return what the names that `View.benchmark` makes for a method look like."""
+    return rf"{re.escape(label)}(?P<batch>\d+)_benchmark_avg_1_(?P<epoch>\d+)\.csv"
+
+
+def losses_pattern(label: str) -> str:
+    """Return what the names that `View.losses` makes for a method look like."""
+    return rf"{re.escape(label)}(?P<batch>\d+)_training\.csv"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where all that belongs to one run lies in a store.
+
+    Args:
+        root: Root of the store, absolute.
+        name: Name of the run, ``NAME`` or ``NAME/seed3``.
     """
-    levels = 2 + name.count("/")
-    if "://" in folder:
-        scheme, _, path = folder.partition("://")
-        parts = path.split("/")[:-levels]
-        return f"{scheme}://{'/'.join(parts)}" if parts else ""
-    above = Path(folder).resolve().parents
-    return above[min(levels, len(above)) - 1].as_posix()
+
+    root: str
+    name: str
+
+    @property
+    def view(self) -> View:
+        """The files that people look at."""
+        return View(f"{self.root}/runs/{self.name}")
+
+    @property
+    def records(self) -> str:
+        """The folder of what the run knows of itself."""
+        return internal(self.root, f"runs/{self.name}")
+
+    @property
+    def config(self) -> str:
+        """The config that it was started with."""
+        return f"{self.records}/config.json"
+
+    @property
+    def beginning(self) -> str:
+        """How it began."""
+        return f"{self.records}/beginning.json"
+
+    @property
+    def setting(self) -> str:
+        """What all its methods are put through."""
+        return f"{self.records}/setting.json"
+
+    @property
+    def state(self) -> str:
+        """How far it has come, where images arrive hour by hour."""
+        return f"{self.records}/state.json"
+
+    @property
+    def outcome(self) -> str:
+        """How its methods ended."""
+        return f"{self.records}/outcome.json"
+
+    @property
+    def rounds(self) -> str:
+        """The folder of the records of its rounds."""
+        return f"{self.records}/rounds"
+
+    def round(self, prefix: str) -> str:
+        """The record of a round."""
+        return f"{self.rounds}/{prefix}.json"
+
+    def bandwidth(self, batch: int) -> str:
+        """What a batch may send."""
+        return f"{self.records}/bandwidth/{batch}.json"
+
+    @property
+    def starts(self) -> str:
+        """The folder of what it was started with."""
+        return f"{self.records}/starts"
+
+    def start(self, moment: str) -> str:
+        """What it was started with at a moment."""
+        return f"{self.starts}/{moment}.json"
+
+    @property
+    def last_start(self) -> str:
+        """What it was started with at last."""
+        return f"{self.records}/start.json"
+
+    @property
+    def findings(self) -> str:
+        """The folder of what analyses found."""
+        return f"{self.records}/findings"
+
+    def finding(self, name: str) -> str:
+        """What an analysis found."""
+        return f"{self.findings}/{name}.json"
+
+    @property
+    def all_waiting(self) -> str:
+        """The folder of which images wait for their labels."""
+        return f"{self.records}/waiting"
+
+    def waiting(self, prefix: str) -> str:
+        """Which images of a batch wait for their labels."""
+        return f"{self.all_waiting}/{prefix}.json"
+
+    def continued(self, table: str) -> str:
+        """A table of the view as far as it is written, where images arrive hour by hour."""
+        return f"{self.records}/continued/{table}.csv"
+
+    @property
+    def log(self) -> str:
+        """The whole log of its starts."""
+        return f"{self.records}/log.txt"
+
+    def of_seed(self, seed: int) -> RunFiles:
+        """Return where the run with one of several seeds lies."""
+        return RunFiles(self.root, f"{self.name}/seed{seed}")
+
+
+def run_at(folder: str) -> RunFiles | None:
+    """Return the run whose view has this address; None if it is no place of a run."""
+    whole = folder if "://" in folder else Path(folder).resolve().as_posix()
+    found = _RUN_FOLDER.fullmatch(whole)
+    return None if found is None else RunFiles(found["root"], found["name"])
+
+
+def run_of_config(place: str) -> RunFiles | None:
+    """Return the run whose config lies at a place; None if no config does."""
+    found = _CONFIG_PLACE.fullmatch(place)
+    return None if found is None else RunFiles(found["root"], found["name"])
+
+
+def all_records(root: str) -> str:
+    """Return the folder of the records of all runs in a store."""
+    return internal(root, "runs")
+
+
+def runs_folder(root: str) -> str:
+    """Return the folder of all runs in a store that people look at."""
+    return f"{root}/runs"
+
+
+def seed_in_name(name: str) -> int | None:
+    """Return the seed that the name of a run ends with; None without one.
+
+    Example:
+        >>> seed_in_name("cars/seed3"), seed_in_name("cars")
+        (3, None)
+    """
+    found = re.search(r"(?:^|/)seed(\d+)$", name)
+    return None if found is None else int(found[1])

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextvars import copy_context
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Annotated, TypeAlias, TypeVar
+from itertools import count
+from typing import Annotated, Any, TypeAlias
 
 from prefect import flow
 from pydantic import Field
 
-from backhaul.analysis.finding import Finding
-from backhaul.analysis.recorded import RecordedRun, open_recorded
+from backhaul.analysis.points import further_tables, points_table
 from backhaul.analysis.series import BatchesPlan, Point, SeriesPlan
 from backhaul.analysis.series_charts import finding_of
+from backhaul.analysis.subject import Subject, open_subject
+from backhaul.analysis.writing import keep_finding
+from backhaul.campaign.finding import Finding
 from backhaul.errors import InputError
+from backhaul.layout import RunFiles, run_at
 from backhaul.report import write_report
-from backhaul.report.mirror import mirrored
+from backhaul.report.campaign import stored_campaign
 from backhaul.report.remotepictures import RemotePictures
 from backhaul.values.results import Measured
 from blocks.opening import resolve, take_up_keys
-from flows.arguments import step_of_recorded
+from flows.arguments import step_of_subject
 from flows.blocks import Blocks, collect_blocks
 from flows.forms import Form
+from flows.parallel import side_by_side
 from flows.telling import tell_of_flow_run
 from tasks.progress import Progress
-from tasks.series import measure, points_table, predict_block, write_points
+from tasks.series import measure, predict_block
 
 Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind"), Form()]
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 @flow(name="analyze", flow_run_name="analyze-{plan.kind}")
 def analyze(
     folder: str, methods: tuple[str, ...], plan: Plan, parallel: int | None = None
 ) -> tuple[Finding, tuple[str, ...]]:
-    """Measure what `plan` asks for of a run, and write it to its folder and on its page.
+    """Measure what `plan` asks for of a run, keep it there, and show it on its page.
 
     Args:
         folder: Folder of the run, in its store, or its s3:// or block:// address; its campaign
@@ -53,27 +54,34 @@ def analyze(
         InputError: If there is no such run, or its test sets have no images yet.
     """
     tell_of_flow_run()
-    folder = resolve(folder)
-    run = open_recorded(folder, methods)
+    files = run_at(resolve(folder))
+    if files is None:
+        raise InputError(f"{folder}: expected the folder of a run in its store")
+    run = open_subject(files, methods)
     take_up_keys(run.blocks)
     fraction = run.config.inference.first_epoch_fraction
-    planned = plan.points(run.rounds, run.arrivals, fraction)
+    planned = plan.points(run.rounds, run.schedule, fraction)
     blocks = collect_blocks(run, planned)
     points = [point for point in planned if blocks.sets(point)]
     if not points:
         raise InputError(f"{folder}: {', '.join(plan.sets)}: no images there yet")
     measured = _measure_all(run, points, blocks, parallel or run.config.parallel)
     table = points_table(points, measured)
-    finding = finding_of(table, plan, run.rounds, run.arrivals)
-    with mirrored(folder) as here:
-        files = write_points(here, finding, table, points, measured)
-        written = (*files, write_report(here, RemotePictures()))
-        places = tuple(f"{folder}/{path.relative_to(here).as_posix()}" for path in written)
-    return finding, places
+    finding = finding_of(table, plan, run.rounds, run.schedule)
+    tables = further_tables(files.root, finding.name, table, points, measured)
+    written = keep_finding(files, finding, tables)
+    page = write_report(stored_campaign(files), RemotePictures())
+    return finding, (*written, *_places(files, tables), page)
+
+
+def _places(files: RunFiles, tables: Iterable[str]) -> tuple[str, ...]:
+    """Return where further tables of a finding lie, or the folder of several of them."""
+    names = dict.fromkeys(name.partition("/")[0] for name in tables)
+    return tuple(files.view.finding(name, "") for name in names)
 
 
 def _measure_all(
-    run: RecordedRun, points: Sequence[Point], blocks: Blocks, parallel: int
+    run: Subject, points: Sequence[Point], blocks: Blocks, parallel: int
 ) -> tuple[Measured, ...]:
     """Return what each point is worth; no checkpoint looks at an image twice."""
     inference, evaluation = run.config.inference, run.config.evaluation
@@ -87,12 +95,12 @@ def _measure_all(
                 inference,
                 evaluation.conf_floor,
                 run.config.training.img_size,
-                step=step_of_recorded(run, owner.method, owner.batch),
+                step=step_of_subject(run, owner.method, owner.batch),
             )
             for (checkpoint, images), owner in owners.items()
         },
         parallel,
-        "predictions",
+        _counting("predictions", len(owners)),
     )
     measured = side_by_side(
         {
@@ -103,31 +111,17 @@ def _measure_all(
                 blocks.sets(point),
                 inference,
                 evaluation,
-                step=step_of_recorded(run, point.method, point.batch),
+                step=step_of_subject(run, point.method, point.batch),
             )
             for number, point in enumerate(points)
         },
         parallel,
-        "points",
+        _counting("points", len(points)),
     )
     return tuple(measured[number] for number in range(len(points)))
 
 
-def side_by_side(
-    calls: Mapping[K, Callable[[], V]], parallel: int, description: str
-) -> dict[K, V]:
-    """Make the calls, at most `parallel` at once, each in the context of this one.
-
-    The first that fails ends all; those that are over stay cached.
-    """
-    progress = Progress(description)
-    with ThreadPoolExecutor(parallel) as threads:
-        futures = {threads.submit(copy_context().run, call): key for key, call in calls.items()}
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                progress(done, len(futures))
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
-        return {key: future.result() for future, key in futures.items()}
+def _counting(description: str, total: int) -> Callable[[Any, Any], None]:
+    """Return what tells how many calls of so many are over."""
+    progress, done = Progress(description), count(1)
+    return lambda key, result: progress(next(done), total)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from backhaul.analysis.recorded import RecordedRun
+from pydantic import ValidationError
+
+from backhaul.analysis.subject import Subject
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.setting import Round
+from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
@@ -94,17 +96,31 @@ def step_of(
     )
 
 
-def step_of_recorded(run: RecordedRun, method: str = "", batch: int | None = None) -> Step:
+def step_of_subject(run: Subject, method: str = "", batch: int | None = None) -> Step:
     """Return a step of an analysis of a run."""
     return Step(
-        root=run.root,
+        root=run.files.root,
         seed=run.config.seed,
         method=method,
         batch=batch,
         device=run.config.training.device,
         threads=run.config.training.threads,
-        detector=run.config.training.detector,
+        detector=_detector_of(run),
     )
+
+
+def _detector_of(run: Subject) -> UserCode | None:
+    """Return the detector of the user's own that a run has, by its stored config.
+
+    Raises:
+        InputError: If its source is not at hand, or is another than it was.
+    """
+    stored = run.config.training.detector
+    try:
+        return None if stored is None else UserCode.model_validate(stored)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"training.detector of the run cannot be used: {reason}") from None
 
 
 def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step) -> Artifact:
@@ -124,7 +140,7 @@ def known_truth(
     return label_known(images, truth, step=step)
 
 
-def following_truth(config: CampaignConfig, play: Round, step: Step) -> Artifact | None:
+def following_truth(config: CampaignConfig, play: Play, step: Step) -> Artifact | None:
     """Return the next batch with its labels; None if it is not there, or they are not."""
     if play.following is None:
         return None

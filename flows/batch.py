@@ -5,9 +5,10 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.records import RoundRecord, Standing, run_folder
-from backhaul.campaign.setting import Round
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import ImagesSent, emit
@@ -32,21 +33,20 @@ from tasks.training import digest_of_model, train_detector
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
 def batch(
-    config: CampaignConfig, method: Method, play: Round, standing: Standing
+    config: CampaignConfig, method: Method, play: Play, standing: Standing
 ) -> RoundRecord | State[None]:
     """Play one batch; ends Completed, named AwaitingLabels, where labels are missing."""
     try:
         return play_batch(config, method, play, standing)
     except AwaitingLabelsError as error:
-        folder = run_folder(config.store, config.name)
-        uri = write_list(folder, method.label, play, error.image_ids)
+        uri = write_list(files_of(config), method.label, play, error.image_ids)
         return awaiting(str(error) if uri is None else f"{error}; all of them: {uri}")
 
 
 def play_batch(
     config: CampaignConfig,
     method: Method,
-    play: Round,
+    play: Play,
     standing: Standing,
     lookups: Lookups | None = None,
 ) -> RoundRecord:
@@ -70,7 +70,7 @@ def play_batch(
             play.images,
             fused,
             method,
-            play.bandwidth or config.bandwidth,
+            play.bandwidth,
             sent_before=standing.sent,
             sent_seen=_look_back(config, method, standing, looking, step),
             step=step,
@@ -82,8 +82,7 @@ def play_batch(
         if sent.n_images or method.retrains_without_new:
             new = _new_splits(sent, config, play, standing, step)
             mixed, training, standing = _retrain(new, config, standing, step)
-        if sent.n_images:
-            standing = standing.having_sent(sent.chosen)
+        standing = standing.having_sent(sent)
         evaluation = evaluate(
             standing.current,
             config.inference.looking(standing.checkpoints),
@@ -110,7 +109,7 @@ def play_batch(
 def _look(
     config: CampaignConfig,
     method: Method,
-    play: Round,
+    play: Play,
     looking: tuple[Checkpoint, ...],
     step: Step,
 ) -> Artifact:
@@ -140,7 +139,7 @@ def _look_back(
 
 
 def _new_splits(
-    sent: Sent, config: CampaignConfig, play: Round, standing: Standing, step: Step
+    sent: Sent, config: CampaignConfig, play: Play, standing: Standing, step: Step
 ) -> Artifact:
     if not sent.n_images:
         return nothing_new(sent.chosen, step=step)
@@ -171,7 +170,7 @@ def _retrain(
 
 def _test_sets(
     config: CampaignConfig,
-    play: Round,
+    play: Play,
     new: Artifact | None,
     mixed: Artifact | None,
     step: Step,

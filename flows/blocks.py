@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from backhaul.analysis.recorded import RecordedRun
 from backhaul.analysis.series import Point, batch_block, split_block
-from backhaul.campaign.rundata import INIT
+from backhaul.analysis.subject import Subject
+from backhaul.layout import INITIAL
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from flows.arguments import step_of_recorded
+from flows.arguments import step_of_subject
 from tasks.evaluation import old_test_set
 from tasks.labelling import label_existing
 from tasks.series import labelled_so_far, share_held_out
@@ -45,7 +45,7 @@ class Blocks:
         return tuple((checkpoint, each) for each in images for checkpoint in point.looking)
 
 
-def collect_blocks(run: RecordedRun, points: Iterable[Point]) -> Blocks:
+def collect_blocks(run: Subject, points: Iterable[Point]) -> Blocks:
     """Return the blocks of images that the test sets of `points` consist of."""
     wanted = dict.fromkeys(
         block for point in points for used in point.sets.values() for block in used
@@ -62,30 +62,30 @@ def collect_blocks(run: RecordedRun, points: Iterable[Point]) -> Blocks:
     return Blocks(images, {block: whole.get(block, images[block]) for block in images})
 
 
-def _sources(run: RecordedRun) -> dict[str, Callable[[], Artifact]]:
+def _sources(run: Subject) -> dict[str, Callable[[], Artifact]]:
     """Return how to get the images of each block that the run has by now."""
-    sources: dict[str, Callable[[], Artifact]] = {INIT: lambda: run.setting.old_test}
+    sources: dict[str, Callable[[], Artifact]] = {INITIAL: lambda: run.setting.old_test}
     for batch, images in enumerate(run.setting.batches):
         sources[batch_block(batch)] = partial(_with_known_truth, run, images)
-    for number, block in enumerate(run.arrivals.held_out):
+    for number, block in enumerate(run.schedule.held_out):
         sources[block] = partial(_held_out, run, number)
     for record in run.records:
         if record.batch is not None and record.new is not None:
-            step = step_of_recorded(run, record.method, record.batch)
+            step = step_of_subject(run, record.method, record.batch)
             block = split_block(record.method, record.batch)
             sources[block] = partial(old_test_set, record.new, step=step)
     return sources
 
 
-def _with_known_truth(run: RecordedRun, images: Artifact) -> Artifact:
-    if run.labels_exist:
-        return label_existing(images, run.setting.dataset, step=step_of_recorded(run))
+def _with_known_truth(run: Subject, images: Artifact) -> Artifact:
+    if run.config.labels_exist:
+        return label_existing(images, run.setting.dataset, step=step_of_subject(run))
     sent = tuple(record.new for record in run.records if record.new is not None)
-    return labelled_so_far(images, sent, step=step_of_recorded(run))
+    return labelled_so_far(images, sent, step=step_of_subject(run))
 
 
-def _held_out(run: RecordedRun, number: int) -> Artifact:
-    setting, n_batches = run.setting, run.arrivals.n_held_out
+def _held_out(run: Subject, number: int) -> Artifact:
+    setting, n_batches = run.setting, run.schedule.n_held_out
     return share_held_out(
-        setting.common, setting.old_test, n_batches, step=step_of_recorded(run)
+        setting.common, setting.old_test, n_batches, step=step_of_subject(run)
     )[number]

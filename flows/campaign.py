@@ -7,12 +7,18 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 
+from backhaul.campaign.claim import claim, files_of
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import MethodOutcome, Overview, claim, write_overview
-from backhaul.campaign.records import INITIAL, read_beginning, run_folder
+from backhaul.campaign.outcome import MethodOutcome, RunOutcome
+from backhaul.campaign.provenance import note_start
+from backhaul.campaign.runrecords import OUTCOME, RunRecords
+from backhaul.campaign.view import write_overview
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
-from backhaul.report.mirror import write_page
+from backhaul.layout import INITIAL, RunFiles
+from backhaul.report import write_report
+from backhaul.report.campaign import stored_campaign
+from backhaul.report.remotepictures import RemotePictures
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
@@ -46,43 +52,43 @@ def campaign(config: Config) -> State[None]:
     tell_of_flow_run()
     tell_of_plan(config, range(config.batches.count or 0))
     with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
-        folder = claim(here)
-        outcomes = _play(config, here, folder)
+        files = claim(here)
+        note_start(files)
+        outcomes = _play(config, files)
         held.require()
-        _note(here, folder, outcomes)
-        if exists_at(f"{folder}/rounds/{INITIAL}.json"):
-            publish_run(folder, config.name)
-            write_page(folder)
+        _note(files, outcomes)
+        if exists_at(files.round(INITIAL)):
+            publish_run(files)
+            write_report(stored_campaign(files), RemotePictures())
     return overall(outcomes)
 
 
-def _play(
-    config: CampaignConfig, here: CampaignConfig, folder: str
-) -> dict[str, MethodOutcome]:
+def _play(config: CampaignConfig, files: RunFiles) -> dict[str, MethodOutcome]:
     """Return how the initial training ended, or where it is completed, each of the methods."""
     transport = TRANSPORTS[config.execution]
     try:
         began = transport.begin(config)
     except Exception as error:
-        _note(here, folder, {INITIAL: failed(error)})
+        _note(files, {INITIAL: failed(error)})
         raise
     if began.state != "completed":
         return {INITIAL: began}
     return transport.play(config, [arm.label for arm in config.arms])
 
 
-def _note(config: CampaignConfig, folder: str, outcomes: dict[str, MethodOutcome]) -> None:
-    """Write how the methods ended; nothing if the data could not even be arranged."""
-    if exists_at(f"{folder}/beginning.json"):
-        overview = Overview(config=config, beginning=read_beginning(folder))
-        write_overview(folder, overview.ended(outcomes))
+def _note(files: RunFiles, outcomes: dict[str, MethodOutcome]) -> None:
+    """Keep how the methods ended; nothing if the data could not even be arranged."""
+    records = RunRecords(files)
+    if records.exist:
+        OUTCOME.write(files.outcome, RunOutcome.of(outcomes))
+        write_overview(records)
 
 
 def _with_each_seed(config: CampaignConfig) -> State[None]:
     states: list[Any] = [campaign(each, return_state=True) for each in config.each_seed]
-    folder = run_folder(opened(config).store, config.name)
-    if any(exists_at(f"{folder}/seed{k}/run.json") for k in config.seeds):
-        write_page(folder)
+    files = files_of(opened(config))
+    if any(exists_at(files.of_seed(k).beginning) for k in config.seeds):
+        write_report(stored_campaign(files), RemotePictures())
     worst = min(states, key=lambda state: (state.is_completed(), state.name == "Completed"))
     messages = [f"seed {k}: {s.message}" for k, s in zip(config.seeds, states, strict=True)]
     state: State[None] = worst.model_copy(update={"message": "; ".join(messages)})

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.records import (
-    INITIAL,
-    RoundRecord,
-    Standing,
-    read_record,
-    read_setting,
-)
-from backhaul.campaign.setting import Round
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.rounds import read_round
+from backhaul.campaign.runrecords import RunRecords
+from backhaul.campaign.setting import Play
 from backhaul.data.settings import InboxData
 from backhaul.inbox.state import ArrivingCourse
+from backhaul.layout import INITIAL, RunFiles
+from backhaul.values.bandwidth import Bandwidth
 from blocks import LabelSource
 from blocks.opening import load_block, place_of
 
@@ -26,8 +24,8 @@ class Course(Protocol):
     standing: Standing
     """Where it starts from."""
 
-    def rounds(self) -> Iterator[Round]:
-        """Yield what it has to play, in order."""
+    def plays(self, bandwidth_of: Callable[[int], Bandwidth]) -> Iterator[Play]:
+        """Yield what it has to play, in order; see `Setting.plays`."""
 
     def passed(self, record: RoundRecord) -> None:
         """Note that a round is over, and recorded."""
@@ -36,19 +34,19 @@ class Course(Protocol):
 class CampaignCourse:
     """All batches of a campaign, from the initial model on: what still holds is cached."""
 
-    def __init__(self, folder: str) -> None:
-        self.standing = read_record(folder, INITIAL).standing
-        self._setting = read_setting(folder)
+    def __init__(self, files: RunFiles) -> None:
+        self.standing = read_round(files, INITIAL).standing
+        self._setting = RunRecords(files).required_setting
 
-    def rounds(self) -> Iterator[Round]:
+    def plays(self, bandwidth_of: Callable[[int], Bandwidth]) -> Iterator[Play]:
         """Yield every batch."""
-        yield from self._setting.rounds
+        return self._setting.plays(bandwidth_of)
 
     def passed(self, record: RoundRecord) -> None:
         """Do nothing: the rounds' records tell where a campaign stands."""
 
 
-def course_of(config: CampaignConfig, folder: str, label: str) -> Course:
+def course_of(config: CampaignConfig, files: RunFiles, label: str) -> Course:
     """Return what the method of that label has to play.
 
     Raises:
@@ -56,9 +54,9 @@ def course_of(config: CampaignConfig, folder: str, label: str) -> Course:
     """
     if isinstance(config.data, InboxData):
         return ArrivingCourse(
-            config, config.data, folder, label, labels_at(config.store, config.data)
+            config, config.data, files, label, labels_at(config.store, config.data)
         )
-    return CampaignCourse(folder)
+    return CampaignCourse(files)
 
 
 def labels_at(root: str, inbox: InboxData) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import write_csv
-from backhaul.campaign.records import Standing, run_folder
+from backhaul.campaign.records import Standing
 from backhaul.campaign.setting import Setting
-from backhaul.storage.objects import read_value
 from flows.arguments import step_of
 from tasks.cropping import crop
 from tasks.inference import infer
@@ -17,8 +13,7 @@ from tasks.inference import infer
 def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) -> Setting:
     """Return the setting in which batches are replaced by their crops, if the config says so.
 
-    A table of the crops of each batch is kept in the run's folder. What the initial model sees
-    in the first batch, which all methods share, is computed here.
+    What the initial model sees in the first batch, which all methods share, is computed here.
     """
     count = {"none": 0, "first": 1, "all": len(setting.batches)}[config.cropping.batches]
     if not count:
@@ -28,13 +23,11 @@ def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) ->
     whole = setting.batches[:count]
     fused = tuple(infer(b, looking, config.inference, img_size, step=step) for b in whole)
     made = crop(whole, fused, setting.dataset, config.cropping, step=step)
-    folder = run_folder(config.store, config.name)
-    for number, table in enumerate(made.tables):
-        write_csv(f"{folder}/output/crops{number}.csv", read_value(pd.DataFrame, table))
     infer(made.batches[0], looking, config.inference, img_size, step=step)
     return setting.model_copy(
         update={
             "batches": (*made.batches, *setting.batches[count:]),
             "dataset": made.dataset,
+            "crops": made.tables,
         }
     )

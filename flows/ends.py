@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
-from backhaul.campaign.folder import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome
 from backhaul.events import Elsewhere, MethodEnded, emit, within
 from blocks.patience import await_prefect
 from flows.states import outcome_of

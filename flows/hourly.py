@@ -6,17 +6,20 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from backhaul.campaign.claim import claim
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import MethodOutcome, claim
-from backhaul.campaign.records import read_setting
+from backhaul.campaign.outcome import MethodOutcome
+from backhaul.campaign.provenance import note_start
+from backhaul.campaign.runrecords import RunRecords
+from backhaul.campaign.runstate import RunState, read_state
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
-from backhaul.inbox.folder import continue_folder
+from backhaul.inbox.continuation import continue_view
 from backhaul.inbox.ingestion import ingest
-from backhaul.inbox.state import RunState, read_state, take_in
+from backhaul.inbox.state import take_in
+from backhaul.layout import RunFiles
 from backhaul.storage.lease import lease
-from backhaul.storage.objects import exists_at, read_value
-from backhaul.values.images import ImageSet
+from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.forms import Config
@@ -45,36 +48,38 @@ def hourly(config: Config) -> State[None]:
     here = opened(config)
     tell_of_flow_run()
     with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
-        folder = claim(here)
+        files, labels = claim(here), tuple(arm.label for arm in config.arms)
         transport = TRANSPORTS[config.execution]
-        began = _begin(config, folder, transport)
+        began = _begin(config, files, transport)
         if began.state == "waiting":
             return awaiting(began.error or "")
         if began.state == "failed":
             return overall({"initial training": began})
-        state = _take_in(here, config.data, folder)
-        pending = [arm.label for arm in config.arms if state.pending(arm.label)]
+        state = _take_in(here, config.data, files)
+        pending = [label for label in labels if state.pending(label)]
         if not pending:
-            continue_folder(folder, here, state, {})  # an hour may have been killed at its end
+            continue_view(files, labels, state, {})  # an hour may have been killed at its end
             return Completed(message=f"nothing to play, {state.formed} batches so far")
         first = min(state.pending(label).start for label in pending)
         tell_of_plan(config, range(first, state.formed))
+        note_start(files)
         outcomes = transport.play(config, pending, turn=str(state.formed))
         held.require()
-        continue_folder(folder, here, read_state(folder), outcomes)
-        publish_run(folder, config.name)
+        continue_view(files, labels, read_state(files), outcomes)
+        publish_run(files)
     return overall(outcomes)
 
 
-def _begin(config: CampaignConfig, folder: str, transport: Transport) -> MethodOutcome:
-    """Train the initial model, unless it is: the last that this writes is ``setting.json``."""
-    if exists_at(f"{folder}/setting.json"):
+def _begin(config: CampaignConfig, files: RunFiles, transport: Transport) -> MethodOutcome:
+    """Train the initial model, unless it is: the last that this writes is the setting."""
+    if exists_at(files.setting):
         return MethodOutcome(state="completed")
+    note_start(files)
     return transport.begin(config)
 
 
-def _take_in(config: CampaignConfig, inbox: InboxData, folder: str) -> RunState:
-    class_names = read_value(ImageSet, read_setting(folder).dataset).class_names
+def _take_in(config: CampaignConfig, inbox: InboxData, files: RunFiles) -> RunState:
+    class_names = RunRecords(files).beginning.class_names
     found = ingest(config.store, inbox.inbox, class_names, Progress("reading the inbox"))
     for problem in found.problems:
         get_run_logger().warning("%s", problem)
@@ -86,7 +91,7 @@ def _take_in(config: CampaignConfig, inbox: InboxData, folder: str) -> RunState:
         found.n_unreadable,
         found.n_waiting,
     )
-    return take_in(config, folder)
+    return take_in(config, files)
 
 
 def _tell(holder: str) -> None:

@@ -8,20 +8,18 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from backhaul.campaign.claim import claim
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import Overview, claim, write_overview, write_round
-from backhaul.campaign.records import (
-    INITIAL,
-    RoundRecord,
-    Standing,
-    write_beginning,
-    write_record,
-    write_setting,
-)
+from backhaul.campaign.outcome import RunOutcome
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.rounds import write_round
+from backhaul.campaign.runrecords import BEGINNING, OUTCOME, SETTING, RunRecords
 from backhaul.campaign.setting import Beginning, Setting
+from backhaul.campaign.view import write_crops, write_overview, write_round_files
 from backhaul.data.settings import InboxData
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import RoundBegan, emit
+from backhaul.layout import INITIAL
 from backhaul.storage.objects import exists_at, read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -43,7 +41,7 @@ from tasks.training import digest_of_model, train_detector
 
 @flow(name="initial-training", flow_run_name="initial-training-{config.name}")
 def initial_training(config: Config) -> State[None]:
-    """Arrange the data and train the initial model; both are kept in the run's folder.
+    """Arrange the data and train the initial model; both are kept with the run.
 
     Where the campaign starts from a checkpoint, that one stands for the training. Where labels
     of held-out images are not there yet, this ends Completed, named AwaitingLabels.
@@ -53,8 +51,8 @@ def initial_training(config: Config) -> State[None]:
     """
     started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
-    folder = claim(config)
-    if isinstance(config.data, InboxData) and exists_at(f"{folder}/setting.json"):
+    files = claim(config)
+    if isinstance(config.data, InboxData) and exists_at(files.setting):
         return Completed(message="trained before: batches that arrived since go on from it")
     emit(RoundBegan())
     try:
@@ -70,18 +68,20 @@ def initial_training(config: Config) -> State[None]:
         timings=tuple(preparing),
         blocks=blocks,
     )
-    write_beginning(folder, beginning)
-    write_overview(folder, Overview(config=config, beginning=beginning))
+    BEGINNING.write(files.beginning, beginning)
+    OUTCOME.write(files.outcome, RunOutcome())
+    write_overview(RunRecords(files))
     first = first_round(config, setting, splits)
-    write_record(folder, first)
-    write_round(folder, first)
-    publish_round(folder, config.name, first)
+    write_round(files, first)
+    write_round_files(files.view, first)
+    publish_round(files, first)
     tell_of_round(first)
     with timed() as cropping:
         setting = crop_batches(config, setting, first.standing)
-    write_setting(folder, setting)
+    write_crops(files.view, setting)
     timings = (*preparing, *cropping)
-    write_beginning(folder, beginning.model_copy(update={"timings": timings}))
+    BEGINNING.write(files.beginning, beginning.model_copy(update={"timings": timings}))
+    SETTING.write(files.setting, setting)
     return Completed(message=f"epoch {first.standing.current.epoch}")
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -12,10 +10,11 @@ from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome
 from backhaul.events import MethodEnded, emit, within
 from flows.initial_training import initial_training
 from flows.method import method
+from flows.parallel import side_by_side
 from flows.states import outcome_of
 
 
@@ -39,29 +38,15 @@ def play(
     Here each call is a `turn` of its own.
     """
     calls = {label: partial(method, config, label, return_state=True) for label in labels}
-    return side_by_side(calls, config.parallel)
+    states = side_by_side(calls, config.parallel, _tell)
+    return {label: outcome_of(state) for label, state in states.items()}
 
 
-def side_by_side(
-    calls: Mapping[str, Callable[[], State[Any]]], parallel: int
-) -> dict[str, MethodOutcome]:
-    """Make the calls, at most `parallel` at once, each in the context of this one.
-
-    Whatever ends this one, a signal for example, does not wait for those that go on.
-    """
-    threads = ThreadPoolExecutor(parallel)
-    futures = {name: threads.submit(copy_context().run, call) for name, call in calls.items()}
-    try:
-        return {name: _told(name, outcome_of(f.result())) for name, f in futures.items()}
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _told(name: str, outcome: MethodOutcome) -> MethodOutcome:
-    with within(name):
+def _tell(label: str, state: State[Any]) -> None:
+    outcome = outcome_of(state)
+    with within(label):
         emit(MethodEnded(outcome.state))
     if outcome.state == "waiting":
-        get_run_logger().warning("%s waits: %s", name, outcome.error)
+        get_run_logger().warning("%s waits: %s", label, outcome.error)
     if outcome.state == "failed":
-        get_run_logger().error("%s failed: %s", name, outcome.error)
-    return outcome
+        get_run_logger().error("%s failed: %s", label, outcome.error)

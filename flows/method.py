@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from backhaul.campaign.claim import claim
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import claim, write_round
-from backhaul.campaign.records import RoundRecord, Standing, write_record
-from backhaul.campaign.setting import Round
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.rounds import write_round
+from backhaul.campaign.setting import Play
+from backhaul.campaign.view import write_round_files
 from backhaul.events import RoundBegan, emit, within
 from backhaul.sampling import Method
 from backhaul.storage.lease import lease
@@ -48,26 +51,25 @@ def method(config: Config, label: str) -> State[None]:
     arm = arm_of(config, label)
     alone = lease(config.store, run_key(config, label), _tell)
     with of_this_run_alone(), tags(label), within(label), alone as held:
-        folder = claim(config)
-        course = course_of(config, folder, label)
+        files = claim(config)
+        course = course_of(config, files, label)
         standing = course.standing
-        for next_one in course.rounds():
-            play = next_one.sending(agree_on_bandwidth(config, next_one.number))
+        for play in course.plays(partial(agree_on_bandwidth, config)):
             state = _play(config, arm, play, standing)
             if state.name == AWAITING:
                 return awaiting(state.message or "")
             record: RoundRecord = state.result()
             held.require()
-            write_record(folder, record)
-            write_round(folder, record)
+            write_round(files, record)
+            write_round_files(files.view, record)
             course.passed(record)
-            publish_round(folder, config.name, record)
+            publish_round(files, record)
             tell_of_round(record)
             standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
 
 
-def _play(config: CampaignConfig, arm: Method, play: Round, standing: Standing) -> State[Any]:
+def _play(config: CampaignConfig, arm: Method, play: Play, standing: Standing) -> State[Any]:
     """Return how a batch ended, with its record if it is completed."""
 
     @await_prefect  # to create a flow run, Prefect asks the server only once

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.records import (
-    RoundRecord,
-    Standing,
-    read_records,
-    read_setting,
-    run_folder,
-)
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Setting
 from backhaul.data.digits import RECORD
 from backhaul.data.settings import DigitsData, InboxData
@@ -69,7 +66,7 @@ def rehearse(config: CampaignConfig) -> Rehearsal:
         for arm in config.arms:
             rounds += _rounds(config, arm, setting, first.standing, lookups)
         if isinstance(config.data, InboxData):  # what was played is not played again
-            known = read_records(run_folder(config.store, config.name))
+            known = RunRecords(files_of(config)).rounds
             rounds += [record for record in known if record.batch is not None]
     return Rehearsal(setting, tuple(rounds), tuple(lookups.entries))
 
@@ -87,10 +84,11 @@ def _with_crops(config: CampaignConfig, setting: Setting) -> Setting:
     """Return the setting that the run has kept where batches are of crops."""
     if config.cropping.batches == "none":
         return setting
-    folder = run_folder(config.store, config.name)
-    if not exists_at(f"{folder}/setting.json"):
-        raise NotCachedError(folder)
-    return read_setting(folder)
+    files = files_of(config)
+    known = RunRecords(files).setting
+    if known is None:
+        raise NotCachedError(files.setting)
+    return known
 
 
 def _rounds(
@@ -103,8 +101,7 @@ def _rounds(
     """Return the rounds of one method that are cached, up to the first that is not."""
     rounds: list[RoundRecord] = []
     with suppress(NotCachedError, AwaitingLabelsError):
-        for next_one in setting.rounds:
-            play = next_one.sending(expected_bandwidth(config, next_one.number))
+        for play in setting.plays(partial(expected_bandwidth, config)):
             record = play_batch(config, arm, play, standing, lookups)
             rounds.append(record)
             standing = record.standing

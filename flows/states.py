@@ -7,7 +7,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from backhaul.campaign.folder import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome
 
 AWAITING = "AwaitingLabels"
 FAILURES = "CompletedWithFailures"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome
 from flows import local, workpool
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from backhaul.campaign.bandwidths import agree_on, agreed_bandwidth
+from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
 from backhaul.errors import InputError
 from backhaul.values.bandwidth import Bandwidth
@@ -20,7 +21,7 @@ def expected_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
     """
     if config.uplink is None:
         return config.bandwidth
-    return agreed_bandwidth(config, number) or _read_uplink(config.uplink)
+    return agreed_bandwidth(files_of(config), number) or _read_uplink(config.uplink)
 
 
 def agree_on_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
@@ -30,7 +31,9 @@ def agree_on_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
         InputError: If the config names an uplink that is not there, or that has no limit.
     """
     bandwidth = expected_bandwidth(config, number)
-    return bandwidth if config.uplink is None else agree_on(config, number, bandwidth)
+    if config.uplink is None:
+        return bandwidth
+    return agree_on(files_of(config), number, bandwidth)
 
 
 def _read_uplink(name: str) -> Bandwidth:

@@ -15,7 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this_run
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.folder import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome
 from backhaul.errors import InputError
 from blocks.patience import await_prefect
 from flows.ends import Awaited, await_ends, schedule

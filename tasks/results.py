@@ -17,7 +17,7 @@ from prefect.serializers import Serializer
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
 from backhaul.errors import InputError, MissingObjectError
-from backhaul.layout import INTERNAL
+from backhaul.layout import result_place
 from backhaul.storage.objects import read_uri, replace
 from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
@@ -205,4 +205,4 @@ class StoredResults(WritableFileSystem):
         """Prefect asks for the folder that names of results are relative to: there is none."""
 
     def _uri(self, path: str) -> str:
-        return f"{absolute(self.root)}/{INTERNAL}/results/{path}"
+        return result_place(absolute(self.root), path)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from backhaul.analysis.finding import FOLDER, Finding
-from backhaul.analysis.series import Point
-from backhaul.analysis.writing import write_finding
-from backhaul.campaign.folder import write_csv
-from backhaul.campaign.relocation import moved
 from backhaul.look.fusion import fuse
 from backhaul.look.look import predictor_of
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import evaluate
-from backhaul.measure.metrics import METRICS
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
@@ -34,8 +27,6 @@ from tasks.inference import (
 )
 from tasks.keys import Inputs, libraries
 from tasks.stage import Step, stage
-
-KEYS = ["method", "batch", "epoch", "test_set", "mode"]
 
 
 @stage("held-out", random=False)
@@ -84,8 +75,6 @@ def predict_block(
     the most confident, so a box is never suppressed by one below.
     """
     block = read_value(ImageSet, images)
-    here = [moved(uri, step.root) for uri in block.table["uri"]]
-    block = ImageSet(block.table.assign(uri=here), block.class_names)
     lowest = min(conf_floor, inference.conf_thres)
     settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
@@ -135,31 +124,3 @@ def measure(
 
 def _seen(predictions: Iterable[Artifact], ids: Sequence[str]) -> Detections:
     return Detections.concat(read_value(Detections, a).of_images(ids) for a in predictions)
-
-
-def points_table(points: Sequence[Point], measured: Sequence[Measured]) -> pd.DataFrame:
-    """Return a row a point, test set and class; the class of all together is empty."""
-    tables = []
-    for point, found in zip(points, measured, strict=True):
-        table = read_value(pd.DataFrame, found.table)
-        known = {"method": point.method, "batch": point.batch, "epoch": point.epoch}
-        tables.append(table.assign(**known, mode=point.mode).astype({"batch": "Int64"}))
-    return pd.concat(tables, ignore_index=True)[[*KEYS, "class", *METRICS]]
-
-
-def write_points(
-    folder: Path,
-    finding: Finding,
-    table: pd.DataFrame,
-    points: Sequence[Point],
-    measured: Sequence[Measured],
-) -> tuple[Path, ...]:
-    """Write a finding, its rows by class, and benchmarks; return the files and their folder."""
-    by_class = folder / FOLDER / f"{finding.name}_classes.csv"
-    write_csv(by_class.as_posix(), table[table["class"] != ""])
-    benchmarks = folder / FOLDER / "benchmarks"
-    for point, found in zip(points, measured, strict=True):
-        for name, artifact in found.benchmarks.items():
-            benchmarked = read_value(pd.DataFrame, artifact)
-            write_csv(f"{benchmarks}/{point.benchmark(name)}", benchmarked)
-    return (*write_finding(folder, finding), by_class, benchmarks)

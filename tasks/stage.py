@@ -20,9 +20,10 @@ from pydantic import BaseModel, ConfigDict, SkipValidation
 from backhaul.code import UserCode
 from backhaul.errors import MissingObjectError
 from backhaul.events import StageBegan, StageEnded, emit, within
+from backhaul.layout import CHECKPOINT
 from backhaul.randomness import generator
 from backhaul.storage.lease import Lease, lease
-from backhaul.storage.objects import CHECKPOINT, artifacts_in, exists
+from backhaul.storage.objects import artifacts_in, exists
 from backhaul.values.results import LookedUp, Timing
 from tasks.keys import Inputs, Libraries, StageKey, no_libraries
 from tasks.results import DamagedResultError, StoredResults, kind_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.campaign.records import INITIAL
 from backhaul.errors import InputError, StoreError
 from backhaul.identity import code_digest
+from backhaul.layout import CHECKPOINT_NAME, INITIAL
 from backhaul.learn.settings import Start, Training
 from backhaul.learn.training.start import checked_digest
 from backhaul.storage.localcopies import local_file
@@ -23,8 +22,6 @@ from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
 from tasks.keys import Inputs
 from tasks.stage import Step, stage
-
-NUMBERED = re.compile(r"(?P<prefix>.+)_ckpt_(?P<epoch>\d+)\.pt")
 
 
 class GivenCheckpoint(BaseModel):
@@ -58,7 +55,7 @@ def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
     beside = _list(fs, folder, place)
     if name not in beside:
         raise InputError(f"{place}: no such file")
-    numbered = NUMBERED.fullmatch(name)
+    numbered = CHECKPOINT_NAME.fullmatch(name)
     if start.epoch is None and numbered is None:
         raise InputError(
             f"{place}: its name does not end in _ckpt_EPOCH.pt: set start.epoch, or --epoch, "
@@ -66,7 +63,7 @@ def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
         )
     epoch = start.epoch or int(numbered["epoch"] if numbered else 0)
     named_so = numbered is not None and int(numbered["epoch"]) == epoch
-    older = _older(beside, numbered["prefix"], epoch) if numbered and named_so else {}
+    older = _older(beside, numbered["method"], epoch) if numbered and named_so else {}
     return tuple(
         GivenCheckpoint(
             uri=fs.unstrip_protocol(f"{folder}/{file}"),
@@ -90,12 +87,12 @@ def _list(fs: Any, folder: str, place: str) -> set[str]:
 
 def _older(names: set[str], prefix: str, epoch: int) -> dict[int, str]:
     """Return the files of earlier epochs, those of `prefix` before those of the initial one."""
-    matches = [m for name in sorted(names) if (m := NUMBERED.fullmatch(name))]
+    matches = [m for name in sorted(names) if (m := CHECKPOINT_NAME.fullmatch(name))]
     files = {
         int(m["epoch"]): m.string
         for p in (INITIAL, prefix)
         for m in matches
-        if m["prefix"] == p
+        if m["method"] == p
     }
     return {number: file for number, file in files.items() if number < epoch}
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.events import Epoch, emit
 from backhaul.identity import code_digest
-from backhaul.layout import INTERNAL
+from backhaul.layout import resume_place
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
 from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
@@ -76,7 +76,7 @@ def _from_epoch(parameters: Inputs) -> str:
 
 
 def _resume_place(step: Step, key: str) -> str:
-    return f"{absolute(step.root)}/{INTERNAL}/resume/{key}"
+    return resume_place(absolute(step.root), key)
 
 
 def _forget_state(step: Step, key: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
+from backhaul.campaign.finding import Chart, Finding, Series, cells, values
 
 ALL = "(all)"
 RATIOS = ("precision", "recall", "accuracy")

@@ -8,7 +8,6 @@ from typing import Literal
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import (
     COMMON,
     by_batch,
@@ -17,7 +16,8 @@ from backhaul.analysis.results import (
     initial_value,
     measured,
 )
-from backhaul.campaign.rundata import Run
+from backhaul.campaign.finding import Chart, Finding, Series, cells, name_of, values
+from backhaul.campaign.run import Run
 
 Aggregate = Literal["mean", "median"]
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Mark, Series, cells, name_of, values
 from backhaul.analysis.results import (
     COMMON,
     METRICS,
@@ -14,8 +13,10 @@ from backhaul.analysis.results import (
     choose_methods,
     measured,
 )
-from backhaul.campaign.rundata import INIT, Run
+from backhaul.campaign.finding import Chart, Finding, Mark, Series, cells, name_of, values
+from backhaul.campaign.run import Run
 from backhaul.errors import InputError
+from backhaul.layout import INITIAL
 
 LOSS = "loss"
 LOGGED = {
@@ -53,7 +54,7 @@ def curves(
     """
     for metric in metrics:
         check_metric(metric, (LOSS, *METRICS))
-    labels = (INIT, *choose_methods(run, methods))
+    labels = (INITIAL, *choose_methods(run, methods))
     logged = [name for metric in metrics for name in LOGS_OF.get(metric, ())]
     evaluated = {f"{test_set}_{metric}": metric for metric in metrics if metric != LOSS}
     logs = _logs(run, labels)
@@ -61,7 +62,7 @@ def curves(
     table = logs[[*KEYS, *logged]].merge(rounds, on=KEYS, how="outer")
     table = table.dropna(how="all", subset=[*logged, *evaluated])
     if table.empty:
-        raise InputError(f"{run.folder}: no training of these methods has been logged yet")
+        raise InputError(f"{run.place}: no training of these methods has been logged yet")
     order = table["method"].map({label: i for i, label in enumerate(labels)})
     table = table.assign(order=order).sort_values(
         ["order", "batch", "epoch"], na_position="first", ignore_index=True
@@ -146,11 +147,11 @@ def _of_logs(table: pd.DataFrame, name: str, title: str, marks: tuple[Mark, ...]
 def _of_rounds(table: pd.DataFrame, name: str, title: str, marks: tuple[Mark, ...]) -> Chart:
     """Draw a line a method through the evaluated epochs, from the initial model on."""
     known = table[table[name].notna()]
-    first = known[known["method"] == INIT]
+    first = known[known["method"] == INITIAL]
     series = []
     for method, rows in known.groupby("method", sort=False):
-        line = rows if method == INIT else pd.concat([first, rows])
+        line = rows if method == INITIAL else pd.concat([first, rows])
         x = tuple(line["epoch"].astype(float))
-        kind = "points" if method == INIT else "line"
+        kind = "points" if method == INITIAL else "line"
         series.append(Series(name=str(method), x=x, y=values(line[name]), kind=kind))
     return Chart(title=title, x_title="epoch", y_title=title, series=tuple(series), marks=marks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
+from backhaul.campaign.finding import Chart, Finding, Series, cells, values
 from backhaul.errors import InputError
 
 ALL = "(all)"

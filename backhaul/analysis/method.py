@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import COMMON, METRICS, choose_methods, measured
-from backhaul.campaign.rundata import INIT, Run
+from backhaul.campaign.finding import Chart, Finding, Series, cells, name_of, values
+from backhaul.campaign.run import Run
+from backhaul.layout import INITIAL
+from backhaul.measure.names import COUNTS
+from backhaul.measure.names import SENT as TOTALS
 
-SENT = (
-    "images_sent",
-    "bytes_sent",
-    "images_sent_total",
-    "bytes_sent_total",
-    "epochs_trained",
-    "epoch",
-)
-COUNTS = ("n_images", "n_truths", "n_detections")
+SENT = ("images_sent", "bytes_sent", *TOTALS, "epochs_trained", "epoch")
 MEASURED = (*METRICS, *COUNTS)
 CHARTS = {
     "average precision": ("mAP50", "mAP50-95"),
@@ -39,7 +34,7 @@ def one_method(run: Run, label: str, test_set: str = COMMON) -> Finding:
     """
     choose_methods(run, (label,))
     rows = measured(run, test_set)
-    rows = rows[rows["method"].isin([INIT, label])]
+    rows = rows[rows["method"].isin([INITIAL, label])]
     table = rows.sort_values("batch", na_position="first", ignore_index=True)
     table = table[["batch", *SENT, *MEASURED]].astype(dict.fromkeys((*SENT, *COUNTS), "Int64"))
     return Finding(

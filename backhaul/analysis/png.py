@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from backhaul.analysis.finding import Chart, Finding, Mark, Series
 from backhaul.arrays import FloatArray
+from backhaul.campaign.finding import Chart, Finding, Mark, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

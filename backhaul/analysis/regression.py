@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.analysis.results import COMMON, By, Over, gains
 from backhaul.analysis.sample import MEANINGS, Feature, features
 from backhaul.arrays import FloatArray
-from backhaul.campaign.rundata import Run
+from backhaul.campaign.finding import Chart, Finding, Series, cells, name_of, values
+from backhaul.campaign.run import Run
 from backhaul.errors import InputError
 
 FEWEST = 3  # with two points any line fits
@@ -143,7 +143,7 @@ def regression(
         ),
         title=f"{gain_words}, by {MEANINGS[feature]}",
         note=f"{line.n} points, one a {'method' if by == 'method' else 'method and batch'}, of "
-        f"{', '.join(run.record.name for run in runs)}. Points of one run share their test set "
+        f"{', '.join(run.name for run in runs)}. Points of one run share their test set "
         "and first model: they are not independent, and the interval is rather too narrow.",
         columns=tuple(table.columns),
         rows=cells(table),
@@ -161,7 +161,7 @@ def regression(
 def _cloud(run: Run, part: pd.DataFrame) -> Series:
     batch = part["batch"].astype("str").where(part["batch"].notna(), "")
     return Series(
-        name=run.record.name,
+        name=run.name,
         x=values(part["feature"]),
         y=values(part["gain"]),
         kind="points",

@@ -1,4 +1,4 @@
-"""What was measured after each batch: rows of summary.csv, asked for by name."""
+"""What was measured after each batch: rows of a run's summary, asked for by name."""
 
 from __future__ import annotations
 
@@ -7,25 +7,15 @@ from typing import Literal
 
 import pandas as pd
 
-from backhaul.campaign.rundata import CONTROL, INIT, Run
+from backhaul.campaign.run import CONTROL, Run
 from backhaul.errors import InputError
+from backhaul.layout import INITIAL
+from backhaul.measure.names import ENSEMBLE_SCORES, RANKED
 
 COMMON = "common"
-METRICS = (
-    "mAP50",
-    "mAP50-95",
-    "prec",
-    "recall",
-    "acc",
-    "conf",
-    "conf_std",
-    "detect_conf_std",
-    "ensemble_prec",
-    "ensemble_recall",
-    "ensemble_acc",
-    "ensemble_conf",
-    "ensemble_conf_std",
-)
+METRICS = (*RANKED, *ENSEMBLE_SCORES)
+"""What methods can be compared by."""
+
 Over = Literal["initial", "control", "previous"]
 """What a gain is stated over: the initial model, the control arm, or the batch before."""
 
@@ -48,7 +38,7 @@ def choose_methods(run: Run, wanted: Sequence[str]) -> tuple[str, ...]:
     for label in wanted:
         if label not in run.labels:
             known = ", ".join(run.labels) or "none"
-            raise InputError(f"{run.folder}: no method {label!r}: it has {known}")
+            raise InputError(f"{run.place}: no method {label!r}: it has {known}")
     return tuple(label for label in run.labels if not wanted or label in wanted)
 
 
@@ -61,19 +51,19 @@ def measured(run: Run, test_set: str) -> pd.DataFrame:
     rows = run.summary[run.summary["test_set"] == test_set]
     if rows.empty:
         known = ", ".join(run.summary["test_set"].dropna().unique()) or "none yet"
-        raise InputError(f"{run.folder}: no test set {test_set!r} in summary.csv: {known}")
+        raise InputError(f"{run.place}: no test set {test_set!r} in summary.csv: {known}")
     return rows.reset_index(drop=True)
 
 
 def initial_value(rows: pd.DataFrame, metric: str) -> float:
     """Return the initial model's value among the rows of one test set, NaN without."""
-    values = rows.loc[rows["method"] == INIT, metric]
+    values = rows.loc[rows["method"] == INITIAL, metric]
     return float(values.iloc[0]) if len(values) else float("nan")
 
 
 def by_batch(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return a metric of the rows of one test set: methods by batches, NaN where missing."""
-    played = rows[(rows["method"] != INIT) & rows["batch"].notna()].astype({"batch": int})
+    played = rows[(rows["method"] != INITIAL) & rows["batch"].notna()].astype({"batch": int})
     return played.pivot_table(
         index="method", columns="batch", values=metric, aggfunc="last", dropna=False
     )
@@ -104,7 +94,7 @@ def gains(run: Run, metric: str, over: Over, test_set: str = COMMON) -> pd.DataF
             gained = values - start
         case "control":
             if CONTROL not in values.index:
-                raise InputError(f"{run.folder}: no control arm {CONTROL} to compare with")
+                raise InputError(f"{run.place}: no control arm {CONTROL} to compare with")
             gained = values - values.loc[CONTROL]
         case "previous":
             before = values.shift(axis=1)

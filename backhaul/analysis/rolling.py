@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
+from backhaul.campaign.finding import Chart, Finding, Series, cells, values
 from backhaul.errors import InputError
 
 MOST_POINTS = 400

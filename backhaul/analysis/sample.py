@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from backhaul.campaign.rundata import CONTROL, Round, Run
+from backhaul.campaign.run import CONTROL, Run, SampledBatch
 
 Feature = Literal[
     "mean_conf",
@@ -49,16 +49,16 @@ def features(run: Run) -> pd.DataFrame:
         {
             "method": r.method,
             "batch": r.batch,
-            **_features(r, len(run.record.class_names)),
+            **_features(r, len(run.class_names)),
             "mean_bytes": n_bytes.get((r.method, r.batch), float("nan")),
         }
-        for r in run.rounds
+        for r in run.batches
         if r.method != CONTROL and r.sent
     ]
     return pd.DataFrame(rows, columns=["method", "batch", *MEANINGS])
 
 
-def _features(one: Round, n_classes: int) -> dict[str, float]:
+def _features(one: SampledBatch, n_classes: int) -> dict[str, float]:
     seen = one.seen[one.seen["file"].isin(one.sent) & one.seen["detected"].notna()]
     known = seen["hit"].dropna()
     return {

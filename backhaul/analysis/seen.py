@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from backhaul.campaign.rundata import Run
+from backhaul.campaign.run import Run
 from backhaul.errors import InputError
 
 COLUMNS = ("file", "detected", "actual", "conf", "conf_std", "hit")
@@ -25,12 +25,12 @@ def seen_by_method(run: Run, methods: tuple[str, ...]) -> Mapping[str, pd.DataFr
         InputError: If none saw anything.
     """
     seen = {
-        label: [r.seen[list(COLUMNS)] for r in run.rounds if r.method == label and len(r.seen)]
+        label: [r.seen[list(COLUMNS)] for r in run.batches if r.method == label and len(r.seen)]
         for label in methods
     }
     tables = {label: pd.concat(t, ignore_index=True) for label, t in seen.items() if t}
     if not tables:
-        raise InputError(f"{run.folder}: no benchmark of these methods lists anything yet")
+        raise InputError(f"{run.place}: no benchmark of these methods lists anything yet")
     return tables
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backhaul.campaign.rundata import INIT
 from backhaul.errors import InputError
+from backhaul.layout import INITIAL
 from backhaul.look.ensemble import ensemble
 from backhaul.values.checkpoints import Checkpoint
 
@@ -103,7 +103,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
+class Schedule:
     """What arrives in a campaign: batches that are sampled, then those that are held out."""
 
     n_batches: int
@@ -145,12 +145,12 @@ class Arrivals:
             first = self.first_tested(n_test)
             return self.blocks[first:] if n_played <= first else ()
         return {
-            "common": (INIT, *self.held_out),
-            "init": (INIT,),
+            "common": (INITIAL, *self.held_out),
+            "init": (INITIAL,),
             "sample": self.blocks[: self.n_batches],
-            "cur_iter": tests[-1:] or (INIT,),
+            "cur_iter": tests[-1:] or (INITIAL,),
             "all_iter": tests,
-            "all": (INIT, *tests),
+            "all": (INITIAL, *tests),
             NEXT_BATCH: self.blocks[n_played : n_played + 1],
         }[name]
 
@@ -189,13 +189,13 @@ class SeriesPlan(_Plan):
         return f"series_{self.mode.name}"
 
     def points(
-        self, rounds: Sequence[Played], arrivals: Arrivals, first_epoch_fraction: float = 0.0
+        self, rounds: Sequence[Played], schedule: Schedule, first_epoch_fraction: float = 0.0
     ) -> tuple[Point, ...]:
         """Return the points of all methods; those of the initial training are shared.
 
         Args:
             rounds: The initial training, then the rounds by method and batch.
-            arrivals: What arrives in the campaign.
+            schedule: What arrives in the campaign.
             first_epoch_fraction: See `backhaul.look.ensemble.ensemble_epochs`.
         """
         points = []
@@ -204,7 +204,7 @@ class SeriesPlan(_Plan):
             for last in every(made, self.delta):
                 past = after.past[: after.past.index(last) + 1]
                 looking = self.mode.looking(past, first_epoch_fraction)
-                point = _point(after, self.mode, looking, self.sets, arrivals, self.batch_test)
+                point = _point(after, self.mode, looking, self.sets, schedule, self.batch_test)
                 points.append(point)
         return tuple(points)
 
@@ -234,11 +234,11 @@ class BatchesPlan(_Plan):
         return (NEXT_BATCH,) if self.batch_test is None else ("batch_test",)
 
     def points(
-        self, rounds: Sequence[Played], arrivals: Arrivals, first_epoch_fraction: float = 0.0
+        self, rounds: Sequence[Played], schedule: Schedule, first_epoch_fraction: float = 0.0
     ) -> tuple[Point, ...]:
         """Return the points of all methods; see `SeriesPlan.points`."""
         return tuple(
-            _point(after, mode, looking, self.sets, arrivals, self.batch_test or 0)
+            _point(after, mode, looking, self.sets, schedule, self.batch_test or 0)
             for after in rounds
             for mode in self.modes
             for looking in [mode.looking(after.past, first_epoch_fraction)]
@@ -272,10 +272,10 @@ def _point(
     mode: Mode,
     looking: tuple[Checkpoint, ...],
     names: Sequence[str],
-    arrivals: Arrivals,
+    schedule: Schedule,
     n_test: int,
 ) -> Point:
-    sets = {name: arrivals.test_set(name, after, n_test) for name in names}
+    sets = {name: schedule.test_set(name, after, n_test) for name in names}
     return Point(
         method=after.method,
         batch=after.batch,

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from backhaul.analysis.finding import Chart, Finding, Mark, Series, cells, values
 from backhaul.analysis.series import (
     NEXT_BATCH,
-    Arrivals,
     BatchesPlan,
     Played,
+    Schedule,
     SeriesPlan,
     with_their_past,
 )
-from backhaul.campaign.rundata import INIT
-from backhaul.measure.metrics import METRICS
+from backhaul.campaign.finding import Chart, Finding, Mark, Series, cells, values
+from backhaul.layout import INITIAL
+from backhaul.measure.names import METRICS
 
 COLUMNS = ("method", "batch", "epoch", "test_set", "mode", *METRICS)
 """Columns of the table of points, see `backhaul.measure.metrics.metrics`."""
@@ -42,7 +42,7 @@ def finding_of(
     table: pd.DataFrame,
     plan: SeriesPlan | BatchesPlan,
     rounds: Sequence[Played],
-    arrivals: Arrivals,
+    schedule: Schedule,
 ) -> Finding:
     """Return what measured points show.
 
@@ -51,16 +51,16 @@ def finding_of(
             is empty for all together; ``batch`` is nullable. The rows of classes are left out.
         plan: What was measured.
         rounds: The rounds that it was measured on.
-        arrivals: What arrives in the campaign.
+        schedule: What arrives in the campaign.
     """
     overall = table.loc[table["class"] == "", list(COLUMNS)]
     if isinstance(plan, SeriesPlan):
-        return _series(overall, plan, rounds, arrivals)
-    return _batches(overall, plan, arrivals)
+        return _series(overall, plan, rounds, schedule)
+    return _batches(overall, plan, schedule)
 
 
 def _series(
-    table: pd.DataFrame, plan: SeriesPlan, rounds: Sequence[Played], arrivals: Arrivals
+    table: pd.DataFrame, plan: SeriesPlan, rounds: Sequence[Played], schedule: Schedule
 ) -> Finding:
     """Follow the metrics of all checkpoints, epoch by epoch."""
     marks = _marks(rounds)
@@ -81,14 +81,14 @@ def _series(
         name=plan.name,
         title=f"Metrics epoch by epoch: {meaning}",
         note=f"A dashed line marks where the training after a batch begins.{sets}"
-        + (_tested(plan.batch_test, arrivals) if "batch_test" in plan.sets else ""),
+        + (_tested(plan.batch_test, schedule) if "batch_test" in plan.sets else ""),
         columns=COLUMNS,
         rows=cells(table),
         charts=tuple(charts),
     )
 
 
-def _batches(table: pd.DataFrame, plan: BatchesPlan, arrivals: Arrivals) -> Finding:
+def _batches(table: pd.DataFrame, plan: BatchesPlan, schedule: Schedule) -> Finding:
     """Show how the model that stands after each batch does on later ones."""
     (test_set,) = plan.sets
     charts = [
@@ -101,11 +101,11 @@ def _batches(table: pd.DataFrame, plan: BatchesPlan, arrivals: Arrivals) -> Find
         for mode, rows in table.groupby("mode", sort=False)
         for metric in plan.metrics
     ]
-    of_last = " After the last one it is the first that is held out." * bool(arrivals.held_out)
+    of_last = " After the last one it is the first that is held out." * bool(schedule.held_out)
     on = (
         f"the batch that comes next: other images after each batch.{of_last}"
         if test_set == NEXT_BATCH
-        else f"the same images after each batch.{_tested(plan.batch_test or 0, arrivals)}"
+        else f"the same images after each batch.{_tested(plan.batch_test or 0, schedule)}"
     )
     return Finding(
         name=plan.name,
@@ -117,27 +117,27 @@ def _batches(table: pd.DataFrame, plan: BatchesPlan, arrivals: Arrivals) -> Find
     )
 
 
-def _tested(n_test: int, arrivals: Arrivals) -> str:
+def _tested(n_test: int, schedule: Schedule) -> str:
     """Say what ``batch_test`` holds, and which models would have seen it."""
-    first = arrivals.first_tested(n_test)
+    first = schedule.first_tested(n_test)
     held = f" batch_test: the last {n_test} of all batches that arrive"
-    if first >= arrivals.n_batches:
+    if first >= schedule.n_batches:
         return f"{held}."
     return f"{held}; models trained after batch {first}, which was sampled, are left out."
 
 
 def _after(row: Any) -> str:
-    return INIT if pd.isna(row.batch) else f"batch{row.batch}"
+    return INITIAL if pd.isna(row.batch) else f"batch{row.batch}"
 
 
 def _lines(
     rows: pd.DataFrame, metric: str, place: Callable[[Any], float | str]
 ) -> tuple[Series, ...]:
     """Return a line a method; that of a method begins where the initial one ends."""
-    first = rows[rows["method"] == INIT]
+    first = rows[rows["method"] == INITIAL]
     lines = []
     for method, own in rows.groupby("method", sort=False):
-        line = own if method == INIT else pd.concat([first.tail(1), own])
+        line = own if method == INITIAL else pd.concat([first.tail(1), own])
         x = tuple(place(row) for row in line.itertuples())
         lines.append(Series(name=str(method), x=x, y=values(line[metric])))
     return tuple(lines)
@@ -150,7 +150,7 @@ def _marks(rounds: Sequence[Played]) -> tuple[Mark, ...]:
         if before is not None and after.batch is not None and after.past != before.past:
             key = (after.batch, before.past[-1].epoch)
             starts.setdefault(key, []).append(after.method)
-    n_methods = len({played.method for played in rounds} - {INIT})
+    n_methods = len({played.method for played in rounds} - {INITIAL})
     return tuple(
         Mark(
             x=epoch + 0.5,

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
-from backhaul.analysis.finding import FOLDER, Finding
+import pandas as pd
+
 from backhaul.analysis.png import draw
+from backhaul.campaign.finding import FINDING, Finding, StoredFinding
+from backhaul.campaign.view import write_csv
 from backhaul.errors import InputError
+from backhaul.layout import RunFiles, View
+from backhaul.storage.objects import read_value, remove, replace
+from backhaul.values.artifacts import Artifact
 
 
-def write_finding(run_folder: Path, finding: Finding) -> tuple[Path, ...]:
-    """Write a finding into a run's folder and return the files.
+def keep_finding(
+    files: RunFiles, finding: Finding, tables: Mapping[str, Artifact] | None = None
+) -> tuple[str, ...]:
+    """Keep a finding with its run, and write it to where people look for it.
+
+    Args:
+        files: Where the files of the run lie.
+        finding: The finding.
+        tables: Further tables that belong to it, by the names of their files.
+
+    Returns:
+        The files that were written, see `write_finding`.
+    """
+    stored = StoredFinding(finding=finding, tables=dict(tables or {}))
+    FINDING.write(files.finding(finding.name), stored)
+    return write_stored(files.view, stored)
+
+
+def write_stored(view: View, stored: StoredFinding) -> tuple[str, ...]:
+    """Write a finding that is kept with its run, and the tables that belong to it."""
+    for name, table in stored.tables.items():
+        write_csv(view.finding(name, ""), read_value(pd.DataFrame, table))
+    return write_finding(view, stored.finding)
+
+
+def write_finding(view: View, finding: Finding) -> tuple[str, ...]:
+    """Write a finding among the files of a run and return where.
 
     These are ``analysis/<name>.json``, the finding itself, ``.csv``, its table, and, if it has
     charts, ``.png``. Each replaces an earlier one in one step.
@@ -19,31 +50,14 @@ def write_finding(run_folder: Path, finding: Finding) -> tuple[Path, ...]:
     Raises:
         InputError: If they cannot be written there.
     """
-    stem = run_folder / FOLDER / finding.name
-    text = finding.model_dump_json(indent=1)
-    _replace(stem.with_name(f"{stem.name}.json"), text.encode())
-    files = [stem.with_name(f"{stem.name}.json"), *write_table(stem.parent, finding)]
+    files = {".json": finding.model_dump_json(indent=1).encode(), **_contents(finding)}
     if not finding.charts:
-        stem.with_name(f"{stem.name}.png").unlink(missing_ok=True)  # of an earlier one
-    return tuple(files)
+        remove(view.finding(finding.name, ".png"))  # of an earlier one
+    return _write({view.finding(finding.name, suffix): data for suffix, data in files.items()})
 
 
-def write_table(folder: Path, finding: Finding) -> tuple[Path, ...]:
-    """Write the table of a finding, and its charts if it has any; return the files.
-
-    Raises:
-        InputError: If they cannot be written there.
-    """
-    files = {".csv": finding.table.to_csv(index=False).encode()}
-    if finding.charts:
-        files[".png"] = draw(finding)
-    for suffix, content in files.items():
-        _replace(folder / f"{finding.name}{suffix}", content)
-    return tuple(folder / f"{finding.name}{suffix}" for suffix in files)
-
-
-def write_beside(source: Path, finding: Finding) -> tuple[Path, ...]:
-    """Write table and charts beside a file of the user's, as `write_table` does.
+def write_beside(source: Path, finding: Finding) -> tuple[str, ...]:
+    """Write table and charts of a finding beside a file of the user's.
 
     Raises:
         InputError: If a file of that name is there that is no earlier table of this kind.
@@ -55,17 +69,19 @@ def write_beside(source: Path, finding: Finding) -> tuple[Path, ...]:
             raise InputError(f"{table}: is another file; move it away, the table goes there")
     elif (picture := table.with_suffix(".png")).exists():
         raise InputError(f"{picture}: is another file; move it away, the charts go there")
-    return write_table(source.parent, finding)
+    stem = source.with_name(finding.name)
+    return _write({f"{stem}{suffix}": data for suffix, data in _contents(finding).items()})
 
 
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: could not be written: {error.strerror}") from None
-    finally:
-        if draft.exists():
-            draft.unlink()
+def _contents(finding: Finding) -> dict[str, bytes]:
+    files = {".csv": finding.table.to_csv(index=False).encode()}
+    return files | ({".png": draw(finding)} if finding.charts else {})
+
+
+def _write(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    for place, content in files.items():
+        try:
+            replace(place, content)
+        except OSError as error:
+            raise InputError(f"{place}: could not be written: {error.strerror}") from None
+    return tuple(files)

@@ -1,12 +1,17 @@
-"""What a run was made with."""
+"""What a run was started with: versions, the commit of the code, and when."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypedDict
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.campaign.recordfiles import RecordType
+from backhaul.layout import RunFiles
 
 PACKAGES = (
     "backhaul",
@@ -24,11 +29,44 @@ PACKAGES = (
 )
 
 
-class GitState(TypedDict):
+class GitState(BaseModel):
     """The commit of the code, and whether it was changed since; None outside a checkout."""
 
-    commit: str | None
-    dirty: bool | None
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+class Start(BaseModel):
+    """What a run was started with, once.
+
+    Args:
+        started: When, UTC.
+        versions: Versions of Python and of the packages that matter to a result.
+        git: State of the checkout that the flows run from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started: datetime
+    versions: dict[str, str]
+    git: GitState
+
+
+START = RecordType("start", Start)
+
+
+def note_start(files: RunFiles) -> None:
+    """Keep what the run is started with now, beside what it was started with before."""
+    start = Start(started=datetime.now(UTC), versions=versions(), git=git_state())
+    START.write(files.start(f"{start.started:%Y%m%dT%H%M%S.%fZ}"), start)
+    START.write(files.last_start, start)  # found without a look at all of them
+
+
+def read_starts(files: RunFiles) -> tuple[Start, ...]:
+    """Return what a run was started with, the first start first."""
+    return tuple(START.read_all(files.starts).values())
 
 
 def versions() -> dict[str, str]:
@@ -45,7 +83,7 @@ def versions() -> dict[str, str]:
 def git_state() -> GitState:
     """Return the state of the checkout that the flows run from."""
     commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
-    return {"commit": commit, "dirty": None if status is None else bool(status)}
+    return GitState(commit=commit, dirty=None if status is None else bool(status))
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,21 +1,13 @@
-"""What a campaign keeps of each round: enough to go on, and to write a run's folder."""
+"""What a campaign keeps of each round: enough to go on, and to make the run's view."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.campaign.setting import Beginning, Setting
-from backhaul.errors import InputError
 from backhaul.identity import canonical
-from backhaul.storage.conditional import read_or_none
-from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
-from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import Sent, Timing, TrainingResult
-
-INITIAL = "init"
-"""What stands for a method where there is none yet: the initial model."""
 
 
 class Standing(BaseModel):
@@ -25,6 +17,8 @@ class Standing(BaseModel):
         seen: All `Splits` seen so far, with the copies of training images.
         checkpoints: Checkpoints of the model and of those it was trained from, oldest first.
         current: The checkpoint that is evaluated, and that the next retraining starts from.
+        images_sent: Images that the method has sent so far.
+        bytes_sent: Bytes of those.
         sent: What the method sent of each batch so far (`ImageSet`), where it sent anything.
     """
 
@@ -33,17 +27,26 @@ class Standing(BaseModel):
     seen: Artifact
     checkpoints: tuple[Checkpoint, ...]
     current: Checkpoint
+    images_sent: int = 0
+    bytes_sent: int = 0
     sent: tuple[Artifact, ...] = ()
 
-    def having_sent(self, chosen: Artifact) -> Standing:
-        """Return the standing once these images were sent, too."""
-        return self.model_copy(update={"sent": (*self.sent, chosen)})
+    def having_sent(self, sent: Sent) -> Standing:
+        """Return the standing once this was sent, too."""
+        return self.model_copy(
+            update={
+                "images_sent": self.images_sent + sent.n_images,
+                "bytes_sent": self.bytes_sent + sent.n_bytes,
+                "sent": (*self.sent, sent.chosen) if sent.n_images else self.sent,
+            }
+        )
 
     def after(self, seen: Artifact, training: TrainingResult, current_epoch: int) -> Standing:
         """Return the standing after a training of which one checkpoint is carried on."""
         lineage = (*self.checkpoints, *training.checkpoints)
         kept = tuple(c for c in lineage if c.epoch <= current_epoch)
-        return Standing(seen=seen, checkpoints=kept, current=kept[-1], sent=self.sent)
+        new = {"seen": seen, "checkpoints": kept, "current": kept[-1]}
+        return self.model_copy(update=new)
 
 
 class RoundRecord(BaseModel):
@@ -93,6 +96,13 @@ class RoundRecord(BaseModel):
         return other.batch is None or (same and self.batch > other.batch)
 
     @property
+    def epoch_before(self) -> int:
+        """Epoch of the model that looked at the batch."""
+        if self.training is None:
+            return self.standing.current.epoch
+        return self.training.first_epoch - 1
+
+    @property
     def new_checkpoints(self) -> tuple[Checkpoint, ...]:
         """Those that this round added to the model's past, oldest first."""
         if self.training is None:
@@ -101,75 +111,13 @@ class RoundRecord(BaseModel):
         return tuple(c for c in self.standing.checkpoints if c in made)
 
 
-def run_folder(root: str, name: str) -> str:
-    """Return where the folder of a run lies."""
-    return f"{absolute(root)}/runs/{name}"
+class Waiting(BaseModel):
+    """Images of a batch that a method has sent, and whose labels are not there yet.
 
-
-def write_record(folder: str, record: RoundRecord) -> None:
-    """Keep `record` in the run's folder, from which all the rest of it can be written again.
-
-    Where an earlier start came to something else in this round, what followed from that goes,
-    so that no two starts are ever mixed.
+    Args:
+        files: A table of node, name, image, and the file that its labels are to be put into.
     """
-    place = f"{folder}/rounds/{record.prefix}.json"
-    known = read_or_none(place)
-    if known is not None and not RoundRecord.model_validate_json(known).equals(record):
-        _forget_after(folder, record)
-    replace(place, record.model_dump_json(indent=1).encode())
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-def _forget_after(folder: str, record: RoundRecord) -> None:
-    for other in read_records(folder):
-        if other.follows(record):
-            remove(f"{folder}/rounds/{other.prefix}.json")
-
-
-def read_records(folder: str) -> list[RoundRecord]:
-    """Return all records of a run: the initial training, then by method and batch."""
-    found = [
-        RoundRecord.model_validate_json(read_uri(f"{folder}/rounds/{name}"))
-        for name in names_in(f"{folder}/rounds")
-        if name.endswith(".json")
-    ]
-    return sorted(
-        found, key=lambda r: (r.batch is not None, r.method, -1 if r.batch is None else r.batch)
-    )
-
-
-def read_record(folder: str, prefix: str) -> RoundRecord:
-    """Return the record of one round of a run.
-
-    Raises:
-        InputError: If there is none.
-    """
-    place = f"{folder}/rounds/{prefix}.json"
-    if not exists_at(place):
-        raise InputError(f"{place}: is missing: expected a run whose initial model is trained")
-    return RoundRecord.model_validate_json(read_uri(place))
-
-
-def write_beginning(folder: str, beginning: Beginning) -> None:
-    """Keep how a run began."""
-    replace(f"{folder}/beginning.json", beginning.model_dump_json(indent=1).encode())
-
-
-def read_beginning(folder: str) -> Beginning:
-    """Return how a run began."""
-    return Beginning.model_validate_json(read_uri(f"{folder}/beginning.json"))
-
-
-def write_setting(folder: str, setting: Setting) -> None:
-    """Keep what all methods of a run are put through."""
-    replace(f"{folder}/setting.json", setting.model_dump_json(indent=1).encode())
-
-
-def read_setting(folder: str) -> Setting:
-    """Return what all methods of a run are put through.
-
-    Raises:
-        InputError: If the run was not prepared yet.
-    """
-    if not exists_at(f"{folder}/setting.json"):
-        raise InputError(f"{folder}: no setting.json: expected a run that has begun")
-    return Setting.model_validate_json(read_uri(f"{folder}/setting.json"))
+    files: Artifact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,8 @@ class Setting(BaseModel):
         common: The test set on which methods are ranked.
         old_test: The initial test set.
         start: Checkpoints in place of an initial training, oldest first; empty = it is trained.
+        crops: For each of the first batches a table of what it was cut out of; empty = it
+            consists of whole images.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,24 +33,27 @@ class Setting(BaseModel):
     common: Artifact
     old_test: Artifact
     start: tuple[Checkpoint, ...] = ()
+    crops: tuple[Artifact, ...] = ()
 
-    @property
-    def rounds(self) -> tuple[Round, ...]:
-        """What each batch is played with."""
-        return tuple(
-            Round(
+    def plays(self, bandwidth_of: Callable[[int], Bandwidth]) -> Iterator[Play]:
+        """Yield what each batch is played with, in order.
+
+        Args:
+            bandwidth_of: Returns what a batch may send; asked when it is the turn of the batch.
+        """
+        for number, images in enumerate(self.batches):
+            yield Play(
                 number=number,
                 images=images,
                 truth=self.dataset,
                 following=next(iter(self.batches[number + 1 : number + 2]), None),
                 common=self.common,
                 old_test=self.old_test,
+                bandwidth=bandwidth_of(number),
             )
-            for number, images in enumerate(self.batches)
-        )
 
 
-class Round(BaseModel):
+class Play(BaseModel):
     """What one batch is played with, by every method.
 
     Args:
@@ -57,8 +63,8 @@ class Round(BaseModel):
         following: The batch after it, if it is there.
         common: The test set on which methods are ranked.
         old_test: The initial test set.
+        bandwidth: What may be sent of it.
         seen: What the node saw in the batch (`FusedDetections`); None = our checkpoints look.
-        bandwidth: What may be sent of it; None = what the config says.
         label_files: A table of image_id, node, name, image and labels, the file that its labels
             are put into; None if nobody has to.
     """
@@ -71,17 +77,13 @@ class Round(BaseModel):
     following: Artifact | None
     common: Artifact
     old_test: Artifact
+    bandwidth: Bandwidth
     seen: Artifact | None = None
-    bandwidth: Bandwidth | None = None
     label_files: Artifact | None = None
-
-    def sending(self, bandwidth: Bandwidth) -> Round:
-        """Return the round with what may be sent of it."""
-        return self.model_copy(update={"bandwidth": bandwidth})
 
 
 class Beginning(BaseModel):
-    """How a run began, kept in its folder as ``beginning.json``.
+    """How a run began.
 
     Args:
         started: When this start of it did, UTC.

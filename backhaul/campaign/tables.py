@@ -2,74 +2,68 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pandas as pd
 
 from backhaul.campaign.records import RoundRecord
-from backhaul.measure.metrics import METRICS
+from backhaul.campaign.setting import Beginning
+from backhaul.layout import checkpoint_name
+from backhaul.measure.names import KEYS, METRICS
+from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import read_value
-from backhaul.values.checkpoints import Checkpoint
-
-KEYS = ["method", "batch", "test_set"]
 
 
-def summary_table(records: list[RoundRecord]) -> pd.DataFrame:
+def summary_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
     """Return a row a method, batch and test set: what was sent, epochs trained, all metrics."""
     evaluated = _evaluated(records)
     return evaluated[evaluated["class"] == ""].drop(columns="class").reset_index(drop=True)
 
 
-def classes_table(records: list[RoundRecord]) -> pd.DataFrame:
+def classes_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
     """Return a row a method, batch, test set and class."""
     evaluated = _evaluated(records)
     columns = [*KEYS, "class", *METRICS]
     return evaluated.loc[evaluated["class"] != "", columns].reset_index(drop=True)
 
 
-def checkpoints_table(records: list[RoundRecord]) -> pd.DataFrame:
+def checkpoints_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
     """Return a row a checkpoint: the file that an export makes of it, and where it lies.
 
     The ``sha256`` is the digest of its tensors, see `Artifact`.
     """
     rows = [
-        (checkpoint_file(r, c), c.epoch, c.artifact.uri, c.artifact.sha256)
+        (checkpoint_name(r.method, c.epoch), c.epoch, c.artifact.uri, c.artifact.sha256)
         for r in records
         for c in r.new_checkpoints
     ]
     return pd.DataFrame(rows, columns=["file", "epoch", "uri", "sha256"])
 
 
-def checkpoint_file(record: RoundRecord, checkpoint: Checkpoint) -> str:
-    """Return the name of a checkpoint of a round, relative to the run's folder."""
-    return f"checkpoints/{record.method}_ckpt_{checkpoint.epoch}.pt"
-
-
-def _evaluated(records: list[RoundRecord]) -> pd.DataFrame:
-    tables = []
-    for _, rounds in groupby(records, key=lambda record: record.method):
-        n_images = n_bytes = 0
-        for record in rounds:
-            if record.sent is not None:
-                n_images += record.sent.n_images
-                n_bytes += record.sent.n_bytes
-            table = read_value(pd.DataFrame, record.evaluation)
-            known = {
-                "method": record.method,
-                "batch": record.batch,
-                **_sent(record),
-                "images_sent_total": n_images,
-                "bytes_sent_total": n_bytes,
-                "epochs_trained": 0 if record.training is None else record.training.epochs,
-                "epoch": record.standing.current.epoch,
-            }
-            for place, (name, value) in enumerate(known.items()):
-                table.insert(place, name, value)
-            tables.append(table.astype({"batch": "Int64"}))
+def _evaluated(records: Iterable[RoundRecord]) -> pd.DataFrame:
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        tables = list(threads.map(_of_round, records))
     table = pd.concat(tables, ignore_index=True)
     table.insert(2, "test_set", table.pop("test_set"))
     return table
+
+
+def _of_round(record: RoundRecord) -> pd.DataFrame:
+    table = read_value(pd.DataFrame, record.evaluation)
+    known = {
+        "method": record.method,
+        "batch": record.batch,
+        **_sent(record),
+        "images_sent_total": record.standing.images_sent,
+        "bytes_sent_total": record.standing.bytes_sent,
+        "epochs_trained": 0 if record.training is None else record.training.epochs,
+        "epoch": record.standing.current.epoch,
+    }
+    for place, (name, value) in enumerate(known.items()):
+        table.insert(place, name, value)
+    return table.astype({"batch": "Int64"})
 
 
 def _sent(record: RoundRecord) -> dict[str, Any]:
@@ -89,7 +83,7 @@ def _sent(record: RoundRecord) -> dict[str, Any]:
     }
 
 
-def trainings(records: list[RoundRecord]) -> list[dict[str, Any]]:
+def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
     """Return what ``run.json`` says of every training."""
     return [
         {
@@ -108,3 +102,14 @@ def trainings(records: list[RoundRecord]) -> list[dict[str, Any]]:
         for record in records
         if record.training is not None
     ]
+
+
+def timings(beginning: Beginning, records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
+    """Return what ``run.json`` says of the time that each stage took."""
+    told = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
+    for record in records:
+        told += [
+            {**t.model_dump(), "method": record.method, "batch": record.batch}
+            for t in record.timings
+        ]
+    return told

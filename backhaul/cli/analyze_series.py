@@ -12,15 +12,16 @@ from typer.core import TyperCommand
 
 from backhaul.analysis.results import check_metric, choose_methods
 from backhaul.analysis.series import SET_NAMES, BatchesPlan, Mode, SeriesPlan, SetName
-from backhaul.campaign.rundata import Run
+from backhaul.campaign.run import Run
 from backhaul.cli.analyze.inputs import Methods, open_run
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.options import Plain, RunName
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect
+from backhaul.cli.runplace import find_stored
 from backhaul.cli.view.watch import Watch
 from backhaul.errors import InputError, MissingObjectError
-from backhaul.layout import root_above, store_of
-from backhaul.measure.metrics import METRICS
+from backhaul.layout import RunFiles
+from backhaul.measure.names import METRICS
 
 OF_CONFIG = 0
 
@@ -104,10 +105,10 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
       backhaul analyze series quickstart --set batch_test --batch-test 2 --avg --metric recall
     """
-    opened, place, watch = _open(run, plain)
+    opened, files, watch = _open(run, plain)
     if avg is not None and roll is not None:
         raise InputError("--roll: means other checkpoints than --avg; give one of them")
-    config = opened.record.config
+    config = opened.config
     mode = Mode()
     if roll is not None:
         mode = Mode(kind="roll", count=roll)
@@ -120,7 +121,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         batch_test=batch_test or config["batches"]["holdout_batches"],
         metrics=_metrics(metric),
     )
-    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output, watch)
+    _analyze(files, choose_methods(opened, method or ()), plan, parallel, output, watch)
 
 
 def batches(
@@ -149,30 +150,27 @@ def batches(
 
       backhaul analyze batches quickstart --batch-test 2 --metric recall
     """
-    opened, place, watch = _open(run, plain)
-    ensemble = Mode(kind="avg", count=opened.record.config["inference"]["conf_check_num"])
+    opened, files, watch = _open(run, plain)
+    ensemble = Mode(kind="avg", count=opened.config["inference"]["conf_check_num"])
     plan = BatchesPlan(
         modes=(Mode(), ensemble), batch_test=batch_test, metrics=_metrics(metric)
     )
-    _analyze(place, choose_methods(opened, method or ()), plan, parallel, output, watch)
+    _analyze(files, choose_methods(opened, method or ()), plan, parallel, output, watch)
 
 
-def _open(name: str, plain: bool) -> tuple[Run, str, Watch]:
-    """Return a run, its folder or address, and what shows its analysis.
+def _open(name: str, plain: bool) -> tuple[Run, RunFiles, Watch]:
+    """Return a run, where its files lie, and what shows its analysis.
 
     Prefect then finds what its settings are.
     """
     remote = "://" in name
     if remote:
         prepare_prefect(name)
-    with open_run(name) as (run, place):
-        run_name = run.record.name
-        if remote:
-            store = root_above(place.address, run_name)
-        else:
-            store = store_of(place.address, run_name)
-            prepare_prefect(store)
-        return run, place.address, Watch(run_name, store, plain)
+    run, place = open_run(name)
+    files = find_stored(place.address)
+    if not remote:
+        prepare_prefect(files.root)
+    return run, files, Watch(run.name, files.root, plain)
 
 
 def _sets(text: str) -> tuple[SetName, ...]:
@@ -192,7 +190,7 @@ def _metrics(names: list[str] | None) -> tuple[str, ...]:
 
 
 def _analyze(
-    place: str,
+    files: RunFiles,
     labels: tuple[str, ...],
     plan: SeriesPlan | BatchesPlan,
     parallel: int | None,
@@ -202,17 +200,17 @@ def _analyze(
     sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
     with watch.open():
         with flows_at_hand():
-            from backhaul.analysis.recorded import open_recorded
+            from backhaul.analysis.subject import open_subject
             from flows.analyze import analyze
-        recorded = open_recorded(place, labels)  # what is wrong is said before a server starts
+        subject = open_subject(files, labels)  # what is wrong is said before a server starts
         if "batch_test" in plan.sets:
-            recorded.arrivals.first_tested(plan.batch_test or 0)
+            subject.schedule.first_tested(plan.batch_test or 0)
         for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each
             logging.getLogger(lines).setLevel(logging.WARNING)
         with watch.flows():
-            state = analyze(place, labels, plan, parallel, return_state=True)
+            state = analyze(files.view.folder, labels, plan, parallel, return_state=True)
     try:
-        finding, files = state.result()
+        finding, written = state.result()
     except MissingObjectError as error:
-        raise InputError(f"{error}; expected the store of {place}") from None
-    show(finding, files, output)
+        raise InputError(f"{error}; expected it in the store {files.root}") from None
+    show(finding, written, output)

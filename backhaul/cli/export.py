@@ -12,7 +12,7 @@ from rich.progress import Progress, TaskID
 
 from backhaul.cli.options import RunName
 from backhaul.cli.prefect import flows_at_hand
-from backhaul.cli.runplace import find_run
+from backhaul.cli.runplace import find_stored
 from backhaul.errors import InputError, MissingObjectError
 
 
@@ -38,18 +38,18 @@ def export(
     """
     with flows_at_hand():
         from backhaul.campaign.export import export_run, require_empty
-        from backhaul.report.mirror import runs_at
+        from backhaul.campaign.runrecords import runs_of
     require_empty(folder)
-    place = find_run(run)
-    runs = runs_at(place)
+    place = find_stored(run)
     with Progress(console=Console(stderr=True), transient=True) as bars:
-        for one in runs:
-            bar = bars.add_task(f"{one.rpartition('/')[2]}: checkpoints", total=None)
-            target = folder if one == place else folder / one.rpartition("/")[2]
+        for files in (records.files for records in runs_of(place)):
+            last = files.name.rpartition("/")[2]
+            bar = bars.add_task(f"{last}: checkpoints", total=None)
+            target = folder if files == place else folder / last
             try:
-                export_run(one, target, partial(_show, bars, bar))
+                export_run(files, target, partial(_show, bars, bar))
             except MissingObjectError as error:
-                raise InputError(f"{error}; expected the store of {one}") from None
+                raise InputError(f"{error}; expected it in the store {files.root}") from None
     typer.echo(folder)
 
 

@@ -1,20 +1,18 @@
-"""`backhaul report`: the page of a run, made again."""
+"""`backhaul report`: what people look at of a run, made again."""
 
 from __future__ import annotations
 
 import typer
 
-from backhaul.campaign.rundata import run_folders
 from backhaul.cli.options import RunName
-from backhaul.cli.prefect import flows_at_hand
-from backhaul.cli.runplace import remote_pictures, run_at
-from backhaul.report import write_report
+from backhaul.cli.runplace import find_run
 
 
 def report(run: RunName) -> None:
-    """Write report.html of a run again, from the files in its folder; of each seed as well.
+    """Write the folder of a run again, and of each seed: report.html, tables, lists, logs.
 
-    A run that goes on hour by hour has no page but the one that this makes.
+    All of it comes from the store; nothing of what is there is read. A folder that came without
+    its store gets a new report.html, from its other files.
 
     [bold]Examples[/bold]
 
@@ -22,13 +20,4 @@ def report(run: RunName) -> None:
 
       backhaul report s3://bucket/edge/runs/quickstart
     """
-    with run_at(run) as place:
-        folder = place.folder
-        if (folder / "state.json").exists():  # it goes on hour by hour, and is not kept whole
-            with flows_at_hand():
-                from backhaul.campaign.folder import gather_rounds
-            gather_rounds(folder.as_posix())
-        fetch = remote_pictures(folder)
-        for part in dict.fromkeys((*run_folders(folder), folder)):  # that of all seeds at last
-            page = write_report(part, fetch)
-    typer.echo(place.address_of(page))
+    typer.echo(find_run(run).make())

@@ -122,27 +122,27 @@ def _raise(state: Any, watch: Watch) -> None:
 
 
 def _show(campaign: CampaignConfig, state: Any, watch: Watch) -> None:
-    from backhaul.campaign.records import run_folder
-    from backhaul.campaign.rundata import read_run
+    from backhaul.campaign.claim import files_of
     from backhaul.cli.tables import print_gains
-    from backhaul.report.mirror import mirrored
+    from backhaul.report.campaign import stored_campaign
+    from backhaul.storage.objects import exists_at
     from blocks.opening import resolve
 
     console = Console()
-    place = run_folder(resolve(campaign.store), campaign.name)
-    with mirrored(place) as folder:
-        if not (folder / "report.html").exists():
-            if state.is_failed():
-                console.print(state.message, markup=False, soft_wrap=True)
-                return
-            raise AwaitingLabelsError(state.message)
-        print_gains(console, folder)
-        for part in [folder / f"seed{k}" for k in campaign.seeds] or [folder]:
-            record = read_run(part).record
-            for label, method in record.methods.items():
-                if method.state != "completed":
-                    text = f"{record.name}: {label} {method.state}: {method.error}"
-                    console.print(text, markup=False, soft_wrap=True)
-    report = f"{place}/report.html".removeprefix(f"{Path.cwd().as_posix()}/")
+    opened = campaign.model_copy(update={"store": resolve(campaign.store)})
+    page = files_of(opened).view.page
+    if not exists_at(page):
+        if state.is_failed():
+            console.print(state.message, markup=False, soft_wrap=True)
+            return
+        raise AwaitingLabelsError(state.message)
+    played = stored_campaign(files_of(opened))
+    print_gains(console, played)
+    for run in played.runs:
+        for label, method in run.methods.items():
+            if method.state != "completed":
+                text = f"{run.name}: {label} {method.state}: {method.error}"
+                console.print(text, markup=False, soft_wrap=True)
+    report = page.removeprefix(f"{Path.cwd().as_posix()}/")
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     console.print(f"log: {shortened(watch.log)}", highlight=False, soft_wrap=True)

@@ -1,87 +1,143 @@
-"""Where the run is that a command was given: a folder, or an address in an object store."""
+"""The run that a command was given: in its store, or a folder that came without it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backhaul.campaign.rundata import run_folders
+from backhaul.campaign.finding import Finding
+from backhaul.campaign.importing import run_folders
+from backhaul.campaign.runrecords import runs_of
 from backhaul.cli.prefect import flows_at_hand
 from backhaul.errors import InputError
+from backhaul.layout import RunFiles, View, run_at
+from backhaul.report.campaign import Campaign, imported_campaign, stored_campaign
 from backhaul.report.pictures import Fetch
+from backhaul.storage.places import require_bucket
 
 BLOCK = "block://"
 
 
 @dataclass(frozen=True)
-class RunPlace:
-    """A run that is there, or one of several seeds.
+class StoredPlace:
+    """A run of a store, or the campaign of several seeds of that name."""
 
-    Args:
-        address: Its folder, or its s3:// address.
-        folder: Its files on this machine: that folder, or a copy for as long as it is open.
-    """
+    files: RunFiles
 
-    address: str
+    @property
+    def address(self) -> str:
+        """Where people look for it."""
+        return _shown(self.files.view.folder)
+
+    def read(self) -> Campaign:
+        """Return what it holds."""
+        return stored_campaign(self.files)
+
+    def make(self) -> str:
+        """Write its files again; return where its page is."""
+        from backhaul.report.again import make_view
+
+        return _shown(make_view(self.files, remote_pictures(self._blocks())))
+
+    def keep(self, finding: Finding) -> tuple[str, ...]:
+        """Keep a finding, and write the page with it; return the files."""
+        from backhaul.analysis.writing import keep_finding
+        from backhaul.report import write_report
+
+        files = keep_finding(self.files, finding)
+        page = write_report(self.read(), remote_pictures(self._blocks()))
+        return tuple(map(_shown, (*files, page)))
+
+    def _blocks(self) -> tuple[str, ...]:
+        return tuple(b for records in runs_of(self.files) for b in records.beginning.blocks)
+
+
+@dataclass(frozen=True)
+class FolderPlace:
+    """The folder of a run, or of several seeds, that came without its store."""
+
     folder: Path
 
-    def address_of(self, path: Path) -> str:
-        """Return where a file or folder of the run is, of which `path` may be a copy."""
-        below = path.relative_to(self.folder).as_posix()
-        return self.address if below == "." else f"{self.address}/{below}"
+    @property
+    def address(self) -> str:
+        """The folder."""
+        return str(self.folder)
+
+    def read(self) -> Campaign:
+        """Return what it holds."""
+        return imported_campaign(self.folder)
+
+    def make(self) -> str:
+        """Write its pages again; return where that of the whole is."""
+        from backhaul.report import write_report
+
+        for part in dict.fromkeys((*run_folders(self.folder), self.folder)):
+            page = write_report(imported_campaign(part), remote_pictures(()))
+        return page
+
+    def keep(self, finding: Finding) -> tuple[str, ...]:
+        """Write a finding into the folder, and the page with it; return the files."""
+        from backhaul.analysis.writing import write_finding
+        from backhaul.report import write_report
+
+        files = write_finding(View(self.folder.as_posix()), finding)
+        return (*files, write_report(self.read(), remote_pictures(())))
 
 
-def find_run(name: str) -> str:
-    """Return the folder of a run or its s3:// address; `name` is it, or its name below runs/.
-
-    Whether a run is at an address is only seen once it is opened.
+def find_run(name: str) -> StoredPlace | FolderPlace:
+    """Return the run that `name` is, is the folder of, or the address of.
 
     Raises:
         InputError: If there is none, or no such block.
     """
     if "://" in name:
-        return _resolved(name.rstrip("/"))
-    for folder in (Path(name), Path("runs") / name):
+        address = _resolved(name.rstrip("/"))
+        require_bucket(address)
+        places = [run_at(address)]
+    else:
+        places = [run_at(folder) for folder in (name, f"runs/{name}")]
+    for files in places:
+        if files is not None and runs_of(files):
+            return StoredPlace(files)
+    for folder in () if "://" in name else (Path(name), Path("runs") / name):
         if run_folders(folder):
-            return str(folder)
-    raise _no_run(name)
+            return FolderPlace(folder)
+    raise InputError(
+        f"{name}: no run there: expected the name of a run, its folder, or its address in a "
+        "store"
+    )
 
 
-@contextmanager
-def run_at(name: str) -> Iterator[RunPlace]:
-    """Open the run that `name` is, is the folder of or the address of.
-
-    What is written into the folder of one in an object store is there after the block.
+def find_stored(name: str) -> RunFiles:
+    """Return where the files of the run lie that `name` is, in its store.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or it came without its store.
     """
-    address = find_run(name)
-    with _local(address) as folder:
-        if not run_folders(folder):
-            raise _no_run(name)
-        yield RunPlace(address, folder)
+    place = find_run(name)
+    if isinstance(place, FolderPlace):
+        raise InputError(
+            f"{place.address}: expected in its store, which has its records, checkpoints and "
+            "images"
+        )
+    return place.files
 
 
-def remote_pictures(folder: Path) -> Fetch:
-    """Return what reads images in object stores for the page of the run in `folder`.
+def remote_pictures(blocks: Iterable[str]) -> Fetch:
+    """Return what reads images in object stores for a page.
 
-    Where the tasks are not installed, as on a node, the page shows none of them.
+    Args:
+        blocks: Addresses that name blocks, by which their keys are found, where a Prefect
+            server is.
     """
 
     @cache
     def reader() -> Fetch:
-        try:
-            from backhaul.report.remotepictures import RemotePictures
-        except ModuleNotFoundError as error:
-            if error.name != "tasks":
-                raise
-            return lambda uri: None
-        _open_blocks(folder)
+        from backhaul.report.remotepictures import RemotePictures
+
+        _open(blocks)
         return RemotePictures()
 
     def fetch(uri: str) -> bytes | None:
@@ -90,31 +146,21 @@ def remote_pictures(folder: Path) -> Fetch:
     return fetch
 
 
-def _open_blocks(folder: Path) -> None:
-    """Take up the keys of the blocks that a run read its images by, where a server has them."""
+def _open(blocks: Iterable[str]) -> None:
+    named = tuple(blocks)
+    if not named:
+        return
     from prefect.settings import PREFECT_API_URL
 
-    from blocks.opening import resolve
+    from blocks.opening import take_up_keys
 
-    for run in run_folders(folder):
-        blocks = json.loads((run / "run.json").read_text()).get("blocks", [])
-        for address in blocks if PREFECT_API_URL.value() else []:
-            resolve(address)
+    if PREFECT_API_URL.value():
+        take_up_keys(named)
 
 
-def _no_run(name: str) -> InputError:
-    return InputError(f"{name}: no run there: expected a folder with run.json, or its name")
-
-
-@contextmanager
-def _local(address: str) -> Iterator[Path]:
-    if "://" not in address:
-        yield Path(address)
-        return
-    with flows_at_hand():
-        from backhaul.report.mirror import mirrored
-    with mirrored(address) as folder:
-        yield folder
+def _shown(place: str) -> str:
+    """Return a place as it is shown: relative to the working directory, if it lies there."""
+    return place.removeprefix(f"{Path.cwd().as_posix()}/")
 
 
 def _resolved(address: str) -> str:

@@ -95,12 +95,6 @@ def _show(found: Leftovers, min_age: float) -> None:
     console.print(table)
     if any(found.young.values()):
         console.print(f"Too young: written in the last {min_age:g} hours (--min-age).")
-    if found.unclear is not None:
-        console.print(
-            f"{found.unclear}: does not say which results were used, so that all stay; start "
-            "this run once more to have it noted.",
-            markup=False,
-        )
     if not len(found):
         console.print("Nothing may go.")
 
@@ -124,7 +118,6 @@ def _to_json(found: Leftovers) -> dict[str, Any]:
         },
         "needed": {kind: _sum(files) for kind, files in found.kept.items()},
         "too_young": {kind: _sum(files) for kind, files in found.young.items()},
-        "unclear": found.unclear,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backhaul.report.campaign import read_campaign
+from backhaul.report.campaign import Campaign
 from backhaul.report.tables import comparison
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -28,15 +27,14 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 WITHOUT_INTERVAL = ("images_sent_total", "bytes_sent_total")
 
 
-def print_gains(console: Console, folder: Path) -> None:
+def print_gains(console: Console, campaign: Campaign) -> None:
     """Print how much better the detector got with each method, on the common test set.
 
     Args:
         console: Where to print.
-        folder: The folder of a run, or of several seeds: then these are means, with half the
-            width of their 95 % t-interval over the seeds.
+        campaign: A run, or one of several seeds: then these are means, with half the width of
+            their 95 % t-interval over the seeds.
     """
-    campaign = read_campaign(folder)
     compared = comparison(campaign.summary, random=campaign.random_label)
     caption = "gains in mAP50 over the initial model, no-new-data (control), true-random"
     if len(campaign.runs) > 1:

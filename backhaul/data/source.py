@@ -15,7 +15,7 @@ from backhaul.data.remote import fingerprint_remote, read_remote
 from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
 from backhaul.errors import InputError
 from backhaul.identity import content_digest
-from backhaul.layout import INTERNAL
+from backhaul.layout import scenes_place
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import put_file
@@ -47,7 +47,7 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
 
 def digits_folder(data: DigitsData, root: str) -> str:
     """Return where the demo's scenes lie below `root`, or would."""
-    return f"{absolute(root)}/{INTERNAL}/data/digits-{content_digest(data)}"
+    return scenes_place(absolute(root), content_digest(data))
 
 
 def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> None:

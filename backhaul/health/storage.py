@@ -20,7 +20,7 @@ from backhaul.data.settings import FolderData
 from backhaul.errors import InputError, StoreError
 from backhaul.health.check import Answer, failed, ok
 from backhaul.health.clock import SET_CLOCK, compare_clocks
-from backhaul.layout import INTERNAL
+from backhaul.layout import internal
 from backhaul.storage.conditional import create
 from backhaul.storage.places import code_of, filesystem, is_local
 
@@ -87,7 +87,7 @@ class _Probe:
     """
 
     def __init__(self, root: str) -> None:
-        self.uri = f"{root}/{INTERNAL}/doctor-{uuid.uuid4().hex}"
+        self.uri = internal(root, f"doctor-{uuid.uuid4().hex}")
         self.fs, self.path = filesystem(self.uri)
         self.data = secrets.token_bytes(PROBE_BYTES)
         folders = Path(self.path).parents if is_local(self.uri) else ()

@@ -18,7 +18,6 @@ from backhaul.data.images import OnProgress
 from backhaul.errors import InputError
 from backhaul.inbox.files import DETECTIONS, sort_out
 from backhaul.inbox.log import (
-    FOLDER,
     Arrival,
     Entry,
     finish_pending,
@@ -26,6 +25,7 @@ from backhaul.inbox.log import (
     write_entry,
 )
 from backhaul.inbox.look import Look, look_at
+from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
@@ -193,7 +193,7 @@ class _Ingestion:
         if not ready:
             return False
         self._require()
-        stem, suffix = stem_and_suffix(f"{self._root}/{FOLDER}/{kind}/{look.name}")
+        stem, suffix = stem_and_suffix(set_aside_place(self._root, kind, look.name))
         data = None if look.beside is None else read_or_none(look.beside.uri)
         if look.beside is not None and data is not None:
             digest = hashlib.sha256(data).hexdigest()
@@ -215,7 +215,7 @@ class _Ingestion:
 
 
 def _owner(root: str) -> str:
-    return f"{root}/{FOLDER}/inbox.txt"
+    return inbox_name(root)
 
 
 def _read_waiting(root: str) -> dict[str, str]:
@@ -226,4 +226,4 @@ def _read_waiting(root: str) -> dict[str, str]:
 
 
 def _waiting(root: str) -> str:
-    return f"{root}/{FOLDER}/waiting.json"
+    return inbox_waiting(root)

@@ -17,14 +17,13 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import StoreError
 from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
+from backhaul.layout import arrival_stem, inbox_entry, inbox_pending
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.moving import Found, move
 from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
-
-FOLDER = "ingested"
 
 
 class Arrival(BaseModel):
@@ -57,7 +56,7 @@ class Arrival(BaseModel):
     @property
     def stem(self) -> str:
         """Where it will be, below the root and without suffix."""
-        return f"{FOLDER}/images/{self.image_id[:2]}/{self.image_id}"
+        return arrival_stem(self.image_id)
 
     def place(self, root: str) -> str:
         """Return where it will be in the store at `root`."""
@@ -129,8 +128,9 @@ def finish_pending(root: str, require: Callable[[], None]) -> Sequence[Arrival]:
         require: Raises if another process took over.
     """
     finished: list[Arrival] = []
-    for name in names_in(f"{absolute(root)}/{FOLDER}/pending"):
-        data = read_uri(f"{absolute(root)}/{FOLDER}/pending/{name}")
+    pending = inbox_pending(absolute(root))
+    for name in names_in(pending):
+        data = read_uri(f"{pending}/{name}")
         finished += _finish(root, Entry.model_validate_json(data), require)
     return finished
 
@@ -183,8 +183,8 @@ def _table(arrivals: Sequence[Arrival], arrived: datetime) -> pd.DataFrame:
 
 
 def _entry(root: str, number: int) -> str:
-    return f"{absolute(root)}/{FOLDER}/log/{number:08d}.parquet"
+    return inbox_entry(absolute(root), number)
 
 
 def _pending(root: str, number: int) -> str:
-    return f"{absolute(root)}/{FOLDER}/pending/{number:08d}.json"
+    return inbox_pending(absolute(root), number)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
-from backhaul.campaign.folder import write_csv
-from backhaul.campaign.setting import Round
-from backhaul.storage.objects import read_value, remove
+from backhaul.campaign.records import Waiting
+from backhaul.campaign.runrecords import WAITING
+from backhaul.campaign.setting import Play
+from backhaul.campaign.view import write_waiting
+from backhaul.layout import RunFiles
+from backhaul.storage.objects import read_value, remove, write_value
 
 
-def write_list(folder: str, method: str, play: Round, image_ids: tuple[str, ...]) -> str | None:
+def write_list(
+    files: RunFiles, method: str, play: Play, image_ids: tuple[str, ...]
+) -> str | None:
     """Write which images of a batch wait, and where their labels are to be put.
 
     Args:
-        folder: The run's folder.
+        files: Where the files of the run lie.
         method: Label of the method that waits.
         play: The batch; without `label_files` there is nothing to be put.
         image_ids: The images whose labels are missing.
@@ -23,16 +28,17 @@ def write_list(folder: str, method: str, play: Round, image_ids: tuple[str, ...]
     """
     if play.label_files is None:
         return None
-    files = read_value(pd.DataFrame, play.label_files)
-    uri = _place(folder, method, play.number)
-    write_csv(uri, files[files["image_id"].isin(image_ids)].drop(columns="image_id"))
-    return uri
+    table = read_value(pd.DataFrame, play.label_files)
+    rows = table[table["image_id"].isin(image_ids)].drop(columns="image_id")
+    waiting = Waiting(files=write_value(files.root, rows.reset_index(drop=True)))
+    prefix = f"{method}{play.number}"
+    WAITING.write(files.waiting(prefix), waiting)
+    write_waiting(files.view, prefix, waiting)
+    return files.view.to_label(prefix)
 
 
-def remove_list(folder: str, method: str, number: int) -> None:
+def remove_list(files: RunFiles, method: str, number: int) -> None:
     """Remove the list of a batch whose labels have come."""
-    remove(_place(folder, method, number))
-
-
-def _place(folder: str, method: str, number: int) -> str:
-    return f"{folder}/to_label/{method}{number}.csv"
+    prefix = f"{method}{number}"
+    remove(files.view.to_label(prefix))
+    remove(files.waiting(prefix))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from backhaul.measure.matching import benchmark
-from backhaul.measure.metrics import METRICS, count, metrics
+from backhaul.measure.metrics import count, metrics
+from backhaul.measure.names import METRICS
 from backhaul.measure.settings import Evaluation
 from backhaul.values.detections import Detections, FusedDetections
 from backhaul.values.images import ImageSet

@@ -9,22 +9,10 @@ import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
 from backhaul.arrays import FloatArray
+from backhaul.measure.names import METRICS
 from backhaul.values.detections import Boxes, Detections, FusedDetections
 from backhaul.values.images import ImageSet
 
-METRICS = (
-    "prec",
-    "recall",
-    "acc",
-    "conf",
-    "conf_std",
-    "detect_conf_std",
-    "mAP50",
-    "mAP50-95",
-    "n_images",
-    "n_truths",
-    "n_detections",
-)
 MAX_DETECTIONS = 300
 """Most detections of one class in one image that enter average precision."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backhaul.measure.names import RANKED
 from backhaul.measure.statistics import Estimates
 from backhaul.report.plot import (
     NEUTRAL,
@@ -21,7 +22,7 @@ from backhaul.report.plot import (
     plain,
     values,
 )
-from backhaul.report.tables import INITIAL_BATCH, METRICS
+from backhaul.report.tables import INITIAL_BATCH
 from backhaul.report.wording import plus_minus
 
 CURVE_PX = 400
@@ -40,14 +41,14 @@ def learning_curves(
         title: Title of the x axis.
         colours: Colour of each method.
     """
-    by_metric = {metric: _traces(points, unit, metric, colours) for metric in METRICS}
+    by_metric = {metric: _traces(points, unit, metric, colours) for metric in RANKED}
     meta = {
         metric: {key: [trace[key] for trace in traces] for key in ("x", "y", "customdata")}
         for metric, traces in by_metric.items()
     }
-    traces = by_metric[METRICS[0]]
+    traces = by_metric[RANKED[0]]
     shown = sum(trace.get("showlegend", True) for trace in traces)
-    figure = axes(title, METRICS[0], height=CURVE_PX) | legend_below(CURVE_PX, shown)
+    figure = axes(title, RANKED[0], height=CURVE_PX) | legend_below(CURVE_PX, shown)
     figure["yaxis"]["rangemode"] = "normal"  # from zero, the methods would lie on each other
     return {"data": traces, "layout": figure | {"meta": meta, "hovermode": "closest"}}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from backhaul.arrays import IntArray
-from backhaul.campaign.rundata import CONTROL
+from backhaul.campaign.run import CONTROL
 from backhaul.report import tables
 from backhaul.report.plot import (
     NEUTRAL,

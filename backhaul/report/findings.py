@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from backhaul.analysis.finding import FOLDER, Chart, Finding, Series
 from backhaul.arrays import FloatArray
+from backhaul.campaign.finding import Chart, Finding, Series
+from backhaul.campaign.run import Findings
 from backhaul.report.cells import Cell, Table
 from backhaul.report.plot import (
     PALETTE,
@@ -57,38 +56,31 @@ class Shown:
 
 
 def show_findings(
-    folder: Path, colours: Mapping[str, str], figures: dict[str, Figure]
+    findings: Findings, colours: Mapping[str, str], figures: dict[str, Figure]
 ) -> tuple[tuple[Shown, ...], tuple[str, ...]]:
-    """Return the findings in a run's folder, by name, and what is wrong with others.
+    """Return findings as the page shows them, and what is wrong with others.
 
     Args:
-        folder: Folder of the run.
+        findings: The findings, by name.
         colours: Colours of the methods: a series that is named like one has its colour.
         figures: The figures of the page; those of the findings are added.
     """
     shown, problems = [], []
-    for path in sorted((folder / FOLDER).glob("*.json")):
+    for name, finding in findings.items():
         try:
-            shown.append(_show(path.stem, _read(path), colours, figures))
+            shown.append(_show(name, _showable(finding), colours, figures))
         except ValueError as error:
-            problems.append(f"{FOLDER}/{path.name}: {error}")
+            problems.append(f"{name}: {error}")
     return tuple(shown), tuple(problems)
 
 
-def _read(path: Path) -> Finding:
+def _showable(finding: Finding | str) -> Finding:
     """Return a finding; a ValueError says in one line why it cannot be shown."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(error.strerror or "cannot be read") from None
-    if len(content) > MOST_BYTES:
+    if isinstance(finding, str):
+        raise ValueError(finding)  # noqa: TRY004 - it says what is wrong
+    if len(finding.model_dump_json()) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES // 1_000_000} MB, too much for a page")
-    try:
-        return Finding.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ValueError(": ".join(part for part in (key, first["msg"]) if part)) from None
+    return finding
 
 
 def _show(

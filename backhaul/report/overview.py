@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from backhaul.campaign.rundata import CONTROL
+from backhaul.campaign.run import CONTROL
 from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
@@ -91,7 +91,7 @@ def _data_set(campaign: Campaign) -> str:
     """Return sizes of the data set; those that differ from seed to seed as a range."""
     sizes: dict[str, list[int]] = {}
     for run in campaign.runs:
-        for name, n in run.record.data.items():
+        for name, n in run.data.items():
             sizes.setdefault(name, []).append(n)
     told = [
         f"{name.replace('_', ' ')} {_range(found)}"
@@ -110,10 +110,8 @@ def _range(found: list[int]) -> str:
 
 
 def _batches(campaign: Campaign) -> str:
-    pools = [len(r.pool) for run in campaign.runs for r in run.rounds if r.pool]
-    arranged = [
-        run.record.data["batches"] for run in campaign.runs if run.record.data.get("batches")
-    ]
+    pools = [len(r.pool) for run in campaign.runs for r in run.batches if r.pool]
+    arranged = [run.data["batches"] for run in campaign.runs if run.data.get("batches")]
     if not arranged:
         return UNKNOWN
     told = plural(max(arranged), "batch")
@@ -149,23 +147,23 @@ def _detector(config: Mapping[str, Any]) -> str:
 
 
 def provenance(campaign: Campaign) -> dict[str, str]:
-    """Return where the results came from, as names and values; of several seeds all."""
-    records = [run.record for run in campaign.runs]
+    """Return where the results came from, as names and values; of several starts all."""
+    sources = [source for run in campaign.runs for source in run.sources]
 
     def each(values: list[str]) -> str:
         return "; ".join(dict.fromkeys(v for v in values if v)) or UNKNOWN
 
     commits = [
-        f"{r.git.commit}{' with uncommitted changes' if r.git.dirty else ''}"
-        for r in records
-        if r.git.commit
+        f"{s.git.commit}{' with uncommitted changes' if s.git.dirty else ''}"
+        for s in sources
+        if s.git.commit
     ]
     return {
-        "started": each([record.started for record in records]),
+        "started": each([run.started for run in campaign.runs]),
         _seeds_title(campaign): ", ".join(map(str, campaign.seeds)),
         "commit": each(commits),
         "versions": each(
-            [", ".join(f"{k} {v}" for k, v in r.versions.items()) for r in records]
+            [", ".join(f"{k} {v}" for k, v in s.versions.items()) for s in sources]
         ),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,51 +11,41 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from backhaul.campaign.rundata import INIT
+from backhaul.layout import INITIAL, View
+from backhaul.measure.names import RANKED
 from backhaul.measure.statistics import Estimates, estimates
 from backhaul.report import curves, figures, overview, tables, views, wording
-from backhaul.report.campaign import Campaign, read_campaign
+from backhaul.report.campaign import Campaign
 from backhaul.report.findings import show_findings
 from backhaul.report.pictures import Album, Fetch
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
+from backhaul.storage.objects import exists_at, replace
 
-PAGE = "report.html"
 
+def write_report(campaign: Campaign, fetch: Fetch | None = None) -> str:
+    """Write the page of a run, or of several seeds, and return where it lies.
 
-def write_report(run_folder: Path, fetch: Fetch | None = None) -> Path:
-    """Write `report.html` into the folder of a run, or of several seeds, and return its path.
-
-    The page needs nothing but itself: scripts, styles and pictures lie within. It is made from
-    the files of the folder (and the images they name, where those are still there), and
-    replaces an earlier page in one step. That of several seeds shows means and intervals, and
-    leads to the pages of the seeds that are there.
+    The page needs nothing but itself: scripts, styles and pictures lie within. Images are shown
+    where they are still there. It replaces an earlier page in one step. That of several seeds
+    shows means and intervals, and leads to the pages of the seeds that are there.
 
     Args:
-        run_folder: The folder.
+        campaign: What it shows.
         fetch: Reads images in object stores; None = the page shows none of them.
-
-    Raises:
-        InputError: If the folder holds no record of a run.
     """
-    page = _render(read_campaign(run_folder), fetch)
-    target = run_folder / PAGE
-    draft = run_folder / f".report.{uuid.uuid4().hex}.html"
-    try:
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    target = View(campaign.place).page
+    replace(target, _render(campaign, fetch).encode())
     return target
 
 
 def _render(campaign: Campaign, fetch: Fetch | None) -> str:
     summary, labels = campaign.summary, campaign.labels
     colours = method_colours(labels)
-    album = Album(campaign.runs[0].folder, fetch)
+    album = Album(Path(campaign.runs[0].place), fetch)
     compared = tables.comparison(summary, random=campaign.random_label)
     forgetting = tables.forgetting(summary)
-    timings = [t for run in campaign.runs for t in run.record.timings]
+    timings = [t for run in campaign.runs for t in run.timings]
     times = tables.stage_times(timings)
     charts = _common_charts(summary, forgetting, colours)
     if len(times):
@@ -65,8 +54,8 @@ def _render(campaign: Campaign, fetch: Fetch | None) -> str:
     sections = tuple(
         method_section(campaign, label, colours[label], album, charts) for label in labels
     )
-    found, problems = show_findings(campaign.folder, colours, charts)
-    rounds = [r for run in campaign.runs for r in run.rounds]
+    found, problems = show_findings(campaign.findings, colours, charts)
+    batches = [each for run in campaign.runs for each in run.batches]
     return (
         _environment()
         .get_template("page.html.j2")
@@ -82,7 +71,7 @@ def _render(campaign: Campaign, fetch: Fetch | None) -> str:
             reading=overview.reading_help(campaign),
             best=tables.best_method(compared),
             troubled=campaign.troubled,
-            metrics=tables.METRICS,
+            metrics=RANKED,
             methods=views.methods_table(
                 compared, campaign.random_label, colours, n_seeds=len(campaign.runs)
             ),
@@ -92,7 +81,7 @@ def _render(campaign: Campaign, fetch: Fetch | None) -> str:
             classes=views.class_table(
                 tables.per_class(campaign.classes), campaign.class_names, labels
             ),
-            balance=views.balance_table(rounds, campaign.class_names),
+            balance=views.balance_table(batches, campaign.class_names),
             sections=sections,
             findings=found,
             finding_problems=problems,
@@ -138,9 +127,9 @@ def _common_charts(
 def _old_start(summary: pd.DataFrame) -> str:
     """Return the initial model's mAP50 on the old test set."""
     start = estimates(tables.initial(summary, tables.OLD), ["method"], ["mAP50"])
-    if INIT not in start.mean.index:
+    if INITIAL not in start.mean.index:
         return wording.NONE
-    return wording.plus_minus(*start.at(INIT, "mAP50"))
+    return wording.plus_minus(*start.at(INITIAL, "mAP50"))
 
 
 def _seed_pages(campaign: Campaign) -> tuple[tuple[int, str, str], ...]:
@@ -150,8 +139,14 @@ def _seed_pages(campaign: Campaign) -> tuple[tuple[int, str, str], ...]:
     return tuple(
         (
             seed,
-            run.record.state,
-            f"{run.folder.name}/{PAGE}" if (run.folder / PAGE).is_file() else "",
+            run.state,
+            _page_of(run.place),
         )
         for seed, run in zip(campaign.seeds, campaign.runs, strict=True)
     )
+
+
+def _page_of(place: str) -> str:
+    """Return the address of the page of a seed, from the folder above; empty without one."""
+    page = View(place).page
+    return "/".join(page.split("/")[-2:]) if exists_at(page) else ""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import ImageOps
 
-from backhaul.campaign.rundata import Round
+from backhaul.campaign.run import SampledBatch
 from backhaul.data.images import is_turned, open_image
 
 THUMBNAIL_PX = 240
@@ -139,7 +139,7 @@ def per_side(n_rounds: int) -> int:
     return int(np.clip(MAX_PICTURES // (2 * max(n_rounds, 1)), 1, PER_SIDE))
 
 
-def shown_rounds(rounds: Iterable[Round]) -> list[Round]:
+def shown_rounds(rounds: Iterable[SampledBatch]) -> list[SampledBatch]:
     """Return the rounds that have room on the page: the last batches of each method."""
     ordered = list(rounds)
     n_methods = max(len({r.method for r in ordered}), 1)
@@ -148,7 +148,7 @@ def shown_rounds(rounds: Iterable[Round]) -> list[Round]:
     return [r for r in ordered if r.batch in batches]
 
 
-def round_pictures(played: Round, album: Album, count: int) -> RoundPictures:
+def round_pictures(played: SampledBatch, album: Album, count: int) -> RoundPictures:
     """Return the first images drawn, and as many spread evenly over those that stayed."""
     sent = set(played.sent)
     kept = [file for file in played.pool if file not in sent]

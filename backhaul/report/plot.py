@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from backhaul.arrays import FloatArray
-from backhaul.campaign.rundata import CONTROL, INIT
+from backhaul.campaign.run import CONTROL
+from backhaul.layout import INITIAL
 
 Figure: TypeAlias = dict[str, Any]
 Trace: TypeAlias = dict[str, Any]
@@ -34,9 +35,9 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 
 def method_colours(labels: Sequence[str]) -> dict[str, str]:
     """Return a colour for each method; arms without new data are grey."""
-    arms = [label for label in labels if label not in (INIT, CONTROL)]
+    arms = [label for label in labels if label not in (INITIAL, CONTROL)]
     colours = {label: PALETTE[i % len(PALETTE)] for i, label in enumerate(arms)}
-    return {label: colours.get(label, NEUTRAL) for label in (*labels, INIT, CONTROL)}
+    return {label: colours.get(label, NEUTRAL) for label in (*labels, INITIAL, CONTROL)}
 
 
 def line_style(label: str, i: int, colour: str) -> dict[str, Any]:

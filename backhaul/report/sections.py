@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from backhaul.campaign.rundata import CONTROL, INIT
+from backhaul.campaign.run import CONTROL
+from backhaul.layout import INITIAL
 from backhaul.report import figures, pictures, tables, wording
 from backhaul.report.campaign import Campaign
 from backhaul.report.pictures import Album, RoundPictures
@@ -43,10 +44,10 @@ def method_section(
     """
     key = f"method-{len(charts)}"
     first = campaign.runs[0]
-    seen = tables.seen_by(campaign.rounds(label))
+    seen = tables.seen_by(campaign.batches(label))
     drawn = _seen_figures(seen, campaign.class_names, label, colour)
     charts |= {f"{key}-{name}": figure for name, _, figure in drawn}
-    logs = [(b, log) for (method, b), log in first.losses.items() if method in (INIT, label)]
+    logs = [(b, log) for (method, b), log in first.losses.items() if method in (INITIAL, label)]
     if logs:
         charts[f"{key}-loss"] = figures.losses(logs)
     return MethodSection(
@@ -91,7 +92,7 @@ def _seen_note(seen: pd.DataFrame) -> str:
 
 
 def _pictures(campaign: Campaign, label: str, album: Album) -> tuple[RoundPictures, ...]:
-    rounds = campaign.runs[0].rounds
+    rounds = campaign.runs[0].batches
     shown = pictures.shown_rounds(r for r in rounds if r.method != CONTROL)
     each = pictures.per_side(len(shown))
     return tuple(pictures.round_pictures(r, album, each) for r in shown if r.method == label)

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from backhaul.arrays import FloatArray, IntArray
-from backhaul.campaign.rundata import CONTROL, INIT, Round, TimingRecord
+from backhaul.campaign.run import CONTROL, SampledBatch, TimingRow
+from backhaul.layout import INITIAL
+from backhaul.measure.names import RANKED, SENT
 from backhaul.measure.statistics import Estimates, estimates
 
 COMMON = "common"
@@ -19,8 +21,6 @@ OLD = "old_test"
 HISTOGRAM_BINS = 20
 INITIAL_BATCH = -1  # batches are numbered from 0
 SHARED = "all methods"
-METRICS = ("mAP50", "mAP50-95", "prec", "recall", "acc", "conf", "conf_std", "detect_conf_std")
-SENT = ("images_sent_total", "bytes_sent_total")
 COMPARED = (
     *("mAP50", "mAP50-95", "prec", "recall", "acc"),
     *("gain_init", "gain_control", "gain_random"),
@@ -32,14 +32,14 @@ COMPARED = (
 
 def on(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
     """Return the methods' rows on one test set; those of the initial model are left out."""
-    rows = summary[(summary["test_set"] == test_set) & (summary["method"] != INIT)]
+    rows = summary[(summary["test_set"] == test_set) & (summary["method"] != INITIAL)]
     rows = rows[rows["batch"].notna()]
     return rows.astype({"batch": int}).reset_index(drop=True)
 
 
 def initial(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
     """Return the rows of the initial model on a test set, by seed."""
-    rows = summary[(summary["test_set"] == test_set) & (summary["method"] == INIT)]
+    rows = summary[(summary["test_set"] == test_set) & (summary["method"] == INITIAL)]
     return rows.drop_duplicates("seed").set_index("seed")
 
 
@@ -115,7 +115,7 @@ def curves(summary: pd.DataFrame) -> Estimates:
 
     Returns:
         Index: method, batch (-1 = initial), in order; columns: images_sent_total,
-        bytes_sent_total and `METRICS`.
+        bytes_sent_total and `RANKED`.
     """
     rows = on(summary).astype(dict.fromkeys(SENT, float))
     control = rows["method"] == CONTROL
@@ -124,9 +124,9 @@ def curves(summary: pd.DataFrame) -> Estimates:
     rows.loc[control, list(SENT)] = others.reindex(moments).fillna(0.0).to_numpy()
     start = rows[["seed", "method"]].drop_duplicates()
     start = start.assign(batch=INITIAL_BATCH, **dict.fromkeys(SENT, 0.0))
-    start = start.join(initial(summary)[list(METRICS)], on="seed")
+    start = start.join(initial(summary)[list(RANKED)], on="seed")
     points = pd.concat([start, rows]).sort_values(["method", "batch"], ignore_index=True)
-    return estimates(points, ["method", "batch"], [*SENT, *METRICS])
+    return estimates(points, ["method", "batch"], [*SENT, *RANKED])
 
 
 def forgetting(summary: pd.DataFrame) -> Estimates:
@@ -153,7 +153,7 @@ def per_class(classes: pd.DataFrame) -> Estimates:
     return estimates(rows, ["class", "method"], ["mAP50", "n_truths"])
 
 
-def seen_by(rounds: Iterable[Round]) -> pd.DataFrame:
+def seen_by(rounds: Iterable[SampledBatch]) -> pd.DataFrame:
     """Return what the ensemble saw in all these rounds, with columns method, batch and sent."""
     parts = [
         r.seen.assign(method=r.method, batch=r.batch, sent=r.seen["file"].isin(r.sent))
@@ -192,7 +192,7 @@ def confidence_counts(conf: pd.Series[float]) -> IntArray:
     return counts.astype(np.int64)
 
 
-def stage_times(timings: Iterable[TimingRecord]) -> pd.DataFrame:
+def stage_times(timings: Iterable[TimingRow]) -> pd.DataFrame:
     """Sum up the time of each stage, in the order stages first ran.
 
     Returns:
@@ -220,7 +220,7 @@ def stage_times(timings: Iterable[TimingRecord]) -> pd.DataFrame:
     ).fillna(0)
 
 
-def time_by_method(timings: Iterable[TimingRecord]) -> pd.DataFrame:
+def time_by_method(timings: Iterable[TimingRow]) -> pd.DataFrame:
     """Sum up the seconds of each stage that were computed, method by method.
 
     Returns:
@@ -229,7 +229,7 @@ def time_by_method(timings: Iterable[TimingRecord]) -> pd.DataFrame:
     """
     rows = pd.DataFrame(
         [
-            (t.stage, t.method if t.method not in (None, INIT) else SHARED, t.seconds)
+            (t.stage, t.method if t.method not in (None, INITIAL) else SHARED, t.seconds)
             for t in timings
             if not t.cached
         ],

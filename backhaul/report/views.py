@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from backhaul.campaign.rundata import INIT, KEYS, SUMMARY_NUMBERS, Round
+from backhaul.campaign.run import SampledBatch
+from backhaul.layout import INITIAL
+from backhaul.measure.names import KEYS, SUMMARY_NUMBERS
 from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
@@ -135,7 +137,9 @@ def class_table(results: Estimates, class_names: Sequence[str], labels: Sequence
     """Show mAP50 per class: the initial model, then the methods."""
     known = set(results.mean.index)
     truths = results.mean["n_truths"].groupby(level="class").max()
-    shown = [label for label in (INIT, *labels) if any(method == label for _, method in known)]
+    shown = [
+        label for label in (INITIAL, *labels) if any(method == label for _, method in known)
+    ]
 
     def cell(name: str, label: str) -> Cell:
         if (name, label) not in known:
@@ -155,7 +159,7 @@ def class_table(results: Estimates, class_names: Sequence[str], labels: Sequence
     return Table(("class", "objects", *shown), rows)
 
 
-def balance_table(rounds: Sequence[Round], class_names: Sequence[str]) -> Table:
+def balance_table(rounds: Sequence[SampledBatch], class_names: Sequence[str]) -> Table:
     """Show each class's share of the objects in the pool and in what each method sent."""
     labels = list(dict.fromkeys(r.method for r in rounds))
     balance = {
@@ -204,7 +208,7 @@ def trainings_table(campaign: Campaign, colours: Mapping[str, str]) -> Table:
             Cell(duration(t.seconds)),
         )
         for seed, run in zip(campaign.seeds, campaign.runs, strict=True)
-        for t in run.record.trainings
+        for t in run.trainings
     )
     head = (
         "method",

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from backhaul.campaign.rundata import CONTROL
+from backhaul.campaign.run import CONTROL
 from backhaul.report import tables
 
 NONE = "-"

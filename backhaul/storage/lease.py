@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from backhaul.errors import StoreError
-from backhaul.layout import INTERNAL
+from backhaul.layout import lease_place
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.holder import EXPIRE_S, Holder, holder_in
 from backhaul.storage.objects import remove_files
@@ -96,7 +96,7 @@ def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease
     Raises:
         StoreError: If the store cannot be used.
     """
-    uri = f"{absolute(root)}/{INTERNAL}/leases/{key}.json"
+    uri = lease_place(absolute(root), key)
     with _locks_guard:
         lock = _locks[uri]
     with lock:  # threads of this process need not ask the store

@@ -12,12 +12,8 @@ from pathlib import Path
 from threading import Lock
 
 from backhaul.errors import InputError, MissingObjectError, StoreError
-from backhaul.storage.objects import (
-    CorruptArtifactError,
-    digest_in_name,
-    get_file,
-    sha256_of,
-)
+from backhaul.layout import digest_in_name
+from backhaul.storage.objects import CorruptArtifactError, get_file, sha256_of
 from backhaul.storage.places import is_local
 from backhaul.values.artifacts import Artifact
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from backhaul.errors import MissingObjectError, StoreError
-from backhaul.layout import INTERNAL
+from backhaul.layout import CHECKPOINT, object_place
 from backhaul.storage.digests import table_digest
 from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
@@ -30,9 +29,6 @@ from backhaul.values.splits import Splits
 
 T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
 
-CHECKPOINT = ".pt"
-"""What the names of checkpoints end in."""
-
 PART_BYTES = 16 * 2**20
 """Files of twice this size and more go up in parts, two at a time."""
 
@@ -43,13 +39,7 @@ class CorruptArtifactError(ValueError):
 
 def object_uri(root: str, sha256: str, suffix: str) -> str:
     """Return where the object of this digest lies under `root`."""
-    return f"{absolute(root)}/{INTERNAL}/objects/{sha256[:2]}/{sha256}{suffix}"
-
-
-def digest_in_name(uri: str) -> str | None:
-    """Return the digest that the name of a stored object says; None for any other file."""
-    found = re.search(rf"/{re.escape(INTERNAL)}/objects/../([0-9a-f]{{64}})\.\w+$", uri)
-    return None if found is None else found[1]
+    return object_place(absolute(root), sha256, suffix)
 
 
 def write_bytes(root: str, data: bytes, suffix: str, content: str = "") -> Artifact:

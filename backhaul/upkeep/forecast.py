@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.records import run_folder
+from backhaul.campaign.runstate import read_state
 from backhaul.campaign.setting import Setting
 from backhaul.data.digits import NAMES, RECORD
 from backhaul.data.formats.files import scan
@@ -16,7 +17,6 @@ from backhaul.data.lists import read_lists
 from backhaul.data.remote import entries
 from backhaul.data.settings import DigitsData, FolderData, InboxData
 from backhaul.data.source import digits_folder
-from backhaul.inbox.state import read_state
 from backhaul.sampling import Method
 from backhaul.storage.objects import exists_at, read_value
 from backhaul.storage.places import is_local
@@ -41,7 +41,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Training:
+class ExpectedTraining:
     """A training as it is to be expected at most.
 
     Args:
@@ -92,23 +92,23 @@ def next_batch(config: CampaignConfig) -> int:
     return _arrived(config, 0)
 
 
-def first_training(config: CampaignConfig, images: Images) -> Training | None:
+def first_training(config: CampaignConfig, images: Images) -> ExpectedTraining | None:
     """Return the training of the initial model; None where the campaign starts from one."""
     if config.start is not None:
         return None
     size = config.initial.images or config.batches.sampling_batch
     originals = size * config.initial.train
-    return Training(config.training.max_epochs, originals, _copies(config, images))
+    return ExpectedTraining(config.training.max_epochs, originals, _copies(config, images))
 
 
-def retraining(config: CampaignConfig, images: Images, method: Method) -> Training:
+def retraining(config: CampaignConfig, images: Images, method: Method) -> ExpectedTraining:
     """Return a training of a method that sends as much as it may."""
     epochs = config.training.retrain_max_epochs or config.training.max_epochs
     if method.retrains_without_new:
         first = (config.initial.images or config.batches.sampling_batch) * config.initial.train
-        return Training(epochs, first, 0)
+        return ExpectedTraining(epochs, first, 0)
     new = sent_a_batch(config, images, method) * config.batches.train
-    return Training(epochs, new / config.mixing.retrain_new, _copies(config, images))
+    return ExpectedTraining(epochs, new / config.mixing.retrain_new, _copies(config, images))
 
 
 def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
@@ -146,7 +146,7 @@ def _arrived(config: CampaignConfig, planned: int) -> int:
     """Return `planned`, or where images arrive hour by hour, the batches formed so far."""
     if not isinstance(config.data, InboxData):
         return planned
-    return read_state(run_folder(config.store, config.name)).formed
+    return read_state(files_of(config)).formed
 
 
 def _sizes(config: CampaignConfig) -> list[int]:

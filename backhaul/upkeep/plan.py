@@ -14,8 +14,8 @@ from backhaul.campaign.records import RoundRecord
 from backhaul.storage.places import is_local
 from backhaul.upkeep.experience import TRAINING, Experience
 from backhaul.upkeep.forecast import (
+    ExpectedTraining,
     Images,
-    Training,
     bytes_a_batch,
     first_training,
     retraining,
@@ -123,7 +123,7 @@ def free_bytes(root: str) -> int | None:
 
 def _retrainings(
     config: CampaignConfig, images: Images, rounds: Sequence[RoundRecord], trained: int
-) -> list[Training]:
+) -> list[ExpectedTraining]:
     """Return the retrainings to come, of rounds that are not cached."""
     done = {(record.method, record.batch) for record in rounds}
     coming = [
@@ -146,13 +146,13 @@ def _times(batches: int, sent: Iterable[float | None]) -> int | None:
 
 def _seconds(
     config: CampaignConfig,
-    first: Training | None,
-    later: Sequence[Training],
+    first: ExpectedTraining | None,
+    later: Sequence[ExpectedTraining],
     experience: Experience,
 ) -> float:
     """Return how long the trainings take with all that belongs to their rounds."""
 
-    def took(training: Training) -> float:
+    def took(training: ExpectedTraining) -> float:
         return training.looks * experience.seconds_per_image + experience.seconds_beside
 
     together = min(config.parallel, len(config.arms)) if config.execution == "local" else 1
@@ -160,7 +160,7 @@ def _seconds(
 
 
 def _checkpoint_bytes(
-    config: CampaignConfig, coming: Sequence[Training], experience: Experience | None
+    config: CampaignConfig, coming: Sequence[ExpectedTraining], experience: Experience | None
 ) -> int | None:
     if not coming:
         return 0
@@ -171,7 +171,7 @@ def _checkpoint_bytes(
     return round(count * experience.checkpoint_bytes)
 
 
-def _copy_bytes(coming: Sequence[Training], images: Images) -> int | None:
+def _copy_bytes(coming: Sequence[ExpectedTraining], images: Images) -> int | None:
     copies = [training.copies for training in coming]
     if not any(copies) and None not in copies:
         return 0

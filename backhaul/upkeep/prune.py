@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from backhaul.campaign.runrecords import RunRecords, runs_in
 from backhaul.errors import InputError
-from backhaul.layout import INTERNAL
+from backhaul.layout import (
+    CHECKPOINT,
+    INTERNAL,
+    all_records,
+    internal,
+    runs_folder,
+)
 from backhaul.storage.conditional import read_or_none, swap
 from backhaul.storage.holder import Holder, holder_in
-from backhaul.storage.objects import CHECKPOINT, Stored, listing, read_uri, remove_files
+from backhaul.storage.objects import Stored, listing, remove_files
 from backhaul.upkeep.leanruns import LeanRun, lean_run
 from backhaul.upkeep.references import (
     TABLE,
     References,
-    references_of,
-    references_of_each,
+    name_in,
+    of_each,
+    references_of_result,
+    references_of_run,
+    references_of_state,
+    references_of_table,
     union,
 )
 
@@ -40,15 +50,12 @@ class Leftovers:
         files: What may be removed, in the order in which it goes.
         kept: What runs refer to.
         young: What stays only as it is so young.
-        unclear: A record that does not say which results its round used, so that all results
-            stay; None if all say it.
     """
 
     root: str
     files: ByKind
     kept: ByKind
     young: ByKind
-    unclear: str | None = None
 
     def __len__(self) -> int:
         return sum(len(files) for files in self.files.values())
@@ -64,7 +71,7 @@ def find_leftovers(root: str, min_age_s: float = MIN_AGE_S) -> Leftovers:
     Raises:
         InputError: If there is no store, something runs in it, or a run cannot be understood.
     """
-    if not listing(f"{root}/{INTERNAL}"):
+    if not listing(internal(root)):
         raise InputError(f"{root}: is no store: expected a folder {INTERNAL} there")
     require_rest(root)
     return _leftovers(_Store.read(root), time.time() - min_age_s)
@@ -82,7 +89,7 @@ def require_rest(root: str) -> None:
             continue
         holder = holder_in(file.uri, content)
         if not holder.is_gone(silent_s=0):
-            what = file.uri.removeprefix(f"{root}/{INTERNAL}/{LEASES}/").removesuffix(".json")
+            what = file.uri.removeprefix(internal(root, f"{LEASES}/")).removesuffix(".json")
             raise InputError(
                 f"{root}: {what} is under way, in process {holder.pid} on {holder.host}: prune "
                 "when nothing runs in this store; if that machine is lost, this ends an hour "
@@ -106,7 +113,7 @@ def remove_leftovers(found: Leftovers) -> None:
 
 
 def _leases(root: str) -> list[Stored]:
-    found = listing(f"{root}/{INTERNAL}/{LEASES}")
+    found = listing(internal(root, LEASES))
     return [file for file in found if file.uri.endswith(".json")]
 
 
@@ -127,51 +134,41 @@ class _Store:
 
     Args:
         root: Its root.
-        runs: Files of runs, by address.
+        views: Files that people look at, by address.
         objects: Objects, by name.
         results: Results of stages, by key.
         resume: States of trainings that were not finished.
         partial: Files that were not written to their end.
+        named: What its runs refer to, without checkpoints that they do not need.
         lean: Runs that do not need all their checkpoints.
     """
 
     root: str
-    runs: ByName
+    views: ByName
     objects: ByName
     results: ByName
     resume: tuple[Stored, ...]
     partial: tuple[Stored, ...]
+    named: References
     lean: tuple[LeanRun, ...]
 
     @classmethod
     def read(cls, root: str) -> _Store:
         """Return what lies in the store at `root`."""
-        runs = listing(f"{root}/runs")
-        parts = {n: listing(f"{root}/{INTERNAL}/{n}") for n in ("objects", "results", "resume")}
-        everything = [file for files in (runs, *parts.values()) for file in files]
-        found = [lean_run(_folder(f)) for f in runs if _name(f) == "run.json"]
+        views, records = listing(runs_folder(root)), listing(all_records(root))
+        parts = {n: listing(internal(root, n)) for n in ("objects", "results", "resume")}
+        everything = [file for files in (views, records, *parts.values()) for file in files]
+        runs = [(run, lean_run(run)) for run in runs_in(root)]
         return cls(
             root=root,
-            runs={file.uri: file for file in runs},
+            views={file.uri: file for file in views},
             objects={_name(f): f for f in _whole(parts["objects"])},
             results={_name(f): f for f in _whole(parts["results"])},
             resume=_whole(parts["resume"]),
             partial=tuple(f for f in everything if f.uri.endswith(PARTIAL)),
-            lean=tuple(run for run in found if run is not None),
+            named=union(_named_by(run, lean) for run, lean in runs),
+            lean=tuple(lean for _, lean in runs if lean is not None),
         )
-
-    @property
-    def records(self) -> tuple[Stored, ...]:
-        """The files in which runs say what they refer to."""
-        return tuple(file for uri, file in self.runs.items() if uri.endswith(".json"))
-
-    def named_by(self, record: Stored) -> References:
-        """Return what a record names, without checkpoints that its run does not need."""
-        named = references_of(record)
-        for run in self.lean:
-            if record.uri.startswith(f"{run.folder}/"):
-                return named.without_checkpoints(but=run.needed)
-        return named
 
     def reached(self, names: Iterable[str]) -> frozenset[str]:
         """Return the objects `names`, and those that tables among them lead to."""
@@ -180,21 +177,27 @@ class _Store:
         while ahead:
             found |= ahead
             tables = [self.objects[name] for name in ahead if name.endswith(TABLE)]
-            ahead = (self.objects.keys() & union(references_of_each(tables)).objects) - found
+            ahead = (
+                self.objects.keys() & union(of_each(tables, references_of_table)).objects
+            ) - found
         return frozenset(found)
+
+
+def _named_by(run: RunRecords, lean: LeanRun | None) -> References:
+    named = references_of_run(run)
+    return named if lean is None else named.without_checkpoints(but=lean.needed)
 
 
 def _leftovers(store: _Store, before: float) -> Leftovers:
     """Return what no run refers to, and is not younger than `before`, seconds since 1970."""
-    unclear = next((record.uri for record in store.records if _lacks_keys(record)), None)
-    used = _all_results(store) if unclear else _used(store)
+    used = _used(store)
     kept = _with_recent(store, used, before)
     going_on = {_folder(file) for file in store.resume if file.modified > before}
     spare = [
-        store.runs[place]
+        store.views[place]
         for run in store.lean
         for name, place in run.spare.items()
-        if name not in kept.objects and place in store.runs
+        if name not in kept.objects and place in store.views
     ]
     results = store.results.keys() - kept.results
     return Leftovers(
@@ -208,36 +211,30 @@ def _leftovers(store: _Store, before: float) -> Leftovers:
         },
         kept=_by_kind(store, used.results, used.objects),
         young=_by_kind(store, kept.results - used.results, kept.objects - used.objects),
-        unclear=unclear,
     )
 
 
 def _used(store: _Store) -> References:
     """Return the objects and results that runs refer to, or that lead to no other objects."""
-    named = union(store.named_by(record) for record in store.records)
-    results = store.results.keys() & named.results
-    theirs = union(references_of_each(store.results[name] for name in sorted(results)))
+    results = store.results.keys() & store.named.results
+    theirs = union(_of_results(store, results))
     # the checkpoints that a run needs are named by its records
-    objects = store.reached(named.objects | theirs.without_checkpoints().objects)
+    objects = store.reached(store.named.objects | theirs.without_checkpoints().objects)
     others = sorted(store.results.keys() - results)
-    each = references_of_each(store.results[name] for name in others)
+    each = _of_results(store, others)
     harmless = {n for n, found in zip(others, each, strict=True) if found.objects <= objects}
     return References(objects, frozenset(results | harmless))
 
 
-def _all_results(store: _Store) -> References:
-    """Return all results, and the objects that they or runs refer to."""
-    named = union(store.named_by(record) for record in store.records)
-    theirs = union(references_of_each(store.results.values()))
-    objects = store.reached(named.objects | theirs.objects)
-    return References(objects, frozenset(store.results))
+def _of_results(store: _Store, keys: Iterable[str]) -> Iterable[References]:
+    return of_each((store.results[key] for key in sorted(keys)), references_of_result)
 
 
 def _with_recent(store: _Store, used: References, before: float) -> References:
     """Return `used` with what was written after `before`, and what that refers to."""
     recent = {name for name, file in store.results.items() if file.modified > before}
     states = [f for f in store.resume if f.modified > before and f.uri.endswith(".json")]
-    theirs = union(references_of_each([*(store.results[n] for n in sorted(recent)), *states]))
+    theirs = union([*_of_results(store, recent), *of_each(states, references_of_state)])
     objects = {name for name, file in store.objects.items() if file.modified > before}
     return References(
         store.reached(used.objects | theirs.objects | objects), used.results | recent
@@ -263,16 +260,8 @@ def _whole(files: Iterable[Stored]) -> tuple[Stored, ...]:
 
 
 def _name(file: Stored) -> str:
-    return file.uri.rpartition("/")[2]
+    return name_in(file.uri)
 
 
 def _folder(file: Stored) -> str:
     return file.uri.rpartition("/")[0]
-
-
-def _lacks_keys(record: Stored) -> bool:
-    """Return whether a round's record is of a version that did not note what it used."""
-    if not record.uri.rpartition("/")[0].endswith("/rounds"):
-        return False
-    timings = json.loads(read_uri(record.uri)).get("timings", ())
-    return any(not timing.get("key") for timing in timings)

@@ -1,32 +1,34 @@
-"""What files of a store refer to: objects and results, by their names.
-
-An object's name is its digest, and a result's its key, so both can be told in any text. Names
-hold wherever a store is moved to, and in records that an earlier version wrote.
-"""
+"""What runs, results and tables of a store refer to: objects by name, and results by key."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
+from backhaul.campaign.records import RoundRecord
+from backhaul.campaign.runrecords import RunRecords
+from backhaul.campaign.setting import Beginning
+from backhaul.layout import CHECKPOINT
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import CHECKPOINT, Stored, read_uri
+from backhaul.storage.objects import Stored, artifacts_in, read_uri
 
 TABLE = ".parquet"
-_OBJECT = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}\.\w+")
-_RESULT = re.compile(r"[\w-]+-v\d+-[0-9a-f]{32}(?![0-9a-f])")
+PLACES = ("uri", "file", "source")
+"""Columns of tables that hold places: of images, of benchmarks and crops, and of what crops are
+cut out of."""
 
 
 @dataclass(frozen=True)
 class References:
-    """Names of objects, and of results, that something refers to."""
+    """Names of objects, and keys of results, that something refers to."""
 
     objects: frozenset[str] = frozenset()
     results: frozenset[str] = frozenset()
@@ -37,15 +39,44 @@ class References:
         return References(frozenset(left), self.results)
 
 
-def references_of(file: Stored) -> References:
-    """Return what a file refers to: a table in its columns of text, any other in its text."""
-    data = read_uri(file.uri)
-    text = "\n".join(_texts(data)) if file.uri.endswith(TABLE) else data.decode("utf-8")
-    return References(frozenset(_OBJECT.findall(text)), frozenset(_RESULT.findall(text)))
+def references_of_run(run: RunRecords) -> References:
+    """Return what the records of a run refer to.
+
+    Raises:
+        InputError: If one of them cannot be understood.
+    """
+    return union(map(_references_of_record, run.parts))
 
 
-def references_of_each(files: Iterable[Stored]) -> Iterator[References]:
-    """Yield what each file refers to, in order."""
+def _references_of_record(record: BaseModel) -> References:
+    objects = (name_in(artifact.uri) for artifact in artifacts_in(record))
+    used = record.timings if isinstance(record, RoundRecord | Beginning) else ()
+    return References(frozenset(objects), frozenset(timing.key for timing in used))
+
+
+def references_of_result(file: Stored) -> References:
+    """Return what the result of a stage refers to."""
+    return References(frozenset(map(name_in, _uris(json.loads(read_uri(file.uri))))))
+
+
+def references_of_state(file: Stored) -> References:
+    """Return what the state of a training that is under way refers to."""
+    return references_of_result(file)
+
+
+def references_of_table(file: Stored) -> References:
+    """Return what a table refers to, in the columns that hold places."""
+    table = pq.ParquetFile(BytesIO(read_uri(file.uri)))
+    names = [name for name in PLACES if name in table.schema_arrow.names]
+    columns = table.read(columns=names).columns
+    places = (place for column in columns for place in pc.unique(column).to_pylist())
+    return References(frozenset(name_in(place) for place in places if place))
+
+
+def of_each(
+    files: Iterable[Stored], references_of: Callable[[Stored], References]
+) -> Iterator[References]:
+    """Yield what each file refers to, in order; stores are slow, so several at a time."""
     with ThreadPoolExecutor(TRANSFERS) as threads:
         yield from threads.map(references_of, files)
 
@@ -59,12 +90,21 @@ def union(references: Iterable[References]) -> References:
     )
 
 
-def _texts(data: bytes) -> Iterator[str]:
-    file = pq.ParquetFile(BytesIO(data))
-    columns = [field.name for field in file.schema_arrow if _is_text(field.type)]
-    for column in file.read(columns=columns).columns:
-        yield from (text for text in pc.unique(column).to_pylist() if text)
+def name_in(place: str) -> str:
+    """Return the name of what lies at a place."""
+    return place.rpartition("/")[2]
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def _uris(value: Any) -> Iterator[str]:
+    """Yield the places of all artifacts in the result of a stage; Prefect nests it as text."""
+    match value:
+        case {"uri": str(uri), "sha256": str()}:
+            yield uri
+        case dict():
+            for item in value.values():
+                yield from _uris(item)
+        case list():
+            for item in value:
+                yield from _uris(item)
+        case str() if value[:1] in ("{", "["):
+            yield from _uris(json.loads(value))

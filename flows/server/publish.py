@@ -7,24 +7,25 @@ import io
 import json
 import math
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 from prefect import get_run_logger
 
 from backhaul.analysis.compare import compare
-from backhaul.analysis.finding import Chart, Finding, Series, cells, values
 from backhaul.analysis.png import draw
 from backhaul.analysis.results import COMMON, initial_value, measured
-from backhaul.campaign.records import INITIAL, RoundRecord, read_record
-from backhaul.campaign.rundata import INIT, Run, read_run
-from backhaul.storage.objects import read_uri, read_value
+from backhaul.campaign.finding import Chart, Finding, Series, cells, values
+from backhaul.campaign.records import RoundRecord
+from backhaul.campaign.rounds import last_rounds, read_round
+from backhaul.campaign.run import Run
+from backhaul.campaign.runrecords import RunRecords
+from backhaul.campaign.runtables import run_of
+from backhaul.layout import INITIAL, RunFiles
+from backhaul.storage.objects import read_value
 from backhaul.values.results import TrainingResult
 from tasks.shown import show
 
@@ -34,36 +35,27 @@ MOST_PICTURE_BYTES = 100_000
 COLOURS = 64
 """In a picture: lines and letters need no more, and it is a third of the bytes."""
 MOST_BATCHES = 24
-"""Batches in the curves of a run that goes on hour by hour: the last ones."""
+"""Batches in the curves of a run: the last ones."""
 
 _drawing = threading.Lock()  # matplotlib draws for one thread at a time
 
 
-def publish_round(folder: str, name: str, record: RoundRecord) -> None:
-    """Show the numbers and losses of a round as the artifact ``<run>-<method>``.
-
-    Args:
-        folder: Where the run's folder lies, with the record of the round before.
-        name: Name of the run.
-        record: The round.
-    """
+def publish_round(files: RunFiles, record: RoundRecord) -> None:
+    """Show the numbers and losses of a round as the artifact ``<run>-<method>``."""
+    name = files.name
     with best_effort("the table of this round"):
-        lines = [f"# {_title(record)}", "", "| | |", "|---|---|", *_rows(folder, record)]
+        lines = [f"# {_title(record)}", "", "| | |", "|---|---|", *_rows(files, record)]
         if record.training is not None:
             lines += ["", _picture(_losses(record.training))]
         description = f"{name}: {_title(record)}"
         show("markdown", "\n".join(lines), description, key_of(name, record.method))
 
 
-def publish_run(folder: str, name: str) -> None:
-    """Show how methods compare so far as the artifacts ``<run>`` and ``<run>-summary``.
-
-    Args:
-        folder: Where the run's folder lies, with ``run.json`` and ``summary.csv``.
-        name: Name of the run.
-    """
+def publish_run(files: RunFiles) -> None:
+    """Show how methods compare so far as the artifacts ``<run>`` and ``<run>-summary``."""
+    name = files.name
     with best_effort("the comparison of methods"):
-        run = _read(folder)
+        run = _recent(files)
         finding, last = compare(run), _last(run)
         lines = [f"# {name}", "", finding.note, "", _picture(finding), "", *_markdown(last)]
         description = f"{name}: {METRIC} on {COMMON}, by batch and method"
@@ -98,7 +90,7 @@ def _title(record: RoundRecord) -> str:
     return f"{record.method}, batch {record.batch}"
 
 
-def _rows(folder: str, record: RoundRecord) -> list[str]:
+def _rows(files: RunFiles, record: RoundRecord) -> list[str]:
     rows = []
     if (sent := record.sent) is not None:
         images = f"{sent.n_images:,} of {sent.pool_images:,} images"
@@ -111,17 +103,17 @@ def _rows(folder: str, record: RoundRecord) -> list[str]:
             f"| stopped | {training.stopped_because} |",
         ]
     rows.append(f"| current checkpoint | epoch {record.standing.current.epoch} |")
-    rows.append(f"| {METRIC} on {COMMON} | {_score(folder, record)} |")
+    rows.append(f"| {METRIC} on {COMMON} | {_score(files, record)} |")
     return rows
 
 
-def _score(folder: str, record: RoundRecord) -> str:
+def _score(files: RunFiles, record: RoundRecord) -> str:
     """Return the metric of a round, and how much it changed since the round before."""
     score = common_score(record)
     if record.batch is None:
         return _number(score)
     before = f"{record.method}{record.batch - 1}" if record.batch else INITIAL
-    change = score - common_score(read_record(folder, before))
+    change = score - common_score(read_round(files, before))
     return f"{_number(score)} ({_number(change, '+')} since the round before)"
 
 
@@ -159,21 +151,22 @@ def _picture(finding: Finding) -> str:
     return f"![{finding.title}](data:image/png;base64,{encoded})"
 
 
-def _read(folder: str) -> Run:
-    """Return what ``run.json`` and ``summary.csv`` say of the initial and the last batches."""
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        for file in ("run.json", "summary.csv"):
-            (Path(name) / file).write_bytes(read_uri(f"{folder}/{file}"))
-        run = read_run(Path(name))
-    batch = run.summary["batch"]
-    recent = batch.isna() | (batch > batch.max() - MOST_BATCHES)
-    return replace(run, summary=run.summary[recent.fillna(value=True)])
+def _recent(files: RunFiles) -> Run:
+    """Return the run with its initial training and its last batches."""
+    records = RunRecords(files)
+    if not records.goes_on_for_ever:
+        return run_of(records, last_rounds(records.rounds, MOST_BATCHES))
+    rounds = [read_round(files, INITIAL)]
+    for label, played in records.state.played.items():
+        first = max(played - MOST_BATCHES, 0)
+        rounds += [read_round(files, f"{label}{k}") for k in range(first, played)]
+    return run_of(records, rounds)
 
 
 def _last(run: Run) -> pd.DataFrame:
     """Return the last round of each method: what it sent in all, and what that brought."""
     rows = measured(run, COMMON)
-    played = rows[rows["method"] != INIT].sort_values("batch")
+    played = rows[rows["method"] != INITIAL].sort_values("batch")
     last = played.drop_duplicates("method", keep="last").set_index("method")
     last = last.reindex([label for label in run.labels if label in last.index])
     return pd.DataFrame(

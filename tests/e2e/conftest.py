@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from backhaul.layout import RunFiles, run_at
+
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "backhaul")
 PATIENCE_S = 400  # on a machine that others use as well
 
@@ -60,9 +62,19 @@ class Ended:
 
 @dataclass(frozen=True)
 class Run:
-    """What a campaign left in its folder."""
+    """What a campaign left in its folder, and in its records."""
 
     folder: Path
+
+    @property
+    def files(self) -> RunFiles:
+        files = run_at(str(self.folder))
+        assert files is not None
+        return files
+
+    @property
+    def records(self) -> Path:
+        return Path(self.files.records)
 
     @property
     def json(self) -> Any:
@@ -78,7 +90,7 @@ class Run:
         return [Path(line).name for line in lines]
 
     def round(self, prefix: str) -> Any:
-        return json.loads((self.folder / "rounds" / f"{prefix}.json").read_text())
+        return json.loads((self.records / "rounds" / f"{prefix}.json").read_text())
 
     def checkpoint_digests(self, prefix: str) -> list[str]:
         checkpoints = self.round(prefix)["training"]["checkpoints"]

@@ -131,7 +131,9 @@ class Place:
     def checkpoints(self) -> dict[str, list[str]]:
         """The digests of the checkpoints of each training."""
         made = {}
-        for path in self._listed(f"{self.run}/rounds"):
+        for path in self._listed(
+            f"{self.root}/.backhaul/runs/{self.run.rpartition('/')[2]}/rounds"
+        ):
             training = json.loads(self.fs.cat_file(path))["training"]
             digests = [c["artifact"]["sha256"] for c in training["checkpoints"]]
             made[Path(path).stem] = digests

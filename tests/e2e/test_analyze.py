@@ -1,6 +1,5 @@
 """Findings on real runs, computed again from the CSV files of the run with pandas alone."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,8 @@ from backhaul.analysis.method import one_method
 from backhaul.analysis.regression import points, regression
 from backhaul.analysis.rolling import rolling
 from backhaul.analysis.seen import read_benchmark, seen_by_method
-from backhaul.campaign.rundata import Run, read_run
+from backhaul.campaign.importing import import_run
+from backhaul.campaign.run import Run
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
@@ -37,12 +37,12 @@ def run(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / request.param
     leave = shutil.ignore_patterns("checkpoints", "report.html")
     shutil.copytree(RUNS[request.param](request), folder, ignore=leave)
-    return read_run(folder)
+    return import_run(folder)
 
 
 @pytest.fixture(scope="module")
 def summary(run: Run) -> pd.DataFrame:
-    table = pd.read_csv(run.folder / "summary.csv")
+    table = pd.read_csv(Path(run.place) / "summary.csv")
     return table[table["test_set"] == "common"]
 
 
@@ -51,10 +51,10 @@ def benchmarks(run: Run) -> dict[tuple[str, int], Path]:
     """By method and batch."""
     return {
         (method, batch): next(
-            (run.folder / "output").glob(f"{method}{batch}_benchmark_avg_1_*.csv")
+            (Path(run.place) / "output").glob(f"{method}{batch}_benchmark_avg_1_*.csv")
         )
         for method in run.labels
-        for batch in range(json.loads((run.folder / "run.json").read_text())["data"]["batches"])
+        for batch in range(run.data["batches"])
     }
 
 
@@ -83,7 +83,7 @@ def test_one_method(run: Run, summary: pd.DataFrame) -> None:
 def test_curves(run: Run, summary: pd.DataFrame) -> None:
     table = curves(run, metrics=("loss", "mAP50", "acc")).table
     n_epochs = 0
-    for path in (run.folder / "logs").glob("*_training.csv"):
+    for path in (Path(run.place) / "logs").glob("*_training.csv"):
         log = pd.read_csv(path)
         n_epochs += len(log)
         name = path.name.removesuffix("_training.csv")
@@ -104,7 +104,7 @@ def test_curves(run: Run, summary: pd.DataFrame) -> None:
 def test_regression(run: Run, summary: pd.DataFrame, benchmarks: Any) -> None:
     def mean_conf(label: str, batch: int) -> float:
         seen = pd.read_csv(benchmarks[label, batch], dtype={"detected": str})
-        sent = pd.read_csv(run.folder / f"output/{label}{batch}_selection.csv")["file"]
+        sent = pd.read_csv(Path(run.place) / f"output/{label}{batch}_selection.csv")["file"]
         return float(seen[seen["file"].isin(sent) & seen["detected"].notna()]["conf"].mean())
 
     after = summary.set_index(["method", "batch"])["mAP50"]

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 import tasks.inference
-from backhaul.analysis.finding import read_findings
 from backhaul.analysis.seen import read_benchmark
 from backhaul.analysis.series import BatchesPlan, Mode, SeriesPlan
+from backhaul.campaign.finding import read_findings
+from backhaul.layout import run_at
 from backhaul.values.results import Timing
 from flows.analyze import analyze
 from tasks.stage import timed
@@ -30,9 +31,10 @@ OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
 def folder(played: Any) -> Path:
     """A copy in the store of the run, with a threshold that what hardly learned can reach."""
     copy = copy_of(played.run.folder, "analysed")
-    record = json.loads((copy / "run.json").read_text())
-    record["config"]["evaluation"]["pos_thres"] = POS_THRES
-    (copy / "run.json").write_text(json.dumps(record))
+    place = records_of(copy) / "config.json"
+    config = json.loads(place.read_text())
+    config["evaluation"]["pos_thres"] = POS_THRES
+    place.write_text(json.dumps(config))
     return copy
 
 
@@ -40,7 +42,12 @@ def copy_of(folder: Path, what: str) -> Path:
     """A copy beside a run, since others look at what the run left."""
     copy = folder.with_name(f"{folder.name}-{what}")
     leave = shutil.ignore_patterns("checkpoints")
+    shutil.copytree(records_of(folder), records_of(copy))
     return Path(shutil.copytree(folder, copy, ignore=leave))
+
+
+def records_of(folder: Path) -> Path:
+    return folder.parents[1] / ".backhaul" / "runs" / folder.name
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +141,10 @@ def test_a_second_call_takes_everything_from_the_cache(
         again, _ = analyze(str(folder), labels, SeriesPlan(sets=SETS))
     assert computed(timings) == set()
     pd.testing.assert_frame_equal(again.table, instant)
-    (kept,) = (f for f in read_findings(folder) if f.name == "series_instant")
+    files = run_at(str(folder))
+    assert files is not None
+    known = (stored.finding for stored in read_findings(files))
+    (kept,) = (f for f in known if f.name == "series_instant")
     assert kept == again
 
 
@@ -175,11 +185,9 @@ def test_no_checkpoint_looks_twice_at_an_image(
 def test_rounds_that_are_missing_are_left_out(
     folder: Path, labels: tuple[str, ...], instant: pd.DataFrame
 ) -> None:
-    unfinished = folder.with_name(f"{folder.name}-unfinished")
-    shutil.copytree(folder, unfinished)
-    shutil.rmtree(unfinished / "analysis")
+    unfinished = copy_of(folder, "unfinished")
     for name in ("iqr0", "iqr1", "true-random1"):
-        (unfinished / "rounds" / f"{name}.json").unlink()
+        (records_of(unfinished) / "rounds" / f"{name}.json").unlink()
     with timed() as timings:
         found, _ = analyze(str(unfinished), labels, SeriesPlan(sets=SETS))
     assert computed(timings) == set()

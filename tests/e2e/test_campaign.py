@@ -52,7 +52,7 @@ def test_the_command_says_what_came_out(played: Any) -> None:
 def test_the_folder_is_complete(played: Any) -> None:
     folder = played.run.folder
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    expected = {"run.json", "summary.csv", "classes.csv", "report.html", "config.json"}
+    expected = {"run.json", "summary.csv", "classes.csv", "report.html"}
     expected |= {"checkpoints/init_ckpt_1.pt", "checkpoints/init_ckpt_3.pt"}
     expected |= {f"output/init_{part}.txt" for part in ("train", "valid", "test")}
     expected |= {
@@ -67,7 +67,6 @@ def test_the_folder_is_complete(played: Any) -> None:
                 f"output/{prefix}_benchmark_avg_1_{epoch}.csv",
                 f"logs/{prefix}_training.csv",
                 f"checkpoints/{method}_ckpt_{epoch + 1}.pt",
-                f"rounds/{prefix}.json",
             }
     assert expected <= names
     assert not [name for name in names if "partial" in name]

@@ -13,6 +13,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from backhaul.errors import InputError
+from backhaul.layout import RunFiles
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
@@ -22,7 +23,7 @@ COLUMNS = ["file", "detected", "actual", "conf", "conf_std", "hit"]
 
 @dataclass(frozen=True)
 class Export:
-    """A run without its checkpoints, and what came of it."""
+    """A run, and what came of it."""
 
     run: Any
     folder: Path
@@ -31,10 +32,8 @@ class Export:
 
 @pytest.fixture(scope="module")
 def exported(played: Any) -> Export:
-    copy = played.place.folder / "copies" / "tiny"
-    shutil.copytree(played.run.folder, copy, ignore=shutil.ignore_patterns("checkpoints"))
     folder = played.place.folder / "earlier" / "layout"
-    ended = played.place.backhaul("export", copy, folder)
+    ended = played.place.backhaul("export", "tiny", folder)
     return Export(played.run, folder, ended)
 
 
@@ -121,13 +120,16 @@ def test_without_its_store_nothing_of_a_run_is_written(
 ) -> None:
     from backhaul.cli.export import export
 
-    copy = shutil.copytree(played.place.folder / "copies" / "tiny", tmp_path / "moved")
-    for record in (copy / "rounds").iterdir():
-        text = record.read_text().replace(str(played.place.folder), str(tmp_path / "gone"))
-        record.write_text(text)
-    with pytest.raises(InputError, match=r"gone from the store; expected the store of .*moved"):
-        export(str(copy), tmp_path / "new")
-    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+    store = tmp_path / "moved"
+    shutil.copytree(played.run.records, store / ".backhaul" / "runs" / "tiny")
+    with pytest.raises(
+        InputError, match=r"gone from the store; expected it in the store .*moved"
+    ):
+        export(f"{store}/runs/tiny", tmp_path / "new")
+    shutil.copytree(played.run.folder, tmp_path / "mailed")
+    with pytest.raises(InputError, match=r"mailed: expected in its store"):
+        export(str(tmp_path / "mailed"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_checkpoints_of_a_detector_of_ones_own_are_copied_as_they_are(
@@ -135,12 +137,14 @@ def test_checkpoints_of_a_detector_of_ones_own_are_copied_as_they_are(
 ) -> None:
     from backhaul.campaign.export import export_run
 
-    copy = shutil.copytree(played.place.folder / "copies" / "tiny", tmp_path / "own")
-    about = json.loads((copy / "run.json").read_text())
-    about["config"]["training"]["detector"] = {"use": "mine:Detector"}
-    (copy / "run.json").write_text(json.dumps(about))
+    files = RunFiles(str(played.place.folder), "own")
+    shutil.copytree(played.run.records, files.records)
+    config = json.loads(Path(files.config).read_text())
+    config["training"]["detector"] = {"use": "mine:Detector"}
+    Path(files.config).write_text(json.dumps(config))
     calls: list[tuple[int, int]] = []
-    export_run(str(copy), tmp_path / "new", lambda done, total: calls.append((done, total)))
+    export_run(files, tmp_path / "new", lambda done, total: calls.append((done, total)))
+    shutil.rmtree(files.records)
     found = sorted(path.name for path in (tmp_path / "new" / "checkpoints").iterdir())
     assert len(found) == 3 + 2 * len(METHODS)
     assert {Path(name).suffix for name in found} == {".pt"}

@@ -59,7 +59,8 @@ class Run:
 
     @property
     def state(self) -> Any:
-        return json.loads(self.read("state.json"))
+        state: bytes = self.fs.cat_file(f"{STORE}/.backhaul/runs/edge/state.json")
+        return json.loads(state)
 
     @property
     def played(self) -> list[int]:

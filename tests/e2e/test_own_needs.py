@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backhaul.campaign.records import read_records
+from backhaul.campaign.rounds import read_rounds
 from backhaul.storage.objects import read_value
 from backhaul.values.images import ImageSet
 
@@ -95,7 +95,7 @@ def test_the_method_gets_scores_features_and_what_it_sent_before(played: Any) ->
         assert len(seen["scores"]) == len(seen["confidence"])
         np.testing.assert_allclose(np.array(seen["scores"])[:, -1], seen["confidence"])
     assert (first["sent"], first["known"]) == ([], [])
-    records = {r.prefix: r for r in read_records(run.folder.as_posix())}
+    records = {r.prefix: r for r in read_rounds(run.files)}
     sent = records["unlike0"].sent
     assert sent is not None
     assert second["sent"] == list(read_value(ImageSet, sent.chosen).ids)
@@ -106,7 +106,7 @@ def test_the_method_gets_scores_features_and_what_it_sent_before(played: Any) ->
 
 def test_others_look_without(played: Any) -> None:
     place, _ = played
-    records = {r.prefix: r for r in read_records(place.run("needs").folder.as_posix())}
+    records = {r.prefix: r for r in read_rounds(place.run("needs").files)}
     stages = {p: [t for t in r.timings if t.stage == "inference"] for p, r in records.items()}
     assert stages["true-random0"][0].cached  # looked at once for all methods without needs
     assert stages["true-random0"][0].key == stages["init"][0].key

@@ -21,8 +21,8 @@ def place(played: Any, tmp_path: Path) -> Iterator[Any]:
     folder, saved = played.place.folder, tmp_path / "saved"
     folder.rename(saved)
     shutil.copytree(saved, folder)
-    for run in (folder / "runs").iterdir():
-        if run != played.run.folder:
+    for run in [*(folder / "runs").iterdir(), *(folder / ".backhaul" / "runs").iterdir()]:
+        if run.name != played.run.folder.name:
             shutil.rmtree(run)
     yield played.place
     shutil.rmtree(folder)

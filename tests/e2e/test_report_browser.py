@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
 
 from backhaul.report import write_report
+from backhaul.report.campaign import imported_campaign
 from tests.e2e.chromium import chromium
 from tests.unit.conftest import FakeRun, write_findings
 
@@ -52,12 +53,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for run in (one, several, found):
         run.write()
     for seed in several.seeds:
-        write_report(several.folder / f"seed{seed}")
+        write_report(imported_campaign(several.folder / f"seed{seed}"))
     write_findings(found.folder)
     (found.folder / "analysis" / "broken.json").write_text('{"name": 3}')
-    return dict(
-        zip(KINDS, (write_report(run.folder) for run in (one, several, found)), strict=True)
-    )
+    runs_of = (imported_campaign(run.folder) for run in (one, several, found))
+    written = (Path(write_report(run)) for run in runs_of)
+    return dict(zip(KINDS, written, strict=True))
 
 
 @pytest.fixture(scope="module")

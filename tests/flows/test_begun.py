@@ -17,7 +17,7 @@ def test_what_its_hours_have_played_stays(tmp_path: Path) -> None:
     data = {"kind": "folder", "root": f"{store}/initial"}
     initial = {**CONFIG["initial"], "data": data}
     config = CampaignConfig.model_validate({**CONFIG, "store": store, "initial": initial})
-    run = tmp_path / "runs" / config.name
+    run = tmp_path / ".backhaul" / "runs" / config.name
     (run / "rounds").mkdir(parents=True)
     for name in ("setting.json", "rounds/init.json", "rounds/iqr0.json"):
         (run / name).write_text("as it was")

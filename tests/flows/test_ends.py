@@ -13,7 +13,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled
 
-from backhaul.campaign.folder import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome
 from backhaul.events import Elsewhere, Happening, MethodEnded, Place, listening
 from flows import ends
 from flows.ends import STARTS, Awaited, await_ends

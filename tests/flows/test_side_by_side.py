@@ -8,17 +8,16 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from backhaul.campaign.folder import MethodOutcome
-from flows.local import side_by_side
-from flows.states import awaiting
+from flows.parallel import side_by_side
+from flows.states import awaiting, outcome_of
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 
-def play(calls: dict[str, Callable[[], State[Any]]], parallel: int) -> dict[str, MethodOutcome]:
+def play(calls: dict[str, Callable[[], State[Any]]], parallel: int) -> dict[str, State[Any]]:
     @flow
-    def parent() -> dict[str, MethodOutcome]:
-        return side_by_side(calls, parallel)
+    def parent() -> dict[str, State[Any]]:
+        return side_by_side(calls, parallel, lambda name, state: None)
 
     return parent()
 
@@ -37,7 +36,7 @@ def test_what_fails_or_waits_leaves_the_others_alone() -> None:
         "second": lambda: awaiting("3 images wait"),
         "third": Completed,
     }
-    outcomes = play(calls, 1)
+    outcomes = {name: outcome_of(state) for name, state in play(calls, 1).items()}
     assert list(outcomes) == ["first", "second", "third"]
     assert {name: (o.state, o.error) for name, o in outcomes.items()} == {
         "first": ("failed", "RuntimeError: broken"),
@@ -80,7 +79,7 @@ def test_subflows_of_threads_belong_to_the_parent() -> None:
             found.append(child())
             return Completed()
 
-        side_by_side(dict.fromkeys("ab", call), 2)
+        side_by_side(dict.fromkeys("ab", call), 2, lambda name, state: None)
         return str(flow_run.id), found
 
     mine, found = parent()

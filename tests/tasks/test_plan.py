@@ -8,12 +8,18 @@ import pytest
 from prefect import flow
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.rounds import write_round
 from backhaul.campaign.setting import Setting
 from backhaul.errors import InputError
+from backhaul.layout import RunFiles
+from backhaul.storage.objects import replace
 from backhaul.upkeep.experience import Experience, experience_of
 from backhaul.upkeep.forecast import Images, images_of
 from backhaul.upkeep.plan import Plan, free_bytes, plan
-from backhaul.values.results import LookedUp
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import LookedUp, Timing, TrainingResult
 from flows.arguments import opened
 from flows.preparation import prepare
 from flows.rehearsal import rehearse
@@ -128,36 +134,38 @@ def test_experience_is_of_runs_with_the_same_model(tmp_path: Path) -> None:
 
 def write_run(store: Path, name: str, training: dict[str, Any], seconds: float) -> None:
     """Write the record of a run with one training of 4 epochs with 10 images."""
-    stage: dict[str, Any] = {"method": "init", "batch": None, "cached": False}
-    record = {
-        "name": name,
-        "state": "completed",
-        "config": {"training": training},
-        "class_names": ["a"],
-        "started": "2026-01-01",
-        "methods": {},
-        "trainings": [
-            {
-                "method": "init",
-                "first_epoch": 1,
-                "last_epoch": 4,
-                "epochs": 4,
-                "stopped_because": "",
-                "resumed": False,
-                "seconds": seconds,
-                "train_images": 10,
-                "valid_images": 2,
-            }
-        ],
-        "timings": [
-            stage | {"stage": "training", "seconds": seconds + 5},
-            stage | {"stage": "evaluation", "seconds": 3.0},
-            stage | {"stage": "data", "seconds": 50.0, "cached": True},
-        ],
-    }
-    folder = store / "runs" / name
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(record))
+    files = RunFiles(store.as_posix(), name)
+    replace(files.config, json.dumps({"schema": 1, "training": training}).encode())
+    nothing = Artifact(uri=f"{store}/none.parquet", sha256="")
+    checkpoint = Checkpoint(epoch=4, artifact=nothing)
+    trained = TrainingResult(
+        checkpoints=(checkpoint,),
+        first_epoch=1,
+        epochs=4,
+        best_epoch=4,
+        history=nothing,
+        steps=nothing,
+        stopped_because="",
+        resumed=False,
+        n_train=10,
+        n_valid=2,
+        seconds=seconds,
+    )
+    timings = (
+        Timing(stage="training", seconds=seconds + 5, cached=False),
+        Timing(stage="evaluation", seconds=3.0, cached=False),
+        Timing(stage="data", seconds=50.0, cached=True),
+    )
+    standing = Standing(seen=nothing, checkpoints=(checkpoint,), current=checkpoint)
+    record = RoundRecord(
+        method="init",
+        batch=None,
+        training=trained,
+        evaluation=nothing,
+        standing=standing,
+        timings=timings,
+    )
+    write_round(files, record)
 
 
 @pytest.mark.prefect

@@ -10,9 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from backhaul.campaign.records import RoundRecord, Standing, write_record
+from backhaul.campaign.finding import FINDING, Finding, StoredFinding
+from backhaul.campaign.outcome import RunOutcome
+from backhaul.campaign.records import RoundRecord, Standing, Waiting
+from backhaul.campaign.rounds import write_round
+from backhaul.campaign.runrecords import OUTCOME, WAITING
 from backhaul.errors import InputError, StoreError
-from backhaul.layout import INTERNAL
+from backhaul.layout import INTERNAL, RunFiles
 from backhaul.storage.holder import ABANDONED_S, Holder
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import (
@@ -33,6 +37,15 @@ from deployments.local.seaweedfs import SeaweedFS
 DAY_S = 24 * 3600
 ALL = 0.0
 DIGEST = 32 * "0"
+LOOKING: dict[str, Any] = {
+    "seed": 0,
+    "parallel": 1,
+    "batches": {"holdout_batches": 1},
+    "training": {"img_size": 32, "device": "cpu", "threads": 1},
+    "inference": {"conf_check_num": 2},
+    "evaluation": {},
+    "labelling": {"source": "existing"},
+}
 
 
 class Store:
@@ -47,7 +60,7 @@ class Store:
     def result(self, stage: str, *artifacts: Artifact) -> str:
         """Write the result of a stage; return its key."""
         key = f"{stage}-v1-{DIGEST}"
-        text = " ".join(artifact.model_dump_json() for artifact in artifacts)
+        text = json.dumps([artifact.model_dump() for artifact in artifacts])
         replace(f"{self.root}/{INTERNAL}/results/{key}", text.encode())
         return key
 
@@ -58,17 +71,17 @@ class Store:
     def run(
         self, name: str, *records: RoundRecord, state: str = "completed", **config: Any
     ) -> str:
-        """Write a run's folder."""
-        folder = f"{self.root}/runs/{name}"
-        said = {"inference": {"conf_check_num": 2}, "data": {"kind": "folder"}} | config
-        text = json.dumps({"name": name, "state": state, "config": said})
-        replace(f"{folder}/run.json", text.encode())
+        """Write the records of a run, and its checkpoints; return where people find those."""
+        files = RunFiles(self.root, name)
+        said = LOOKING | {"schema": 1, "data": {"kind": "folder"}} | config
+        replace(files.config, json.dumps(said).encode())
+        OUTCOME.write(files.outcome, RunOutcome.model_validate({"state": state}))
         for record in records:
-            write_record(folder, record)
+            write_round(files, record)
             for checkpoint in record.new_checkpoints:
-                file = f"{folder}/checkpoints/{record.method}_ckpt_{checkpoint.epoch}.pt"
+                file = files.view.checkpoint(record.method, checkpoint.epoch)
                 replace(file, read_uri(checkpoint.artifact.uri))
-        return folder
+        return files.view.folder
 
     def record(
         self, *checkpoints: Checkpoint, method: str = "init", keys: tuple[str, ...] = ()
@@ -204,12 +217,27 @@ def test_a_run_that_goes_on_keeps_what_later_ensembles_may_choose(
     assert [c.epoch for c in made if exists(c.artifact)] == list(range(4, 11))
 
 
-def test_a_record_that_does_not_say_what_it_used_keeps_all_results(store: Store) -> None:
-    folder = store.run("old", store.record(store.checkpoint(1), keys=("",)))
-    store.result("mixing", write_value(store.root, image_set("a.png")))
-    found = store.pruned()
-    assert counts(found) == {}
-    assert found.unclear == f"{folder}/rounds/init.json"
+def test_findings_and_lists_keep_what_they_refer_to(store: Store) -> None:
+    store.run("one", store.record(store.checkpoint(1)))
+    files = RunFiles(store.root, "one")
+    table = write_value(store.root, pd.DataFrame({"conf": [0.5]}))
+    names = write_value(store.root, pd.DataFrame({"name": ["a"]}))
+    finding = Finding(name="series", title="", columns=(), rows=())
+    FINDING.write(
+        files.finding("series"), StoredFinding(finding=finding, tables={"a.csv": table})
+    )
+    WAITING.write(files.waiting("iqr0"), Waiting(files=names))
+    assert counts(store.pruned()) == {}
+    assert exists(table)
+    assert exists(names)
+
+
+def test_a_record_of_a_newer_version_ends_it(store: Store) -> None:
+    store.run("one", store.record(store.checkpoint(1)))
+    place = RunFiles(store.root, "one").round("init")
+    replace(place, read_uri(place).replace(b'"schema": 1', b'"schema": 2'))
+    with pytest.raises(InputError, match=r"init\.json: written by a newer version"):
+        find_leftovers(store.root, ALL)
 
 
 def test_nothing_goes_while_something_runs(store: Store) -> None:

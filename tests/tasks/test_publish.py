@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +19,16 @@ from PIL import Image
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 
-from backhaul.campaign.records import RoundRecord, Standing, write_record
-from backhaul.storage.objects import write_bytes, write_value
+from backhaul.campaign.outcome import MethodOutcome, RunOutcome
+from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.rounds import write_round
+from backhaul.campaign.runrecords import BEGINNING, OUTCOME
+from backhaul.campaign.setting import Beginning
+from backhaul.layout import RunFiles
+from backhaul.storage.objects import replace, write_bytes, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.results import Sent, TrainingResult
+from backhaul.values.results import Arrangement, Sent, TrainingResult
 from flows.server import publish
 from flows.server.publish import key_of, publish_round, publish_run
 from tasks import progress
@@ -128,11 +134,11 @@ def record(root: str, method: str, batch: int | None, score: float) -> RoundReco
 
 
 def test_a_round_shows_its_numbers_and_losses(tmp_path: Path) -> None:
-    root, folder = str(tmp_path), f"{tmp_path}/runs/Cars"
+    root, files = str(tmp_path), RunFiles(str(tmp_path), "Cars")
     first, second = record(root, "init", None, 0.4), record(root, "iqr", 0, 0.45)
-    write_record(folder, first)
-    in_a_flow(lambda: publish_round(folder, "Cars", first))
-    in_a_flow(lambda: publish_round(folder, "Cars", second))
+    write_round(files, first)
+    in_a_flow(lambda: publish_round(files, first))
+    in_a_flow(lambda: publish_round(files, second))
     text = shown("cars-iqr")
     assert text.startswith("# iqr, batch 0\n")
     for row in (
@@ -151,36 +157,40 @@ def test_a_round_shows_its_numbers_and_losses(tmp_path: Path) -> None:
     assert "| mAP50 on common | 0.400 |" in initial
 
 
-def write_run(folder: Path, n_methods: int, n_batches: int) -> str:
-    """The two files of a run from which curves are drawn; its numbers jump about."""
-    folder.mkdir(parents=True)
+def scores(files: RunFiles, method: str, batch: int | None, score: float) -> None:
+    """Write the record of a round that sent five images in each batch so far."""
+    played = 0 if batch is None else batch + 1
+    known = record(files.root, method, batch, score)
+    sent = {"images_sent": 5 * played, "bytes_sent": 500 * played}
+    write_round(
+        files, known.model_copy(update={"standing": known.standing.model_copy(update=sent)})
+    )
+
+
+def write_run(root: Path, name: str, n_methods: int, n_batches: int) -> RunFiles:
+    """The records of a run from which curves are drawn; its numbers jump about."""
+    files = RunFiles(root.as_posix(), name)
     names = [f"median-below-thresh-{i}" for i in range(n_methods)]
-    about = {
-        "name": "cars",
-        "state": "completed",
-        "config": {},
-        "class_names": ["car"],
-        "started": "2026-11-21T10:00:00+00:00",
-        "methods": {name: {"state": "completed"} for name in names},
-    }
-    (folder / "run.json").write_text(json.dumps(about))
+    nothing = write_value(files.root, pd.DataFrame({"a": [1]}))
+    arrangement = Arrangement(
+        initial=nothing, batches=(), holdout=nothing, leftover=nothing, sizes={}
+    )
+    begun = Beginning(started=datetime.now(UTC), arrangement=arrangement, class_names=("car",))
+    replace(files.config, b'{"schema": 1, "data": {"kind": "folder"}}')
+    BEGINNING.write(files.beginning, begun)
+    ended = {label: MethodOutcome(state="completed") for label in names}
+    OUTCOME.write(files.outcome, RunOutcome.of(ended))
     rng = np.random.default_rng(0)
-    rows: list[dict[str, Any]] = [{"method": "init", "batch": None, "epoch": 3, "mAP50": 0.25}]
-    rows += [
-        {"method": name, "batch": batch, "epoch": 4 + batch, "mAP50": rng.random()}
-        for name in names
-        for batch in range(n_batches)
-    ]
-    table = pd.DataFrame(rows).astype({"batch": "Int64"}).assign(test_set="common")
-    sent = (table["batch"].fillna(-1) + 1).astype(int)
-    table = table.assign(images_sent_total=5 * sent, bytes_sent_total=500 * sent)
-    table.to_csv(folder / "summary.csv", index=False)
-    return str(folder)
+    scores(files, "init", None, 0.25)
+    for label in names:
+        for batch in range(n_batches):
+            scores(files, label, batch, rng.random())
+    return files
 
 
 def test_a_run_shows_its_methods(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "cars", n_methods=2, n_batches=3)
-    in_a_flow(lambda: publish_run(folder, "cars/seed0"))
+    files = write_run(tmp_path, "cars/seed0", n_methods=2, n_batches=3)
+    in_a_flow(lambda: publish_run(files))
     assert "The initial model has mAP50 0.25." in shown("cars-seed0")
     rows = json.loads(shown("cars-seed0-summary"))
     assert [row["method"] for row in rows] == ["median-below-thresh-0", "median-below-thresh-1"]
@@ -191,10 +201,10 @@ def test_a_run_shows_its_methods(tmp_path: Path) -> None:
         assert row["gain"] == pytest.approx(row["mAP50"] - 0.25)
 
 
-@pytest.mark.parametrize(("n_methods", "n_batches"), [(0, 0), (13, 200)])
+@pytest.mark.parametrize(("n_methods", "n_batches"), [(0, 0), (13, 30)])
 def test_pictures_are_small(tmp_path: Path, n_methods: int, n_batches: int) -> None:
-    folder = write_run(tmp_path / "long", n_methods, n_batches)
-    in_a_flow(lambda: publish_run(folder, f"long{n_methods}"))
+    files = write_run(tmp_path, f"long{n_methods}", n_methods, n_batches)
+    in_a_flow(lambda: publish_run(files))
     assert len(picture(shown(f"long{n_methods}"))) < 100_000
 
 
@@ -210,9 +220,9 @@ def test_a_server_that_takes_no_artifact_stops_no_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     monkeypatch.setattr(publish, "show", refuse)
-    folder = write_run(tmp_path / "cars", n_methods=1, n_batches=1)
-    in_a_flow(lambda: publish_run(folder, "cars"))
-    in_a_flow(lambda: publish_round(folder, "cars", record(str(tmp_path), "init", None, 0.1)))
+    files = write_run(tmp_path, "cars", n_methods=1, n_batches=1)
+    in_a_flow(lambda: publish_run(files))
+    in_a_flow(lambda: publish_round(files, record(str(tmp_path), "init", None, 0.1)))
     assert [line.split(" is not shown")[0] for line in said] == [
         "the comparison of methods",
         "the table of this round",

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from prefect import flow
 
-from backhaul.analysis.recorded import RunConfig, open_recorded
-from backhaul.campaign.relocation import moved
+from backhaul.analysis.subject import open_subject
+from backhaul.campaign.runrecords import LookingConfig
 from backhaul.errors import InputError
-from backhaul.layout import store_of
+from backhaul.layout import RunFiles, run_at
 from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
@@ -24,7 +24,7 @@ from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 from backhaul.values.labels import Labels
 from backhaul.values.results import Measured
 from backhaul.values.splits import Splits
-from flows.analyze import side_by_side
+from flows.parallel import side_by_side
 from tasks.series import labelled_so_far, measure, share_held_out
 from tasks.stage import Step
 
@@ -144,53 +144,32 @@ def test_truth_is_what_any_method_had_labelled(in_flow: Any, tmp_path: Path) -> 
 
 
 def test_calls_side_by_side_come_back_by_their_key_and_a_failure_ends_them() -> None:
+    def nothing(key: int, result: object) -> None:
+        return None
+
     calls = {k: partial(pow, k, 2) for k in range(20)}
-    assert side_by_side(calls, 3, "squares") == {k: k * k for k in range(20)}
+    assert side_by_side(calls, 3, nothing) == {k: k * k for k in range(20)}
     with pytest.raises(ZeroDivisionError):
-        side_by_side({**calls, 20: partial(divmod, 1, 0)}, 2, "squares")
-    assert side_by_side({}, 2, "nothing") == {}
-
-
-def test_a_store_is_found_above_the_run_and_what_was_in_it_where_it_lies_now(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / ".backhaul" / "objects").mkdir(parents=True)
-    one, of_seed = f"{tmp_path}/runs/tiny", f"{tmp_path}/runs/many/seed3"
-    assert store_of(one, "tiny") == store_of(of_seed, "many/seed3") == str(tmp_path)
-    with pytest.raises(InputError, match="tiny: expected in its store"):
-        store_of(f"{tmp_path}/elsewhere/runs/tiny", "tiny")
-    here = f"{tmp_path}/.backhaul/objects/ab.pt"
-    assert moved("/gone/.backhaul/objects/ab.pt", str(tmp_path)) == here
-    (tmp_path / ".backhaul/objects/cd.pt").touch()
-    for stays in ("/gone/data/a.png", "s3://b/.backhaul/x", f"{tmp_path}/.backhaul/objects"):
-        assert moved(stays, "/other") == stays
+        side_by_side({**calls, 20: partial(divmod, 1, 0)}, 2, nothing)
+    assert side_by_side({}, 2, nothing) == {}
 
 
 @pytest.mark.parametrize(
-    ("address", "name", "root"),
+    ("address", "run"),
     [
-        ("s3://b/runs/tiny", "tiny", "s3://b"),
-        ("s3://b/edge/a/runs/many/seed3", "many/seed3", "s3://b/edge/a"),
-        ("s3://b/tiny", "tiny", None),
+        ("s3://b/runs/tiny", RunFiles("s3://b", "tiny")),
+        ("s3://b/edge/a/runs/many/seed3", RunFiles("s3://b/edge/a", "many/seed3")),
+        ("/data/runs/tiny", RunFiles("/data", "tiny")),
+        ("s3://b/tiny", None),
+        ("/data/runs/many/third", None),
     ],
 )
-def test_a_store_is_found_above_an_address(address: str, name: str, root: str | None) -> None:
-    if root is None:
-        with pytest.raises(InputError, match="s3://b/tiny: expected in its store"):
-            store_of(address, name)
-    else:
-        assert store_of(address, name) == root
-
-
-def test_what_came_from_an_object_store_is_used_where_it_lies_now(tmp_path: Path) -> None:
-    copied = tmp_path / ".backhaul" / "objects" / "ab.pt"
-    copied.parent.mkdir(parents=True)
-    copied.touch()
-    assert moved("s3://b/p/.backhaul/objects/ab.pt", str(tmp_path)) == str(copied)
+def test_the_address_of_a_run_says_its_store(address: str, run: RunFiles | None) -> None:
+    assert run_at(address) == run
 
 
 def test_a_config_whose_user_code_is_gone_can_still_be_analysed() -> None:
-    config = RunConfig.model_validate(
+    config = LookingConfig.model_validate(
         {
             "seed": 1,
             "parallel": 2,
@@ -202,15 +181,9 @@ def test_a_config_whose_user_code_is_gone_can_still_be_analysed() -> None:
             "labelling": {"source": {"use": "gone:label", "digest": "0"}},
         }
     )
-    assert config.labelling.source != "existing"
+    assert not config.labels_exist
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(None, "is not there; expected a run"), ("{}", "name: Field required")],
-)
-def test_what_is_no_run_is_named(tmp_path: Path, content: str | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / "run.json").write_text(content)
-    with pytest.raises(InputError, match=rf"run\.json: {message}"):
-        open_recorded(str(tmp_path), ())
+def test_what_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="runs/tiny: no rounds there yet"):
+        open_subject(RunFiles(tmp_path.as_posix(), "tiny"), ())

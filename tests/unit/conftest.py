@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from backhaul.analysis.finding import FOLDER, Chart, Finding, Mark, Series
-from backhaul.campaign.rundata import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
+from backhaul.campaign.finding import Chart, Finding, Mark, Series
+from backhaul.campaign.run import Findings, Losses, Run, SampledBatch
+from backhaul.measure.names import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
 
 NASTY = "</script><script>alert('x')</script> & \"q\""
 TEST_SETS = ("common", "old_test", "new_test", "mix_test", "next_batch")
@@ -307,11 +308,41 @@ def write_findings(folder: Path) -> tuple[Finding, ...]:
             charts=(bars,),
         ),
     )
-    (folder / FOLDER).mkdir()
+    (folder / "analysis").mkdir()
     for finding in findings:
-        path = folder / FOLDER / f"{finding.name}.json"
+        path = folder / "analysis" / f"{finding.name}.json"
         path.write_text(finding.model_dump_json(), encoding="utf-8")
     return findings
+
+
+@dataclass(frozen=True)
+class OtherTables:
+    """The tables of a run, but for some that are given."""
+
+    run: Run
+    given: dict[str, Any]
+
+    def summary(self) -> pd.DataFrame:
+        return self.run.summary
+
+    def classes(self) -> pd.DataFrame:
+        return self.run.classes
+
+    def batches(self) -> tuple[SampledBatch, ...]:
+        found: tuple[SampledBatch, ...] = self.given.get("batches", self.run.batches)
+        return found
+
+    def losses(self) -> Losses:
+        found: Losses = self.given.get("losses", self.run.losses)
+        return found
+
+    def findings(self) -> Findings:
+        return self.run.findings
+
+
+def with_tables(run: Run, **given: Any) -> Run:
+    """The run with other batches or losses."""
+    return replace(run, tables=OtherTables(run, given))
 
 
 @pytest.fixture

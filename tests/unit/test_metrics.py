@@ -16,7 +16,8 @@ from sklearn.metrics import precision_score, recall_score
 
 from backhaul.arrays import FloatArray
 from backhaul.measure.matching import benchmark
-from backhaul.measure.metrics import METRICS, average_precision, count, metrics
+from backhaul.measure.metrics import average_precision, count, metrics
+from backhaul.measure.names import METRICS
 from backhaul.values.detections import (
     DETECTION_COLUMNS,
     FUSED_COLUMNS,

@@ -40,7 +40,7 @@ def classes(
     from backhaul.analysis.writing import write_beside
 
     finding = by_class(read_benchmark(benchmark), pos_thres, f"{benchmark.stem}_classes")
-    show(finding, map(str, write_beside(benchmark, finding)), output)
+    show(finding, write_beside(benchmark, finding), output)
 
 
 def histogram(
@@ -64,11 +64,10 @@ def histogram(
     """
     from backhaul.analysis.histogram import histogram as count
 
-    with open_source(source, method) as opened:
-        name = opened.name("histogram", only, "+".join(method or ()))
-        finding = count(opened.seen, only, name)
-        files = opened.write(finding)
-    show(finding, files, output)
+    opened = open_source(source, method)
+    name = opened.name("histogram", only, "+".join(method or ()))
+    finding = count(opened.seen, only, name)
+    show(finding, opened.write(finding), output)
 
 
 def rolling(
@@ -91,8 +90,7 @@ def rolling(
     from backhaul.analysis.rolling import rolling as slide
 
     width = f"window{window}" if window else None
-    with open_source(source, method) as opened:
-        name = opened.name("rolling", width, "+".join(method or ()))
-        finding = slide(opened.parts, window, name)
-        files = opened.write(finding)
-    show(finding, files, output)
+    opened = open_source(source, method)
+    name = opened.name("rolling", width, "+".join(method or ()))
+    finding = slide(opened.parts, window, name)
+    show(finding, opened.write(finding), output)

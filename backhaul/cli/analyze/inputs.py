@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -11,12 +10,11 @@ from typing import Annotated, TypeAlias
 import pandas as pd
 import typer
 
-from backhaul.analysis.finding import Finding, name_of
 from backhaul.analysis.results import choose_methods
 from backhaul.analysis.seen import read_benchmark, seen_by_method
-from backhaul.campaign.rundata import Run, read_run, run_folders
-from backhaul.cli.analyze.keep import keep
-from backhaul.cli.runplace import RunPlace, run_at
+from backhaul.campaign.finding import Finding, name_of
+from backhaul.campaign.run import Run
+from backhaul.cli.runplace import FolderPlace, StoredPlace, find_run
 from backhaul.errors import InputError
 
 TestSet: TypeAlias = Annotated[
@@ -37,21 +35,23 @@ BenchmarkOrRun: TypeAlias = Annotated[
 ]
 
 
-@contextmanager
-def open_run(name: str) -> Iterator[tuple[Run, RunPlace]]:
-    """Open the run that `name` is, is the folder of or the address of.
+Place: TypeAlias = StoredPlace | FolderPlace
+
+
+def open_run(name: str) -> tuple[Run, Place]:
+    """Return the run that `name` is, is the folder of or the address of, and where it is.
 
     Raises:
         InputError: If there is none, or several, one a seed.
     """
-    with run_at(name) as place:
-        folders = run_folders(place.folder)
-        if len(folders) > 1:
-            seeds = ", ".join(folder.name for folder in folders)
-            raise InputError(
-                f"{name}: holds {seeds}: name one, such as {name}/{folders[0].name}"
-            )
-        yield read_run(folders[0]), RunPlace(place.address_of(folders[0]), folders[0])
+    place = find_run(name)
+    runs = place.read().runs
+    if len(runs) > 1:
+        seeds = [run.place.rpartition("/")[2] for run in runs]
+        raise InputError(
+            f"{name}: holds {', '.join(seeds)}: name one, such as {name}/{seeds[0]}"
+        )
+    return runs[0], find_run(runs[0].place)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Source:
         parts: What was seen, by method, or under the name of the file.
     """
 
-    place: RunPlace | Path
+    place: Place | Path
     parts: Mapping[str, pd.DataFrame]
 
     @property
@@ -73,31 +73,29 @@ class Source:
 
     def name(self, analysis: str, *choices: str | None) -> str:
         """Return the name of a finding on it, see `name_of`."""
-        if isinstance(self.place, RunPlace):
-            return name_of(analysis, *choices)
-        return name_of(f"{self.place.stem}_{analysis}", *choices)
+        if isinstance(self.place, Path):
+            return name_of(f"{self.place.stem}_{analysis}", *choices)
+        return name_of(analysis, *choices)
 
     def write(self, finding: Finding) -> tuple[str, ...]:
         """Write a finding into the run's folder, or beside the file; return the files."""
         from backhaul.analysis.writing import write_beside
 
-        if isinstance(self.place, RunPlace):
-            return keep(self.place, finding)
-        return tuple(map(str, write_beside(self.place, finding)))
+        if isinstance(self.place, Path):
+            return write_beside(self.place, finding)
+        return self.place.keep(finding)
 
 
-@contextmanager
-def open_source(name: str, methods: list[str] | None) -> Iterator[Source]:
-    """Open what was seen in a run, by the methods asked for, or what a benchmark file says.
+def open_source(name: str, methods: list[str] | None) -> Source:
+    """Return what was seen in a run, by the methods asked for, or what a benchmark file says.
 
     Raises:
         InputError: If there is neither, or it cannot be read.
     """
     file = Path(name)
     if not file.is_file():
-        with open_run(name) as (run, place):
-            yield Source(place, seen_by_method(run, choose_methods(run, methods or ())))
-        return
+        run, place = open_run(name)
+        return Source(place, seen_by_method(run, choose_methods(run, methods or ())))
     if methods:
         raise InputError(f"{file}: --method chooses methods of a run; this is one benchmark")
-    yield Source(file, {file.stem: read_benchmark(file)})
+    return Source(file, {file.stem: read_benchmark(file)})

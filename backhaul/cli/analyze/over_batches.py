@@ -9,7 +9,6 @@ import typer
 from backhaul.analysis.compare import Aggregate
 from backhaul.analysis.results import COMMON
 from backhaul.cli.analyze.inputs import Methods, TestSet, open_run
-from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
 from backhaul.cli.options import RunName
 
@@ -42,10 +41,9 @@ def curves(
     from backhaul.analysis.curves import DEFAULT
     from backhaul.analysis.curves import curves as follow
 
-    with open_run(run) as (opened, place):
-        finding = follow(opened, metric or DEFAULT, method or (), test_set)
-        files = keep(place, finding)
-    show(finding, files, output)
+    opened, place = open_run(run)
+    finding = follow(opened, metric or DEFAULT, method or (), test_set)
+    show(finding, place.keep(finding), output)
 
 
 def method(
@@ -64,10 +62,9 @@ def method(
     """
     from backhaul.analysis.method import one_method
 
-    with open_run(run) as (opened, place):
-        finding = one_method(opened, label, test_set)
-        files = keep(place, finding)
-    show(finding, files, output)
+    opened, place = open_run(run)
+    finding = one_method(opened, label, test_set)
+    show(finding, place.keep(finding), output)
 
 
 def compare(
@@ -101,14 +98,13 @@ def compare(
     from backhaul.analysis.compare import compare as put_side_by_side
 
     kept = [label for labels in filter_sample or () for label in labels.split(",") if label]
-    with open_run(run) as (opened, place):
-        finding = put_side_by_side(
-            opened,
-            metric,
-            test_set,
-            over_initial=compare_init,
-            methods=kept,
-            aggregate=aggregate,
-        )
-        files = keep(place, finding)
-    show(finding, files, output)
+    opened, place = open_run(run)
+    finding = put_side_by_side(
+        opened,
+        metric,
+        test_set,
+        over_initial=compare_init,
+        methods=kept,
+        aggregate=aggregate,
+    )
+    show(finding, place.keep(finding), output)

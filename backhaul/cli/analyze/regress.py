@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from backhaul.analysis.results import COMMON, By, Over
 from backhaul.analysis.sample import MEANINGS, Feature
-from backhaul.campaign.rundata import read_run, run_folders
 from backhaul.cli.analyze.inputs import TestSet
-from backhaul.cli.analyze.keep import keep
 from backhaul.cli.analyze.show import Format, show
-from backhaul.cli.runplace import run_at
+from backhaul.cli.runplace import find_run
 
 FEATURES = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
 
@@ -47,9 +44,7 @@ def regression(
     """
     from backhaul.analysis.regression import regression as regress
 
-    with ExitStack() as stack:
-        places = [stack.enter_context(run_at(name)) for name in runs]
-        opened = [read_run(folder) for place in places for folder in run_folders(place.folder)]
-        finding = regress(opened, feature, gain, metric, test_set, by)
-        files = keep(places[0], finding)
-    show(finding, files, output)
+    places = [find_run(name) for name in runs]
+    opened = [run for place in places for run in place.read().runs]
+    finding = regress(opened, feature, gain, metric, test_set, by)
+    show(finding, places[0].keep(finding), output)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backhaul.analysis.finding import Finding
+from backhaul.campaign.finding import Finding
 
 Format: TypeAlias = Annotated[
     Literal["table", "csv", "json"],

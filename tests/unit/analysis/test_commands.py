@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from backhaul.analysis.finding import Finding, read_findings
+from backhaul.campaign.finding import Finding
+from backhaul.campaign.importing import import_findings
 from backhaul.cli.commands import app
 from backhaul.errors import InputError
 
@@ -59,14 +60,16 @@ def test_commands_print_and_write_the_finding(folder: Path, name: str) -> None:
         assert f"written: {place}" in result.stderr
         assert Path(place).stat().st_size > 0
     assert result.stdout == (folder / f"analysis/{name}.csv").read_text()
-    (finding,) = read_findings(folder)
+    (finding,) = import_findings(folder).values()
+    assert isinstance(finding, Finding)
     assert finding.name == name
     assert len(finding.table) == len(pd.read_csv(folder / f"analysis/{name}.csv"))
 
 
 def test_a_pipe_may_get_json_and_a_reader_a_table(folder: Path) -> None:
     json = analyze("compare", "street-cameras", "--format", "json").stdout
-    (finding,) = read_findings(folder)
+    (finding,) = import_findings(folder).values()
+    assert isinstance(finding, Finding)
     assert Finding.model_validate_json(json) == finding
     table = analyze("compare", "street-cameras").stdout.splitlines()
     assert table[0] == finding.title

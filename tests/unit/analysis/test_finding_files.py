@@ -8,18 +8,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from backhaul.analysis.finding import (
+from backhaul.analysis.png import PALETTE, draw
+from backhaul.analysis.writing import write_beside, write_finding
+from backhaul.campaign.finding import (
     Chart,
     Finding,
     Mark,
     Series,
     cells,
-    read_findings,
     values,
 )
-from backhaul.analysis.png import PALETTE, draw
-from backhaul.analysis.writing import write_beside, write_finding
+from backhaul.campaign.importing import import_findings
 from backhaul.errors import InputError
+from backhaul.layout import View
 
 
 def chart(*series: Series, marks: tuple[Mark, ...] = ()) -> Chart:
@@ -39,18 +40,22 @@ def share_of(picture: bytes, colour: str) -> float:
     return float((pixels(picture) == rgb).all(axis=2).mean())
 
 
+def write(folder: Path, written: Finding) -> list[Path]:
+    return [Path(file) for file in write_finding(View(folder.as_posix()), written)]
+
+
 LINE = Series(name="a", x=(1, 2, 3), y=(1, None, 2))
 
 
 def test_files_hold_the_finding(tmp_path: Path) -> None:
     written = finding(chart(LINE), rows=((0.25,), (None,)))
-    files = write_finding(tmp_path, written)
+    files = write(tmp_path, written)
     assert [f.relative_to(tmp_path).as_posix() for f in files] == [
         "analysis/some_finding.json",
         "analysis/some_finding.csv",
         "analysis/some_finding.png",
     ]
-    assert read_findings(tmp_path) == (written,)
+    assert import_findings(tmp_path) == {"some_finding": written}
     table = pd.read_csv(files[1])
     assert table["a"].isna().tolist() == [False, True]
     assert table["a"][0] == 0.25
@@ -60,17 +65,19 @@ def test_files_hold_the_finding(tmp_path: Path) -> None:
 
 
 def test_a_later_finding_replaces_the_earlier_one(tmp_path: Path) -> None:
-    write_finding(tmp_path, finding(chart(LINE)))
-    files = write_finding(tmp_path, finding(rows=((7,),)))
+    write(tmp_path, finding(chart(LINE)))
+    files = write(tmp_path, finding(rows=((7,),)))
     assert [f.suffix for f in files] == [".json", ".csv"]
     assert not (tmp_path / "analysis/some_finding.png").exists()
-    assert read_findings(tmp_path)[0].rows == ((7,),)
+    (again,) = import_findings(tmp_path).values()
+    assert isinstance(again, Finding)
+    assert again.rows == ((7,),)
 
 
 def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "analysis").write_text("a file")
     with pytest.raises(InputError, match=r"some_finding\.json: could not be written"):
-        write_finding(tmp_path, finding())
+        write(tmp_path, finding())
     assert [path.name for path in tmp_path.iterdir()] == ["analysis"]
 
 

@@ -11,13 +11,15 @@ from backhaul.analysis.curves import curves
 from backhaul.analysis.method import one_method
 from backhaul.analysis.png import draw
 from backhaul.analysis.results import gains
-from backhaul.campaign.rundata import CONTROL, Run, read_run
+from backhaul.campaign.importing import import_run
+from backhaul.campaign.run import CONTROL, Run
 from backhaul.errors import InputError
+from tests.unit.conftest import with_tables
 
 
 @pytest.fixture
 def run(fake_run: Callable[..., Any]) -> Run:
-    return read_run(fake_run(failed="iqr").write())
+    return import_run(fake_run(failed="iqr").write())
 
 
 def test_compare_has_a_row_a_method_in_the_order_of_the_run(run: Run) -> None:
@@ -75,7 +77,7 @@ def test_a_young_run_says_that_nothing_was_measured(fake_run: Callable[..., Any]
     folder = fake_run().write()
     (folder / "summary.csv").unlink()
     with pytest.raises(InputError, match=r"no test set 'common' in summary\.csv: none yet"):
-        compare(read_run(folder))
+        compare(import_run(folder))
 
 
 def test_curves_join_logs_and_rounds_by_epoch(run: Run) -> None:
@@ -113,16 +115,14 @@ def test_curves_name_methods_that_begin_elsewhere(run: Run) -> None:
     losses = dict(run.losses)
     late = losses["iqr", 1]
     losses["iqr", 1] = late.assign(epoch=late["epoch"] + 5)
-    moved = Run(
-        run.folder, run.record, run.labels, run.summary, run.classes, run.rounds, losses
-    )
+    moved = with_tables(run, losses=losses)
     labels = [mark.label for mark in curves(moved, metrics=("loss",)).charts[0].marks]
     assert "batch 1: iqr" in labels
     assert any(label.startswith("batch 1: true-random") for label in labels)
 
 
 def test_curves_of_a_metric_need_no_logs(run: Run) -> None:
-    bare = Run(run.folder, run.record, run.labels, run.summary, run.classes, run.rounds, {})
+    bare = with_tables(run, losses={})
     finding = curves(bare, metrics=("recall",), methods=("true-random",))
     assert finding.table["epoch"].tolist() == [10, 20, 30, 40]
     assert set(finding.table["method"]) == {"init", "true-random"}
@@ -159,7 +159,7 @@ def test_gains_are_differences_of_the_summary(run: Run, over: Any) -> None:
 
 
 def test_a_run_without_control_arm_has_no_gain_over_it(fake_run: Callable[..., Any]) -> None:
-    run = read_run(fake_run(methods=("iqr",)).write())
+    run = import_run(fake_run(methods=("iqr",)).write())
     with pytest.raises(InputError, match="no control arm no-new-data"):
         gains(run, "mAP50", "control")
     assert len(gains(run, "mAP50", "initial"))

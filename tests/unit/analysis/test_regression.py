@@ -13,13 +13,15 @@ from scipy import stats
 from backhaul.analysis.png import draw
 from backhaul.analysis.regression import fit, points, regression
 from backhaul.analysis.sample import MEANINGS, Feature, features
-from backhaul.campaign.rundata import CONTROL, Run, read_run
+from backhaul.campaign.importing import import_run
+from backhaul.campaign.run import CONTROL, Run
 from backhaul.errors import InputError
+from tests.unit.conftest import with_tables
 
 
 @pytest.fixture
 def run(fake_run: Callable[..., Any]) -> Run:
-    return read_run(fake_run().write())
+    return import_run(fake_run().write())
 
 
 def test_every_feature_has_a_meaning() -> None:
@@ -29,7 +31,7 @@ def test_every_feature_has_a_meaning() -> None:
 def test_features_are_those_of_the_images_sent(run: Run) -> None:
     table = features(run)
     assert set(table["method"]) == set(run.labels) - {CONTROL}
-    one = next(r for r in run.rounds if (r.method, r.batch) == ("iqr", 1))
+    one = next(r for r in run.batches if (r.method, r.batch) == ("iqr", 1))
     row = table[(table["method"] == "iqr") & (table["batch"] == 1)].iloc[0]
     seen = [s for s in one.seen.to_dict("records") if s["file"] in one.sent and s["detected"]]
     conf = [s["conf"] for s in seen]
@@ -47,9 +49,9 @@ def test_features_are_those_of_the_images_sent(run: Run) -> None:
 
 
 def test_what_is_undefined_is_missing(fake_run: Callable[..., Any]) -> None:
-    run = read_run(fake_run(truth=False, batches=1, class_names=("cat",)).write())
-    blind = [replace(r, seen=r.seen.iloc[:0]) for r in run.rounds]
-    table = features(replace(run, rounds=tuple(blind)))
+    run = import_run(fake_run(truth=False, batches=1, class_names=("cat",)).write())
+    blind = [replace(r, seen=r.seen.iloc[:0]) for r in run.batches]
+    table = features(with_tables(run, batches=tuple(blind)))
     assert table["undetected_share"].eq(1).all()
     assert table[["mean_conf", "hit_rate", "class_balance"]].isna().all(axis=None)
     seeing = features(run)
@@ -122,7 +124,7 @@ def test_gains_over_the_batch_before_are_averaged(run: Run) -> None:
 
 
 def test_a_failed_method_gives_the_points_it_has(fake_run: Callable[..., Any]) -> None:
-    run = read_run(fake_run(failed="iqr").write())
+    run = import_run(fake_run(failed="iqr").write())
     table = points(run, "mean_conf", "initial", "mAP50", "common", "batch")
     assert table["method"].value_counts().to_dict() == {
         "true-random": 3,
@@ -148,6 +150,6 @@ def test_a_feature_that_all_share_is_refused(run: Run) -> None:
 
 
 def test_a_run_without_truth_has_no_hit_rate(fake_run: Callable[..., Any]) -> None:
-    run = read_run(fake_run(truth=False).write())
+    run = import_run(fake_run(truth=False).write())
     with pytest.raises(InputError, match="0 points, expected at least 3"):
         regression([run], "hit_rate", "initial")

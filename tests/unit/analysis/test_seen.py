@@ -15,7 +15,7 @@ from backhaul.analysis.histogram import histogram
 from backhaul.analysis.png import draw
 from backhaul.analysis.rolling import MOST_POINTS, rolling
 from backhaul.analysis.seen import COLUMNS, read_benchmark, seen_by_method
-from backhaul.campaign.rundata import read_run
+from backhaul.campaign.importing import import_run
 from backhaul.errors import InputError
 from backhaul.measure.metrics import count
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
@@ -205,10 +205,10 @@ def test_files_without_any_actual_have_no_truth(tmp_path: Path) -> None:
 
 
 def test_a_run_gives_its_rounds_by_method(fake_run: Callable[..., Any]) -> None:
-    run = read_run(fake_run().write())
+    run = import_run(fake_run().write())
     seen = seen_by_method(run, ("iqr",))
     assert list(seen) == ["iqr"]
-    rows = sum(len(r.seen) for r in run.rounds if r.method == "iqr")
+    rows = sum(len(r.seen) for r in run.batches if r.method == "iqr")
     assert len(seen["iqr"]) == rows
     with pytest.raises(InputError, match="no benchmark of these methods"):
         seen_by_method(run, ())

@@ -16,22 +16,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from backhaul.analysis.finding import Finding, Mark
 from backhaul.analysis.series import (
     SET_NAMES,
-    Arrivals,
     BatchesPlan,
     Mode,
     Played,
     Point,
+    Schedule,
     SeriesPlan,
     every,
 )
 from backhaul.analysis.series_charts import COLUMNS, finding_of
+from backhaul.campaign.finding import Finding, Mark
 from backhaul.cli.commands import app
 from backhaul.errors import InputError
 from backhaul.look.ensemble import ensemble_epochs
-from backhaul.measure.metrics import METRICS
+from backhaul.measure.names import METRICS
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 
@@ -64,7 +64,7 @@ campaigns = st.builds(
     st.lists(st.integers(0, 5), max_size=4),
     st.lists(st.integers(0, 5), max_size=4),
 )
-arrivals = st.builds(Arrivals, st.integers(4, 6), st.integers(0, 2))
+arrivals = st.builds(Schedule, st.integers(4, 6), st.integers(0, 2))
 
 
 @given(pasts, st.sampled_from([0.0, 0.4]))
@@ -103,7 +103,7 @@ def test_every_delta_epochs_and_always_the_last(
 
 @given(campaigns, arrivals, st.integers(1, 4), st.sampled_from(["instant", "avg", "roll"]))
 def test_each_checkpoint_is_measured_once_and_none_of_the_future_looks(
-    rounds: tuple[Played, ...], arriving: Arrivals, count: int, kind: Any
+    rounds: tuple[Played, ...], arriving: Schedule, count: int, kind: Any
 ) -> None:
     mode = Mode(kind=kind, count=count)
     plan = SeriesPlan(sets=("init", "all_iter"), mode=mode)
@@ -122,7 +122,7 @@ def test_each_checkpoint_is_measured_once_and_none_of_the_future_looks(
 
 @given(campaigns, arrivals, st.integers(1, 9))
 def test_the_last_of_every_training_is_measured(
-    rounds: tuple[Played, ...], arriving: Arrivals, delta: int
+    rounds: tuple[Played, ...], arriving: Schedule, delta: int
 ) -> None:
     points = SeriesPlan(delta=delta).points(rounds, arriving)
     assert {played.past[-1] for played in rounds} <= {p.looking[-1] for p in points}
@@ -130,7 +130,7 @@ def test_the_last_of_every_training_is_measured(
 
 @given(campaigns, arrivals, st.data())
 def test_no_benchmark_takes_the_name_of_another(
-    rounds: tuple[Played, ...], arriving: Arrivals, data: st.DataObject
+    rounds: tuple[Played, ...], arriving: Schedule, data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(1, len(arriving.blocks)))
     plans: tuple[SeriesPlan | BatchesPlan, ...] = (
@@ -144,7 +144,7 @@ def test_no_benchmark_takes_the_name_of_another(
 
 
 def test_what_the_sets_consist_of() -> None:
-    arriving = Arrivals(n_batches=3, n_held_out=2)
+    arriving = Schedule(n_batches=3, n_held_out=2)
     start, later = Played("init", None, ()), Played("iqr", 1, ())
 
     def blocks(name: str, after: Played, n_test: int = 2) -> tuple[str, ...]:
@@ -168,12 +168,12 @@ def test_what_the_sets_consist_of() -> None:
         ("batch2",),
         ("held_out0",),
     ]
-    assert Arrivals(3, 0).test_set("next_batch", Played("iqr", 2, ()), 0) == ()
+    assert Schedule(3, 0).test_set("next_batch", Played("iqr", 2, ()), 0) == ()
 
 
 @given(arrivals, st.data())
 def test_no_model_is_tested_on_a_batch_that_was_sampled_for_it(
-    arriving: Arrivals, data: st.DataObject
+    arriving: Schedule, data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(1, len(arriving.blocks)))
     batch = data.draw(st.none() | st.integers(0, arriving.n_batches - 1))
@@ -188,19 +188,19 @@ def test_no_model_is_tested_on_a_batch_that_was_sampled_for_it(
 @pytest.mark.parametrize("n", [0, 6])
 def test_there_are_only_so_many_batches_to_test_on(n: int) -> None:
     with pytest.raises(InputError, match=rf"--batch-test: expected 1 to 5, .* got {n}$"):
-        SeriesPlan(sets=("batch_test",), batch_test=n).points(campaign(1), Arrivals(3, 2))
+        SeriesPlan(sets=("batch_test",), batch_test=n).points(campaign(1), Schedule(3, 2))
 
 
 def test_a_batch_of_which_nothing_was_sent_has_a_model_but_no_checkpoint_of_its_own() -> None:
     rounds = campaign(2, iqr=[1, 0, 1])
-    series = SeriesPlan().points(rounds, Arrivals(3, 1))
+    series = SeriesPlan().points(rounds, Schedule(3, 1))
     assert [(p.method, p.batch, p.epoch) for p in series] == [
         ("init", None, 1),
         ("init", None, 2),
         ("iqr", 0, 3),
         ("iqr", 2, 4),
     ]
-    batches = BatchesPlan().points(rounds, Arrivals(3, 1))
+    batches = BatchesPlan().points(rounds, Schedule(3, 1))
     assert [(p.batch, p.epoch, p.sets) for p in batches] == [
         (None, 2, {"next_batch": ("batch0",)}),
         (0, 3, {"next_batch": ("batch1",)}),
@@ -223,7 +223,7 @@ def measured(points: tuple[Point, ...]) -> pd.DataFrame:
 
 
 def test_a_series_is_drawn_a_chart_a_set_and_metric_with_the_batches_marked() -> None:
-    rounds, arriving = campaign(3, iqr=[1, 2], rand=[2, 1]), Arrivals(2, 1)
+    rounds, arriving = campaign(3, iqr=[1, 2], rand=[2, 1]), Schedule(2, 1)
     plan = SeriesPlan(
         sets=("init", "all_iter"), mode=Mode(kind="roll", count=2), metrics=("mAP50", "prec")
     )
@@ -248,7 +248,7 @@ def test_a_series_is_drawn_a_chart_a_set_and_metric_with_the_batches_marked() ->
 
 
 def test_the_note_says_which_models_are_left_out() -> None:
-    rounds, arriving = campaign(1, iqr=[1, 1]), Arrivals(2, 1)
+    rounds, arriving = campaign(1, iqr=[1, 1]), Schedule(2, 1)
     notes = []
     for n in (1, 2):
         plan = SeriesPlan(sets=("batch_test",), batch_test=n)
@@ -263,7 +263,7 @@ def test_the_note_says_which_models_are_left_out() -> None:
 
 
 def test_batches_are_drawn_a_chart_a_mode() -> None:
-    rounds, arriving = campaign(2, iqr=[1, 0]), Arrivals(2, 0)
+    rounds, arriving = campaign(2, iqr=[1, 0]), Schedule(2, 0)
     plan = BatchesPlan(modes=(INSTANT, Mode(kind="avg", count=3)))
     points = tuple(p for p in plan.points(rounds, arriving) if p.sets)
     finding = finding_of(measured(points), plan, rounds, arriving)

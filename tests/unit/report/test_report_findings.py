@@ -8,8 +8,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from backhaul.analysis.finding import Chart, Finding, Mark, Series
+from backhaul.campaign.finding import Chart, Finding, Mark, Series
+from backhaul.campaign.importing import import_findings
 from backhaul.report import write_report
+from backhaul.report.campaign import imported_campaign
 from backhaul.report.findings import MOST_ROWS, chart_figure, finding_table, show_findings
 
 COLOURS = {"iqr": "#3b7dd8"}
@@ -86,7 +88,7 @@ def test_long_tables_are_folded_and_very_long_ones_cut(tmp_path: Path) -> None:
     write(tmp_path, "short")
     write(tmp_path, "long", rows=((1,),) * 13)
     write(tmp_path, "longer", rows=((1,),) * (MOST_ROWS + 1))
-    shown, _ = show_findings(tmp_path, COLOURS, {})
+    shown, _ = show_findings(import_findings(tmp_path), COLOURS, {})
     assert {one.name: one.fold for one in shown} == {
         "short": "",
         "long": "Table of 13 rows",
@@ -111,26 +113,26 @@ def test_findings_that_cannot_be_shown_are_told_and_leave_the_others(tmp_path: P
         (tmp_path / "analysis" / f"{name}.json").write_text(text)
     (tmp_path / "analysis" / "folder.json").mkdir()
     figures: dict[str, Any] = {}
-    shown, problems = show_findings(tmp_path, COLOURS, figures)
+    shown, problems = show_findings(import_findings(tmp_path), COLOURS, figures)
     assert [one.name for one in shown] == ["good"]
     assert figures == {}
-    told = {problem.split(".json: ")[0]: problem.split(".json: ")[1] for problem in problems}
-    assert set(told) == {f"analysis/{name}" for name in (*BAD, "folder")}
-    assert told["analysis/other"] == "title: Field required"
-    assert told["analysis/uneven"].startswith("rows: expected 1 cells")
-    assert "differ in length" in told["analysis/short"]
+    told = dict(problem.split(": ", 1) for problem in problems)
+    assert set(told) == {*BAD, "folder"}
+    assert told["other"] == "title: Field required"
+    assert told["uneven"].startswith("rows: expected 1 cells")
+    assert "differ in length" in told["short"]
     assert all("\n" not in problem for problem in problems)
 
 
 def test_the_page_shows_findings_after_the_pictures(fake_run: Callable[..., Any]) -> None:
     folder = fake_run(methods=("iqr",), batches=1).write()
-    without = write_report(folder).read_text(encoding="utf-8")
+    without = Path(write_report(imported_campaign(folder))).read_text(encoding="utf-8")
     write(folder, "sizes", note="On <all> images.")
     (folder / "analysis" / "broken.json").write_text("{")
-    page = write_report(folder).read_text(encoding="utf-8")
+    page = Path(write_report(imported_campaign(folder))).read_text(encoding="utf-8")
     assert "About sizes" in page
     assert "On &lt;all&gt; images." in page
-    assert "analysis/broken.json: Invalid JSON" in page
+    assert "broken: Invalid JSON" in page
     assert (
         page.index('id="pictures"') < page.index('id="analysis"') < page.index('id="training"')
     )

@@ -16,6 +16,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from backhaul.report import write_report
+from backhaul.report.campaign import imported_campaign
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -64,8 +65,12 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def write(folder: Path) -> Path:
+    return Path(write_report(imported_campaign(folder)))
+
+
 def page_of(fake: Any) -> Page:
-    return Page(write_report(fake.write()))
+    return Page(write(fake.write()))
 
 
 def test_page_has_every_part_in_order(fake_run: Callable[..., Any]) -> None:
@@ -178,7 +183,7 @@ def test_pictures_that_are_gone_leave_a_placeholder(fake_run: Callable[..., Any]
     fake.write()
     for path in (fake.folder / "images <i>").iterdir():
         path.unlink()
-    page = Page(write_report(fake.folder))
+    page = Page(write(fake.folder))
     assert page.of("image") == []
     assert page.text.count("no picture") == 3 * 8
 
@@ -196,7 +201,7 @@ def test_defect_34_a_page_without_any_detection(fake_run: Callable[..., Any]) ->
     fake.write()
     for path in (fake.folder / "output").glob("*benchmark*"):
         path.write_text(path.read_text().split("\n")[0] + "\n")
-    page = Page(write_report(fake.folder))
+    page = Page(write(fake.folder))
     assert "There are no detections." in page.text
     assert len(page.of("use")) == 3 * 8
 
@@ -227,7 +232,7 @@ def test_all_map_null(fake_run: Callable[..., Any]) -> None:
         table = pd.read_csv(fake.folder / name)
         table[["mAP50", "mAP50-95"]] = None
         table.to_csv(fake.folder / name, index=False)
-    page = Page(write_report(fake.folder))
+    page = Page(write(fake.folder))
     assert "there is nothing to rank" in page.text
     assert set(page.figures["curve-images"]["data"][0]["y"]) == {None}
 
@@ -238,7 +243,7 @@ def test_a_young_run(fake_run: Callable[..., Any]) -> None:
     record = fake.record() | {"state": "running", "trainings": [], "timings": []}
     record["methods"]["iqr"] = {"state": "waiting", "error": None}
     (fake.folder / "run.json").write_text(json.dumps(record))
-    page = Page(write_report(fake.folder))
+    page = Page(write(fake.folder))
     assert "Nothing has been evaluated" in page.text
     assert "iqr: waiting" in page.text
 
@@ -246,7 +251,7 @@ def test_a_young_run(fake_run: Callable[..., Any]) -> None:
 def test_a_long_campaign_stays_small(fake_run: Callable[..., Any]) -> None:
     methods = tuple(f"method-{c}" for c in "abcdefghijkl")
     fake = fake_run(methods=methods, batches=4, pool=30, size_px=(240, 240), noise=True)
-    path = write_report(fake.write())
+    path = write(fake.write())
     assert path.stat().st_size < 8_000_000
 
 
@@ -255,7 +260,7 @@ def test_writing_again_replaces_the_page_alone(
 ) -> None:
     fake = fake_run(batches=1)
     before = set(fake.write().rglob("*"))
-    first = write_report(fake.folder)
+    first = write(fake.folder)
     text = first.read_text(encoding="utf-8")
-    assert write_report(fake.folder).read_text(encoding="utf-8") == text
+    assert write(fake.folder).read_text(encoding="utf-8") == text
     assert set(fake.folder.rglob("*")) - before == {fake.folder / "report.html"}

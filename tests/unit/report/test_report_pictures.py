@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from backhaul.campaign.rundata import Round
+from backhaul.campaign.run import SampledBatch
 from backhaul.report.pictures import (
     MAX_BOXES,
     MAX_PICTURES,
@@ -114,9 +114,9 @@ def test_a_crowded_picture_shows_the_most_confident() -> None:
     assert boxes[-1].label == "0.59"
 
 
-def played(method: str, batch: int, sent: int = 6, pool: int = 20) -> Round:
+def played(method: str, batch: int, sent: int = 6, pool: int = 20) -> SampledBatch:
     files = tuple(f"{batch}/{i:02d}.jpg" for i in range(pool))
-    return Round(
+    return SampledBatch(
         method, batch, files, files[:sent], dict.fromkeys(files[:1], "class cat"), rows()
     )
 

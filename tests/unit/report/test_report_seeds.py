@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import stats
 
 from backhaul.cli.tables import print_gains
 from backhaul.report import write_report
-from backhaul.report.campaign import read_campaign
+from backhaul.report.campaign import imported_campaign
 from backhaul.report.plot import band
 
 SEEDS = (0, 1, 2)
@@ -30,13 +31,17 @@ def figures(page: str) -> Any:
     return json.loads(page[start : page.index("</script>", start)])
 
 
+def write(folder: Path) -> Path:
+    return Path(write_report(imported_campaign(folder)))
+
+
 def page_of(fake: Any) -> str:
-    return write_report(fake.folder).read_text(encoding="utf-8").replace("\xa0", " ")
+    return write(fake.folder).read_text(encoding="utf-8").replace("\xa0", " ")
 
 
 def last_scores(fake: Any, label: str) -> list[float]:
     """The mAP50 after the last batch, seed by seed."""
-    campaign = read_campaign(fake.folder)
+    campaign = imported_campaign(fake.folder)
     rows = campaign.summary.query("method == @label and test_set == 'common' and batch == 1")
     return [float(value) for value in rows["mAP50"]]
 
@@ -74,7 +79,7 @@ def test_bands_have_the_colour_and_the_group_of_their_line(played: Any) -> None:
 
 
 def test_the_page_leads_to_those_seeds_that_have_one(played: Any) -> None:
-    write_report(played.folder / "seed1")
+    write(played.folder / "seed1")
     page = page_of(played)
     assert '<a href="seed1/report.html">seed 1</a> (completed)' in page
     assert 'href="seed0' not in page
@@ -119,7 +124,7 @@ def test_two_seeds_are_enough_for_a_band(fake_run: Callable[..., Any]) -> None:
 
 def test_the_terminal_shows_means_with_intervals(played: Any) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    print_gains(console, played.folder)
+    print_gains(console, imported_campaign(played.folder))
     told = console.export_text()
     mean, half_width = interval(last_scores(played, "iqr"))
     assert f"{mean:.3f} ±{half_width:.3f}" in told

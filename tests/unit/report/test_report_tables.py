@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.campaign.rundata import TimingRecord
+from backhaul.campaign.run import TimingRow
+from backhaul.measure.names import RANKED
 from backhaul.report.tables import (
     COMPARED,
-    METRICS,
     best_method,
     class_balance,
     comparison,
@@ -31,7 +31,7 @@ def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
     """Build rows of (method, batch, test_set, images_total, bytes_total, mAP50)."""
     names = ["method", "batch", "test_set", "images_sent_total", "bytes_sent_total", "mAP50"]
     table = pd.DataFrame(rows, columns=names)
-    others = [name for name in (*COMPARED, *METRICS) if not name.startswith("gain_")]
+    others = [name for name in (*COMPARED, *RANKED) if not name.startswith("gain_")]
     table = table.reindex(columns=list(dict.fromkeys([*names, *others]))).assign(seed=0)
     return table.assign(
         mAP50=table["mAP50"].astype(float), **{"mAP50-95": table["mAP50"].astype(float) / 2}
@@ -294,10 +294,10 @@ def test_confidence_counts_close_at_one() -> None:
 def test_stage_times_keep_cached_apart() -> None:
     table: Any = stage_times(
         [
-            TimingRecord(stage="training", seconds=10, cached=False),
-            TimingRecord(stage="inference", seconds=3, cached=False),
-            TimingRecord(stage="training", seconds=20, cached=False),
-            TimingRecord(stage="inference", seconds=0.5, cached=True),
+            TimingRow(stage="training", seconds=10, cached=False),
+            TimingRow(stage="inference", seconds=3, cached=False),
+            TimingRow(stage="training", seconds=20, cached=False),
+            TimingRow(stage="inference", seconds=0.5, cached=True),
         ]
     )
     assert table.index.tolist() == ["training", "inference"]
@@ -308,11 +308,11 @@ def test_stage_times_keep_cached_apart() -> None:
 def test_time_by_method_keeps_what_is_shared_and_what_is_cached_apart() -> None:
     table: Any = time_by_method(
         [
-            TimingRecord(stage="training", method="init", seconds=10, cached=False),
-            TimingRecord(stage="split", seconds=1, cached=False),
-            TimingRecord(stage="training", method="iqr", seconds=20, cached=False),
-            TimingRecord(stage="training", method="iqr", batch=1, seconds=5, cached=False),
-            TimingRecord(stage="training", method="iqr", seconds=3, cached=True),
+            TimingRow(stage="training", method="init", seconds=10, cached=False),
+            TimingRow(stage="split", seconds=1, cached=False),
+            TimingRow(stage="training", method="iqr", seconds=20, cached=False),
+            TimingRow(stage="training", method="iqr", batch=1, seconds=5, cached=False),
+            TimingRow(stage="training", method="iqr", seconds=3, cached=True),
         ]
     )
     assert table.index.tolist() == ["training", "split"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from backhaul.inbox.folder import read_table
+from backhaul.inbox.continuation import read_table
 
 
 def test_names_of_classes_stay_as_they_are(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-FOLDER = "analysis"
-"""Where findings lie in a run's folder."""
+from backhaul.campaign.recordfiles import RecordType
+from backhaul.layout import RunFiles
+from backhaul.values.artifacts import Artifact
 
 MOST_LETTERS = 120  # of the name of a file
 
@@ -115,7 +115,21 @@ def name_of(analysis: str, *choices: str | None) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", "_".join(words))[:MOST_LETTERS]
 
 
-def read_findings(run_folder: Path) -> tuple[Finding, ...]:
-    """Return the findings that were written into a run's folder, by name."""
-    files = sorted((run_folder / FOLDER).glob("*.json"))
-    return tuple(Finding.model_validate_json(path.read_bytes()) for path in files)
+class StoredFinding(_Value):
+    """A finding as it is kept with its run.
+
+    Args:
+        finding: The finding.
+        tables: Further tables that belong to it, by the names of their files.
+    """
+
+    finding: Finding
+    tables: dict[str, Artifact] = {}
+
+
+FINDING = RecordType("finding", StoredFinding)
+
+
+def read_findings(files: RunFiles) -> tuple[StoredFinding, ...]:
+    """Return what analyses found in a run, by name."""
+    return tuple(FINDING.read_all(files.findings).values())

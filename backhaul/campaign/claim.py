@@ -1,0 +1,126 @@
+"""One run, one config: a run is claimed by its name, and refused where its config differs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.recordfiles import RecordType
+from backhaul.errors import InputError
+from backhaul.layout import RunFiles
+from backhaul.learn.settings import Training
+from backhaul.look.settings import Inference
+from backhaul.storage.conditional import read_or_none
+from backhaul.storage.objects import exists_at, replace
+from backhaul.storage.places import absolute
+
+CONFIG = RecordType("config", CampaignConfig)
+
+_RESOURCES: Any = {
+    "execution": True,
+    "keep_checkpoints": True,
+    "parallel": True,
+    "store": True,
+    "training": set(Training.resources),
+    "inference": set(Inference.resources),
+}
+"""What of a config cannot change a result."""
+
+
+def files_of(config: CampaignConfig) -> RunFiles:
+    """Return where the files of a campaign, opened, lie."""
+    return RunFiles(absolute(config.store), config.name)
+
+
+def claim(config: CampaignConfig) -> RunFiles:
+    """Return the files of the run that is to be played with `config`, and keep that.
+
+    A run whose data could not be read has left nothing but its config, which may be mended.
+
+    Raises:
+        InputError: If a run of that name was made with another config, or by a newer version.
+    """
+    files = files_of(config)
+    known = read_or_none(files.config)
+    if known is not None:
+        differences = what_differs(CONFIG.fields(known, files.config), config)
+        if differences and exists_at(files.beginning):
+            raise InputError(
+                f"{files.view.folder}: is a run with another config ({differences}); choose "
+                "another name with --name"
+            )
+    mine = CONFIG.encode(config, files.root)
+    if mine != known:  # what cannot change a result may have been set otherwise
+        replace(files.config, mine)
+    return files
+
+
+def what_differs(stored: dict[str, Any], config: CampaignConfig) -> str:
+    """Return in words by which fields a stored config is another campaign; empty if it is not.
+
+    It is read by the model of today, so that a field that it lacks has its default.
+
+    Args:
+        stored: The fields that were stored.
+        config: The campaign of today.
+    """
+    model = type(config)
+    theirs: dict[str, Any]
+    try:
+        theirs = _identity(model.model_validate(_without_digests(stored)))
+    except ValidationError:  # a field or a user's module is gone: the fields themselves tell
+        theirs = without_resources(_without_digests(stored))
+        theirs = _below(theirs, str(stored.get("store", "")))
+    return _differences(_identity(config), theirs)
+
+
+def _identity(config: CampaignConfig) -> dict[str, Any]:
+    """Return the fields that can change a result, without digests of sources."""
+    fields = config.model_dump(mode="json", exclude=_RESOURCES)
+    identity: dict[str, Any] = _below(_without_digests(fields), config.store)
+    return identity
+
+
+def without_resources(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a stored config that can change a result."""
+    kept = {}
+    for key, value in fields.items():
+        inner = _RESOURCES.get(key)
+        if isinstance(inner, set) and isinstance(value, dict):
+            kept[key] = {name: item for name, item in value.items() if name not in inner}
+        elif inner is not True:
+            kept[key] = value
+    return kept
+
+
+def _without_digests(fields: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(
+        json.dumps(fields), object_hook=lambda d: {k: v for k, v in d.items() if k != "digest"}
+    )
+    return plain
+
+
+def _below(value: Any, store: str) -> Any:
+    """Return fields in which places below the store are relative: it may have been moved."""
+    match value:
+        case dict():
+            return {key: _below(item, store) for key, item in value.items()}
+        case list():
+            return [_below(item, store) for item in value]
+        case str():
+            return value.removeprefix(f"{store}/")
+    return value
+
+
+def _differences(mine: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> str:
+    found = []
+    for key in sorted(mine.keys() | theirs.keys()):
+        a, b = mine.get(key), theirs.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found.append(_differences(a, b, f"{prefix}{key}."))
+        elif a != b:
+            found.append(f"{prefix}{key} was {b!r}, now {a!r}")
+    return "; ".join(part for part in found if part)

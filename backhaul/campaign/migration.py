@@ -1,0 +1,45 @@
+"""Bring records that an earlier version wrote up to date, at the moment they are read.
+
+They are not written again: an earlier version may still run beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from backhaul.errors import InputError
+
+SCHEMA = "schema"
+"""The key under which a record says by which definition it was written."""
+
+Step: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+STEPS: dict[tuple[str, int], Step] = {}
+"""By type and schema of a record: what makes one of the next schema of it."""
+
+
+def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return the fields of a record by the definition of today.
+
+    Args:
+        kind: Type of the record.
+        schema: Number of today's definition of it.
+        record: What was read.
+        place: Where it was read, for errors.
+
+    Raises:
+        InputError: If it does not say its schema, or says one that is newer than ours.
+    """
+    number = record.get(SCHEMA)
+    if not isinstance(number, int) or number < 1:
+        raise InputError(f"{place}: {SCHEMA}: expected a number from 1 on, got {number!r}")
+    if number > schema:
+        raise InputError(
+            f"{place}: written by a newer version of Backhaul ({kind}, schema {number}; this "
+            f"one knows them up to {schema}): expected at least that version here, too"
+        )
+    fields = {key: value for key, value in record.items() if key != SCHEMA}
+    for earlier in range(number, schema):
+        fields = STEPS[kind, earlier](fields)
+    return fields

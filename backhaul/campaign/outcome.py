@@ -1,0 +1,36 @@
+"""How a run, and each of its methods, ended."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class MethodOutcome(BaseModel):
+    """How a method ended, and if it did not complete, why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: Literal["running", "completed", "failed", "waiting"]
+    error: str | None = None
+
+
+class RunOutcome(BaseModel):
+    """How the methods of a run ended, by label, and the run with them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: dict[str, MethodOutcome] = {}
+    state: Literal["running", "completed", "awaiting-labels", "completed-with-failures"] = (
+        "running"
+    )
+
+    @classmethod
+    def of(cls, methods: dict[str, MethodOutcome]) -> RunOutcome:
+        """Return the outcome of a run whose methods are over."""
+        states = {outcome.state for outcome in methods.values()}
+        if "failed" in states:
+            return cls(methods=methods, state="completed-with-failures")
+        waiting = "waiting" in states
+        return cls(methods=methods, state="awaiting-labels" if waiting else "completed")

@@ -1,0 +1,170 @@
+"""A run as reports and analyses see it, wherever it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.campaign.finding import Finding
+from backhaul.campaign.outcome import MethodOutcome
+from backhaul.campaign.provenance import GitState
+
+CONTROL = "no-new-data"
+"""The arm that sends nothing, with which methods are compared."""
+
+Losses: TypeAlias = Mapping[tuple[str, int | None], pd.DataFrame]
+"""Training logs by method (``init`` with batch None) and batch: epoch, train_loss, valid_loss,
+and the mAP50 on the validation images."""
+
+Findings: TypeAlias = Mapping[str, Finding | str]
+"""What analyses found, by name, or in words why a finding cannot be shown."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TrainingRow(_Row):
+    """One training: of the initial model, or of a method after a batch."""
+
+    method: str
+    batch: int | None = None
+    first_epoch: int
+    last_epoch: int
+    epochs: int
+    best_epoch: int | None = None
+    stopped_because: str
+    resumed: bool
+    seconds: float
+    train_images: int
+    valid_images: int
+
+
+class TimingRow(_Row):
+    """How long one stage took, and whether it was read from the cache."""
+
+    stage: str
+    method: str | None = None
+    batch: int | None = None
+    seconds: float
+    cached: bool
+
+
+class SourceRow(_Row):
+    """What a run was started with, once."""
+
+    versions: dict[str, str] = {}
+    git: GitState = GitState()
+
+
+@dataclass(frozen=True, slots=True)
+class SampledBatch:
+    """One batch as one method saw it.
+
+    Args:
+        method: The method's label.
+        batch: Number of the batch.
+        pool: Paths of all images of the batch.
+        sent: Paths of the images sent, in the order they were drawn.
+        reasons: Why an image was drawn, by path.
+        seen: What the ensemble saw before sampling, one row a detection or missed object:
+            file, detected, actual (None where empty), conf, conf_std, x1, y1, x2, y2 (pixels),
+            and hit (None where the batch has no truth at all).
+    """
+
+    method: str
+    batch: int
+    pool: tuple[str, ...]
+    sent: tuple[str, ...]
+    reasons: Mapping[str, str]
+    seen: pd.DataFrame
+
+
+class RunTables(Protocol):
+    """Where the tables of a run are read from, when they are asked for."""
+
+    def summary(self) -> pd.DataFrame:
+        """Return method, batch (nullable), test_set and ``SUMMARY_NUMBERS``."""
+
+    def classes(self) -> pd.DataFrame:
+        """Return method, batch (nullable), test_set, class and ``CLASS_NUMBERS``."""
+
+    def batches(self) -> tuple[SampledBatch, ...]:
+        """Return what each method saw of each batch, by method and batch."""
+
+    def losses(self) -> Losses:
+        """Return the logs of all trainings."""
+
+    def findings(self) -> Findings:
+        """Return what analyses found."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    Args:
+        place: Its folder or address; relative paths of images start there.
+        name: Its name.
+        state: ``running``, ``completed``, ``awaiting-labels`` or ``completed-with-failures``.
+        started: When it began.
+        config: Its config, as it was stored.
+        class_names: Names of the classes.
+        data: Sizes of the parts of its data set.
+        methods: How the methods ended, by label.
+        sources: What it was started with, the first start first.
+        trainings: Its trainings.
+        timings: How long its stages took.
+        labels: The methods that have anything to show, in the order of the config.
+        tables: Where its tables come from.
+    """
+
+    place: str
+    name: str
+    state: str
+    started: str
+    config: Mapping[str, Any]
+    class_names: tuple[str, ...]
+    data: Mapping[str, int]
+    methods: Mapping[str, MethodOutcome]
+    sources: tuple[SourceRow, ...]
+    trainings: tuple[TrainingRow, ...]
+    timings: tuple[TimingRow, ...]
+    labels: tuple[str, ...]
+    tables: RunTables
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """See `RunTables.summary`."""
+        return self.tables.summary()
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """See `RunTables.classes`."""
+        return self.tables.classes()
+
+    @cached_property
+    def batches(self) -> tuple[SampledBatch, ...]:
+        """See `RunTables.batches`."""
+        return self.tables.batches()
+
+    @cached_property
+    def losses(self) -> Losses:
+        """See `RunTables.losses`."""
+        return self.tables.losses()
+
+    @cached_property
+    def findings(self) -> Findings:
+        """See `RunTables.findings`."""
+        return self.tables.findings()
+
+    @property
+    def random_label(self) -> str:
+        """Label of the true-random arm; methods may be labelled freely."""
+        arms = [m for m in self.config.get("methods", ()) if m.get("kind") == "true-random"]
+        return str(arms[0].get("label") or "true-random") if arms else "true-random"

@@ -1,0 +1,68 @@
+"""How far a run has come whose images arrive hour by hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict
+
+from backhaul.campaign.recordfiles import RecordType
+from backhaul.layout import RunFiles
+from backhaul.storage.conditional import create, read_or_none, swap
+from backhaul.values.artifacts import Artifact
+
+
+class RunState(BaseModel):
+    """How far a run has come. It does not grow with what is behind it.
+
+    Args:
+        log: Number of the last entry of the inbox's log that was taken in.
+        formed: Batches formed so far.
+        waiting: Rows of the images that wait for their batch to be full.
+        batches: Rows of the batches that a method still has to play, by number.
+        played: Batches that each method has behind it, by label.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log: int = 0
+    formed: int = 0
+    waiting: Artifact | None = None
+    batches: dict[int, Artifact] = {}
+    played: dict[str, int] = {}
+
+    def pending(self, label: str) -> range:
+        """Return the numbers of the batches that a method still has to play."""
+        return range(self.played.get(label, 0), self.formed)
+
+    def after(self, label: str, number: int, labels: tuple[str, ...]) -> RunState:
+        """Return the state once a method has played batch `number`, of all with `labels`."""
+        played = {**self.played, label: max(number + 1, self.played.get(label, 0))}
+        behind_all = min(played.get(each, 0) for each in labels)
+        left = {n: rows for n, rows in self.batches.items() if n >= behind_all}
+        return self.model_copy(update={"played": played, "batches": left})
+
+
+STATE = RecordType("state", RunState)
+
+
+def read_state(files: RunFiles) -> RunState:
+    """Return where a run stands."""
+    return STATE.read(files.state) or RunState()
+
+
+def advance(files: RunFiles, change: Callable[[RunState], RunState]) -> RunState:
+    """Change the state of a run by a conditional put, and return it.
+
+    Where another was faster, `change` is called once more, with what that one left.
+    """
+    place = files.state
+    while True:
+        content = read_or_none(place)
+        old = RunState() if content is None else STATE.decode(content, place)
+        new = change(old)
+        if new == old:
+            return old
+        data = STATE.encode(new, files.root)
+        if create(place, data) if content is None else swap(place, content, data):
+            return new

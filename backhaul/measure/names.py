@@ -1,0 +1,36 @@
+"""Names of metrics, and of the columns of tables that hold them."""
+
+from __future__ import annotations
+
+SCORES = ("prec", "recall", "acc", "conf", "conf_std", "detect_conf_std", "mAP50", "mAP50-95")
+"""How good one model is on one set of images."""
+
+COUNTS = ("n_images", "n_truths", "n_detections")
+"""What it was measured on."""
+
+METRICS = (*SCORES, *COUNTS)
+"""All that is measured of one model."""
+
+OF_ENSEMBLE = ("prec", "recall", "acc", "conf", "conf_std")
+"""What is measured of an ensemble as well, under ``ensemble_<name>``."""
+
+ENSEMBLE_SCORES = tuple(f"ensemble_{name}" for name in OF_ENSEMBLE)
+
+RANKED = ("mAP50", "mAP50-95", *SCORES[:-2])
+"""The scores, those first by which methods are ranked."""
+
+SENT = ("images_sent_total", "bytes_sent_total")
+"""What a method has sent so far."""
+
+KEYS = ("method", "batch", "test_set")
+"""What tells the rows of a summary apart."""
+
+SUMMARY_NUMBERS = (
+    *("images_sent", "bytes_sent", *SENT, "mean_bytes_sent", "mean_bytes_pool"),
+    *("epochs_trained", "epoch"),
+    *(*SCORES, *ENSEMBLE_SCORES, *COUNTS),
+)
+"""Columns of a summary, beside `KEYS`."""
+
+CLASS_NUMBERS = ("prec", "recall", "acc", "conf", "conf_std", "mAP50", "mAP50-95", "n_truths")
+"""Columns of a table by class, beside `KEYS` and ``class``, that a report shows."""
