@@ -133,7 +133,7 @@ class Place:
         made = {}
         for path in self._listed(f"{self.run}/rounds"):
             training = json.loads(self.fs.cat_file(path))["training"]
-            digests = [c["artifact"]["sha256"] for c in training["checkpoints"]]
+            digests = [c["artifact"]["content"] for c in training["checkpoints"]]
             made[Path(path).stem] = digests
         return made
 
