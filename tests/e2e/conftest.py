@@ -94,7 +94,7 @@ class Run:
 
     def checkpoint_digests(self, prefix: str) -> list[str]:
         checkpoints = self.round(prefix)["training"]["checkpoints"]
-        return [checkpoint["artifact"]["sha256"] for checkpoint in checkpoints]
+        return [checkpoint["artifact"]["content"] for checkpoint in checkpoints]
 
     def computed(self, *methods: str | None) -> set[str]:
         """The stages that did not come from the cache, of these methods or of all."""

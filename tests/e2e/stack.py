@@ -135,7 +135,7 @@ class Place:
             f"{self.root}/.backhaul/runs/{self.run.rpartition('/')[2]}/rounds"
         ):
             training = json.loads(self.fs.cat_file(path))["training"]
-            digests = [c["artifact"]["sha256"] for c in training["checkpoints"]]
+            digests = [c["artifact"]["content"] for c in training["checkpoints"]]
             made[Path(path).stem] = digests
         return made
 

@@ -1,0 +1,93 @@
+"""A store that an earlier version made is opened in another folder, found cached, continued."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.campaign import campaign
+from flows.hourly import hourly
+from flows.rehearsal import rehearse
+from tests.store.make_store import (
+    LABELS,
+    LATER,
+    campaign_config,
+    hourly_config,
+    make_store,
+)
+
+pytestmark = [
+    pytest.mark.prefect,
+    pytest.mark.train,
+    pytest.mark.usefixtures("prefect_server"),
+]
+
+MOST_BYTES = 500_000
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path:
+    store = tmp_path_factory.mktemp("made") / "store"
+    make_store(store)
+    return store
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Iterator[Path]:
+    """The store in another folder; where it was made, nothing is left."""
+    away, here = made.with_name("away"), tmp_path / "here"
+    made.rename(away)
+    try:
+        shutil.copytree(away, here)
+        yield here
+    finally:
+        away.rename(made)
+
+
+def timings_of(store: Path, run: str) -> dict[str, list[bool]]:
+    """Return whether each stage of a run's rounds came from the cache, by file."""
+    return {
+        file.name: [entry["cached"] for entry in json.loads(file.read_text())["timings"]]
+        for file in store.rglob("rounds/*.json")
+        if run in file.parts
+    }
+
+
+def test_it_is_small(made: Path) -> None:
+    sizes = [file.stat().st_size for file in made.rglob("*") if file.is_file()]
+    assert sum(sizes) < MOST_BYTES
+
+
+def test_all_stages_of_the_campaign_are_found_without_a_run(store: Path) -> None:
+    found = rehearse(campaign_config(store))
+    assert [look.stage for look in found.stages if not look.cached] == []
+    assert len(found.rounds) == 3
+
+
+def test_the_campaign_runs_again_from_the_cache(store: Path) -> None:
+    state = campaign(campaign_config(store), return_state=True)
+    assert state.is_completed()
+    timings = timings_of(store, "finished")
+    assert len(timings) == 3
+    assert all(all(cached) for cached in timings.values()), timings
+
+
+def test_another_method_joins_what_the_campaign_has(store: Path) -> None:
+    more = campaign_config(store, name="more", methods=[{"kind": "iqr"}, {"kind": "random"}])
+    assert campaign(more, return_state=True).is_completed()
+    timings = timings_of(store, "more")
+    assert len(timings) == 5
+    new = {name for name, cached in timings.items() if not all(cached)}
+    assert new == {name for name in timings if name.startswith("random")}
+
+
+def test_the_hours_go_on(store: Path) -> None:
+    config = hourly_config(store)
+    waiting = hourly(config, return_state=True)
+    assert waiting.name == "AwaitingLabels"
+    shutil.copytree(store / LATER, store / LABELS, dirs_exist_ok=True)
+    assert hourly(config, return_state=True).name == "Completed"
+    timings = timings_of(store, "hours")
+    assert len(timings) == 3
