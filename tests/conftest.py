@@ -2,10 +2,13 @@
 
 import gc
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,11 +29,47 @@ os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["YOLO_OFFLINE"] = "true"
 
+OWN = Path(__file__).with_name("own")
+"""Modules that campaigns of the tests name in their configs, in this process and in others."""
+sys.path.append(str(OWN))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    path for path in (os.environ.get("PYTHONPATH"), str(OWN)) if path
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files first that take long, so that no process is left with one at the end."""
     long = {i.path for i in items if any(map(i.get_closest_marker, ("services", "slow")))}
     items.sort(key=lambda item: item.path not in long)
+
+
+IDLE = (
+    "CANCELLATION_CLEANUP",
+    "EVENT_PERSISTER",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "REPOSSESSOR",
+    "SCHEDULER",
+    "TRIGGERS",
+)
+"""Services of a Prefect server that play no part where a flow is called in its process."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a process a file at a time, or all that share a campaign or a stack of services."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    @cache
+    def scope(file: str) -> str:
+        text = (config.rootpath / file).read_text(encoding="utf-8")
+        shared = re.search(r"\b(played: (Any|Played)|shared_stack: Stack)\b", text)
+        return shared[1] if shared and file.startswith("tests/e2e/") else file
+
+    scheduling = LoadFileScheduling(config, log)
+    scheduling._split_scope = lambda nodeid: scope(nodeid.partition("::")[0])
+    return scheduling
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +87,27 @@ def _keys_of_this_test() -> None:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A temporary Prefect server, started once for the whole test run, with an empty cache."""
-    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+    """A temporary Prefect server, started once for the whole test run, with an empty cache.
+
+    It writes task runs as ours does, see `backhaul.cli.prefect`, and spares itself what no test
+    asks it for.
+    """
+    from prefect import settings
     from prefect.testing.utilities import prefect_test_harness
 
-    cache = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
-    with prefect_test_harness(server_startup_timeout=90), temporary_settings(cache):
+    server = {
+        settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 100,
+        settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,
+        **{
+            getattr(settings, f"PREFECT_SERVER_SERVICES_{name}_ENABLED"): False for name in IDLE
+        },
+    }
+    cache = {settings.PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
+    with (
+        settings.temporary_settings(server),
+        prefect_test_harness(server_startup_timeout=90),
+        settings.temporary_settings(cache),
+    ):
         yield
         send_last_events()
 

@@ -1,14 +1,17 @@
 """Campaigns so small that a test can wait for them; the first one is shared by many tests."""
 
 import copy
+import io
 import json
 import os
 import re
 import subprocess
+import sys
 import sysconfig
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,16 @@ import pytest
 import yaml
 
 from backhaul.layout import RunFiles, run_at
+from deployments.local.stack import Stack
+from tests.e2e.operator import running_stack
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "backhaul")
 PATIENCE_S = 400  # on a machine that others use as well
+
+FIXED = {"detector": "fixed_detector:Templates", "model": "templates"}
+"""A detector whose numbers are the same on every machine, see `tests/own`."""
+
+WITH_FIXED = {f"training__{key}": value for key, value in FIXED.items()}
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -39,6 +49,7 @@ TINY: dict[str, Any] = {
         "threads": 1,
         "device": "cpu",
         "warmup_epochs": 0,
+        "logs_per_epoch": 2,
     },
     "inference": {"conf_check_num": 2, "conf_thres": 0.001},  # it has hardly learned anything
 }
@@ -112,18 +123,24 @@ class Place:
     Args:
         folder: The folder.
         server: Prefect server to use; None = as without any.
+        base: What all its configs change in `TINY`.
     """
 
     folder: Path
     server: str | None = None
+    base: Mapping[str, Any] = field(default_factory=lambda: WITH_FIXED)
 
     def without_server(self) -> "Place":
-        return Place(self.folder)
+        return replace(self, server=None)
+
+    def with_ultralytics(self) -> "Place":
+        """Configs of a detector that is trained, with methods that find images in any case."""
+        return replace(self, base={"methods": ["random", "true-random"]})
 
     def config(self, name: str, **changes: object) -> Path:
         """Write `TINY` under another name; a value for ``a__b`` replaces that of ``a.b``."""
         config = {**copy.deepcopy(TINY), "name": name}
-        for key, value in changes.items():
+        for key, value in {**self.base, **changes}.items():
             *parents, last = key.split("__")
             part = config
             for parent in parents:
@@ -138,10 +155,24 @@ class Place:
         mine |= {"PYTHONHASHSEED": hash_seed, "COLUMNS": "200"}
         return mine if self.server is None else mine | {"PREFECT_API_URL": self.server}
 
-    def backhaul(
+    def backhaul(self, *arguments: str | Path) -> Ended:
+        """Call the command here in this process, which spares it the start of one.
+
+        Without a server it must not come to the start of a flow.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            working_in(self.folder, self.server, ["backhaul", *map(str, arguments)]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = _call_main()
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    def process(
         self, *arguments: str | Path, hash_seed: str = "0", patience_s: float = PATIENCE_S
     ) -> Ended:
-        """Run the command here."""
+        """Run the command here in a process of its own."""
         done = subprocess.run(
             [COMMAND, *map(str, arguments)],
             cwd=self.folder,
@@ -169,6 +200,51 @@ class Place:
         return Run(self.folder / "runs" / name)
 
 
+@contextmanager
+def working_in(folder: Path, server: str | None, command: list[str]) -> Iterator[None]:
+    """Meanwhile, this process is as one of the command in a folder, with a store in it."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+    results = {PREFECT_LOCAL_STORAGE_PATH: folder / ".backhaul" / "results"}
+    without = {PREFECT_API_URL} if server is None else set()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        temporary_settings(results, restore_defaults=without),
+    ):
+        before = dict(os.environ)
+        patch.chdir(folder)
+        patch.setattr(sys, "path", list(sys.path))
+        patch.setattr(sys, "argv", command)
+        os.environ["COLUMNS"] = "200"
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            forget_modules(folder)
+
+
+def forget_modules(folder: Path) -> None:
+    """Let code in a folder be imported anew: it may have been edited, or be of another one."""
+    for name, module in list(sys.modules.items()):
+        source = getattr(module, "__file__", None)
+        if source is not None and Path(source).is_relative_to(folder):
+            del sys.modules[name]
+
+
+def _call_main() -> int:
+    from backhaul.cli import main
+
+    try:
+        main()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except Exception:  # as Python does with what nobody catches
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 @pytest.fixture(scope="session")
 def new_place(
     tmp_path_factory: pytest.TempPathFactory, prefect_server: None
@@ -181,7 +257,7 @@ def new_place(
 
 @dataclass(frozen=True)
 class Played:
-    """A campaign that was run once by the command, without a server of the user's."""
+    """A campaign that was run once by the command."""
 
     place: Place
     run: Run
@@ -191,9 +267,22 @@ class Played:
 
 @pytest.fixture(scope="session")
 def played(new_place: Callable[[str], Place]) -> Played:
-    """Two methods and the control arm on two batches."""
-    place = new_place("played")
-    ended = place.without_server().backhaul("run", place.config("tiny"))
+    """Two methods and the control arm on two batches, with Ultralytics and without a server.
+
+    The files that use it are tested one after another, see `tests/conftest.py`.
+    """
+    place = new_place("played").with_ultralytics()
+    ended = place.without_server().process("run", place.config("tiny"))
+    assert ended.code == 0, ended.err
+    run = place.run("tiny")
+    return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def fixed(new_place: Callable[[str], Place]) -> Played:
+    """The same campaign with a detector whose numbers are the same on every machine."""
+    place = new_place("fixed")
+    ended = place.backhaul("run", place.config("tiny"))
     assert ended.code == 0, ended.err
     run = place.run("tiny")
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
@@ -204,7 +293,7 @@ def played_demo(new_place: Callable[[str], Place]) -> Played:
     """The campaign of `make demo`, whole."""
     place = new_place("demo")
     config = Path(__file__).resolve().parents[2] / "configs" / "quickstart.yaml"
-    ended = place.backhaul("run", config, patience_s=1200)
+    ended = place.process("run", config, patience_s=1200)
     assert ended.code == 0, ended.err
     run = place.run("quickstart")
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
@@ -234,27 +323,30 @@ def played_bccd(new_place: Callable[[str], Place], bccd: Path) -> Played:
     place = new_place("bccd")
     settings = [text for change in SMALL_BCCD for text in ("--set", change)]
     config = Path(__file__).resolve().parents[2] / "configs" / "bccd.yaml"
-    ended = place.backhaul("run", config, "--set", f"data.root={bccd}", *settings)
+    ended = place.process("run", config, "--set", f"data.root={bccd}", *settings)
     assert ended.code == 0, ended.err
     run = place.run("bccd-small")
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())
 
 
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All services of production, for tests that leave them as they found them."""
+    with running_stack(tmp_path_factory.mktemp("shared_stack") / "up") as stack:
+        yield stack
+
+
 @pytest.fixture
 def in_process(prefect_server: None) -> Callable[[Path], Any]:
     """Runs a config in this process and returns the final state; the store is its folder."""
-    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+    from prefect.settings import PREFECT_API_URL
 
     from backhaul.campaign.configfile import load_config
     from flows.campaign import campaign
 
-    def results_in(folder: Path) -> AbstractContextManager[object]:
-        return temporary_settings(
-            {PREFECT_LOCAL_STORAGE_PATH: folder / ".backhaul" / "results"}
-        )
-
     def play(config: Path) -> Any:
-        with results_in(config.parent):
-            return campaign(load_config(config, (f"store={config.parent}",)), return_state=True)
+        folder, server = config.parent, PREFECT_API_URL.value()
+        with working_in(folder, server, ["backhaul"]):
+            return campaign(load_config(config, (f"store={folder}",)), return_state=True)
 
     return play

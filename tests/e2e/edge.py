@@ -9,6 +9,7 @@ import fsspec
 
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
+from tests.e2e.conftest import FIXED
 
 N_INITIAL = 16
 BATCH = 8
@@ -23,6 +24,7 @@ CONFIG: dict[str, Any] = {
     "bandwidth": {"images": 4},
     "methods": [{"kind": "iqr"}],
     "training": {
+        **FIXED,
         "max_epochs": 2,
         "retrain_max_epochs": 1,
         "img_size": 64,

@@ -31,8 +31,8 @@ COMMANDS = {
 
 
 PLAYED = [
-    "played",
-    "played_bccd",
+    "fixed",
+    pytest.param("played_bccd", marks=pytest.mark.slow),
     pytest.param("played_demo", marks=[pytest.mark.slow, pytest.mark.timeout(1500)]),
 ]
 
@@ -85,7 +85,8 @@ def test_classes_of_a_benchmark_lie_beside_it(
 def test_a_regression_over_methods_and_batches(folder: Path) -> None:
     gained = pd.read_csv(folder / "summary.csv").query("test_set == 'common'")
     arms = gained[~gained["method"].isin(["init", "no-new-data"])]
-    varies = gained["mAP50"].nunique() > 1  # the tiny model may find nothing anywhere
+    varies = gained["mAP50"].nunique() > 1  # a model that hardly learned may find nothing
+    assert varies or folder.name != "tiny"
     options = ["--feature", "mean_bytes", "--gain", "initial", "--by", "batch"]
     arguments = ["analyze", "regression", str(folder), *options, "--format", "json"]
     result = CliRunner().invoke(app, arguments)

@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
-METHODS = ("iqr", "true-random", "no-new-data")
+METHODS = ("random", "true-random", "no-new-data")
 BANDWIDTH = 5
 COLUMNS = {
     "method",
@@ -72,6 +72,11 @@ def test_the_folder_is_complete(played: Any) -> None:
     assert not [name for name in names if "partial" in name]
 
 
+def test_losses_are_logged_as_often_as_the_config_said(played: Any) -> None:
+    steps = pd.read_csv(played.run.folder / "logs" / "init_steps.csv")
+    assert steps.groupby("epoch").size().tolist() == [2] * 3
+
+
 def test_run_json_says_what_the_run_was_made_with(played: Any) -> None:
     run = played.run.json
     assert run["state"] == "completed"
@@ -107,12 +112,16 @@ def test_the_summary_has_every_method_batch_and_test_set(played: Any) -> None:
     assert common["n_truths"].nunique() == 1
 
 
-def test_the_bandwidth_is_spent_and_never_exceeded(played: Any) -> None:
-    table = played.run.summary.set_index(["method", "batch"]).sort_index()
-    for method in METHODS:
+@pytest.mark.parametrize("name", ["played", "fixed"])
+def test_the_bandwidth_is_spent_and_never_exceeded(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    run = request.getfixturevalue(name).run
+    table = run.summary.set_index(["method", "batch"]).sort_index()
+    for method in run.json["methods"]:
         for batch, epoch in ((0, 3), (1, 4)):
-            sent = played.run.listed(f"{method}{batch}_sample_{epoch}.txt")
-            arrived = played.run.listed(f"sample{batch}.txt")
+            sent = run.listed(f"{method}{batch}_sample_{epoch}.txt")
+            arrived = run.listed(f"sample{batch}.txt")
             assert len(arrived) == 12
             assert len(sent) == len(set(sent)) <= BANDWIDTH
             assert set(sent) <= set(arrived)
@@ -120,7 +129,7 @@ def test_the_bandwidth_is_spent_and_never_exceeded(played: Any) -> None:
             split = [
                 name
                 for part in ("train", "valid", "test")
-                for name in played.run.listed(f"{method}{batch}_{part}.txt")
+                for name in run.listed(f"{method}{batch}_{part}.txt")
             ]
             assert sorted(split) == sorted(sent)
             row = table.loc[(method, batch)].iloc[0]
@@ -161,14 +170,14 @@ def test_checkpoints_open_in_ultralytics(played: Any) -> None:
 
     folder = played.run.folder / "checkpoints"
     names = ("zero", "one", "two", "three", "four")
-    for name in ("init_ckpt_1.pt", "iqr_ckpt_5.pt"):
+    for name in ("init_ckpt_1.pt", "random_ckpt_5.pt"):
         model = YOLO(folder / name)
         assert model.task == "detect"
         assert tuple(model.names.values()) == names
 
 
 def test_a_second_run_computes_nothing(played: Any) -> None:
-    ended = played.place.backhaul("run", "tiny.yaml", hash_seed="3")
+    ended = played.place.process("run", "tiny.yaml", hash_seed="3")
     assert ended.code == 0, ended.err
     assert played.run.computed() == set()
     assert (played.run.folder / "summary.csv").read_bytes() == played.summary
@@ -199,27 +208,27 @@ def test_with_another_bandwidth_only_what_depends_on_it_is_computed(played: Any)
     of_methods = table[(table["test_set"] == "common") & (table["method"] != "no-new-data")]
     assert of_methods["mAP50"].nunique() == 1
     assert set(of_methods["epoch"]) == {3}
-    assert run.listed("iqr0_sample_3.txt") == []
+    assert run.listed("random0_sample_3.txt") == []
 
 
 def test_order_of_work_processes_and_hashes_do_not_matter(
-    played: Any, new_place: Callable[[str], Any]
+    fixed: Any, new_place: Callable[[str], Any]
 ) -> None:
     place = new_place("elsewhere")
     config = place.config("tiny", parallel=1, batches__count=1, control=False)
-    ended = place.backhaul("run", config, hash_seed="12345")
+    ended = place.process("run", config, hash_seed="12345")
     assert ended.code == 0, ended.err
     run = place.run("tiny")
     names = sorted(path.name for path in (run.folder / "output").glob("*0_*.txt"))
     assert len(names) == 2 * 4
     for name in [*names, "init_train.txt", "init_valid.txt", "init_test.txt", "sample0.txt"]:
-        assert run.listed(name) == played.run.listed(name), name
-    for method in METHODS[:2]:
+        assert run.listed(name) == fixed.run.listed(name), name
+    for method in ("iqr", "true-random"):
         name = f"{method}0_selection.csv"
         here, there = (
             pd.read_csv(r.folder / "output" / name).drop(columns="file")
-            for r in (run, played.run)
+            for r in (run, fixed.run)
         )
         pd.testing.assert_frame_equal(here, there)
-    for prefix in ("init", *(f"{method}0" for method in METHODS[:2])):
-        assert run.checkpoint_digests(prefix) == played.run.checkpoint_digests(prefix), prefix
+    for prefix in ("init", "iqr0", "true-random0"):
+        assert run.checkpoint_digests(prefix) == fixed.run.checkpoint_digests(prefix), prefix

@@ -16,34 +16,34 @@ STORE = "edge/campaign"
 
 
 @pytest.fixture(scope="module")
-def in_bucket(played: Played, object_store: SeaweedFS) -> SeaweedFS:
+def in_bucket(fixed: Played, object_store: SeaweedFS) -> SeaweedFS:
     """The bucket, once the shared campaign has been played in it."""
-    scenes = next((played.place.folder / ".backhaul" / "data").glob("digits-*"))
+    scenes = next((fixed.place.folder / ".backhaul" / "data").glob("digits-*"))
     object_store.filesystem.put(str(scenes), "edge/scenes", recursive=True)
     data = {"kind": "folder", "root": "s3://edge/scenes"}
-    config = played.place.config("in-bucket", store=f"s3://{STORE}", data=data)
+    config = fixed.place.config("in-bucket", store=f"s3://{STORE}", data=data)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in object_store.environment.items():
             patch.setenv(name, value)
-        patch.setenv("BACKHAUL_CACHE", str(played.place.folder / "copies"))
-        ended = played.place.backhaul("run", config)
+        patch.setenv("BACKHAUL_CACHE", str(fixed.place.folder / "copies"))
+        ended = fixed.place.backhaul("run", config)
     assert ended.code == 0, ended.err
     assert f"report: s3://{STORE}/runs/in-bucket/report.html" in ended.out
     return object_store
 
 
 def test_splits_selections_and_metrics_are_those_of_a_disk(
-    in_bucket: SeaweedFS, played: Played
+    in_bucket: SeaweedFS, fixed: Played
 ) -> None:
     fs, folder = in_bucket.filesystem, f"{STORE}/runs/in-bucket"
     summary = pd.read_csv(io.BytesIO(fs.cat_file(f"{folder}/summary.csv")))
-    pd.testing.assert_frame_equal(summary, pd.read_csv(io.BytesIO(played.summary)))
+    pd.testing.assert_frame_equal(summary, pd.read_csv(io.BytesIO(fixed.summary)))
     lists = [Path(name) for name in fs.ls(f"{folder}/output", detail=False)]
     names = [path.name for path in lists if path.suffix == ".txt"]
     assert len(names) > 10
     for name in names:
         lines = fs.cat_file(f"{folder}/output/{name}").decode().splitlines()
-        assert [Path(line).name for line in lines] == played.run.listed(name)
+        assert [Path(line).name for line in lines] == fixed.run.listed(name)
 
 
 def test_the_bucket_has_what_a_person_looks_for(in_bucket: SeaweedFS) -> None:

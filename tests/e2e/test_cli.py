@@ -101,23 +101,23 @@ def test_what_is_not_there_is_named(place: Any, arguments: list[str], reason: st
 
 @pytest.mark.prefect
 @pytest.mark.train
-def test_a_name_belongs_to_one_config(played: Any) -> None:
-    before = (played.run.folder / "run.json").read_bytes()
+def test_a_name_belongs_to_one_config(fixed: Any) -> None:
+    before = (fixed.run.folder / "run.json").read_bytes()
     settings = ("--set", "bandwidth.images=4", "--set", "training.lr0=0.5")
-    line = played.place.backhaul("run", "tiny.yaml", *settings).one_error()
+    line = fixed.place.backhaul("run", "tiny.yaml", *settings).one_error()
     assert "bandwidth.images was 5, now 4" in line
     assert "training.lr0 was 0.002, now 0.5" in line
     assert "--name" in line
-    assert (played.run.folder / "run.json").read_bytes() == before
+    assert (fixed.run.folder / "run.json").read_bytes() == before
 
 
 @pytest.mark.prefect
 @pytest.mark.train
-def test_the_report_can_be_made_again(played: Any) -> None:
-    page = played.run.folder / "report.html"
+def test_the_report_can_be_made_again(fixed: Any) -> None:
+    page = fixed.run.folder / "report.html"
     before = page.read_bytes()
     page.unlink()
-    ended = played.place.backhaul("report", "tiny")
+    ended = fixed.place.backhaul("report", "tiny")
     assert ended.code == 0, ended.err
     assert ended.out.strip() == "runs/tiny/report.html"
     assert page.read_bytes() == before

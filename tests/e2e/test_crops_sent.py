@@ -35,8 +35,8 @@ class Cropped:
 
 
 @pytest.fixture(scope="module")
-def cropped(played: Any) -> Cropped:
-    place = played.place
+def cropped(fixed: Any) -> Cropped:
+    place = fixed.place
     (place.folder / "my_tiles.py").write_text(TILES)
     config = place.config("crops", cropping=CROPPING, **METHODS)
     ended = place.backhaul("run", config)
@@ -45,7 +45,7 @@ def cropped(played: Any) -> Cropped:
     computed = run.computed()
     ended = place.backhaul("run", config)
     assert ended.code == 0, ended.err
-    return Cropped(run, played.run, computed, run.computed())
+    return Cropped(run, fixed.run, computed, run.computed())
 
 
 def crops_of(run: Any) -> pd.DataFrame:
@@ -105,17 +105,17 @@ def test_a_second_run_computes_nothing(cropped: Cropped) -> None:
     assert cropped.again_computed == set()
 
 
-def test_nothing_to_cut_out_is_one_clear_line(played: Any, cropped: Cropped) -> None:
-    sure = played.place.config(
+def test_nothing_to_cut_out_is_one_clear_line(fixed: Any, cropped: Cropped) -> None:
+    sure = fixed.place.config(
         "nothing-to-cut", cropping={"batches": "all", "conf_thres": 0.99}, **METHODS
     )
-    reason = played.place.backhaul("run", sure).one_error()
+    reason = fixed.place.backhaul("run", sure).one_error()
     assert reason.startswith("cropping: nothing can be cut out of batch 0: ")
     assert f"objects found in {N_SOURCES} images, 0 of them with confidence >= 0.99" in reason
     assert "lower cropping.conf_thres or cropping.min_side_px" in reason
 
 
-def test_no_function_is_refused_before_anything_runs(played: Any) -> None:
-    wrong = played.place.config("wrong", cropping={"batches": "all", "function": "math:pi"})
-    reason = played.place.backhaul("validate", wrong).one_error()
+def test_no_function_is_refused_before_anything_runs(fixed: Any) -> None:
+    wrong = fixed.place.config("wrong", cropping={"batches": "all", "function": "math:pi"})
+    reason = fixed.place.backhaul("validate", wrong).one_error()
     assert "math:pi: expected a function" in reason

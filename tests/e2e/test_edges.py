@@ -14,22 +14,25 @@ ONE = {"methods": ["median-below-thresh"], "control": False, "batches__count": 1
 
 
 def test_nothing_detected_and_more_bandwidth_than_images(
-    played: Any, in_process: Callable[[Path], Any]
+    fixed: Any, in_process: Callable[[Path], Any]
 ) -> None:
     """Images without any detection can be sent: otherwise nothing would ever be learned.
 
     Both methods send all of them, so that they train on the same: it is done once.
     """
     both = ONE | {"methods": ["median-below-thresh", "random"]}
-    config = played.place.config(
-        "blind", **both, bandwidth={"images": 99}, inference__conf_thres=0.99
+    config = fixed.place.config(
+        "blind",
+        **both,
+        bandwidth={"images": 99},
+        training__detector="fixed_detector:Blind",
     )
     state = in_process(config)
     assert state.is_completed(), state.message
-    run = played.place.run("blind")
-    assert run.computed("init") == {"inference", "evaluation"}
+    run = fixed.place.run("blind")
+    assert {"training", "inference", "evaluation"} <= run.computed("init")
     trainings = [t for t in run.json["timings"] if t["stage"] == "training" and t["method"]]
-    assert sorted(t["cached"] for t in trainings) == [False, True, True]  # the first is "init"
+    assert sorted(t["cached"] for t in trainings) == [False, False, True]  # one is "init"
     prefix = "median-below-thresh0"
     assert sorted(run.listed(f"{prefix}_sample_3.txt")) == sorted(run.listed("sample0.txt"))
     seen = pd.read_csv(run.folder / "output" / f"{prefix}_benchmark_avg_1_3.csv")
@@ -43,14 +46,14 @@ def test_nothing_detected_and_more_bandwidth_than_images(
 
 
 def test_one_checkpoint_and_no_old_images(
-    played: Any, in_process: Callable[[Path], Any]
+    fixed: Any, in_process: Callable[[Path], Any]
 ) -> None:
-    config = played.place.config(
+    config = fixed.place.config(
         "lonely", **ONE, inference__conf_check_num=1, mixing={"retrain_new": 1.0}
     )
     state = in_process(config)
     assert state.is_completed(), state.message
-    run = played.place.run("lonely")
+    run = fixed.place.run("lonely")
     seen = pd.read_csv(run.folder / "output" / "median-below-thresh0_benchmark_avg_1_3.csv")
     assert seen["conf_std"].dropna().eq(0).all()
     assert seen["detected"].notna().any()
@@ -60,15 +63,15 @@ def test_one_checkpoint_and_no_old_images(
 
 
 def test_more_images_than_there_are_ends_with_a_reason(
-    played: Any, in_process: Callable[[Path], Any]
+    fixed: Any, in_process: Callable[[Path], Any]
 ) -> None:
-    state = in_process(played.place.config("greedy", **ONE, initial={"images": 1000}))
+    state = in_process(fixed.place.config("greedy", **ONE, initial={"images": 1000}))
     assert state.is_failed()
     assert "initial.images: expected at most 60" in str(state.message)
 
 
 def test_a_record_that_the_server_lost_is_made_again(
-    played: Any, in_process: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+    fixed: Any, in_process: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prefect then gives the server's own state, which has no result."""
     from flows.batch import batch
@@ -83,15 +86,15 @@ def test_a_record_that_the_server_lost_is_made_again(
         return state.model_copy(update={"data": None})
 
     monkeypatch.setattr("flows.method.batch", losing)
-    state = in_process(played.place.config("lost", methods=["iqr"], control=False))
+    state = in_process(fixed.place.config("lost", methods=["iqr"], control=False))
     assert state.is_completed(), state.message
     assert len(lost) == 1
-    made = played.place.run("lost").round("iqr0")
-    assert made == played.run.round("iqr0") | {"timings": made["timings"]}
+    made = fixed.place.run("lost").round("iqr0")
+    assert made == fixed.run.round("iqr0") | {"timings": made["timings"]}
 
 
 def test_a_server_that_is_away_when_a_batch_begins_is_waited_for(
-    played: Any, in_process: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+    fixed: Any, in_process: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.batch import batch
 
@@ -104,6 +107,6 @@ def test_a_server_that_is_away_when_a_batch_begins_is_waited_for(
         return batch(*values, **options)
 
     monkeypatch.setattr("flows.method.batch", refused)
-    state = in_process(played.place.config("away", **ONE))
+    state = in_process(fixed.place.config("away", **ONE))
     assert state.is_completed(), state.message
     assert len(calls) == 2  # one batch

@@ -17,7 +17,7 @@ from backhaul.layout import RunFiles
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
-METHODS = ("iqr", "true-random", "no-new-data")
+METHODS = ("random", "true-random", "no-new-data")
 COLUMNS = ["file", "detected", "actual", "conf", "conf_std", "hit"]
 
 
@@ -82,25 +82,27 @@ def test_weights_are_those_that_ultralytics_opens(exported: Export) -> None:
     from ultralytics.nn.tasks import load_checkpoint
 
     checkpoints = exported.folder / "checkpoints"
-    weights = torch.load(checkpoints / "iqr_ckpt_5.pth", weights_only=True)
-    model, _ = load_checkpoint(checkpoints / "iqr_ckpt_5.pt")
+    weights = torch.load(checkpoints / "random_ckpt_5.pth", weights_only=True)
+    model, _ = load_checkpoint(checkpoints / "random_ckpt_5.pt")
     assert weights.keys() == model.state_dict().keys()
     assert all(torch.equal(weights[name], t) for name, t in model.state_dict().items())
     assert {t.dtype for t in weights.values()} == {torch.float32, torch.int64}
     model.load_state_dict(weights)
-    stored = exported.run.folder / "checkpoints" / "iqr_ckpt_5.pt"
-    assert not stored.samefile(checkpoints / "iqr_ckpt_5.pt")  # or an edit would harm the store
+    stored = exported.run.folder / "checkpoints" / "random_ckpt_5.pt"
+    assert not stored.samefile(
+        checkpoints / "random_ckpt_5.pt"
+    )  # or an edit would harm the store
 
 
 def test_event_files_hold_what_the_run_says(exported: Export) -> None:
     for folder in (exported.folder / "log", exported.run.folder / "logs" / "tensorboard"):
-        events = EventAccumulator(str(folder / "iqr1"))
+        events = EventAccumulator(str(folder / "random1"))
         events.Reload()
         summary = exported.run.summary.set_index(["method", "batch", "test_set"])
-        row = summary.loc[("iqr", 1, "common")]
+        row = summary.loc[("random", 1, "common")]
         (event,) = events.Scalars("common/mAP50")
         assert (event.step, event.value) == (row["epoch"], pytest.approx(row["mAP50"]))
-        history = pd.read_csv(exported.run.folder / "logs" / "iqr1_training.csv")
+        history = pd.read_csv(exported.run.folder / "logs" / "random1_training.csv")
         losses = [(e.step, e.value) for e in events.Scalars("train_loss")]
         assert losses == [(5, pytest.approx(history["train_loss"][0]))]
 
@@ -159,7 +161,7 @@ def test_lists_of_an_export_play_the_same_again(
     What the config says of the sizes of the initial set and the batches plays no part.
     """
     output = str(exported.folder / "output")
-    again = {"kind": "listed", "folder": output, "of": "iqr"}
+    again = {"kind": "listed", "folder": output, "of": "random"}
     config = played.place.config(
         "again",
         lists=output,
@@ -178,10 +180,10 @@ def test_lists_of_an_export_play_the_same_again(
         name = f"sample{batch}.txt"
         assert run.listed(name) == played.run.listed(name)
         sent = f"_sample_{epoch}.txt"
-        theirs = played.run.listed(f"iqr{batch}{sent}")
-        assert run.listed(f"listed-iqr{batch}{sent}") == theirs
+        theirs = played.run.listed(f"random{batch}{sent}")
+        assert run.listed(f"listed-random{batch}{sent}") == theirs
     assert run.listed("holdout.txt") == played.run.listed("holdout.txt")
     assert run.json["data"]["unlisted"] == 0
     assert run.computed(None) == {"batches"}
     assert run.computed("init", "true-random") == set()
-    assert run.computed("listed-iqr") == {"sampling"}
+    assert run.computed("listed-random") == {"sampling"}

@@ -45,7 +45,7 @@ def alive(group: int) -> list[str]:
 @pytest.fixture(scope="module")
 def killed(new_place: Callable[[str], Any]) -> tuple[Any, int]:
     """A place where a run was killed once an epoch was saved, and how many were."""
-    place = new_place("killed").without_server()
+    place = new_place("killed").with_ultralytics().without_server()
     place.config("tiny", methods=["true-random"], control=False, batches__count=1)
     run = place.start("run", "tiny.yaml")
     try:
@@ -66,7 +66,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(
     place, epochs = killed
     assert 1 <= epochs <= 3
     before = [path.name for path in (place.folder / ".backhaul" / "results").iterdir()]
-    ended = place.backhaul("run", "tiny.yaml")
+    ended = place.process("run", "tiny.yaml")
     assert ended.code == 0, ended.err
     run = place.run("tiny")
 

@@ -3,7 +3,6 @@
 import io
 import json
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import pytest
 from deployments.local.service import tree_of
 from deployments.local.stack import BUCKET, Stack
 from deployments.local.worker import Worker
+from tests.e2e.conftest import FIXED
 from tests.e2e.edge import BATCH, CONFIG, Edge
-from tests.e2e.operator import Operator, running_stack
+from tests.e2e.operator import Operator
 
 pytestmark = [pytest.mark.s3, pytest.mark.services, pytest.mark.prefect, pytest.mark.train]
 
@@ -25,9 +25,8 @@ ADDRESS = f"s3://{STORE}"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("workers") / "up") as stack:
-        yield stack
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +42,13 @@ def edge(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Edge:
 
 @pytest.fixture(scope="module")
 def config(edge: Edge) -> dict[str, Any]:
-    """Hours whose store is the block of the stack, with its keys."""
-    return edge.config("block://store/site", execution="work-pool")
+    """Hours whose store is the block of the stack, with its keys.
+
+    An epoch takes so long that a test can meet a training.
+    """
+    detector = {"use": FIXED["detector"], "params": {"epoch_s": 3}}
+    training = {**CONFIG["training"], "detector": detector}
+    return edge.config("block://store/site", execution="work-pool", training=training)
 
 
 class Run:
@@ -85,10 +89,10 @@ def wait_for_training(stack: Stack, patience_s: float = 120) -> Worker:
         for worker in stack.workers:
             for each in tree_of(worker_process(worker.folder)):
                 try:
-                    name = each.name()
+                    command = " ".join(each.cmdline())
                 except psutil.Error:
                     continue
-                if name == "training":
+                if "backhaul.learn.training.own_trainer" in command:
                     return worker
         time.sleep(0.1)
     pytest.fail(f"no training within {patience_s} s")

@@ -33,7 +33,7 @@ def place(new_place: Callable[[str], Any]) -> Any:
     small = {"img_size": 64, "max_epochs": 2, "retrain_max_epochs": 1, "device": "cpu"}
     config |= CHANGES | {"training": config["training"] | small}
     (place.folder / "small.yaml").write_text(yaml.safe_dump(config))
-    ended = place.backhaul("run", "small.yaml")
+    ended = place.process("run", "small.yaml")
     assert ended.code == 0, ended.err
     return place
 
@@ -55,12 +55,12 @@ def test_it_trains_looks_and_is_measured(place: Any) -> None:
 def test_a_second_start_computes_nothing_and_another_source_everything_it_touches(
     place: Any,
 ) -> None:
-    assert place.backhaul("run", "small.yaml").code == 0
+    assert place.process("run", "small.yaml").code == 0
     assert not place.run("ssdlite").computed()
     before = place.run("ssdlite").checkpoint_digests("init")
     module = place.folder / "my_detector.py"
     module.write_text(module.read_text() + "\n# another source, the same weights\n")
-    assert place.backhaul("run", "small.yaml").code == 0
+    assert place.process("run", "small.yaml").code == 0
     run = place.run("ssdlite")
     assert {"training", "inference", "evaluation"} <= run.computed()
     assert not {"data", "split", "batches"} & run.computed()

@@ -39,8 +39,8 @@ class Mending:
 
 
 @pytest.fixture(scope="module")
-def mending(played: Any) -> Mending:
-    place = played.place
+def mending(fixed: Any) -> Mending:
+    place = fixed.place
     methods = ["own:Smallest", "broken:choose", "true-random"]
     place.config("mine", methods=methods, control=False, batches__count=1, parallel=2)
     (place.folder / "own.py").write_text(SMALLEST)
@@ -82,7 +82,7 @@ def test_an_edit_of_a_method_runs_its_sampling_again(mending: Mending) -> None:
 
 
 def test_methods_of_different_campaigns_share_what_is_equal(
-    mending: Mending, played: Any
+    mending: Mending, fixed: Any
 ) -> None:
     assert {t["stage"] for t in mending.failed_run["timings"] if t["method"] == "init"}
     of_init = [t for t in mending.failed_run["timings"] if t["method"] in (None, "init")]
@@ -90,7 +90,7 @@ def test_methods_of_different_campaigns_share_what_is_equal(
     computed = {t["stage"] for t in of_init + of_random if not t["cached"]}
     assert computed <= {"batches", "evaluation"}  # one batch less: there is no next one
     name = "true-random0_sample_3.txt"
-    assert mending.run.listed(name) == played.run.listed(name)
+    assert mending.run.listed(name) == fixed.run.listed(name)
 
 
 def test_a_stage_is_keyed_by_its_name_and_version_not_by_its_source() -> None:

@@ -1,4 +1,4 @@
-"""What is planned, and pruned, of a campaign that was played."""
+"""What is planned, and pruned, of a campaign that was fixed."""
 
 import json
 import shutil
@@ -13,18 +13,18 @@ pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
 
 @pytest.fixture
-def place(played: Any, tmp_path: Path) -> Iterator[Any]:
+def place(fixed: Any, tmp_path: Path) -> Iterator[Any]:
     """A copy of the shared run in its very place, as objects have addresses; it is put back.
 
     The runs of other tests are left out: they may need what this one does not.
     """
-    folder, saved = played.place.folder, tmp_path / "saved"
+    folder, saved = fixed.place.folder, tmp_path / "saved"
     folder.rename(saved)
     shutil.copytree(saved, folder)
     for run in [*(folder / "runs").iterdir(), *(folder / ".backhaul" / "runs").iterdir()]:
-        if run.name != played.run.folder.name:
+        if run.name != fixed.run.folder.name:
             shutil.rmtree(run)
-    yield played.place
+    yield fixed.place
     shutil.rmtree(folder)
     saved.rename(folder)
 
@@ -45,7 +45,7 @@ def lean(place: Any) -> Path:
     return path
 
 
-def test_a_plan_of_a_campaign_that_is_over(played: Any, place: Any) -> None:
+def test_a_plan_of_a_campaign_that_is_over(fixed: Any, place: Any) -> None:
     before = files(place.folder)
     ended = place.without_server().backhaul("plan", "tiny.yaml", "--json")
     assert ended.code == 0, ended.err
@@ -55,7 +55,7 @@ def test_a_plan_of_a_campaign_that_is_over(played: Any, place: Any) -> None:
     assert told["ends_at"] == []
     assert (
         told["images_sent"]
-        == played.run.summary.drop_duplicates(["method", "batch"])["images_sent"].sum()
+        == fixed.run.summary.drop_duplicates(["method", "batch"])["images_sent"].sum()
     )
     shown = place.backhaul("plan", "tiny.yaml", "--set", "training.lr0=0.003")
     assert "7 to run, with at most 9 epochs; 0 cached" in shown.out

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from deployments.local.stack import Stack
 from tests.e2e.chromium import chromium
-from tests.e2e.operator import Operator, running_stack
+from tests.e2e.operator import Operator
 from tests.e2e.ui import Form, Ui
 from tests.services import ROOT
 
@@ -84,24 +84,29 @@ def code(folder: Path, broken: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(folder: Path, code: Path) -> Iterator[Stack]:
-    """All services; deployments import the person's code, and are of a small campaign."""
-    with running_stack(folder / "up") as stack:
-        job = {"env": {"PYTHONPATH": f"{ROOT}:{code}"}}
-        for name in ("initial-training", "method"):
-            change(stack, f"{name}/{name}", job_variables=job)
-        campaign = {"job_variables": job, "parameters": {"config": DEFAULTS}}
-        change(stack, "campaign/campaign", **campaign)
-        yield stack
+def stack(shared_stack: Stack, code: Path) -> Iterator[Stack]:
+    """Meanwhile, deployments import the person's code, and are of a small campaign."""
+    job = {"env": {"PYTHONPATH": f"{ROOT}:{code}"}}
+    campaign = {"job_variables": job, "parameters": {"config": DEFAULTS}}
+    changes = {
+        "initial-training": {"job_variables": job},
+        "method": {"job_variables": job},
+        "campaign": campaign,
+    }
+    before = {name: change(shared_stack, name, values) for name, values in changes.items()}
+    yield shared_stack
+    for name, values in before.items():
+        change(shared_stack, name, values)
 
 
-def change(stack: Stack, deployment: str, **values: Any) -> None:
-    """Change a deployment."""
+def change(stack: Stack, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Change a deployment; return what it had in place of the values."""
     operator = Operator(stack.environment)
     login = tuple(stack.environment["PREFECT_API_AUTH_STRING"].split(":", 1))
-    found = operator.get(f"deployments/name/{deployment}")["id"]
-    url = f"{stack.environment['PREFECT_API_URL']}/deployments/{found}"
+    found = operator.get(f"deployments/name/{name}/{name}")
+    url = f"{stack.environment['PREFECT_API_URL']}/deployments/{found['id']}"
     httpx.patch(url, json=values, auth=(login[0], login[1])).raise_for_status()
+    return {key: found[key] for key in values}
 
 
 @pytest.fixture(scope="module")

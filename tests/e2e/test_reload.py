@@ -27,7 +27,7 @@ def test_it_goes_on_as_if_it_had_trained_the_checkpoint_itself(
 
 def test_there_is_no_initial_training(reloaded: Any, played: Any) -> None:
     trained = {training["method"] for training in reloaded.json["trainings"]}
-    assert trained == {"iqr", "true-random", "no-new-data"}
+    assert trained == {"random", "true-random", "no-new-data"}
     assert (reloaded.folder / "checkpoints" / "init_ckpt_3.pt").samefile(
         played.run.folder / "checkpoints" / "init_ckpt_3.pt"
     )
@@ -36,14 +36,14 @@ def test_there_is_no_initial_training(reloaded: Any, played: Any) -> None:
 def test_another_name_needs_the_epoch(played: Any) -> None:
     place = played.place
     shutil.copy(played.run.folder / "checkpoints" / "init_ckpt_3.pt", place.folder / "my.pt")
-    config = place.config("renamed", methods=["iqr"], control=False, batches__count=1)
+    config = place.config("renamed", methods=["random"], control=False, batches__count=1)
     ended = place.backhaul("run", config, "--reload", "my.pt")
     assert "set start.epoch, or --epoch" in ended.one_error()
     ended = place.backhaul("run", config, "--reload", "my.pt", "--epoch", "40")
     assert ended.code == 0, ended.err
     run = place.run("renamed")
     assert [t["first_epoch"] for t in run.json["trainings"]] == [41]
-    assert (run.folder / "output" / "iqr0_sample_40.txt").exists()
+    assert (run.folder / "output" / "random0_sample_40.txt").exists()
 
 
 @pytest.mark.parametrize(

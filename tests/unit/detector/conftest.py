@@ -70,7 +70,7 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, scenes: Splits) -> Trained:
-    """Two epochs of yolo11n."""
+    """Four epochs of yolo11n."""
     folder = tmp_path_factory.mktemp("trained")
-    job = make_job(folder, scenes)
+    job = make_job(folder, scenes).model_copy(update={"epochs": 4})
     return Trained(job, [e for e in train(job) if isinstance(e, EpochDone)])

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -23,8 +25,8 @@ pytestmark = pytest.mark.train
 
 
 def test_every_epoch_has_losses_and_a_checkpoint(trained: Trained) -> None:
-    assert [event.record.epoch for event in trained.epochs] == [1, 2]
-    assert [event.stop for event in trained.epochs] == [None, "all epochs done"]
+    assert [event.record.epoch for event in trained.epochs] == [1, 2, 3, 4]
+    assert [event.stop for event in trained.epochs] == [None] * 3 + ["all epochs done"]
     for event in trained.epochs:
         assert event.record.valid_loss is not None
         assert event.record.train_loss > 0
@@ -36,7 +38,8 @@ def test_every_epoch_has_losses_and_a_checkpoint(trained: Trained) -> None:
 def test_same_seed_same_weights_and_the_users_folder_is_left_alone(
     trained: Trained, scenes: Splits, tmp_path: Path
 ) -> None:
-    again = [e for e in train(make_job(tmp_path, scenes)) if isinstance(e, EpochDone)]
+    job = make_job(tmp_path, scenes).model_copy(update={"epochs": 4})
+    again = [e for e in train(job) if isinstance(e, EpochDone)]
     assert [e.sha256 for e in again] == [e.sha256 for e in trained.epochs]
     folder = Path(scenes.train.table["uri"][0]).parent
     assert {path.suffix for path in folder.iterdir()} == {".PNG"}
@@ -48,7 +51,7 @@ def test_a_retraining_counts_on_and_validates_and_saves_at_its_intervals(
 ) -> None:
     settings = {"evaluation_interval": 2, "checkpoint_interval": 2, "logs_per_epoch": 2}
     job = make_job(tmp_path, scenes, **settings).model_copy(
-        update={"start": trained.epochs[-1].checkpoint, "start_epoch": 2, "epochs": 3}
+        update={"start": trained.epochs[1].checkpoint, "start_epoch": 2, "epochs": 3}
     )
     events = list(train(job))
     epochs = [e for e in events if isinstance(e, EpochDone)]
@@ -59,38 +62,55 @@ def test_a_retraining_counts_on_and_validates_and_saves_at_its_intervals(
     assert steps == [(epoch, step) for epoch in (3, 4, 5) for step in (2, 4)]
 
 
-def test_defect_27_a_killed_training_goes_on_with_its_optimizer(
-    scenes: Splits, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path / "first", scenes).model_copy(update={"epochs": 4})
-    events = train(job)
-    done = [event for event in (next(events), next(events)) if isinstance(event, EpochDone)]
-    state = Path(shutil.copy(done[-1].state, tmp_path))
+@dataclass(frozen=True)
+class Cut:
+    """A training that was ended after its second epoch.
+
+    Args:
+        done: Its epochs.
+        state: The state of the last one.
+        seen: Of each state its digest, that after a while, and the epoch that it tells.
+    """
+
+    done: list[EpochDone]
+    state: Path
+    seen: list[tuple[str, str, int]]
+
+
+@pytest.fixture(scope="module")
+def cut(scenes: Splits, tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    folder = tmp_path_factory.mktemp("cut")
+    events = train(make_job(folder, scenes).model_copy(update={"epochs": 4}))
+    done, seen = [], []
+    for event in islice(events, 2):
+        assert isinstance(event, EpochDone)
+        before = file_digest(event.state)
+        time.sleep(max(1, 3 * event.record.seconds))  # as a slow store
+        known = torch.load(event.state, map_location="cpu", weights_only=False)
+        seen.append((before, file_digest(event.state), known["epoch"]))
+        done.append(event)
+    state = Path(shutil.copy(done[-1].state, tmp_path_factory.mktemp("state")))
     events.close()  # type: ignore[attr-defined] # it is a generator
-    (tmp_path / "second").mkdir()
-    resumed = make_job(tmp_path / "second", scenes).model_copy(
-        update={"epochs": 4, "resume": state, "history": tuple(e.record for e in done)}
-    )
+    return Cut(done, state, seen)
+
+
+def test_defect_27_a_killed_training_goes_on_with_its_optimizer(
+    trained: Trained, cut: Cut, scenes: Splits, tmp_path: Path
+) -> None:
+    history = tuple(event.record for event in cut.done)
+    job = make_job(tmp_path, scenes).model_copy(update={"epochs": 4})
+    resumed = job.model_copy(update={"resume": cut.state, "history": history})
     rest = [event for event in train(resumed) if isinstance(event, EpochDone)]
-    whole = make_job(tmp_path / "whole", scenes).model_copy(update={"epochs": 4})
-    undisturbed = [event for event in train(whole) if isinstance(event, EpochDone)]
     assert [event.record.epoch for event in rest] == [3, 4]
-    for one, other in zip(rest, undisturbed[2:], strict=True):
+    for one, other in zip(rest, trained.epochs[2:], strict=True):
         assert one.record.train_loss == pytest.approx(other.record.train_loss, rel=1e-3)
         assert one.record.valid_loss == pytest.approx(other.record.valid_loss, rel=1e-3)
 
 
-def test_the_state_of_an_epoch_stays_until_its_reader_is_done(
-    scenes: Splits, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path, scenes).model_copy(update={"epochs": 2})
-    for event in train(job):
-        assert isinstance(event, EpochDone)
-        before = file_digest(event.state)
-        time.sleep(max(1, 3 * event.record.seconds))  # as a slow store
-        assert file_digest(event.state) == before
-        known = torch.load(event.state, map_location="cpu", weights_only=False)
-        assert known["epoch"] == event.record.epoch - 1
+def test_the_state_of_an_epoch_stays_until_its_reader_is_done(cut: Cut) -> None:
+    for (before, later, epoch), event in zip(cut.seen, cut.done, strict=True):
+        assert before == later
+        assert epoch == event.record.epoch - 1
 
 
 def test_a_wrong_start_ends_with_its_reason(
