@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from backhaul.values.splits import Splits
 
 from backhaul.campaign.configfile import load_config
 from backhaul.data.digits import NAMES, write_scenes
@@ -17,6 +16,7 @@ from backhaul.learn.training.job import EpochDone, StepDone, TrainingJob
 from backhaul.learn.training.process import train
 from backhaul.learn.training.start import checked_digest
 from backhaul.learn.training.workfolder import write_work_folder
+from backhaul.values.splits import Splits
 from tests.darknet_files import tiny
 from tests.e2e.conftest import FIXED
 

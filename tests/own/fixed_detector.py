@@ -10,14 +10,16 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from backhaul.values.arrays import FloatArray
 
-from backhaul.look.protocol import PredictionSettings, TrainedEpoch, TrainingTask
+from backhaul.arrays import FloatArray
+from backhaul.learn.protocol import TrainedEpoch, TrainingTask
+from backhaul.look.protocol import PredictionSettings
+from backhaul.values.labels import Labels
 
 SIDE = 8
 CONTRAST, LEAST_PX = 45, 10  # of what stands out of the grey
@@ -49,7 +51,7 @@ class Templates:
         for epoch in range(task.first_epoch, task.first_epoch + task.epochs):
             time.sleep(self.epoch_s)
             for row in own.iloc[epoch % EPOCHS :: EPOCHS].itertuples():
-                known += _learned(Path(str(row.uri)), np.asarray(row.labels))
+                known += _learned(Path(str(row.uri)), cast(Labels, row.labels))
             weights.write_text(json.dumps(known), encoding="utf-8")
             yield TrainedEpoch(1 / (1 + len(known)), 2 / (1 + len(known)), weights, 1 / epoch)
 
@@ -112,11 +114,13 @@ def _pattern(grey: npt.NDArray[np.int64], box: tuple[int, int, int, int]) -> Pat
     return int("".join("01"[int(cell)] for cell in cells.ravel()), 2)
 
 
-def _learned(image: Path, labels: FloatArray) -> list[tuple[Pattern, int]]:
+def _learned(image: Path, labels: Labels) -> list[tuple[Pattern, int]]:
     grey = _read(image)
     height, width = grey.shape
     learned = []
-    for class_id, cx, cy, w, h in labels.tolist():
+    for class_id, (cx, cy, w, h) in zip(
+        labels.class_id.tolist(), labels.xywhn.tolist(), strict=True
+    ):
         x1, x2 = round((cx - w / 2) * width), round((cx + w / 2) * width)
         y1, y2 = round((cy - h / 2) * height), round((cy + h / 2) * height)
         if x2 > x1 and y2 > y1:
