@@ -1,4 +1,4 @@
-"""`backhaul analyze`: what the files of a run say."""
+"""`backhaul analyze`: what is known of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backhaul.cli.analyze.regress import regression
 from backhaul.cli.analyze_series import OptionalCount, batches, series
 
 analyze = typer.Typer(
-    help="Tables and charts of a run, from the files in its folder.",
+    help="Tables and charts of a run.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
