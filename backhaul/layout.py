@@ -117,7 +117,7 @@ class View:
 
     @property
     def rounds(self) -> str:
-        """What ``run.json`` of another run says of its rounds, of one that goes on for ever."""
+        """The rounds of a run that goes on hour by hour, whose ``run.json`` names none."""
         return f"{self.folder}/rounds.json"
 
     @property

@@ -56,7 +56,7 @@ COMMANDS = {
     ),
     "analyze": Entry(
         "backhaul.cli.analyze:analyze",
-        "Tables and charts of a run, from the files in its folder.",
+        "Tables and charts of a run.",
     ),
     "store": Entry("backhaul.cli.store:store", "Keep a store small."),
 }

@@ -1,4 +1,4 @@
-"""One HTML page of a campaign, made from nothing but the run's folder."""
+"""One HTML page of a campaign, and all else that people look at of it, made again."""
 
 from backhaul.report.page import write_report
 

@@ -156,6 +156,9 @@ def test_hours_go_on_without_the_view_and_in_a_store_that_was_moved(
     shutil.rmtree(site.folder / "runs")
     site.folder.rename(tmp_path / "second")
     site.folder = tmp_path / "second"
+    (tmp_path / "first").mkdir()
+    for part in ("initial", "ingested"):  # tables of images name them where they lay
+        (tmp_path / "first" / part).symlink_to(site.folder / part)
     site.edge = Edge(site.folder / "scenes", str(site.folder), site.edge.fs)
     records = RunRecords(RunFiles(site.folder.as_posix(), "edge"))
     begun = records.beginning

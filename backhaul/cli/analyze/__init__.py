@@ -44,4 +44,4 @@ COMMANDS = {
     ),
 }
 
-analyze = lazy("Tables and charts of a run, from the files in its folder.", COMMANDS)
+analyze = lazy("Tables and charts of a run.", COMMANDS)
