@@ -41,7 +41,7 @@ COMMANDS = {
     ),
     "report": Entry(
         "backhaul.cli.report:report",
-        "Write report.html of a run again, from the files in its folder; of each seed as well.",
+        "Write the folder of a run again, and of each seed: report.html, tables, lists, logs.",
     ),
     "import-cfg": Entry(
         "backhaul.cli.import_cfg:import_cfg",
