@@ -25,8 +25,11 @@ def names_of(texts: Iterable[Any]) -> NameArray:
 def positions(texts: NameArray, among: Iterable[str]) -> IntArray:
     """Return where each text is in `among`, -1 for nowhere, shape (n,)."""
     place = {text: i for i, text in enumerate(among)}
-    found = map(place.get, texts.tolist(), repeat(-1))
-    return np.fromiter(found, dtype=np.int64, count=len(texts))
+    if not len(texts):
+        return np.zeros(0, dtype=np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1]]))  # few look-ups
+    found = np.fromiter(map(place.get, texts[starts].tolist(), repeat(-1)), dtype=np.int64)
+    return np.repeat(found, np.diff(starts, append=len(texts)))
 
 
 def require_length(n: int, columns: Mapping[str, np.ndarray[Any, Any] | None]) -> None:

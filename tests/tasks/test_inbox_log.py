@@ -147,7 +147,8 @@ def test_labels_are_read_for_the_images_that_have_some(
     replace(f"{store.root}/labels/cam/unknown.txt", b"no label")
     truth = read_truth(f"{store.root}/labels", rows, CLASSES).table.set_index("image_id")
     by_name = dict(zip(rows["name"], truth.loc[rows["image_id"], "labels"], strict=True))
-    assert by_name["a.jpg"].tolist() == [[1, 0.5, 0.5, 0.5, 0.25], [0, 0.25, 0.25, 0.1, 0.1]]
+    boxes = [[1, 0.5, 0.5, 0.5, 0.25], [0, 0.25, 0.25, 0.1, 0.1]]
+    assert by_name["a.jpg"].rows().tolist() == boxes
     assert len(by_name["b.jpg"]) == 0
     assert by_name["c.jpg"] is None
     assert by_name["2026/d.jpg"].rows().tolist() == [[0, 0.5, 0.5, 1, 1]]

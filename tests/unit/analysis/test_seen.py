@@ -19,6 +19,7 @@ from backhaul.campaign.importing import import_run
 from backhaul.errors import InputError
 from backhaul.measure.metrics import count
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 
 NAMES = ("cat", "dog", "NA")
 GOOD = "file,detected,actual,conf,conf_std,hit\na.jpg,cat,cat,0.9,0.1,True\n"
@@ -44,7 +45,7 @@ def table(rows: Rows) -> pd.DataFrame:
 @given(benchmarks, st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 def test_classes_agree_with_the_metrics_of_a_campaign(rows: Rows, pos_thres: float) -> None:
     truths = [NAMES.index(row[2]) for row in rows if row[2] is not None]
-    labels = np.array([[c, 0.5, 0.5, 0.1, 0.1] for c in truths]).reshape(-1, 5)
+    labels = Labels.from_rows([(c, 0.5, 0.5, 0.1, 0.1) for c in truths])
     one = ("a", "a.jpg", 10, 10, 1, None, labels, "test", None)
     images = ImageSet(pd.DataFrame([one], columns=list(IMAGE_COLUMNS)), NAMES)
     expected = count(table(rows).assign(image_id="a"), images, pos_thres).set_index("class")

@@ -13,6 +13,7 @@ from backhaul.learn.training.job import EpochDone, TrainingJob
 from backhaul.learn.training.process import train
 from backhaul.learn.training.workfolder import write_work_folder
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
+from backhaul.values.labels import Labels
 from backhaul.values.splits import Splits
 
 CLASSES = ("dark", "light")
@@ -35,7 +36,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Splits:
         path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
         box = [class_id, (left + 12) / SIZE, (top + 12) / SIZE, 24 / SIZE, 24 / SIZE]
         size = path.stat().st_size
-        known = (None, np.array([box], dtype=np.float64), "dataset", None)
+        known = (None, Labels.from_rows([box]), "dataset", None)
         rows.append((f"{i:032x}", path.as_posix(), SIZE, SIZE, size, *known))
     images = ImageSet(pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)), CLASSES)
     number = np.arange(len(images))
