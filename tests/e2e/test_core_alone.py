@@ -16,19 +16,19 @@ import numpy as np
 from backhaul.sampling import MedianBelowThreshSampling
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FusedDetections
-from backhaul.values.offers import Pool
+from backhaul.values.offers import Offers, Pool
 
-rows = {
-    "image_id": ["a", "b", "c"], "class_id": [0, 0, 0], "confidence": [0.2, 0.5, 0.9],
-    "confidence_std": [0.0] * 3, "votes": [1] * 3,
-    "x1": [0.0] * 3, "y1": [0.0] * 3, "x2": [9.0] * 3, "y2": [9.0] * 3,
-}
-import pandas as pd
-pool = Pool.of(("a", "b", "c"), [10, 10, 10], FusedDetections.from_table(pd.DataFrame(rows)))
-chosen = MedianBelowThreshSampling().select(
-    pool, Bandwidth(images=1), rng=np.random.default_rng(0)
+names, corner = np.array(["a", "b", "c"]), np.zeros(3)
+seen = FusedDetections(
+    image_id=names, class_id=np.zeros(3, int), confidence=np.array([0.2, 0.5, 0.9]),
+    confidence_std=corner, votes=np.ones(3, int), x1=corner, y1=corner, x2=corner + 9,
+    y2=corner + 9, box_spread=corner,
 )
-print(*chosen.table["image_id"])
+pool = Pool(Offers.originals(names.tolist(), np.full(3, 10)), seen)
+method = MedianBelowThreshSampling()
+chosen = method.select(pool, Bandwidth(images=1), rng=np.random.default_rng(0))
+assert "pandas" not in sys.modules
+print(*chosen.image_id)
 """
 
 

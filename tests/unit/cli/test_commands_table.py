@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,6 +10,7 @@ import typer
 from backhaul.cli import analyze, commands
 from backhaul.cli.lazy import Entry, load
 
+ROOT = Path(__file__).resolve().parents[3]
 ALL = [*commands.COMMANDS.items(), *analyze.COMMANDS.items()]
 HEAVY = ("pandas", "pyarrow", "prefect", "torch", "ultralytics", "sklearn", "scipy", "plotly")
 
@@ -44,3 +46,8 @@ def imported(*arguments: str) -> set[str]:
 def test_help_imports_neither_commands_nor_what_they_need() -> None:
     assert imported("--help") == set()
     assert imported("data", "--help") == set()
+
+
+def test_what_needs_no_tables_imports_none() -> None:
+    assert imported("methods") == set()
+    assert imported("validate", str(ROOT / "configs" / "quickstart.yaml")) == set()
