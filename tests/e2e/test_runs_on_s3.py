@@ -204,12 +204,10 @@ def test_a_block_opens_a_run(
     ).save("cameras", overwrite=True)
     for name in environment:
         monkeypatch.delenv(name)
-    assert (
-        backhaul("report", "block://cameras/runs/cameras").stdout == f"{address}/report.html\n"
-    )
+    assert backhaul("report", "block://cameras/runs/idle").stdout == f"{address}/report.html\n"
     assert bucket.exists(f"{address}/report.html")
     with pytest.raises(InputError, match="block object-store/gone"):
-        backhaul("report", "block://gone/runs/cameras")
+        backhaul("report", "block://gone/runs/idle")
 
 
 def test_checkpoints_are_measured_where_they_lie_now(moved: str) -> None:
