@@ -18,11 +18,11 @@ from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FusedDetections
 from backhaul.values.offers import Offers, Pool
 
-names, corner = np.array(["a", "b", "c"]), np.zeros(3)
+names, spread = np.array(["a", "b", "c"]), np.zeros(3)
 seen = FusedDetections(
     image_id=names, class_id=np.zeros(3, int), confidence=np.array([0.2, 0.5, 0.9]),
-    confidence_std=corner, votes=np.ones(3, int), x1=corner, y1=corner, x2=corner + 9,
-    y2=corner + 9, box_spread=corner,
+    xyxy=np.tile([0.0, 0.0, 9.0, 9.0], (3, 1)), confidence_std=spread, votes=np.ones(3, int),
+    box_spread=spread,
 )
 pool = Pool(Offers.originals(names.tolist(), np.full(3, 10)), seen)
 method = MedianBelowThreshSampling()
