@@ -1,8 +1,8 @@
 """Make the store that every later version must open: a campaign, and a run of hours.
 
-``python tests/store/make_store.py FOLDER`` plays both in FOLDER, which it creates, against a
-temporary Prefect server. The campaign is finished; of the hours, one batch was played, and the
-next one waits for its labels.
+``python -m tests.store.make_store ARCHIVE`` plays both against a temporary Prefect server, and
+packs their store. The campaign is finished; of the hours, one batch was played, and the next
+one waits for its labels. An archive that was committed is never made again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from backhaul.campaign.config import CampaignConfig
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
+from tests.store.archive import pack
 
 HERE = str(Path(__file__).parent)
 if HERE not in sys.path:  # where the detector is found, also by the processes that train it
@@ -86,9 +87,7 @@ def make_store(store: Path) -> None:
             drop(scenes, store, batch)
             label(scenes, labels, batch)
             hourly(hourly_config(store))
-    for file in (store / "runs" / "finished").rglob("*"):
-        if file.is_file() and file.suffix != ".json":
-            file.unlink()  # pages, tables and charts, of which plotly is the most
+    shutil.rmtree(store / "runs")  # what people look at; it can be made again
 
 
 def put_initial(scenes: Path, store: Path) -> None:
@@ -130,8 +129,18 @@ def _copy(source: Path, folder: Path) -> None:
     shutil.copy2(source, folder)
 
 
-if __name__ == "__main__":
+def main(archive: Path) -> None:
+    """Make the store and pack it."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=90):
-        make_store(Path(sys.argv[1]).resolve())
+    with (
+        prefect_test_harness(server_startup_timeout=90),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        store = Path(folder) / "store"
+        make_store(store)
+        pack(store, archive)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,9 @@ import pytest
 from flows.campaign import campaign
 from flows.hourly import hourly
 from flows.rehearsal import rehearse
-from tests.store.make_store import (
-    LABELS,
-    LATER,
-    campaign_config,
-    hourly_config,
-    make_store,
-)
+from tasks import keys
+from tests.store.archive import unpack, versions_of
+from tests.store.make_store import LABELS, LATER, campaign_config, hourly_config
 
 pytestmark = [
     pytest.mark.prefect,
@@ -24,26 +19,20 @@ pytestmark = [
     pytest.mark.usefixtures("prefect_server"),
 ]
 
+ARCHIVES = sorted(Path(__file__).parent.glob("store-*.tar.xz"))
 MOST_BYTES = 500_000
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path:
-    store = tmp_path_factory.mktemp("made") / "store"
-    make_store(store)
-    return store
-
-
-@pytest.fixture
-def store(made: Path, tmp_path: Path) -> Iterator[Path]:
-    """The store in another folder; where it was made, nothing is left."""
-    away, here = made.with_name("away"), tmp_path / "here"
-    made.rename(away)
-    try:
-        shutil.copytree(away, here)
-        yield here
-    finally:
-        away.rename(made)
+@pytest.fixture(params=ARCHIVES, ids=[path.stem for path in ARCHIVES])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A committed store in a new folder, with the libraries that it was made with."""
+    found = unpack(request.param, tmp_path)
+    made_with = versions_of(tmp_path)
+    now = keys.version_of
+    monkeypatch.setattr(keys, "version_of", lambda name: made_with.get(name) or now(name))
+    return found
 
 
 def timings_of(store: Path, run: str) -> dict[str, list[bool]]:
@@ -55,9 +44,9 @@ def timings_of(store: Path, run: str) -> dict[str, list[bool]]:
     }
 
 
-def test_it_is_small(made: Path) -> None:
-    sizes = [file.stat().st_size for file in made.rglob("*") if file.is_file()]
-    assert sum(sizes) < MOST_BYTES
+def test_they_are_small() -> None:
+    assert ARCHIVES
+    assert all(archive.stat().st_size < MOST_BYTES for archive in ARCHIVES)
 
 
 def test_all_stages_of_the_campaign_are_found_without_a_run(store: Path) -> None:
