@@ -8,6 +8,7 @@ import tarfile
 from importlib import metadata
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 ABOUT = "about.json"
 LIBRARIES = ("faster-coco-eval", "iterative-stratification", "opencv-python", "pillow")
@@ -22,10 +23,10 @@ def pack(store: Path, archive: Path) -> None:
         archive: A file ``.tar.xz``.
     """
     files = sorted(path for path in store.rglob("*") if path.is_file())
+    names = [path.relative_to(store).as_posix() for path in files]
+    times = [path.stat().st_mtime_ns for path in files]
     about = {
-        "times": {
-            path.relative_to(store).as_posix(): path.stat().st_mtime_ns for path in files
-        },
+        "times": dict(zip(names, times, strict=True)),
         "versions": {name: metadata.version(name) for name in LIBRARIES},
     }
     content = json.dumps(about, indent=1).encode()
@@ -52,9 +53,8 @@ def versions_of(folder: Path) -> dict[str, str]:
     return versions
 
 
-def _about(folder: Path) -> dict[str, dict[str, str]]:
-    about: dict[str, dict[str, str]] = json.loads((folder / ABOUT).read_text())
-    return about
+def _about(folder: Path) -> Any:
+    return json.loads((folder / ABOUT).read_text())
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
