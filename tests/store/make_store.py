@@ -1,22 +1,26 @@
 """Make the store that every later version must open: a campaign, and a run of hours.
 
-``python -m tests.store.make_store ARCHIVE`` plays both against a temporary Prefect server, and
+``python tests/store/make_store.py ARCHIVE`` plays both against a temporary Prefect server, and
 packs their store. The campaign is finished; of the hours, one batch was played, and the next
 one waits for its labels. An archive that was committed is never made again.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
+import tarfile
 import tempfile
+from importlib import metadata
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
-from tests.store.archive import pack
 
 HERE = str(Path(__file__).parent)
 if HERE not in sys.path:  # where the detector is found, also by the processes that train it
@@ -26,6 +30,9 @@ SIZE_PX = 48
 LABELS, LATER = "labels/node", "later"
 """Where labels are put, and where those lie that will be."""
 DETECTOR = "tiny_detector:TinyDetector"
+ABOUT = "about.json"
+LIBRARIES = ("faster-coco-eval", "iterative-stratification", "opencv-python", "pillow")
+"""Distributions whose version enters keys of the stages that were run."""
 
 COMMON: dict[str, Any] = {
     "seed": 3,
@@ -129,8 +136,38 @@ def _copy(source: Path, folder: Path) -> None:
     shutil.copy2(source, folder)
 
 
+def pack(store: Path, archive: Path) -> None:
+    """Put a store into an archive that is not there yet.
+
+    Args:
+        store: Its root.
+        archive: A file ``.tar.xz``.
+    """
+    files = sorted(path for path in store.rglob("*") if path.is_file())
+    names = [path.relative_to(store).as_posix() for path in files]
+    times = [path.stat().st_mtime_ns for path in files]
+    about = {
+        "times": dict(zip(names, times, strict=True)),
+        "versions": {name: metadata.version(name) for name in LIBRARIES},
+    }
+    content = json.dumps(about, indent=1).encode()
+    with tarfile.open(archive, "x:xz") as packed:
+        entry = tarfile.TarInfo(ABOUT)
+        entry.size = len(content)
+        packed.addfile(entry, BytesIO(content))
+        for path, name in zip(files, names, strict=True):
+            packed.add(path, f"store/{name}", filter=_anonymous)
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
 def main(archive: Path) -> None:
     """Make the store and pack it."""
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     from prefect.testing.utilities import prefect_test_harness
 
     with (

@@ -1,7 +1,9 @@
 """A store that an earlier version made is opened in another folder, found cached, continued."""
 
 import json
+import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,7 @@ from flows.campaign import campaign
 from flows.hourly import hourly
 from flows.rehearsal import rehearse
 from tasks import keys
-from tests.store.archive import unpack, versions_of
-from tests.store.make_store import LABELS, LATER, campaign_config, hourly_config
+from tests.store.make_store import ABOUT, LABELS, LATER, campaign_config, hourly_config
 
 pytestmark = [
     pytest.mark.prefect,
@@ -28,11 +29,16 @@ def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A committed store in a new folder, with the libraries that it was made with."""
-    found = unpack(request.param, tmp_path)
-    made_with = versions_of(tmp_path)
+    with tarfile.open(request.param) as packed:
+        packed.extractall(tmp_path, filter="data")
+    about = json.loads((tmp_path / ABOUT).read_text())
+    for name, time_ns in about["times"].items():
+        os.utime(tmp_path / "store" / name, ns=(time_ns, time_ns))
     now = keys.version_of
-    monkeypatch.setattr(keys, "version_of", lambda name: made_with.get(name) or now(name))
-    return found
+    monkeypatch.setattr(
+        keys, "version_of", lambda name: about["versions"].get(name) or now(name)
+    )
+    return tmp_path / "store"
 
 
 def timings_of(store: Path, run: str) -> dict[str, list[bool]]:
