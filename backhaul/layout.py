@@ -60,6 +60,11 @@ def scenes_place(root: str, digest: str) -> str:
     return internal(root, f"data/digits-{digest}")
 
 
+def data_root_place(root: str, digest: str) -> str:
+    """Return where it is said where the data set with this digest lies, outside the store."""
+    return internal(root, f"roots/{digest}.json")
+
+
 def root_of(record: str) -> str:
     """Return the root of the store that a record lies in."""
     return record.rpartition(f"/{INTERNAL}/")[0]

@@ -6,7 +6,8 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.setting import Setting
 from backhaul.data.lists import read_lists
 from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import data_folder, fingerprint
+from backhaul.data.source import data_folder, fingerprint, place_outside
+from backhaul.storage.objects import note_data_root
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import Arrangement
@@ -81,4 +82,9 @@ def _arranged(
 
 
 def _read(data: FolderData, step: Step) -> Artifact:
-    return read_data(data, fingerprint=fingerprint(data, step.root), step=step).images
+    """Return the images of a data set; the store says from now on that it lies there."""
+    dataset = read_data(data, fingerprint=fingerprint(data, step.root), step=step)
+    place = place_outside(data, step.root)
+    if dataset.digest and place is not None and step.lookups is None:
+        note_data_root(step.root, dataset.digest, place)
+    return dataset.images

@@ -5,10 +5,10 @@ from __future__ import annotations
 from prefect import get_run_logger
 
 from backhaul.data.settings import FolderData
-from backhaul.data.source import read_anywhere
+from backhaul.data.source import data_set_digest, place_outside, read_anywhere
 from backhaul.data.split import leave_out_seen
 from backhaul.errors import InputError
-from backhaul.storage.objects import read_value, write_value
+from backhaul.storage.objects import note_data_root, read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Dataset
@@ -26,7 +26,12 @@ def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
     for problem in report.problems:
         logger.warning("%s", problem)
     logger.info("%d images of %d classes", len(report.images), len(report.images.class_names))
-    return Dataset(images=write_value(step.root, report.images), warnings=len(report.problems))
+    place, digest = place_outside(data, step.root), ""
+    if place is not None:
+        digest = data_set_digest(report.images, place)
+        note_data_root(step.root, digest, place)
+    images = write_value(step.root, report.images)
+    return Dataset(images=images, warnings=len(report.problems), digest=digest)
 
 
 @stage("data", random=False)

@@ -20,6 +20,7 @@ from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import put_file
 from backhaul.storage.places import absolute, is_local
+from backhaul.values.images import ImageSet
 
 
 def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
@@ -73,7 +74,7 @@ def fingerprint(data: FolderData, root: str) -> str:
 
     It tells whether the data set must be read again, without reading it. Names are relative to
     the data set's folder. Where that is enters as well, relative to the store if it is there:
-    tables hold absolute places of images that are not.
+    a data set may name images outside its folder, by places that only reading it tells.
 
     Args:
         data: The data set.
@@ -93,6 +94,29 @@ def fingerprint(data: FolderData, root: str) -> str:
         name = path.removeprefix(below)
         digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()
+
+
+def place_outside(data: FolderData, root: str) -> str | None:
+    """Return where a data set lies, as places of its images begin; None if in the store.
+
+    Args:
+        data: The data set.
+        root: Root of the store.
+    """
+    # not resolved: places of images come through links as the config does
+    place = Path(data.root).absolute().as_posix() if is_local(data.root) else data.root
+    return None if f"{place}/".startswith(f"{absolute(root)}/") else place
+
+
+def data_set_digest(images: ImageSet, place: str) -> str:
+    """Return what identifies the images of a data set, wherever it lies.
+
+    Args:
+        images: The data set as it was read.
+        place: Where it lies.
+    """
+    paths = (uri.removeprefix(f"{place}/") for uri in images.table["uri"])
+    return content_digest(sorted(zip(images.ids, paths, strict=True)))
 
 
 def read_anywhere(

@@ -15,12 +15,18 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel
 
-from backhaul.errors import MissingObjectError, StoreError
-from backhaul.layout import CHECKPOINT, object_place
+from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.layout import CHECKPOINT, data_root_place, object_place
+from backhaul.storage.dataroots import DataRoots, decode_root, encode_root
 from backhaul.storage.digests import table_digest
 from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
-from backhaul.storage.relative import root_of, with_absolute_places, with_relative_places
+from backhaul.storage.relative import (
+    data_sets_in,
+    root_of,
+    with_absolute_places,
+    with_relative_places,
+)
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import Detections, FusedDetections
 from backhaul.values.images import ImageSet
@@ -28,6 +34,8 @@ from backhaul.values.selections import Selection
 from backhaul.values.splits import Splits
 
 T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
+
+_data_roots = DataRoots()
 
 PART_BYTES = 16 * 2**20
 """Files of twice this size and more go up in parts, two at a time."""
@@ -145,21 +153,57 @@ def read_bytes(artifact: Artifact) -> bytes:
 def write_value(root: str, value: Any) -> Artifact:
     """Store a value of `backhaul.values` or a data frame as Parquet.
 
-    Places in the store become relative to its root.
+    Places in the store become relative to its root, and those in data sets outside of it that
+    were read from tables, or noted by `note_data_root`, relative to the roots of these.
     """
-    table = with_relative_places(to_arrow(value), absolute(root))
+    store = absolute(root)
+    table = with_relative_places(to_arrow(value), store, _data_roots.digests(store))
     return write_bytes(root, parquet_of(table), ".parquet", table_digest(table))
 
 
 def read_value(kind: type[T], artifact: Artifact) -> T:
-    """Load a value that `write_value` stored; its places are those of where the store lies.
+    """Load a value that `write_value` stored; its places are where all lies today.
 
     Raises:
         MissingObjectError: If nothing lies there.
         CorruptArtifactError: If the digest does not match.
+        InputError: If the store does not say where a data set lies.
     """
     table = parquet_in(read_bytes(artifact))
-    return from_arrow(kind, with_absolute_places(table, root_of(artifact.uri)))
+    store = root_of(artifact.uri)
+    roots = {digest: _data_root(store, digest) for digest in data_sets_in(table)}
+    return from_arrow(kind, with_absolute_places(table, store, roots))
+
+
+def note_data_root(root: str, digest: str, place: str) -> None:
+    """Say in a store where a data set outside of it lies from now on.
+
+    Args:
+        root: Root of the store.
+        digest: Digest of the data set.
+        place: Absolute path of its folder, or its address.
+    """
+    store, content = absolute(root), encode_root(place)
+    file = data_root_place(store, digest)
+    if not exists_at(file) or read_uri(file) != content:
+        replace(file, content)
+    _data_roots.learn(store, digest, place)
+
+
+def _data_root(store: str, digest: str) -> str:
+    known = _data_roots.of(store, digest)
+    if known is not None:
+        return known
+    file = data_root_place(store, digest)
+    try:
+        place = decode_root(read_uri(file), file)
+    except MissingObjectError:
+        raise InputError(
+            f"{file}: is gone, so that nobody knows where the data set {digest} lies; start a "
+            "campaign on that data set, which writes it again"
+        ) from None
+    _data_roots.learn(store, digest, place)
+    return place
 
 
 def write_checkpoint(root: str, path: Path, content: str) -> Artifact:

@@ -32,12 +32,19 @@ class LookedUp(BaseModel):
 
 
 class Dataset(BaseModel):
-    """A data set as it was read: an `ImageSet`, and how many warnings there were."""
+    """A data set as it was read.
+
+    Args:
+        images: Its images, an `ImageSet`.
+        warnings: How many warnings there were.
+        digest: What places of its images are stored under; empty if it lies in the store.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: Artifact
     warnings: int
+    digest: str = ""
 
 
 class Arrangement(BaseModel):

@@ -2,8 +2,14 @@ import os
 from pathlib import Path
 
 from backhaul.data.digits import write_scenes
+from backhaul.data.formats import read
 from backhaul.data.settings import DigitsData, FolderData
-from backhaul.data.source import data_folder, fingerprint
+from backhaul.data.source import (
+    data_folder,
+    data_set_digest,
+    fingerprint,
+    place_outside,
+)
 
 
 def test_any_change_of_a_data_set_is_noticed(tmp_path: Path) -> None:
@@ -62,3 +68,31 @@ def test_a_data_set_in_a_store_that_is_moved_need_not_be_read_again(tmp_path: Pa
     here.rename(there)
     assert fingerprint(FolderData(root=str(there / "scenes")), str(there)) == first
     assert fingerprint(FolderData(root=str(there / "scenes")), "/store") != elsewhere
+
+
+def test_a_data_set_outside_the_store_is_its_content(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    write_scenes(here, DigitsData(images=3))
+
+    def digest_at(folder: Path) -> str:
+        data = FolderData(root=str(folder))
+        place = place_outside(data, str(tmp_path / "store"))
+        assert place == folder.as_posix()
+        return data_set_digest(read(data).images, place)
+
+    first = digest_at(here)
+    here.rename(there)
+    assert digest_at(there) == first
+    image = next((there / "images").iterdir())
+    image.rename(image.with_name(f"other{image.suffix}"))
+    assert digest_at(there) != first
+
+
+def test_a_data_set_in_the_store_has_no_root_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    for root, place in (("store/data", None), ("storage", "storage"), ("link/a", "link/a")):
+        found = place_outside(FolderData(root=str(tmp_path / root)), str(tmp_path / "store"))
+        assert found == (None if place is None else str(tmp_path / place))
+    remote = FolderData(root="s3://bucket/data")
+    assert place_outside(remote, "s3://bucket") is None
+    assert place_outside(remote, str(tmp_path)) == "s3://bucket/data"

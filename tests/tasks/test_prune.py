@@ -16,7 +16,7 @@ from backhaul.campaign.records import RoundRecord, Standing, Waiting
 from backhaul.campaign.rounds import write_round
 from backhaul.campaign.runrecords import OUTCOME, WAITING
 from backhaul.errors import InputError, StoreError
-from backhaul.layout import INTERNAL, RunFiles
+from backhaul.layout import INTERNAL, RunFiles, data_root_place
 from backhaul.storage.holder import ABANDONED_S, Holder
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import (
@@ -284,6 +284,7 @@ def test_files_of_the_user_and_unfinished_ones(tmp_path: Path) -> None:
     folder = Path(store.run("one", store.record(store.checkpoint(1))))
     mine = [tmp_path / "inbox/cam/a.jpg", tmp_path / "labels/cam/a.txt", folder / "notes.txt"]
     mine += [tmp_path / "inbox/cam/b.jpg.partial", tmp_path / INTERNAL / "data/digits-1/a.png"]
+    mine.append(Path(data_root_place(store.root, DIGEST)))  # where a data set lies
     old = [folder / "summary.csv.1.partial", tmp_path / INTERNAL / "objects/00/x.pt.2.partial"]
     young = folder / "run.json.3.partial"
     state = tmp_path / INTERNAL / "resume" / f"training-v1-{DIGEST}"
