@@ -96,7 +96,7 @@ KINDS = {
         Kind("artifact", Artifact),
         Kind("artifacts", tuple[Artifact, ...]),
         Kind("checkpoints", tuple[Checkpoint, ...]),
-        Kind("dataset", Dataset, schema=2),
+        Kind("dataset", Dataset),
         Kind("arrangement", Arrangement),
         Kind("listed-arrangement", ListedArrangement),
         Kind("sent", Sent),
