@@ -30,7 +30,13 @@ def internal(root: str, *parts: str) -> str:
 
 
 def object_place(root: str, digest: str, suffix: str) -> str:
-    """Return where the object of this digest lies."""
+    """Return where the object of this digest lies.
+
+    Args:
+        root: Root of the store.
+        digest: SHA-256 of the content, hexadecimal.
+        suffix: File suffix with its dot.
+    """
     return internal(root, f"objects/{digest[:2]}/{digest}{suffix}")
 
 
@@ -71,7 +77,13 @@ def arrival_place(root: str, name: str) -> str:
 
 
 def set_aside_place(root: str, kind: str, name: str) -> str:
-    """Return where a file of the inbox goes that is not taken in, by the kind of reason."""
+    """Return where a file of the inbox goes that is not taken in, by the kind of reason.
+
+    Args:
+        root: Root of the store.
+        kind: Kind of reason, the name of a folder.
+        name: Name of the file.
+    """
     return arrival_place(root, f"{kind}/{name}")
 
 

@@ -49,6 +49,11 @@ class CampaignCourse:
 def course_of(config: CampaignConfig, files: RunFiles, label: str) -> Course:
     """Return what the method of that label has to play.
 
+    Args:
+        config: The campaign.
+        files: Where the files of the run lie.
+        label: Label of the method.
+
     Raises:
         InputError: If the run has not begun.
     """

@@ -72,7 +72,13 @@ class Awaited:
         return crashed and run.run_count == self.begun and self.starts > 1
 
     def start_again(self, client: SyncPrefectClient, run: FlowRun, state: State) -> None:
-        """Start it again, once nobody reports its last end any more."""
+        """Start it again, once nobody reports its last end any more.
+
+        Args:
+            client: Client of the Prefect server.
+            run: The flow run.
+            state: The state in which it ended.
+        """
         now = time.monotonic()
         if state.id != self._crash:
             self._crash, self._seen_at = state.id, now

@@ -60,6 +60,11 @@ def play(
     """Run methods on workers, shared out over the queues, and return how each ended.
 
     One that is over is not run again for the same parent and `turn`.
+
+    Args:
+        config: The campaign.
+        labels: Labels of the methods.
+        turn: Tells apart several calls of one parent run.
     """
     dumped = config.model_dump(mode="json")
     return run_children(

@@ -121,6 +121,14 @@ def regression(
 ) -> Finding:
     """Regress a gain on a feature of what was sent; see `points`. Points of runs are pooled.
 
+    Args:
+        runs: The runs; their points are pooled.
+        feature: One of `MEANINGS`.
+        over: Baseline of the gain.
+        metric: Metric whose gain is measured.
+        test_set: Test set on which it was measured.
+        by: Whether a point is a method and batch, or a method.
+
     Returns:
         One row, the `Fit`; the points are in the chart.
 

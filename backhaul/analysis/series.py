@@ -136,6 +136,11 @@ class Schedule:
     def test_set(self, name: str, after: Played, n_test: int) -> tuple[str, ...]:
         """Return the blocks of a test set as it is once `after` is over; empty if it is not.
 
+        Args:
+            name: Name of the test set.
+            after: The round after which the test set is used.
+            n_test: Number of batches in ``batch_test``.
+
         Raises:
             InputError: If ``batch_test`` is to hold more batches than arrive.
         """
@@ -236,7 +241,13 @@ class BatchesPlan(_Plan):
     def points(
         self, rounds: Sequence[Played], schedule: Schedule, first_epoch_fraction: float = 0.0
     ) -> tuple[Point, ...]:
-        """Return the points of all methods; see `SeriesPlan.points`."""
+        """Return the points of all methods; see `SeriesPlan.points`.
+
+        Args:
+            rounds: The initial training, then the rounds by method and batch.
+            schedule: What arrives in the campaign.
+            first_epoch_fraction: See `backhaul.look.ensemble.ensemble_epochs`.
+        """
         return tuple(
             _point(after, mode, looking, self.sets, schedule, self.batch_test or 0)
             for after in rounds

@@ -20,6 +20,11 @@ def agree_on(files: RunFiles, batch: int, bandwidth: Bandwidth) -> Bandwidth:
 
     So it is the same for all methods, and for one that waited for labels of what it has sent.
 
+    Args:
+        files: Where the files of the run lie.
+        batch: Number of the batch.
+        bandwidth: The limit to store if there is none yet.
+
     Returns:
         What all methods may send of the batch.
     """

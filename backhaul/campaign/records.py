@@ -42,7 +42,13 @@ class Standing(BaseModel):
         )
 
     def after(self, seen: Artifact, training: TrainingResult, current_epoch: int) -> Standing:
-        """Return the standing after a training of which one checkpoint is carried on."""
+        """Return the standing after a training of which one checkpoint is carried on.
+
+        Args:
+            seen: All `Splits` seen so far, with those of this round.
+            training: The training of this round.
+            current_epoch: Epoch of the checkpoint that is carried on; later ones are dropped.
+        """
         lineage = (*self.checkpoints, *training.checkpoints)
         kept = tuple(c for c in lineage if c.epoch <= current_epoch)
         new = {"seen": seen, "checkpoints": kept, "current": kept[-1]}

@@ -36,7 +36,13 @@ class RunState(BaseModel):
         return range(self.played.get(label, 0), self.formed)
 
     def after(self, label: str, number: int, labels: tuple[str, ...]) -> RunState:
-        """Return the state once a method has played batch `number`, of all with `labels`."""
+        """Return the state once a method has played batch `number`, of all with `labels`.
+
+        Args:
+            label: Label of the method.
+            number: Number of the batch, from 0.
+            labels: Labels of all methods of the run.
+        """
         played = {**self.played, label: max(number + 1, self.played.get(label, 0))}
         behind_all = min(played.get(each, 0) for each in labels)
         left = {n: rows for n, rows in self.batches.items() if n >= behind_all}

@@ -239,7 +239,13 @@ def write_crops(view: View, setting: Setting) -> None:
 
 
 def write_waiting(view: View, prefix: str, waiting: Waiting) -> None:
-    """Write which images of a batch wait for their labels, and where these are to be put."""
+    """Write which images of a batch wait for their labels, and where these are to be put.
+
+    Args:
+        view: The files of the run that people look at.
+        prefix: Prefix of the names of the round's files.
+        waiting: The images that wait for their labels.
+    """
     write_csv(view.to_label(prefix), read_value(pd.DataFrame, waiting.files))
 
 

@@ -41,6 +41,13 @@ def method_section(
     """Return one method's section; its figures are added to `charts`.
 
     What was seen and sent is taken from all seeds, losses and pictures from the first.
+
+    Args:
+        campaign: The runs that the page shows.
+        label: Label of the method.
+        colour: Colour of the method.
+        album: Collects the thumbnails.
+        charts: Figures of the page by id; those of the method are added.
     """
     key = f"method-{len(charts)}"
     first = campaign.runs[0]

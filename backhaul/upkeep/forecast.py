@@ -102,7 +102,13 @@ def first_training(config: CampaignConfig, images: Images) -> ExpectedTraining |
 
 
 def retraining(config: CampaignConfig, images: Images, method: Method) -> ExpectedTraining:
-    """Return a training of a method that sends as much as it may."""
+    """Return a training of a method that sends as much as it may.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
     epochs = config.training.retrain_max_epochs or config.training.max_epochs
     if method.retrains_without_new:
         first = (config.initial.images or config.batches.sampling_batch) * config.initial.train
@@ -112,7 +118,13 @@ def retraining(config: CampaignConfig, images: Images, method: Method) -> Expect
 
 
 def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
-    """Return how many images a method sends of a batch, by the mean size of all images."""
+    """Return how many images a method sends of a batch, by the mean size of all images.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
     if method.retrains_without_new:
         return 0
     limits = [config.batches.sampling_batch]
@@ -124,7 +136,13 @@ def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
 
 
 def bytes_a_batch(config: CampaignConfig, images: Images, method: Method) -> float | None:
-    """Return how many bytes a method sends of a batch; None if that is not known."""
+    """Return how many bytes a method sends of a batch; None if that is not known.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
     if method.retrains_without_new:
         return 0.0
     known = [] if config.bandwidth.bytes is None else [float(config.bandwidth.bytes)]

@@ -68,7 +68,13 @@ def grid(picture: Picture, width: int, height: int, ascii_only: bool = False) ->
 
 
 def legend(picture: Picture, width: int, ascii_only: bool = False) -> str:
-    """Return what marks mean, empty where the grid has none."""
+    """Return what marks mean, empty where the grid has none.
+
+    Args:
+        picture: Where the campaign stands.
+        width: Columns of the terminal.
+        ascii_only: Whether the terminal can show only ASCII.
+    """
     if _mode(picture, width) != "marks":
         return ""
     return "  ".join(f"{marks[ascii_only]} {state}" for state, marks in MARKS.items())

@@ -53,7 +53,13 @@ class Activity:
     _last: float = 0.0
 
     def advance(self, done: int, total: int, at: float) -> None:
-        """Note how much is done."""
+        """Note how much is done.
+
+        Args:
+            done: How much is done.
+            total: How much there is; 0 = unknown.
+            at: Time of the report, in seconds since 1970.
+        """
         if self._first is None or done < self._first[1]:
             self._first = (at, done)
         self.done, self.total, self._last = done, total, at
