@@ -120,10 +120,10 @@ def _batches(table: pd.DataFrame, plan: BatchesPlan, schedule: Schedule) -> Find
 def _tested(n_test: int, schedule: Schedule) -> str:
     """Say what ``batch_test`` holds, and which models would have seen it."""
     first = schedule.first_tested(n_test)
-    held = f" batch_test: the last {n_test} of all batches that arrive"
+    meaning = f" batch_test: the last {n_test} of all batches that arrive"
     if first >= schedule.n_batches:
-        return f"{held}."
-    return f"{held}; models trained after batch {first}, which was sampled, are left out."
+        return f"{meaning}."
+    return f"{meaning}; models trained after batch {first}, which was sampled, are left out."
 
 
 def _after(row: Any) -> str:

@@ -68,13 +68,13 @@ def what_differs(stored: dict[str, Any], config: CampaignConfig) -> str:
         config: The campaign of today.
     """
     model = type(config)
-    theirs: dict[str, Any]
+    stored_fields: dict[str, Any]
     try:
-        theirs = _identity(model.model_validate(_without_digests(stored)))
+        stored_fields = _identity(model.model_validate(_without_digests(stored)))
     except ValidationError:  # a field or a user's module is gone: the fields themselves tell
-        theirs = without_resources(_without_digests(stored))
-        theirs = _below(theirs, str(stored.get("store", "")))
-    return _differences(_identity(config), theirs)
+        stored_fields = without_resources(_without_digests(stored))
+        stored_fields = _below(stored_fields, str(stored.get("store", "")))
+    return _differences(_identity(config), stored_fields)
 
 
 def _identity(config: CampaignConfig) -> dict[str, Any]:
@@ -115,10 +115,10 @@ def _below(value: Any, store: str) -> Any:
     return value
 
 
-def _differences(mine: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> str:
+def _differences(mine: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> str:
     found = []
-    for key in sorted(mine.keys() | theirs.keys()):
-        a, b = mine.get(key), theirs.get(key)
+    for key in sorted(mine.keys() | stored.keys()):
+        a, b = mine.get(key), stored.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found.append(_differences(a, b, f"{prefix}{key}."))
         elif a != b:

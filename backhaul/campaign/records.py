@@ -91,8 +91,10 @@ class RoundRecord(BaseModel):
 
     def equals(self, other: RoundRecord) -> bool:
         """Return whether the other says the same, however long it took, wherever it lies."""
-        mine, theirs = (canonical(r.model_copy(update={"timings": ()})) for r in (self, other))
-        return bool(mine == theirs)
+        own_form, other_form = (
+            canonical(r.model_copy(update={"timings": ()})) for r in (self, other)
+        )
+        return bool(own_form == other_form)
 
     def follows(self, other: RoundRecord) -> bool:
         """Return whether this round began with what the other, or one after it, left."""

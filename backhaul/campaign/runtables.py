@@ -155,8 +155,8 @@ def _sampled(record: RoundRecord) -> SampledBatch:
     reasons: dict[str, str] = {}
     if record.sent is not None:
         sent = tuple(read_value(ImageSet, record.sent.chosen).table["uri"])
-        told = read_value(Selection, record.sent.selection).table["reason"]
-        reasons = dict(zip(sent, told, strict=True))
+        drawn_for = read_value(Selection, record.sent.selection).table["reason"]
+        reasons = dict(zip(sent, drawn_for, strict=True))
     seen = None if record.benchmark is None else read_value(pd.DataFrame, record.benchmark)
     return SampledBatch(
         method=record.method,

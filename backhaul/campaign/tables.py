@@ -106,10 +106,10 @@ def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
 
 def timings(beginning: Beginning, records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
     """Return what ``run.json`` says of the time that each stage took."""
-    told = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
+    rows = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
     for record in records:
-        told += [
+        rows += [
             {**t.model_dump(), "method": record.method, "batch": record.batch}
             for t in record.timings
         ]
-    return told
+    return rows

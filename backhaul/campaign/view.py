@@ -106,7 +106,7 @@ def write_about(records: RunRecords, rounds: Sequence[RoundRecord]) -> None:
 
     Args:
         records: The run.
-        rounds: Those of its rounds that are told of.
+        rounds: The rounds that the file lists.
     """
     _write_json(records.files.view.run, about(records, rounds))
 

@@ -74,8 +74,8 @@ class Campaign:
         config = dict(self.runs[0].config)
         if len(self.runs) == 1:
             return config
-        told = {key: value for key, value in config.items() if key != "seed"}
-        return told | {"name": self.name, "seeds": list(self.seeds)}
+        common = {key: value for key, value in config.items() if key != "seed"}
+        return common | {"name": self.name, "seeds": list(self.seeds)}
 
     @property
     def troubled(self) -> dict[str, MethodOutcome]:

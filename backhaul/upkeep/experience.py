@@ -52,9 +52,9 @@ def experience_of(config: CampaignConfig) -> Experience | None:
 
 
 def _is_comparable(run: RunRecords, config: CampaignConfig) -> bool:
-    theirs = run.config.get("training", {})
-    ours = config.training.model_dump(mode="json")
-    return all(theirs.get(key) == ours[key] for key in ("model", "img_size", "detector"))
+    of_run = run.config.get("training", {})
+    of_config = config.training.model_dump(mode="json")
+    return all(of_run.get(key) == of_config[key] for key in ("model", "img_size", "detector"))
 
 
 def _told_by(runs: Iterable[RunRecords], root: str) -> Experience:

@@ -217,9 +217,9 @@ def _leftovers(store: _Store, before: float) -> Leftovers:
 def _used(store: _Store) -> References:
     """Return the objects and results that runs refer to, or that lead to no other objects."""
     results = store.results.keys() & store.named.results
-    theirs = union(_of_results(store, results))
+    referred = union(_of_results(store, results))
     # the checkpoints that a run needs are named by its records
-    objects = store.reached(store.named.objects | theirs.without_checkpoints().objects)
+    objects = store.reached(store.named.objects | referred.without_checkpoints().objects)
     others = sorted(store.results.keys() - results)
     each = _of_results(store, others)
     harmless = {n for n, found in zip(others, each, strict=True) if found.objects <= objects}
@@ -234,10 +234,10 @@ def _with_recent(store: _Store, used: References, before: float) -> References:
     """Return `used` with what was written after `before`, and what that refers to."""
     recent = {name for name, file in store.results.items() if file.modified > before}
     states = [f for f in store.resume if f.modified > before and f.uri.endswith(".json")]
-    theirs = union([*_of_results(store, recent), *of_each(states, references_of_state)])
+    referred = union([*_of_results(store, recent), *of_each(states, references_of_state)])
     objects = {name for name, file in store.objects.items() if file.modified > before}
     return References(
-        store.reached(used.objects | theirs.objects | objects), used.results | recent
+        store.reached(used.objects | referred.objects | objects), used.results | recent
     )
 
 

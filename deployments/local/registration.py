@@ -97,5 +97,5 @@ def _python(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
             check=False,
         )
     if done.returncode != 0:
-        said = "\n".join(log.read_text().splitlines()[-LAST_LINES:])
-        raise InputError(f"`python {' '.join(arguments)}` failed, see {log}:\n{said}")
+        last_lines = "\n".join(log.read_text().splitlines()[-LAST_LINES:])
+        raise InputError(f"`python {' '.join(arguments)}` failed, see {log}:\n{last_lines}")

@@ -98,11 +98,11 @@ def check_auth(server: Server) -> Answer:
 def check_version(server: Server) -> Answer:
     """Compare the server's version of Prefect with ours."""
     with server.client() as client:
-        theirs = client.api_version()
-    if theirs == prefect.__version__:
-        return ok(f"{theirs}, as here")
+        version = client.api_version()
+    if version == prefect.__version__:
+        return ok(f"{version}, as here")
     return failed(
-        f"{theirs} on the server, {prefect.__version__} here",
+        f"{version} on the server, {prefect.__version__} here",
         f"on the server: python -m pip install prefect=={prefect.__version__}, then restart it",
     )
 

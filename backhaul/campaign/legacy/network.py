@@ -51,10 +51,10 @@ def network_rows(path: Path, config: CampaignConfig) -> Iterator[Row]:
     for option, text in sections[0][1].items():
         key = f"[net] {option}"
         if option in FIELDS:
-            held = attrgetter(FIELDS[option])(config)
-            same = _number(text) == held
+            value = attrgetter(FIELDS[option])(config)
+            same = _number(text) == value
             why = "" if same else f"the campaign says; set {FIELDS[option]}={text} if wanted"
-            here = f"{FIELDS[option]} = {held}"
+            here = f"{FIELDS[option]} = {value}"
             yield Row(key, text, "mapped" if same else "changed", here, why)
         elif option in ALWAYS and _number(text) == ALWAYS[option]:
             yield Row(key, text, "mapped", "always so")

@@ -163,10 +163,10 @@ def _sums(picture: Picture, row: Row, mode: Mode) -> list[str]:
     """Return what was sent so far, the last score, and the gain over the initial model."""
     score, initial = row.score, picture.initial.score
     is_sent = any(cell.sent is not None for cell in row.cells.values())
-    told = {
+    texts = {
         "images": f"{row.images:,}" if is_sent else "",
         "bytes": size(row.n_bytes) if is_sent else "",
         "mAP50": "" if score is None else f"{score:.3f}",
         "gain": "" if score is None or initial is None else f"{score - initial:+.3f}",
     }
-    return [told[title] for title in _sums_of(mode)]
+    return [texts[title] for title in _sums_of(mode)]

@@ -89,8 +89,8 @@ class LiveView:
             if self.picture.methods:
                 room = height - len(now) - len(warnings) - SPACES
                 parts += ["", grid(self.picture, width, max(room, 4), ascii_only)]
-                if told := legend(self.picture, width, ascii_only):
-                    parts.append(Text(told, style="dim", no_wrap=True, overflow="ellipsis"))
+                if marks := legend(self.picture, width, ascii_only):
+                    parts.append(Text(marks, style="dim", no_wrap=True, overflow="ellipsis"))
             if now:
                 parts += ["", _table(now, width)]
             if warnings:

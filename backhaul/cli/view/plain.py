@@ -112,10 +112,10 @@ class PlainView:
 
     def _ended(self, place: Place, score: float | None, cached: bool) -> str:
         if place == NOWHERE:
-            told, self._initial = scored(score, None), score
+            shown, self._initial = scored(score, None), score
         else:
-            told = scored(score, self._initial)
-        return f"{place}: mAP50 {told}{', cached' if cached else ''}"
+            shown = scored(score, self._initial)
+        return f"{place}: mAP50 {shown}{', cached' if cached else ''}"
 
 
 def _trained(last: Epoch | None, seconds: float) -> str:
