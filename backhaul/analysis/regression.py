@@ -1,4 +1,4 @@
-"""Does a feature of what was sent go with a later gain?"""
+"""Regression of gains on features of the images that were sent."""
 
 from __future__ import annotations
 

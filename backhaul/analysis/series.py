@@ -47,7 +47,7 @@ class Mode(_Plan):
     def looking(
         self, past: Sequence[Checkpoint], first_epoch_fraction: float = 0.0
     ) -> tuple[Checkpoint, ...]:
-        """Return those of `past`, oldest first, that look at images together."""
+        """Return the checkpoints of `past`, oldest first, that form the ensemble."""
         match self.kind:
             case "instant":
                 return tuple(past[-1:])
@@ -257,7 +257,7 @@ class BatchesPlan(_Plan):
 
 
 def with_their_past(rounds: Sequence[Played]) -> list[tuple[Played | None, Played]]:
-    """Return each round behind the one that it went on from, None for the initial training."""
+    """Return each round after its predecessor, which is None for the initial training."""
     first = [played for played in rounds if played.batch is None]
     found: list[tuple[Played | None, Played]] = [(None, played) for played in first]
     later = [played for played in rounds if played.batch is not None]

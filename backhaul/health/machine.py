@@ -18,7 +18,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 @dataclass(frozen=True)
 class Limits:
-    """Below these bytes a check warns, or fails."""
+    """Free bytes below which a check warns or fails."""
 
     warning_bytes: int
     failure_bytes: int

@@ -79,7 +79,7 @@ class LiveView:
                 self._console.print(ended, highlight=False, soft_wrap=True)
 
     def rendered(self) -> RenderableType:
-        """Return what is on the screen now."""
+        """Return the current content of the screen."""
         with self._lock:
             width, height = self._console.size
             ascii_only = self._console.options.ascii_only
@@ -110,7 +110,7 @@ class LiveView:
         return self._spinner
 
     def _now(self, width: int) -> list[list[RenderableType]]:
-        """Return the rows of what runs."""
+        """Return the rows of running stages."""
         now = time.time()
         rows = [
             _row(self._name(place), activity, now, width)
