@@ -1,4 +1,4 @@
-"""How the parts of a config become the arguments of stages."""
+"""Convert parts of a config to arguments of stages."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def step_of(
     batch: int | None = None,
     lookups: Lookups | None = None,
 ) -> Step:
-    """Return a step of the campaign.
+    """Return the `Step` for stages of the campaign.
 
     Args:
         config: The campaign.
@@ -97,7 +97,7 @@ def step_of(
 
 
 def step_of_subject(run: Subject, method: str = "", batch: int | None = None) -> Step:
-    """Return a step of an analysis of a run.
+    """Return the `Step` for stages of an analysis.
 
     Args:
         run: The run that is analysed.
@@ -130,7 +130,7 @@ def _detector_of(run: Subject) -> UserCode | None:
 
 
 def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step) -> Artifact:
-    """Return `images` with labels from where the config says.
+    """Return `images` with labels from the source that the config names.
 
     Args:
         images: An `ImageSet` without labels.
@@ -147,7 +147,7 @@ def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step)
 def known_truth(
     images: Artifact, config: CampaignConfig, truth: Artifact, step: Step
 ) -> Artifact | None:
-    """Return `images` with the labels that are there anyway; None if labels must be made.
+    """Return `images` with their existing labels; None if labels must be made.
 
     Args:
         images: An `ImageSet` without labels.
@@ -161,7 +161,7 @@ def known_truth(
 
 
 def following_truth(config: CampaignConfig, play: Play, step: Step) -> Artifact | None:
-    """Return the next batch with its labels; None if it is not there, or they are not.
+    """Return the next batch with its labels; None if either does not exist.
 
     Args:
         config: The campaign.

@@ -1,4 +1,4 @@
-"""Cancel what a cancelled parent has started."""
+"""Cancel the child runs of a cancelled parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let the node send objects that the initial model sees, in place of whole images."""
+"""Replace images by crops of the objects that the initial model detects."""
 
 from __future__ import annotations
 

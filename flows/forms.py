@@ -141,7 +141,7 @@ def _meaning(owners: Owners, *, all_have_it: bool) -> str:
 
 
 def _usual(owners: Owners) -> str:
-    """Return what an empty field stands for; nothing where that is told or must be given."""
+    """Return the note on the default of a field; empty if it needs none."""
     defaults = [field["default"] for field in owners.values() if "default" in field]
     given = [value for value in defaults if value not in (None, "")]
     if not given:

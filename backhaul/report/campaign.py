@@ -24,7 +24,7 @@ STATES = ("completed-with-failures", "awaiting-labels", "running", "completed")
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What a page shows: one run, or several that differ in their seed alone.
+    """The content of a page: one run, or several that differ only in their seed.
 
     Args:
         place: The folder or address that the page will lie in.

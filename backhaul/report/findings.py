@@ -1,4 +1,4 @@
-"""What analyses found: their charts and tables, as the page shows them."""
+"""Findings of analyses as charts and tables of the page."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Shown:
 def show_findings(
     findings: Findings, colours: Mapping[str, str], figures: dict[str, Figure]
 ) -> tuple[tuple[Shown, ...], tuple[str, ...]]:
-    """Return findings as the page shows them, and what is wrong with others.
+    """Return the findings to show, and the problems of those that cannot be shown.
 
     Args:
         findings: The findings, by name.

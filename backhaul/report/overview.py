@@ -1,4 +1,4 @@
-"""What was played, how it ended, and where it came from, in words."""
+"""Overview of a campaign as text: settings, outcome and provenance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOME_CLASSES = 12
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One number to see first: what it is, itself, and a note to it."""
+    """One key number of a campaign: its title, its value and a note."""
 
     title: str
     figure: str
@@ -62,7 +62,7 @@ def tiles(compared: Estimates, random: str) -> tuple[Tile, ...]:
 
 
 def played(campaign: Campaign) -> dict[str, str]:
-    """Return what was played, as names and values."""
+    """Return the settings of a campaign as names and values."""
     config = campaign.config
     names = campaign.class_names
     some = ", ".join(names[:SOME_CLASSES])

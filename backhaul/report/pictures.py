@@ -1,4 +1,4 @@
-"""Small pictures with the boxes that the ensemble saw, each picture stored once."""
+"""Thumbnails with the boxes that the ensemble detected, each thumbnail stored once."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def shown_rounds(rounds: Iterable[SampledBatch]) -> list[SampledBatch]:
 
 
 def round_pictures(played: SampledBatch, album: Album, count: int) -> RoundPictures:
-    """Return the first images drawn, and as many spread evenly over those that stayed.
+    """Return the first images drawn, and as many spread evenly over those not sent.
 
     Args:
         played: One batch of one method.

@@ -1,4 +1,4 @@
-"""What all figures share: colours, axes, and numbers as plotly.js takes them."""
+"""Shared parts of all figures: colours, axes, and numbers in the format of plotly.js."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows of each method: its figures and pictures."""
+"""Section of each method on the page: its figures and pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MethodSection:
     Args:
         label: The method.
         colour: Its colour.
-        note: What the ensemble saw, in words.
+        note: Summary of the ensemble's detections, as text.
         seen: Titles and ids of the figures of what it saw and sent.
         losses: Id of the figure of its losses, empty if there is none.
         rounds: Its pictures.

@@ -197,7 +197,7 @@ def _share(balance: pd.DataFrame, name: str, where: str) -> Cell:
 
 
 def trainings_table(campaign: Campaign, colours: Mapping[str, str]) -> Table:
-    """Show every training: its epochs, why it stopped, and what it had."""
+    """Show every training: its epochs, why it stopped, and its images."""
     several = len(campaign.runs) > 1
     rows = tuple(
         (
