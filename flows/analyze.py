@@ -122,6 +122,6 @@ def _measure_all(
 
 
 def _counting(description: str, total: int) -> Callable[[Any, Any], None]:
-    """Return a callback that logs how many of the calls are finished."""
+    """Return a callback that reports how many of the calls are finished."""
     progress, done = Progress(description), count(1)
     return lambda key, result: progress(next(done), total)

@@ -215,7 +215,7 @@ def _leftovers(store: _Store, before: float) -> Leftovers:
 
 
 def _used(store: _Store) -> References:
-    """Return the objects and results that runs refer to, and results that need no others."""
+    """Return the objects and results that runs refer to, and results without other objects."""
     results = store.results.keys() & store.named.results
     referred = union(_of_results(store, results))
     # the checkpoints that a run needs are named by its records
