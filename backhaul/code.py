@@ -68,7 +68,7 @@ class UserCode(BaseModel):
         return self
 
     def key_form(self) -> Any:
-        """Return what of it enters cache keys: its source, wherever the module lies."""
+        """Return its contribution to cache keys: the source, not the module's path."""
         form = {"attribute": self.use.split(":")[1], "source": self.digest}
         return {**form, "params": self.params} if self.params else form
 
@@ -90,7 +90,7 @@ class UserCode(BaseModel):
 
 
 class _ByName:
-    """Has a form take the name of the code in place of all its fields."""
+    """Makes a form ask for the name of the code in place of all its fields."""
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -1,7 +1,7 @@
-"""What happens while a campaign runs, told to whoever watches it in this process.
+"""Events of a running campaign, for listeners in the same process.
 
-Stages and flows call `emit`; a command that shows what is going on calls `listening`. Where
-nobody listens, as on a worker, nothing happens.
+Stages and flows call `emit`; a command that shows them calls `listening`. Without a listener,
+as on a worker, `emit` does nothing.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class Entered:
-    """The flow run began that all others of this process are part of; its id in Prefect."""
+    """The outermost flow run of this process began; its id in Prefect."""
 
     flow_run: str
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What the whole command is busy with, for example to start a server."""
+    """Activity of the whole command, for example starting a server."""
 
     what: str
 
@@ -87,7 +87,7 @@ class StageEnded:
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far something is that takes long."""
+    """Progress of a long activity."""
 
     what: str
     done: int
@@ -135,7 +135,7 @@ class RoundEnded:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A method runs on a worker, and is in this state there."""
+    """State of a method that runs on a worker."""
 
     state: str
 
@@ -195,19 +195,19 @@ _place: ContextVar[Place] = ContextVar("place", default=NOWHERE)
 
 
 def emit(event: Event) -> None:
-    """Tell whoever listens that something happened, here and now."""
+    """Send an event to all listeners, with the current place and time."""
     if (sink := _sink.get()) is not None:
         sink(Happening(event, _place.get()))
 
 
 def is_heard() -> bool:
-    """Return whether anybody listens, where to find out what happened costs something."""
+    """Return whether there is a listener, for events that are expensive to make."""
     return _sink.get() is not None
 
 
 @contextmanager
 def listening(sink: Sink) -> Iterator[None]:
-    """Call `sink` with all that happens within the block, also in copies of its context."""
+    """Call `sink` with each event within the block, also in copies of its context."""
     token = _sink.set(sink)
     try:
         yield
@@ -217,7 +217,7 @@ def listening(sink: Sink) -> Iterator[None]:
 
 @contextmanager
 def within(method: str, batch: int | None = None) -> Iterator[None]:
-    """Let what happens in the block have this place."""
+    """Set the place of the events within the block."""
     token = _place.set(Place(method, batch))
     try:
         yield

@@ -37,14 +37,26 @@ def pairwise_iou(xyxy: FloatArray, other: FloatArray) -> FloatArray:
 
 
 def xywhn_to_xyxy(xywhn: FloatArray, width_px: float, height_px: float) -> FloatArray:
-    """Return corners in pixels of normalised centres and sizes, shape (n, 4)."""
+    """Convert boxes from normalised centre and size to corners in pixels, shape (n, 4).
+
+    Args:
+        xywhn: Centre x, centre y, width, height as fractions of the image, shape (n, 4).
+        width_px: Width of the image in pixels.
+        height_px: Height of the image in pixels.
+    """
     half = xywhn[:, 2:] / 2.0
     corners = np.concatenate([xywhn[:, :2] - half, xywhn[:, :2] + half], axis=1)
     return corners * [width_px, height_px, width_px, height_px]
 
 
 def xyxy_to_xywhn(xyxy: FloatArray, width_px: float, height_px: float) -> FloatArray:
-    """Return normalised centres and sizes of corners in pixels, shape (n, 4)."""
+    """Convert boxes from corners in pixels to normalised centre and size, shape (n, 4).
+
+    Args:
+        xyxy: Corners x1, y1, x2, y2 in pixels, shape (n, 4).
+        width_px: Width of the image in pixels.
+        height_px: Height of the image in pixels.
+    """
     centre_size = np.concatenate(
         [(xyxy[:, :2] + xyxy[:, 2:]) / 2.0, xyxy[:, 2:] - xyxy[:, :2]], axis=1
     )

@@ -1,4 +1,4 @@
-"""What values are, in a form in which equal content is equal text."""
+"""Canonical form of values: equal content gives equal text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALWAYS: Any = object()
 
 @runtime_checkable
 class Keyed(Protocol):
-    """A value that says by itself what of it enters cache keys."""
+    """A value that defines its own contribution to cache keys."""
 
     def key_form(self) -> Any:
         """Return data that are equal for equal content."""
@@ -85,5 +85,5 @@ def content_digest(value: Any) -> str:
 
 
 def code_digest(code: UserCode | None) -> str:
-    """Return what identifies a user's code; empty for none."""
+    """Return the digest of a user's code; empty for none."""
     return "" if code is None else content_digest(code)

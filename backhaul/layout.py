@@ -1,4 +1,4 @@
-"""Names of all that lies in a store, and in the folder of a run: made and parsed here."""
+"""Names of files in a store and in the folder of a run: made and parsed only here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 INTERNAL = ".backhaul"
-"""The folder of a store that holds what is computed, and what is known of its runs."""
+"""The folder of a store with computed results and the records of its runs."""
 
 INITIAL = "init"
-"""What stands for a method in names where there is none yet: the initial model."""
+"""Stands for the method in names of the initial model's files."""
 
 CHECKPOINT = ".pt"
 """What the names of checkpoints end in."""
@@ -30,28 +30,34 @@ def internal(root: str, *parts: str) -> str:
 
 
 def object_place(root: str, digest: str, suffix: str) -> str:
-    """Return where the object of this digest lies."""
+    """Return the address of the object with this digest.
+
+    Args:
+        root: Root of the store.
+        digest: SHA-256 of the content, hexadecimal.
+        suffix: File suffix with its dot.
+    """
     return internal(root, f"objects/{digest[:2]}/{digest}{suffix}")
 
 
 def digest_in_name(uri: str) -> str | None:
-    """Return the digest that the name of a stored object says; None for any other file."""
+    """Return the digest in the name of a stored object; None for any other file."""
     found = _OBJECT.search(uri)
     return None if found is None else found["digest"]
 
 
 def result_place(root: str, key: str) -> str:
-    """Return where the result of the stage with this key lies."""
+    """Return the address of the result of the stage with this key."""
     return internal(root, f"results/{key}")
 
 
 def lease_place(root: str, key: str) -> str:
-    """Return where the lease on what has this key lies."""
+    """Return the address of the lease with this key."""
     return internal(root, f"leases/{key}.json")
 
 
 def resume_place(root: str, key: str) -> str:
-    """Return the folder in which the training with this key notes how far it has come."""
+    """Return the folder for the saved state of the training with this key."""
     return internal(root, f"resume/{key}")
 
 
@@ -71,37 +77,43 @@ def root_of(record: str) -> str:
 
 
 def arrival_place(root: str, name: str) -> str:
-    """Return where something of the folder ``ingested`` lies."""
+    """Return the address of a file in the folder ``ingested``."""
     return f"{root}/ingested/{name}"
 
 
 def set_aside_place(root: str, kind: str, name: str) -> str:
-    """Return where a file of the inbox goes that is not taken in, by the kind of reason."""
+    """Return the address for a file of the inbox that is rejected for a kind of reason.
+
+    Args:
+        root: Root of the store.
+        kind: Kind of reason, the name of a folder.
+        name: Name of the file.
+    """
     return arrival_place(root, f"{kind}/{name}")
 
 
 def inbox_name(root: str) -> str:
-    """Return where it is said which inbox a store takes in."""
+    """Return the address of the file that names the inbox of a store."""
     return arrival_place(root, "inbox.txt")
 
 
 def inbox_waiting(root: str) -> str:
-    """Return where it is said which files of the inbox are looked at once more."""
+    """Return the address of the list of inbox files that are checked again."""
     return arrival_place(root, "waiting.json")
 
 
 def arrival_stem(image_id: str) -> str:
-    """Return where an image of the inbox goes, below the root and without suffix."""
+    """Return the path of an image of the inbox below the root, without suffix."""
     return f"ingested/images/{image_id[:2]}/{image_id}"
 
 
 def inbox_entry(root: str, number: int) -> str:
-    """Return where an entry of the inbox's log lies."""
+    """Return the address of an entry of the inbox's log."""
     return arrival_place(root, f"log/{number:08d}.parquet")
 
 
 def inbox_pending(root: str, number: int | None = None) -> str:
-    """Return where an entry that is being written lies, or the folder of all of them."""
+    """Return the address of an entry that is being written, or the folder of all of them."""
     return arrival_place(root, "pending" if number is None else f"pending/{number:08d}.json")
 
 
@@ -117,12 +129,12 @@ class View:
 
     @property
     def run(self) -> str:
-        """What is known of the run, as JSON."""
+        """Summary of the run as JSON."""
         return f"{self.folder}/run.json"
 
     @property
     def rounds(self) -> str:
-        """The rounds of a run that goes on hour by hour, whose ``run.json`` names none."""
+        """The rounds of a run that continues hour by hour; its ``run.json`` lists none."""
         return f"{self.folder}/rounds.json"
 
     @property
@@ -185,11 +197,11 @@ class View:
         return f"{self.output}/{prefix}_selection.csv"
 
     def benchmark(self, prefix: str, epoch: int) -> str:
-        """What the ensemble of that epoch saw in a batch, beside the truth."""
+        """Detections of the ensemble of that epoch in a batch, matched with the truth."""
         return f"{self.output}/{prefix}_benchmark_avg_1_{epoch}.csv"
 
     def crops(self, batch: int) -> str:
-        """What was cut out of the images of a batch."""
+        """The crops of the images of a batch."""
         return f"{self.output}/crops{batch}.csv"
 
     def losses(self, prefix: str) -> str:
@@ -236,23 +248,23 @@ def checkpoint_name(method: str, epoch: int) -> str:
 
 
 def sent_pattern(label: str) -> str:
-    """Return what the names that `View.sent` makes for a method look like."""
+    """Return the pattern of the names that `View.sent` makes for a method."""
     return rf"{re.escape(label)}(?P<batch>\d+)_sample_(?P<epoch>\d+)\.txt"
 
 
 def benchmark_pattern(label: str) -> str:
-    """Return what the names that `View.benchmark` makes for a method look like."""
+    """Return the pattern of the names that `View.benchmark` makes for a method."""
     return rf"{re.escape(label)}(?P<batch>\d+)_benchmark_avg_1_(?P<epoch>\d+)\.csv"
 
 
 def losses_pattern(label: str) -> str:
-    """Return what the names that `View.losses` makes for a method look like."""
+    """Return the pattern of the names that `View.losses` makes for a method."""
     return rf"{re.escape(label)}(?P<batch>\d+)_training\.csv"
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where all that belongs to one run lies in a store.
+    """Addresses of the files of one run in a store.
 
     Args:
         root: Root of the store, absolute.
@@ -269,7 +281,7 @@ class RunFiles:
 
     @property
     def records(self) -> str:
-        """The folder of what the run knows of itself."""
+        """The folder of the run's records."""
         return internal(self.root, f"runs/{self.name}")
 
     @property
@@ -284,12 +296,12 @@ class RunFiles:
 
     @property
     def setting(self) -> str:
-        """What all its methods are put through."""
+        """Batches and test sets that all its methods share."""
         return f"{self.records}/setting.json"
 
     @property
     def state(self) -> str:
-        """How far it has come, where images arrive hour by hour."""
+        """Its progress, if images arrive hour by hour."""
         return f"{self.records}/state.json"
 
     @property
@@ -307,64 +319,64 @@ class RunFiles:
         return f"{self.rounds}/{prefix}.json"
 
     def bandwidth(self, batch: int) -> str:
-        """What a batch may send."""
+        """The bandwidth of a batch."""
         return f"{self.records}/bandwidth/{batch}.json"
 
     @property
     def starts(self) -> str:
-        """The folder of what it was started with."""
+        """The folder of the records of its starts."""
         return f"{self.records}/starts"
 
     def start(self, moment: str) -> str:
-        """What it was started with at a moment."""
+        """The record of a start at a moment."""
         return f"{self.starts}/{moment}.json"
 
     @property
     def last_start(self) -> str:
-        """What it was started with at last."""
+        """The record of its last start."""
         return f"{self.records}/start.json"
 
     @property
     def findings(self) -> str:
-        """The folder of what analyses found."""
+        """The folder of the findings of analyses."""
         return f"{self.records}/findings"
 
     def finding(self, name: str) -> str:
-        """What an analysis found."""
+        """The finding of an analysis."""
         return f"{self.findings}/{name}.json"
 
     @property
     def all_waiting(self) -> str:
-        """The folder of which images wait for their labels."""
+        """The folder of the lists of images without labels."""
         return f"{self.records}/waiting"
 
     def waiting(self, prefix: str) -> str:
-        """Which images of a batch wait for their labels."""
+        """The list of images of a batch without labels."""
         return f"{self.all_waiting}/{prefix}.json"
 
     def continued(self, table: str) -> str:
-        """A table of the view as far as it is written, where images arrive hour by hour."""
+        """The part of a view's table written so far, if images arrive hour by hour."""
         return f"{self.records}/continued/{table}.csv"
 
     @property
     def log(self) -> str:
-        """The whole log of its starts."""
+        """The full log of all its starts."""
         return f"{self.records}/log.txt"
 
     def of_seed(self, seed: int) -> RunFiles:
-        """Return where the run with one of several seeds lies."""
+        """Return the files of the run with one of several seeds."""
         return RunFiles(self.root, f"{self.name}/seed{seed}")
 
 
 def run_at(folder: str) -> RunFiles | None:
-    """Return the run whose view has this address; None if it is no place of a run."""
+    """Return the run whose view has this address; None for any other address."""
     whole = folder if "://" in folder else Path(folder).resolve().as_posix()
     found = _RUN_FOLDER.fullmatch(whole)
     return None if found is None else RunFiles(found["root"], found["name"])
 
 
 def run_of_config(place: str) -> RunFiles | None:
-    """Return the run whose config lies at a place; None if no config does."""
+    """Return the run whose config has this address; None for any other address."""
     found = _CONFIG_PLACE.fullmatch(place)
     return None if found is None else RunFiles(found["root"], found["name"])
 

@@ -1,4 +1,4 @@
-"""From the names of blocks to what they hold: addresses, and keys for a bucket."""
+"""Resolve names of blocks to addresses and to the keys of buckets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCK = "block://"
 
 
 def resolve(address: str) -> str:
-    """Return where `address` is, as it stays valid: an absolute path, or a URL.
+    """Resolve `address` to an absolute path or a URL.
 
     ``block://NAME/path`` becomes the address in the `ObjectStore` of that name, whose keys this
     process then uses for its bucket.

@@ -83,7 +83,7 @@ def _places(files: RunFiles, tables: Iterable[str]) -> tuple[str, ...]:
 def _measure_all(
     run: Subject, points: Sequence[Point], blocks: Blocks, parallel: int
 ) -> tuple[Measured, ...]:
-    """Return what each point is worth; no checkpoint looks at an image twice."""
+    """Evaluate each point; no checkpoint predicts on an image twice."""
     inference, evaluation = run.config.inference, run.config.evaluation
     owners = {look: point for point in reversed(points) for look in blocks.looks(point)}
     predictions = side_by_side(
@@ -122,6 +122,6 @@ def _measure_all(
 
 
 def _counting(description: str, total: int) -> Callable[[Any, Any], None]:
-    """Return what tells how many calls of so many are over."""
+    """Return a callback that reports how many of the calls are finished."""
     progress, done = Progress(description), count(1)
     return lambda key, result: progress(next(done), total)

@@ -1,4 +1,4 @@
-"""How the parts of a config become the arguments of stages."""
+"""Convert parts of a config to arguments of stages."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def step_of(
     batch: int | None = None,
     lookups: Lookups | None = None,
 ) -> Step:
-    """Return a step of the campaign.
+    """Return the `Step` for stages of the campaign.
 
     Args:
         config: The campaign.
@@ -97,7 +97,13 @@ def step_of(
 
 
 def step_of_subject(run: Subject, method: str = "", batch: int | None = None) -> Step:
-    """Return a step of an analysis of a run."""
+    """Return the `Step` for stages of an analysis.
+
+    Args:
+        run: The run that is analysed.
+        method: Label of the method; empty for what all share.
+        batch: Number of the batch; None before the first.
+    """
     return Step(
         root=run.files.root,
         seed=run.config.seed,
@@ -124,7 +130,14 @@ def _detector_of(run: Subject) -> UserCode | None:
 
 
 def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step) -> Artifact:
-    """Return `images` with labels from where the config says."""
+    """Return `images` with labels from the source that the config names.
+
+    Args:
+        images: An `ImageSet` without labels.
+        config: The campaign.
+        truth: An `ImageSet` with the labels of the data set.
+        step: The step that the stage runs in.
+    """
     source = config.labelling.source
     if isinstance(source, UserCode):
         return label_with(images, source, step=step)
@@ -134,14 +147,27 @@ def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step)
 def known_truth(
     images: Artifact, config: CampaignConfig, truth: Artifact, step: Step
 ) -> Artifact | None:
-    """Return `images` with the labels that are there anyway; None if labels must be made."""
+    """Return `images` with their existing labels; None if labels must be made.
+
+    Args:
+        images: An `ImageSet` without labels.
+        config: The campaign.
+        truth: An `ImageSet` with the labels of the data set.
+        step: The step that the stage runs in.
+    """
     if isinstance(config.labelling.source, UserCode):
         return None
     return label_known(images, truth, step=step)
 
 
 def following_truth(config: CampaignConfig, play: Play, step: Step) -> Artifact | None:
-    """Return the next batch with its labels; None if it is not there, or they are not."""
+    """Return the next batch with its labels; None if either does not exist.
+
+    Args:
+        config: The campaign.
+        play: The current batch.
+        step: The step that the stage runs in.
+    """
     if play.following is None:
         return None
     return known_truth(play.following, config, play.truth, step)

@@ -56,7 +56,7 @@ def play_batch(
         config: The campaign.
         method: What chooses the images.
         play: The batch.
-        standing: What the method has come to.
+        standing: State of the method before the batch.
         lookups: If given, stages are looked up, and none is run.
 
     Raises:
@@ -113,7 +113,7 @@ def _look(
     looking: tuple[Checkpoint, ...],
     step: Step,
 ) -> Artifact:
-    """Return what the node saw, or our checkpoints do if it did not say all that is needed."""
+    """Return the node's detections or, if they are incomplete, those of the checkpoints."""
     if play.seen is not None and not method.needs:
         return play.seen
     img_size, needs = config.training.img_size, tuple(sorted(method.needs))
@@ -127,7 +127,7 @@ def _look_back(
     looking: tuple[Checkpoint, ...],
     step: Step,
 ) -> tuple[Artifact, ...]:
-    """Return features of the images sent before, by today's model, where they are needed."""
+    """Return features of the images sent before, by the current model, if needed."""
     if "features" not in method.needs:
         return ()
     img_size = config.training.img_size

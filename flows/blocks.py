@@ -39,7 +39,7 @@ class Blocks:
         return {name: images for name, images in found.items() if images}
 
     def looks(self, point: Point) -> tuple[tuple[Checkpoint, Artifact], ...]:
-        """Return which checkpoint has to look at which images for a point, each pair once."""
+        """Return the pairs of checkpoint and images to predict on for a point, each once."""
         blocks = (block for used in point.sets.values() for block in used)
         images = dict.fromkeys(self.looked_at[b] for b in blocks if b in self.looked_at)
         return tuple((checkpoint, each) for each in images for checkpoint in point.looking)
@@ -63,7 +63,7 @@ def collect_blocks(run: Subject, points: Iterable[Point]) -> Blocks:
 
 
 def _sources(run: Subject) -> dict[str, Callable[[], Artifact]]:
-    """Return how to get the images of each block that the run has by now."""
+    """Return a function for each available block that loads its images."""
     sources: dict[str, Callable[[], Artifact]] = {INITIAL: lambda: run.setting.old_test}
     for batch, images in enumerate(run.setting.batches):
         sources[batch_block(batch)] = partial(_with_known_truth, run, images)

@@ -51,11 +51,11 @@ def campaign(config: Config) -> State[None]:
     here = opened(config)
     tell_of_flow_run()
     tell_of_plan(config, range(config.batches.count or 0))
-    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
+    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as own_lease:
         files = claim(here)
         note_start(files)
         outcomes = _play(config, files)
-        held.require()
+        own_lease.require()
         _note(files, outcomes)
         if exists_at(files.round(INITIAL)):
             publish_run(files)

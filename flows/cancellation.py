@@ -1,4 +1,4 @@
-"""Cancel what a cancelled parent has started."""
+"""Cancel the child runs of a cancelled parent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from prefect.states import Cancelled, Cancelling
 
 
 def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Cancel all runs below a parent that are not over; a hook for its cancellation."""
+    """Cancel all runs below a parent that are not over; a hook for its cancellation.
+
+    Args:
+        flow: The flow of the parent; not used.
+        flow_run: The cancelled parent.
+        state: Its state; not used.
+    """
     with get_client(sync_client=True) as client:
         _cancel_below(client, flow_run)
 

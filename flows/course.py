@@ -1,4 +1,4 @@
-"""The batches that a method has to play: those of a campaign, or those that arrived since."""
+"""The batches that a method runs: those of a campaign, or newly arrived ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from blocks.opening import load_block, place_of
 
 
 class Course(Protocol):
-    """The way of one method."""
+    """Sequence of batches of one method."""
 
     standing: Standing
     """Where it starts from."""
 
     def plays(self, bandwidth_of: Callable[[int], Bandwidth]) -> Iterator[Play]:
-        """Yield what it has to play, in order; see `Setting.plays`."""
+        """Yield the batches to run, in order; see `Setting.plays`."""
 
     def passed(self, record: RoundRecord) -> None:
         """Note that a round is over, and recorded."""
@@ -47,7 +47,12 @@ class CampaignCourse:
 
 
 def course_of(config: CampaignConfig, files: RunFiles, label: str) -> Course:
-    """Return what the method of that label has to play.
+    """Return the batches that a method has to run.
+
+    Args:
+        config: The campaign.
+        files: Where the files of the run lie.
+        label: Label of the method.
 
     Raises:
         InputError: If the run has not begun.
@@ -60,7 +65,7 @@ def course_of(config: CampaignConfig, files: RunFiles, label: str) -> Course:
 
 
 def labels_at(root: str, inbox: InboxData) -> str:
-    """Return where labels of images from the inbox are put."""
+    """Return the folder for labels of images from the inbox."""
     if inbox.label_source is None:
         return place_of(root, inbox.labels)
     return place_of(root, load_block(LabelSource, inbox.label_source).address)

@@ -1,4 +1,4 @@
-"""Let the node send objects that the initial model sees, in place of whole images."""
+"""Replace images by crops of the objects that the initial model detects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def crop_batches(config: CampaignConfig, setting: Setting, initial: Standing) ->
     """Return the setting in which batches are replaced by their crops, if the config says so.
 
     What the initial model sees in the first batch, which all methods share, is computed here.
+
+    Args:
+        config: The campaign.
+        setting: Batches and test sets that all methods share.
+        initial: The initial model.
     """
     count = {"none": 0, "first": 1, "all": len(setting.batches)}[config.cropping.batches]
     if not count:

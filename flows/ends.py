@@ -47,7 +47,7 @@ class Awaited:
 
     @classmethod
     def of(cls, name: str, run: FlowRun) -> Awaited:
-        """Return what to wait for, from how the run stands now on: it may have begun."""
+        """Return the flow run to wait for, which may have begun already."""
         state = run.state
         is_yet_to_begin = (
             state is None or state.is_scheduled() or state.is_pending() or state.is_final()
@@ -55,7 +55,7 @@ class Awaited:
         return cls(name, run.run_count if is_yet_to_begin else run.run_count - 1)
 
     def tell(self, state: State) -> None:
-        """Tell whoever watches how the run stands, if that is news."""
+        """Emit an event if the state of the run has changed."""
         if (name := state.name or "") != self._told:
             self._told = name
             with within(self.name):
@@ -72,7 +72,13 @@ class Awaited:
         return crashed and run.run_count == self.begun and self.starts > 1
 
     def start_again(self, client: SyncPrefectClient, run: FlowRun, state: State) -> None:
-        """Start it again, once nobody reports its last end any more."""
+        """Start the run again once its worker no longer reports its last end.
+
+        Args:
+            client: Client of the Prefect server.
+            run: The flow run.
+            state: The state in which it ended.
+        """
         now = time.monotonic()
         if state.id != self._crash:
             self._crash, self._seen_at = state.id, now
@@ -89,7 +95,7 @@ class Awaited:
 
 @await_prefect
 def schedule(client: SyncPrefectClient, run: FlowRun) -> None:
-    """Have a flow run that is over started once more, unless it was meanwhile."""
+    """Reschedule a finished flow run, unless it was rescheduled meanwhile."""
     state = client.read_flow_run(run.id).state
     if state is not None and run.state is not None and state.id == run.state.id:
         client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)

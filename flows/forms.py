@@ -132,21 +132,21 @@ def _merged(owners: Owners, n_models: int) -> Json:
 
 
 def _meaning(owners: Owners, *, all_have_it: bool) -> str:
-    said: dict[str, list[str]] = {}
+    kinds_by_text: dict[str, list[str]] = {}
     for kind, field in owners.items():
-        said.setdefault(field.get("description", ""), []).append(kind)
+        kinds_by_text.setdefault(field.get("description", ""), []).append(kind)
     if all_have_it or len(owners) > FEW:
-        return next(iter(said))
-    return "; ".join(f"{', '.join(kinds)}: {text}" for text, kinds in said.items())
+        return next(iter(kinds_by_text))
+    return "; ".join(f"{', '.join(kinds)}: {text}" for text, kinds in kinds_by_text.items())
 
 
 def _usual(owners: Owners) -> str:
-    """Return what an empty field stands for; nothing where that is told or must be given."""
+    """Return the note on the default of a field; empty if it needs none."""
     defaults = [field["default"] for field in owners.values() if "default" in field]
-    told = [value for value in defaults if value not in (None, "")]
-    if not told:
+    given = [value for value in defaults if value not in (None, "")]
+    if not given:
         return ""
-    if any(value != told[0] for value in told):
+    if any(value != given[0] for value in given):
         return "; empty = as usual for the kind"
-    value = told[0] if isinstance(told[0], str) else json.dumps(told[0])
+    value = given[0] if isinstance(given[0], str) else json.dumps(given[0])
     return f"; empty = {value}"

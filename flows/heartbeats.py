@@ -10,7 +10,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 @contextmanager
 def of_this_run_alone() -> Iterator[None]:
-    """Let runs that are started in the block, in this process, have no heartbeat of their own.
+    """Disable heartbeats of the flow runs that start in the block, in this process.
 
     That of the run around them tells as much, and each costs a second: Prefect waits for its
     thread to wake up.

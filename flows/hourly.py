@@ -47,7 +47,7 @@ def hourly(config: Config) -> State[None]:
         raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
     here = opened(config)
     tell_of_flow_run()
-    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as held:
+    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as own_lease:
         files, labels = claim(here), tuple(arm.label for arm in config.arms)
         transport = TRANSPORTS[config.execution]
         began = _begin(config, files, transport)
@@ -64,7 +64,7 @@ def hourly(config: Config) -> State[None]:
         tell_of_plan(config, range(first, state.formed))
         note_start(files)
         outcomes = transport.play(config, pending, turn=str(state.formed))
-        held.require()
+        own_lease.require()
         continue_view(files, labels, read_state(files), outcomes)
         publish_run(files)
     return overall(outcomes)

@@ -36,6 +36,11 @@ def play(
     """Run methods, at most ``config.parallel`` at once, and return how each ended.
 
     Here each call is a `turn` of its own.
+
+    Args:
+        config: The campaign.
+        labels: Labels of the methods.
+        turn: Not used in this process.
     """
     calls = {label: partial(method, config, label, return_state=True) for label in labels}
     states = side_by_side(calls, config.parallel, _tell)

@@ -50,7 +50,7 @@ def method(config: Config, label: str) -> State[None]:
     config = opened(config)
     arm = arm_of(config, label)
     alone = lease(config.store, run_key(config, label), _tell)
-    with of_this_run_alone(), tags(label), within(label), alone as held:
+    with of_this_run_alone(), tags(label), within(label), alone as own_lease:
         files = claim(config)
         course = course_of(config, files, label)
         standing = course.standing
@@ -59,7 +59,7 @@ def method(config: Config, label: str) -> State[None]:
             if state.name == AWAITING:
                 return awaiting(state.message or "")
             record: RoundRecord = state.result()
-            held.require()
+            own_lease.require()
             write_round(files, record)
             write_round_files(files.view, record)
             course.passed(record)

@@ -1,4 +1,4 @@
-"""Make calls side by side."""
+"""Run calls in parallel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ V = TypeVar("V")
 def side_by_side(
     calls: Mapping[K, Callable[[], V]], parallel: int, on_done: Callable[[K, V], None]
 ) -> dict[K, V]:
-    """Make the calls, at most `parallel` at once, each in the context of this one.
+    """Run the calls, at most `parallel` at once, each in a copy of the current context.
 
     The first that fails ends all. Whatever ends this, a signal for example, does not wait for
     those that go on.

@@ -1,4 +1,4 @@
-"""Read the data and arrange what all methods are put through."""
+"""Read the data and arrange the batches and test sets that all methods share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tasks.start import find_checkpoints, take_checkpoints
 def prepare(
     config: CampaignConfig, lookups: Lookups | None = None
 ) -> tuple[Setting, Arrangement, Artifact]:
-    """Return what methods share, how the data are played, and the initial splits."""
+    """Return the shared input of the methods, its arrangement, and the initial splits."""
     step = step_of(config, lookups=lookups)
     own = None if config.initial.data is None else _read(config.initial.data, step)
     if isinstance(config.data, InboxData):

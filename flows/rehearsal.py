@@ -1,4 +1,4 @@
-"""Go through a campaign in the cache alone: what is there, and what must be computed?"""
+"""Dry run of a campaign: which stages are cached, and which must be computed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tasks.stage import Lookups, NotCachedError
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What of a campaign is in the cache.
+    """The cached stages of a campaign.
 
     Args:
         setting: What all methods are put through; None if the data were not arranged yet.
@@ -42,7 +42,7 @@ class Rehearsal:
 
     @property
     def results(self) -> int:
-        """How many stages need not be run."""
+        """Number of cached stages."""
         return sum(look.cached for look in self.stages)
 
 

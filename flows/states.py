@@ -1,4 +1,4 @@
-"""What the final states of flow runs say of a campaign."""
+"""Final states of flow runs, and the outcomes of methods that they stand for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREFECTS_WORDS = "Flow run encountered an exception: "
 
 
 def awaiting(message: str) -> State[None]:
-    """Return the state of what waits for labels: it has not failed."""
+    """Return the final state of a flow run that waits for labels: it has not failed."""
     return Completed(name=AWAITING, message=message)
 
 
@@ -30,12 +30,12 @@ def outcome_of(state: State[Any]) -> MethodOutcome:
 
 
 def failed(error: Exception) -> MethodOutcome:
-    """Return the outcome of what `error` ended."""
+    """Return the outcome of a method that failed with `error`."""
     return MethodOutcome(state="failed", error=f"{type(error).__name__}: {error}")
 
 
 def overall(methods: dict[str, MethodOutcome]) -> State[None]:
-    """Return the state of a campaign whose methods ended so."""
+    """Return the final state of a campaign from the outcomes of its methods."""
     states = {outcome.state for outcome in methods.values()}
     unfinished = [f"{k} ({o.error})" for k, o in methods.items() if o.state != "completed"]
     message = f"not completed: {'; '.join(unfinished)}"

@@ -1,4 +1,4 @@
-"""What flows tell whoever watches a campaign, in the words of `backhaul.events`."""
+"""Events that flows emit for the view of a campaign, see `backhaul.events`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from flows.server.publish import common_score
 
 
 def tell_of_plan(config: CampaignConfig, batches: Sequence[int]) -> None:
-    """Tell which methods will play which batches."""
+    """Emit the plan: which methods run which batches."""
     emit(Planned(config.name, tuple(arm.label for arm in config.arms), tuple(batches)))
 
 
 def tell_of_flow_run() -> None:
-    """Tell which flow run this is, for whoever has to end it."""
+    """Emit the id of this flow run, by which it can be cancelled."""
     emit(Entered(str(flow_run.id)))
 
 
 def tell_of_round(record: RoundRecord) -> None:
-    """Tell that a round is over, and what its model is worth."""
+    """Emit the end of a round and the score of its model."""
     if not is_heard():
         return
     score = common_score(record)

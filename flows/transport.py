@@ -22,6 +22,11 @@ class Transport(Protocol):
         """Run the methods of these labels side by side, and return how each ended.
 
         In another `turn` a method runs again, also where the same parent was retried.
+
+        Args:
+            config: The campaign.
+            labels: Labels of the methods.
+            turn: Tells apart several calls of one parent run.
         """
 
 

@@ -1,4 +1,4 @@
-"""What a batch may send by the config, or by an uplink that an operator may change."""
+"""Bandwidth of a batch, from the config or from an uplink that an operator may change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blocks.opening import load_block
 
 
 def expected_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
-    """Return what a batch may send: what was agreed, or else what the uplink says now.
+    """Return the bandwidth of a batch: the stored one or else the current one of the uplink.
 
     Raises:
         InputError: If the config names an uplink that is not there, or that has no limit.
@@ -25,7 +25,7 @@ def expected_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
 
 
 def agree_on_bandwidth(config: CampaignConfig, number: int) -> Bandwidth:
-    """Return what a batch may send; what an uplink says is kept with the run.
+    """Return the bandwidth of a batch; that of an uplink is stored with the run.
 
     Raises:
         InputError: If the config names an uplink that is not there, or that has no limit.

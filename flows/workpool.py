@@ -57,9 +57,14 @@ def begin(config: CampaignConfig) -> MethodOutcome:
 def play(
     config: CampaignConfig, labels: Iterable[str], turn: str = ""
 ) -> dict[str, MethodOutcome]:
-    """Run methods on workers, shared out over the queues, and return how each ended.
+    """Run methods on workers, spread over the queues, and return how each ended.
 
     One that is over is not run again for the same parent and `turn`.
+
+    Args:
+        config: The campaign.
+        labels: Labels of the methods.
+        turn: Tells apart several calls of one parent run.
     """
     dumped = config.model_dump(mode="json")
     return run_children(
@@ -77,7 +82,7 @@ def play(
 
 
 def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
-    """Start the children that are not there yet, wait for all, and return how each ended.
+    """Start the children that do not exist yet, wait for all, and return how each ended.
 
     A child of an earlier start of the same parent is taken up again: one that is over stays
     over, and one that failed is scheduled once more.

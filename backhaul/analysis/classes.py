@@ -1,4 +1,4 @@
-"""How good the detections in a benchmark are, class by class."""
+"""Precision, recall and accuracy of the detections in a benchmark, by class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def by_class(seen: pd.DataFrame, pos_thres: float, name: str = "classes") -> Fin
     """Count hits and errors of each class, as `backhaul.measure.metrics.count` does.
 
     Args:
-        seen: What was seen, see `backhaul.analysis.seen`. Images without truth count for
+        seen: Detections, see `backhaul.analysis.seen`. Images without truth count for
             nothing, unless no image has any; then only confidences are known.
         pos_thres: Confidence from which a detection counts, in [0, 1].
         name: Name of the finding.

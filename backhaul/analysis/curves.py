@@ -1,4 +1,4 @@
-"""Training curves: what each epoch brought, with the batches marked."""
+"""Training curves by epoch, with the batches marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How confident detections are, right ones and wrong ones."""
+"""Histograms of the confidence of correct and wrong detections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def histogram(seen: pd.DataFrame, only: str | None = None, name: str = "histogra
     """Count detections by confidence: hits, misses, and all of them.
 
     Args:
-        seen: What was seen, see `backhaul.analysis.seen`.
+        seen: Detections, see `backhaul.analysis.seen`.
         only: Class that detections are of; None = all together, then each.
         name: Name of the finding.
 

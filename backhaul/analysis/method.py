@@ -25,6 +25,11 @@ CHARTS = {
 def one_method(run: Run, label: str, test_set: str = COMMON) -> Finding:
     """Follow one method through its batches.
 
+    Args:
+        run: The run.
+        label: Label of the method.
+        test_set: Name of the test set.
+
     Returns:
         A row for the initial model, whose batch is empty, then one a batch: what was sent,
         epochs trained, and all metrics on the test set.

@@ -16,7 +16,7 @@ KEYS = ["method", "batch", "epoch", "test_set", "mode"]
 
 
 def points_table(points: Sequence[Point], measured: Sequence[Measured]) -> pd.DataFrame:
-    """Return a row a point, test set and class; the class of all together is empty."""
+    """Return one row per point, test set and class; the row of all classes has an empty one."""
     tables = []
     for point, found in zip(points, measured, strict=True):
         table = read_value(pd.DataFrame, found.table)
@@ -32,14 +32,14 @@ def further_tables(
     points: Sequence[Point],
     measured: Sequence[Measured],
 ) -> Mapping[str, Artifact]:
-    """Return what belongs to a finding on points: its rows by class, and all benchmarks.
+    """Store the further tables of a finding on points: its rows by class, and all benchmarks.
 
     Args:
         root: Root of the store.
         name: Name of the finding.
         table: What `points_table` returns.
         points: The points.
-        measured: What each of them is worth.
+        measured: Metrics and benchmarks of each point.
 
     Returns:
         The stored tables, by the names of their files.

@@ -1,4 +1,4 @@
-"""Does a feature of what was sent go with a later gain?"""
+"""Regression of gains on features of the images that were sent."""
 
 from __future__ import annotations
 
@@ -120,6 +120,14 @@ def regression(
     by: By = "method",
 ) -> Finding:
     """Regress a gain on a feature of what was sent; see `points`. Points of runs are pooled.
+
+    Args:
+        runs: The runs; their points are pooled.
+        feature: One of `MEANINGS`.
+        over: Baseline of the gain.
+        metric: Metric whose gain is measured.
+        test_set: Test set on which it was measured.
+        by: Whether a point is a method and batch, or a method.
 
     Returns:
         One row, the `Fit`; the points are in the chart.

@@ -1,4 +1,4 @@
-"""What was measured after each batch: rows of a run's summary, asked for by name."""
+"""Metrics after each batch: rows of a run's summary, selected by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRICS = (*RANKED, *ENSEMBLE_SCORES)
 """What methods can be compared by."""
 
 Over = Literal["initial", "control", "previous"]
-"""What a gain is stated over: the initial model, the control arm, or the batch before."""
+"""Baseline of a gain: the initial model, the control arm, or the batch before."""
 
 By = Literal["method", "batch"]
 """What a point of a regression is: a method, or a method and batch."""
@@ -30,7 +30,7 @@ def check_metric(metric: str, known: Sequence[str] = METRICS) -> None:
 
 
 def choose_methods(run: Run, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return the methods asked for, in the order of the run; all if none is.
+    """Return the wanted methods in the order of the run; all if `wanted` is empty.
 
     Raises:
         InputError: If the run has no such method.

@@ -1,4 +1,4 @@
-"""How far a confidence can be trusted: precision among detections of about that confidence."""
+"""Calibration of confidences: precision of detections as a function of confidence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rolling(
     """Slide a window over the detections, sorted by confidence.
 
     Args:
-        parts: What was seen, see `backhaul.analysis.seen`, by the name of its curve.
+        parts: Detections, see `backhaul.analysis.seen`, by the name of its curve.
         window: Detections in a window; None = a tenth of a curve's detections, at least one.
         name: Name of the finding.
 

@@ -1,4 +1,4 @@
-"""What a sample was like: numbers of the images that a method sent after a batch."""
+"""Features of samples: statistics of the images that a method sent of a batch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEANINGS: dict[str, str] = {
     "mean_bytes": "mean bytes an image",
     "images_sent": "images sent",
 }
-"""Features and what they say of the images a round sent, as the ensemble saw them before."""
+"""Features with their meaning, from the ensemble's predictions before sampling."""
 
 
 def features(run: Run) -> pd.DataFrame:

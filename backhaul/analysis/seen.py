@@ -1,4 +1,4 @@
-"""What ensembles saw, matched with the truth: of a run's rounds, or in any benchmark file."""
+"""Detections of ensembles matched with the truth, from a run or from a benchmark file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HITS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0":
 
 
 def seen_by_method(run: Run, methods: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:
-    """Return what the ensemble of each method saw in all its batches, before sampling.
+    """Return the detections of each method's ensemble in all its batches, before sampling.
 
     Returns:
         By method, for those that saw anything: columns ``COLUMNS``; ``detected`` and
@@ -35,7 +35,7 @@ def seen_by_method(run: Run, methods: tuple[str, ...]) -> Mapping[str, pd.DataFr
 
 
 def read_benchmark(path: Path) -> pd.DataFrame:
-    """Read a benchmark file: one row a detection, or a truth that was overlooked.
+    """Read a benchmark file with one row per detection or missed true object.
 
     Further columns are left out. Where ``actual`` is empty throughout there is no truth at
     all, and nothing is a miss.

@@ -47,7 +47,7 @@ class Mode(_Plan):
     def looking(
         self, past: Sequence[Checkpoint], first_epoch_fraction: float = 0.0
     ) -> tuple[Checkpoint, ...]:
-        """Return those of `past`, oldest first, that look at images together."""
+        """Return the checkpoints of `past`, oldest first, that form the ensemble."""
         match self.kind:
             case "instant":
                 return tuple(past[-1:])
@@ -135,6 +135,11 @@ class Schedule:
 
     def test_set(self, name: str, after: Played, n_test: int) -> tuple[str, ...]:
         """Return the blocks of a test set as it is once `after` is over; empty if it is not.
+
+        Args:
+            name: Name of the test set.
+            after: The round after which the test set is used.
+            n_test: Number of batches in ``batch_test``.
 
         Raises:
             InputError: If ``batch_test`` is to hold more batches than arrive.
@@ -236,7 +241,13 @@ class BatchesPlan(_Plan):
     def points(
         self, rounds: Sequence[Played], schedule: Schedule, first_epoch_fraction: float = 0.0
     ) -> tuple[Point, ...]:
-        """Return the points of all methods; see `SeriesPlan.points`."""
+        """Return the points of all methods; see `SeriesPlan.points`.
+
+        Args:
+            rounds: The initial training, then the rounds by method and batch.
+            schedule: What arrives in the campaign.
+            first_epoch_fraction: See `backhaul.look.ensemble.ensemble_epochs`.
+        """
         return tuple(
             _point(after, mode, looking, self.sets, schedule, self.batch_test or 0)
             for after in rounds
@@ -246,7 +257,7 @@ class BatchesPlan(_Plan):
 
 
 def with_their_past(rounds: Sequence[Played]) -> list[tuple[Played | None, Played]]:
-    """Return each round behind the one that it went on from, None for the initial training."""
+    """Return each round after its predecessor, which is None for the initial training."""
     first = [played for played in rounds if played.batch is None]
     found: list[tuple[Played | None, Played]] = [(None, played) for played in first]
     later = [played for played in rounds if played.batch is not None]

@@ -1,4 +1,4 @@
-"""What measured points show: tables and charts over epochs, or over batches."""
+"""Tables and charts of evaluated checkpoints over epochs or batches."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def finding_of(
     rounds: Sequence[Played],
     schedule: Schedule,
 ) -> Finding:
-    """Return what measured points show.
+    """Return the finding for a table of evaluated checkpoints.
 
     Args:
         table: Columns ``COLUMNS`` and ``class``, a row a point, test set and class, whose class
@@ -118,12 +118,12 @@ def _batches(table: pd.DataFrame, plan: BatchesPlan, schedule: Schedule) -> Find
 
 
 def _tested(n_test: int, schedule: Schedule) -> str:
-    """Say what ``batch_test`` holds, and which models would have seen it."""
+    """Return a sentence on the images of ``batch_test`` and the models trained on them."""
     first = schedule.first_tested(n_test)
-    held = f" batch_test: the last {n_test} of all batches that arrive"
+    meaning = f" batch_test: the last {n_test} of all batches that arrive"
     if first >= schedule.n_batches:
-        return f"{held}."
-    return f"{held}; models trained after batch {first}, which was sampled, are left out."
+        return f"{meaning}."
+    return f"{meaning}; models trained after batch {first}, which was sampled, are left out."
 
 
 def _after(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""A run whose checkpoints are measured once more."""
+"""A run whose checkpoints are evaluated again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from backhaul.layout import INITIAL, RunFiles
 
 @dataclass(frozen=True)
 class Subject:
-    """What a campaign left that can be measured again.
+    """The parts of a run that an analysis needs to evaluate its checkpoints.
 
     Args:
         files: Where its files lie.
-        config: How its checkpoints look at images.
-        setting: What all methods were put through.
+        config: How its checkpoints predict on images.
+        setting: Batches and test sets that all methods shared.
         records: The initial training, then the rounds, method after method, by batch.
         blocks: The addresses of its images that name blocks, by which their keys are found.
     """
@@ -45,7 +45,7 @@ class Subject:
 
 
 def open_subject(files: RunFiles, methods: tuple[str, ...]) -> Subject:
-    """Return what a run left of the initial training and of these methods.
+    """Read a run with its initial training and the rounds of these methods.
 
     Args:
         files: Where its files lie.

@@ -1,4 +1,4 @@
-"""Write findings as files: for programs, for spreadsheets, and to look at."""
+"""Write findings as JSON, CSV and PNG files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from backhaul.values.artifacts import Artifact
 def keep_finding(
     files: RunFiles, finding: Finding, tables: Mapping[str, Artifact] | None = None
 ) -> tuple[str, ...]:
-    """Keep a finding with its run, and write it to where people look for it.
+    """Store a finding with its run, and write its files into the run's folder.
 
     Args:
         files: Where the files of the run lie.
@@ -35,14 +35,14 @@ def keep_finding(
 
 
 def write_stored(view: View, stored: StoredFinding) -> tuple[str, ...]:
-    """Write a finding that is kept with its run, and the tables that belong to it."""
+    """Write the files of a stored finding, and its further tables."""
     for name, table in stored.tables.items():
         write_csv(view.finding(name, ""), read_value(pd.DataFrame, table))
     return write_finding(view, stored.finding)
 
 
 def write_finding(view: View, finding: Finding) -> tuple[str, ...]:
-    """Write a finding among the files of a run and return where.
+    """Write the files of a finding into the folder of a run and return their addresses.
 
     These are ``analysis/<name>.json``, the finding itself, ``.csv``, its table, and, if it has
     charts, ``.png``. Each replaces an earlier one in one step.

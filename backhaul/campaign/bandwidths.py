@@ -1,4 +1,4 @@
-"""What a batch may send, once a run has agreed on it: an operator may change the link."""
+"""Bandwidth of each batch, fixed once per run, as an operator may change the link."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ BANDWIDTH = RecordType("bandwidth", Bandwidth)
 
 
 def agreed_bandwidth(files: RunFiles, batch: int) -> Bandwidth | None:
-    """Return what a batch may send, if its run has agreed on that; None if not yet."""
+    """Return the stored bandwidth of a batch; None if there is none yet."""
     return BANDWIDTH.read(files.bandwidth(batch))
 
 
 def agree_on(files: RunFiles, batch: int, bandwidth: Bandwidth) -> Bandwidth:
-    """Keep `bandwidth` as what a batch may send, unless another method was faster.
+    """Store `bandwidth` for a batch, unless another method has already stored one.
 
     So it is the same for all methods, and for one that waited for labels of what it has sent.
+
+    Args:
+        files: Where the files of the run lie.
+        batch: Number of the batch.
+        bandwidth: The limit to store if there is none yet.
 
     Returns:
         What all methods may send of the batch.

@@ -1,4 +1,4 @@
-"""One run, one config: a run is claimed by its name, and refused where its config differs."""
+"""One run, one config: a run is claimed by name and refused if its config differs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _RESOURCES: Any = {
 
 
 def files_of(config: CampaignConfig) -> RunFiles:
-    """Return where the files of a campaign, opened, lie."""
+    """Return the locations of a campaign's files; the campaign is opened."""
     return RunFiles(absolute(config.store), config.name)
 
 
 def claim(config: CampaignConfig) -> RunFiles:
-    """Return the files of the run that is to be played with `config`, and keep that.
+    """Claim the run that `config` describes, store the config, and return the run's files.
 
-    A run whose data could not be read has left nothing but its config, which may be mended.
+    If the data of a run could not be read, only its config is stored, and it may change.
 
     Raises:
         InputError: If a run of that name was made with another config, or by a newer version.
@@ -59,22 +59,23 @@ def claim(config: CampaignConfig) -> RunFiles:
 
 
 def what_differs(stored: dict[str, Any], config: CampaignConfig) -> str:
-    """Return in words by which fields a stored config is another campaign; empty if it is not.
+    """Return the fields in which a stored config differs from `config`, as text.
 
-    It is read by the model of today, so that a field that it lacks has its default.
+    Empty if it is the same campaign. The stored config is validated by the current model, so
+    missing fields have their defaults.
 
     Args:
         stored: The fields that were stored.
         config: The campaign of today.
     """
     model = type(config)
-    theirs: dict[str, Any]
+    stored_fields: dict[str, Any]
     try:
-        theirs = _identity(model.model_validate(_without_digests(stored)))
+        stored_fields = _identity(model.model_validate(_without_digests(stored)))
     except ValidationError:  # a field or a user's module is gone: the fields themselves tell
-        theirs = without_resources(_without_digests(stored))
-        theirs = _below(theirs, str(stored.get("store", "")))
-    return _differences(_identity(config), theirs)
+        stored_fields = without_resources(_without_digests(stored))
+        stored_fields = _below(stored_fields, str(stored.get("store", "")))
+    return _differences(_identity(config), stored_fields)
 
 
 def _identity(config: CampaignConfig) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _without_digests(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _below(value: Any, store: str) -> Any:
-    """Return fields in which places below the store are relative: it may have been moved."""
+    """Return the fields with places below the store made relative, as a store may be moved."""
     match value:
         case dict():
             return {key: _below(item, store) for key, item in value.items()}
@@ -115,10 +116,10 @@ def _below(value: Any, store: str) -> Any:
     return value
 
 
-def _differences(mine: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> str:
+def _differences(mine: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> str:
     found = []
-    for key in sorted(mine.keys() | theirs.keys()):
-        a, b = mine.get(key), theirs.get(key)
+    for key in sorted(mine.keys() | stored.keys()):
+        a, b = mine.get(key), stored.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found.append(_differences(a, b, f"{prefix}{key}."))
         elif a != b:

@@ -90,12 +90,12 @@ class CampaignConfig(Part):
 
     @property
     def arms(self) -> tuple[Method, ...]:
-        """What is run side by side: the methods, and the control arm if there is one."""
+        """The arms that are compared: the methods, and the control arm if there is one."""
         return (*self.methods, NoNewData()) if self.control else self.methods
 
     @property
     def each_seed(self) -> tuple[CampaignConfig, ...]:
-        """The campaigns that this one stands for: one a seed, each in a folder of its own."""
+        """One campaign for each seed, each with a folder of its own."""
         return tuple(
             self.model_copy(update={"name": f"{self.name}/seed{k}", "seed": k, "seeds": ()})
             for k in self.seeds
@@ -103,7 +103,7 @@ class CampaignConfig(Part):
 
     @property
     def read_from(self) -> dict[str, str]:
-        """Where images, and a checkpoint to start from, are read, by the fields that say so."""
+        """Addresses of images and of the first checkpoint, by the names of their fields."""
         sets = {"data": self.data, "initial.data": self.initial.data}
         roots = {f"{k}.root": d.root for k, d in sets.items() if isinstance(d, FolderData)}
         return roots | ({"start.checkpoint": self.start.checkpoint} if self.start else {})

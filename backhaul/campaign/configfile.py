@@ -1,4 +1,4 @@
-"""Read a campaign from a YAML file; what is wrong with it is said in one line a problem."""
+"""Read a campaign from a YAML file; each problem becomes one line of the error."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ FOLDERS = ("log", "output", "checkpoints")
 
 
 def retrain_cfg(config: Mapping[str, Any]) -> str:
-    """Return the text of ``retrain.cfg``: a line ``key = value`` for all that has one there.
+    """Return the text of ``retrain.cfg``: a line ``key = value`` for each setting with a key.
 
     An initial set that was drawn from the data set has no folder; its lists say what it is.
 
@@ -34,7 +34,7 @@ def retrain_cfg(config: Mapping[str, Any]) -> str:
 
 
 def _remarks(config: Mapping[str, Any]) -> list[str]:
-    """Return a comment for each setting of the run that no key can say."""
+    """Return a comment for each setting of the run that has no key in that file."""
     stop, scale = _field(config, "stopping.kind"), _field(config, "training.multiscale")
     matching, merging = (_field(config, f"{p}.iou_thres") for p in ("evaluation", "inference"))
     unsaid = {

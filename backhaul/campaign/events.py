@@ -1,4 +1,4 @@
-"""Event files of TensorBoard: the curves of a training, and what came of it.
+"""Event files of TensorBoard: the curves of a training and its metrics.
 
 They are written by TensorBoard's own writer. PyTorch's imports PyTorch: a fifth of what the
 process of a method costs whose stages are all cached.

@@ -1,4 +1,4 @@
-"""Write a run as the earlier tool would have, from its records and the store."""
+"""Write a run in the layout of the earlier tool, from its records and the store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from backhaul.storage.objects import read_value
 
 
 def export_run(files: RunFiles, folder: Path, on_progress: OnProgress) -> None:
-    """Write a run into `folder`, which is new or empty; all of it or nothing.
+    """Export a run to `folder`, which must be new or empty; a failed export leaves nothing.
 
     Args:
         files: Where its files lie; its records and the store are read.
@@ -54,7 +54,7 @@ def export_run(files: RunFiles, folder: Path, on_progress: OnProgress) -> None:
 
 
 def require_empty(folder: Path) -> None:
-    """Do nothing if `folder` is new or empty.
+    """Raise an error unless `folder` is new or empty.
 
     Raises:
         InputError: If it is neither.

@@ -1,4 +1,4 @@
-"""A finding: a table and charts of it, in a form that every reader can draw."""
+"""A finding: the table and charts of an analysis, independent of how they are drawn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mark(_Value):
 
 
 class Series(_Value):
-    """One entry of the legend.
+    """One data series of a chart, an entry of its legend.
 
     Args:
         name: Name in the legend.
@@ -86,7 +86,7 @@ class Finding(_Value):
 
 
 def cells(table: pd.DataFrame) -> tuple[tuple[float | int | str | bool | None, ...], ...]:
-    """Return the rows of `table` as plain values; what is missing or not finite is None."""
+    """Return the rows of `table` as plain values, with None for missing or non-finite ones."""
     plain = table.astype(object).where(table.notna(), None)
     return tuple(tuple(_plain(v) for v in row) for row in plain.itertuples(index=False))
 
@@ -99,13 +99,13 @@ def _plain(value: Any) -> float | int | str | bool | None:
 
 
 def values(numbers: Iterable[Any]) -> tuple[float | None, ...]:
-    """Return numbers as a series takes them; what is missing or not finite is None."""
+    """Return numbers for a `Series`, with None for missing or non-finite ones."""
     floats = (None if pd.isna(number) else float(number) for number in numbers)
     return tuple(v if v is not None and math.isfinite(v) else None for v in floats)
 
 
 def name_of(analysis: str, *choices: str | None) -> str:
-    """Return the name of a finding: the analysis, and what was chosen other than by default.
+    """Return the name of a finding: the analysis and its options that are not the default.
 
     Example:
         >>> name_of("compare_map50", None, "over_init", "iqr+true-random")
@@ -116,7 +116,7 @@ def name_of(analysis: str, *choices: str | None) -> str:
 
 
 class StoredFinding(_Value):
-    """A finding as it is kept with its run.
+    """A finding as it is stored with its run.
 
     Args:
         finding: The finding.
@@ -131,5 +131,5 @@ FINDING = RecordType("finding", StoredFinding)
 
 
 def read_findings(files: RunFiles) -> tuple[StoredFinding, ...]:
-    """Return what analyses found in a run, by name."""
+    """Return the findings of a run by name."""
     return tuple(FINDING.read_all(files.findings).values())

@@ -1,4 +1,4 @@
-"""Read the folder of a run that came without its store, as people send them to each other.
+"""Read the folder of a run whose store is not available, as people send them to each other.
 
 Nothing but its plain files is there: what can be understood of them is taken, the rest is left.
 """
@@ -47,7 +47,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Rounds(BaseModel):
-    """What ``rounds.json`` says, for a run that goes on hour by hour."""
+    """Content of ``rounds.json``, which a run that continues hour by hour has."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -56,7 +56,7 @@ class _Rounds(BaseModel):
 
 
 class _About(_Rounds):
-    """What ``run.json`` says."""
+    """Content of ``run.json``."""
 
     name: str
     state: Literal["completed", "completed-with-failures", "awaiting-labels", "running"]
@@ -70,7 +70,7 @@ class _About(_Rounds):
 
 
 class FolderTables:
-    """The tables of a run, from the files of its folder; those that are not there are empty.
+    """The tables of a run, read from the files of its folder; missing files count as empty.
 
     Args:
         folder: The folder.
@@ -165,7 +165,7 @@ def import_runs(folder: Path) -> tuple[Run, ...]:
 
 
 def import_findings(folder: Path) -> Findings:
-    """Return what analyses wrote into the folder of a run, or of several seeds."""
+    """Return the findings in the folder of a run or of several seeds."""
     return FolderTables(folder, ()).findings()
 
 
@@ -179,7 +179,7 @@ def _read(kind: type[M], path: Path) -> M:
 
 
 def _read_finding(path: Path) -> Finding | str:
-    """Return a finding, or in one line why it cannot be shown."""
+    """Return a finding, or one line that says why it cannot be read."""
     try:
         return Finding.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -195,7 +195,7 @@ def _reason(error: ValidationError) -> str:
 
 
 def _read_table(path: Path, words: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
-    """Return a CSV with exactly these columns; only an empty field is null, never a word."""
+    """Read a CSV with exactly these columns; only empty fields are null, no word is."""
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
     except (FileNotFoundError, pd.errors.EmptyDataError):
@@ -211,7 +211,7 @@ def _read_lines(path: Path) -> tuple[str, ...]:
 
 
 def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
-    """Return the files whose whole name matches, by batch; of several epochs the last."""
+    """Return the files whose whole name matches, by batch; of several epochs the last one."""
     found: dict[int, tuple[int, Path]] = {}
     for path in sorted(folder.glob("*")):
         match = re.fullmatch(pattern, path.name)

@@ -1,4 +1,4 @@
-"""Bring records that an earlier version wrote up to date, at the moment they are read.
+"""Convert records of earlier versions to the current schema when they are read.
 
 They are not written again: an earlier version may still run beside this one.
 """
@@ -20,7 +20,7 @@ STEPS: dict[tuple[str, int], Step] = {}
 
 
 def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> dict[str, Any]:
-    """Return the fields of a record by the definition of today.
+    """Return the fields of a record, converted to the current schema.
 
     Args:
         kind: Type of the record.

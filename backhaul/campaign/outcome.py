@@ -28,7 +28,7 @@ class RunOutcome(BaseModel):
 
     @classmethod
     def of(cls, methods: dict[str, MethodOutcome]) -> RunOutcome:
-        """Return the outcome of a run whose methods are over."""
+        """Return the outcome of a run from those of its methods."""
         states = {outcome.state for outcome in methods.values()}
         if "failed" in states:
             return cls(methods=methods, state="completed-with-failures")

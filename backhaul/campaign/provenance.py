@@ -1,4 +1,4 @@
-"""What a run was started with: versions, the commit of the code, and when."""
+"""Provenance of a run: versions of software, commit of the code, and time of each start."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GitState(BaseModel):
 
 
 class Start(BaseModel):
-    """What a run was started with, once.
+    """Software and time of one start of a run.
 
     Args:
         started: When, UTC.
@@ -58,14 +58,14 @@ START = RecordType("start", Start)
 
 
 def note_start(files: RunFiles) -> None:
-    """Keep what the run is started with now, beside what it was started with before."""
+    """Record this start of the run, beside the earlier ones."""
     start = Start(started=datetime.now(UTC), versions=versions(), git=git_state())
     START.write(files.start(f"{start.started:%Y%m%dT%H%M%S.%fZ}"), start)
     START.write(files.last_start, start)  # found without a look at all of them
 
 
 def read_starts(files: RunFiles) -> tuple[Start, ...]:
-    """Return what a run was started with, the first start first."""
+    """Return all starts of a run, the first one first."""
     return tuple(START.read_all(files.starts).values())
 
 

@@ -45,7 +45,7 @@ class RecordType(Generic[M]):
         return json.dumps({SCHEMA: self.schema, **body}, indent=1).encode()
 
     def decode(self, data: bytes, place: str) -> M:
-        """Return the record that was read at a place.
+        """Return the record in `data`, which was read from `place`.
 
         Raises:
             InputError: If it is none of this type, or of a newer version.
@@ -61,7 +61,7 @@ class RecordType(Generic[M]):
             ) from None
 
     def fields(self, data: bytes, place: str) -> dict[str, Any]:
-        """Return the fields of the record that was read at a place, as JSON has them.
+        """Return the JSON fields of the record in `data`, which was read from `place`.
 
         Raises:
             InputError: If it is no JSON object, or of a newer version.
@@ -80,11 +80,11 @@ class RecordType(Generic[M]):
         return None if data is None else self.decode(data, place)
 
     def write(self, place: str, record: M) -> None:
-        """Put a record at a place, in one step."""
+        """Write a record atomically."""
         replace(place, self.encode(record, root_of(place)))
 
     def read_all(self, folder: str) -> dict[str, M]:
-        """Return the records in a folder, by the stems of their names, which are sorted."""
+        """Return the records in a folder by the stems of their file names, sorted."""
         names = [name for name in names_in(folder) if name.endswith(".json")]
         with ThreadPoolExecutor(TRANSFERS) as threads:
             found = list(threads.map(lambda name: self.read(f"{folder}/{name}"), names))

@@ -1,4 +1,4 @@
-"""What a campaign keeps of each round: enough to go on, and to make the run's view."""
+"""Records of rounds: what is needed to continue a run and to write its view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backhaul.values.results import Sent, Timing, TrainingResult
 
 
 class Standing(BaseModel):
-    """Where a method stands after a round.
+    """State of a method after a round: its images and its model.
 
     Args:
         seen: All `Splits` seen so far, with the copies of training images.
@@ -32,7 +32,7 @@ class Standing(BaseModel):
     sent: tuple[Artifact, ...] = ()
 
     def having_sent(self, sent: Sent) -> Standing:
-        """Return the standing once this was sent, too."""
+        """Return the standing with `sent` added to what was sent before."""
         return self.model_copy(
             update={
                 "images_sent": self.images_sent + sent.n_images,
@@ -42,7 +42,13 @@ class Standing(BaseModel):
         )
 
     def after(self, seen: Artifact, training: TrainingResult, current_epoch: int) -> Standing:
-        """Return the standing after a training of which one checkpoint is carried on."""
+        """Return the standing after a training, of which one checkpoint is selected.
+
+        Args:
+            seen: All `Splits` seen so far, with those of this round.
+            training: The training of this round.
+            current_epoch: Epoch of the checkpoint that is carried on; later ones are dropped.
+        """
         lineage = (*self.checkpoints, *training.checkpoints)
         kept = tuple(c for c in lineage if c.epoch <= current_epoch)
         new = {"seen": seen, "checkpoints": kept, "current": kept[-1]}
@@ -80,16 +86,18 @@ class RoundRecord(BaseModel):
 
     @property
     def prefix(self) -> str:
-        """What the names of this round's files begin with."""
+        """Prefix of the names of this round's files."""
         return self.method if self.batch is None else f"{self.method}{self.batch}"
 
     def equals(self, other: RoundRecord) -> bool:
-        """Return whether the other says the same, however long it took, wherever it lies."""
-        mine, theirs = (canonical(r.model_copy(update={"timings": ()})) for r in (self, other))
-        return bool(mine == theirs)
+        """Return whether the other has the same content, apart from timings and addresses."""
+        own_form, other_form = (
+            canonical(r.model_copy(update={"timings": ()})) for r in (self, other)
+        )
+        return bool(own_form == other_form)
 
     def follows(self, other: RoundRecord) -> bool:
-        """Return whether this round began with what the other, or one after it, left."""
+        """Return whether this round started from the result of the other or of a later one."""
         if self.batch is None:
             return False
         same = self.method == other.method
@@ -97,14 +105,14 @@ class RoundRecord(BaseModel):
 
     @property
     def epoch_before(self) -> int:
-        """Epoch of the model that looked at the batch."""
+        """Epoch of the model that predicted on the batch."""
         if self.training is None:
             return self.standing.current.epoch
         return self.training.first_epoch - 1
 
     @property
     def new_checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Those that this round added to the model's past, oldest first."""
+        """Checkpoints that this round added to those of the model, oldest first."""
         if self.training is None:
             return self.standing.checkpoints if self.batch is None else ()
         made = set(self.training.checkpoints)
@@ -112,7 +120,7 @@ class RoundRecord(BaseModel):
 
 
 class Waiting(BaseModel):
-    """Images of a batch that a method has sent, and whose labels are not there yet.
+    """Images of a batch that a method has sent and that have no labels yet.
 
     Args:
         files: A table of node, name, image, and the file that its labels are to be put into.

@@ -1,4 +1,4 @@
-"""The reference config, written from the fields themselves, so that it cannot be out of date.
+"""Generate the reference config from the settings classes, so that it is never out of date.
 
 python -m backhaul.campaign.reference > configs/reference.yaml
 """
@@ -75,7 +75,7 @@ def _label_meaning(method: type[BaseModel]) -> str:
 
 
 def _parts(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models that a field may hold; one that has a shorthand counts as a value."""
+    """Return the models among the types of a field; a model with a shorthand is not listed."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _parts(get_args(annotation)[0])

@@ -14,10 +14,10 @@ ROUND = RecordType("round", RoundRecord)
 
 
 def write_round(files: RunFiles, record: RoundRecord) -> None:
-    """Keep the record of a round.
+    """Store the record of a round.
 
-    Where an earlier start came to something else in this round, what followed from that goes,
-    so that no two starts are ever mixed.
+    If an earlier start had another result in this round, the records of the rounds that
+    followed from it are deleted, so that two starts are never mixed.
     """
     place = files.round(record.prefix)
     known = ROUND.read(place)

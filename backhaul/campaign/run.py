@@ -1,4 +1,4 @@
-"""A run as reports and analyses see it, wherever it was read from."""
+"""A run in the form that reports and analyses use, independent of where it was read from."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TimingRow(_Row):
 
 
 class SourceRow(_Row):
-    """What a run was started with, once."""
+    """Software and time of one start of a run."""
 
     versions: dict[str, str] = {}
     git: GitState = GitState()
@@ -64,7 +64,7 @@ class SourceRow(_Row):
 
 @dataclass(frozen=True, slots=True)
 class SampledBatch:
-    """One batch as one method saw it.
+    """One batch of one method: its pool, the images sent, and the predictions.
 
     Args:
         method: The method's label.
@@ -86,7 +86,7 @@ class SampledBatch:
 
 
 class RunTables(Protocol):
-    """Where the tables of a run are read from, when they are asked for."""
+    """Source of the tables of a run, each read on first use."""
 
     def summary(self) -> pd.DataFrame:
         """Return method, batch (nullable), test_set and ``SUMMARY_NUMBERS``."""
@@ -95,7 +95,7 @@ class RunTables(Protocol):
         """Return method, batch (nullable), test_set, class and ``CLASS_NUMBERS``."""
 
     def batches(self) -> tuple[SampledBatch, ...]:
-        """Return what each method saw of each batch, by method and batch."""
+        """Return all batches, sorted by method and batch."""
 
     def losses(self) -> Losses:
         """Return the logs of all trainings."""

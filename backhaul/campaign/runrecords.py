@@ -1,4 +1,4 @@
-"""All that a store knows of one run, each part read when it is first asked for."""
+"""All records of one run in a store, each read on first use."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Labelling(_Part):
 
 
 class LookingConfig(_Part):
-    """The parts of a run's config that tell how its checkpoints look at images.
+    """The parts of a run's config that determine how its checkpoints predict on images.
 
     The rest is left alone: a method or data set of the user's may be gone by now.
     """
@@ -67,12 +67,12 @@ class LookingConfig(_Part):
 
     @property
     def labels_exist(self) -> bool:
-        """Whether labels are those of the data set: the truth of all images is known."""
+        """Whether labels come from the data set, so that the truth of all images is known."""
         return bool(self.labelling.source == "existing")
 
 
 class RunRecords:
-    """What a store knows of one run.
+    """The records of one run in a store.
 
     Args:
         files: Where its files lie.
@@ -83,7 +83,7 @@ class RunRecords:
 
     @property
     def exist(self) -> bool:
-        """Whether the store knows such a run, and its data were arranged."""
+        """Whether the store has this run, with its data arranged."""
         return exists_at(self.files.beginning)
 
     @cached_property
@@ -100,7 +100,7 @@ class RunRecords:
 
     @cached_property
     def looking(self) -> LookingConfig:
-        """How its checkpoints look at images.
+        """The parts of its config that determine how checkpoints predict on images.
 
         Raises:
             InputError: If its config does not say so in today's words.
@@ -147,7 +147,7 @@ class RunRecords:
 
     @cached_property
     def state(self) -> RunState:
-        """How far it has come, where images arrive hour by hour."""
+        """Its progress, if images arrive hour by hour."""
         return read_state(self.files)
 
     @cached_property
@@ -157,17 +157,17 @@ class RunRecords:
 
     @cached_property
     def starts(self) -> tuple[Start, ...]:
-        """What it was started with, the first start first."""
+        """All its starts, the first one first."""
         return read_starts(self.files)
 
     @cached_property
     def last_start(self) -> Start | None:
-        """What it was started with at last; None if that is not known."""
+        """Its last start; None if it has no record of one."""
         return START.read(self.files.last_start)
 
     @cached_property
     def findings(self) -> tuple[StoredFinding, ...]:
-        """What analyses found, by name."""
+        """Its findings by name."""
         return read_findings(self.files)
 
     @cached_property
@@ -192,7 +192,7 @@ def _required(record: R | None, place: str) -> R:
 
 
 def runs_in(root: str) -> tuple[RunRecords, ...]:
-    """Return all runs that the store at `root` knows, by name."""
+    """Return all runs in the store at `root`, by name."""
     found = (run_of_config(file.uri) for file in listing(all_records(root)))
     return tuple(RunRecords(files) for files in found if files is not None)
 

@@ -1,4 +1,4 @@
-"""How far a run has come whose images arrive hour by hour."""
+"""Progress of a run whose images arrive hour by hour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backhaul.values.artifacts import Artifact
 
 
 class RunState(BaseModel):
-    """How far a run has come. It does not grow with what is behind it.
+    """Progress of a run; its size does not grow with the number of finished batches.
 
     Args:
         log: Number of the last entry of the inbox's log that was taken in.
@@ -32,11 +32,17 @@ class RunState(BaseModel):
     played: dict[str, int] = {}
 
     def pending(self, label: str) -> range:
-        """Return the numbers of the batches that a method still has to play."""
+        """Return the numbers of the batches that a method has not finished yet."""
         return range(self.played.get(label, 0), self.formed)
 
     def after(self, label: str, number: int, labels: tuple[str, ...]) -> RunState:
-        """Return the state once a method has played batch `number`, of all with `labels`."""
+        """Return the state after one of the methods has finished batch `number`.
+
+        Args:
+            label: Label of the method.
+            number: Number of the batch, from 0.
+            labels: Labels of all methods of the run.
+        """
         played = {**self.played, label: max(number + 1, self.played.get(label, 0))}
         behind_all = min(played.get(each, 0) for each in labels)
         left = {n: rows for n, rows in self.batches.items() if n >= behind_all}
@@ -47,14 +53,14 @@ STATE = RecordType("state", RunState)
 
 
 def read_state(files: RunFiles) -> RunState:
-    """Return where a run stands."""
+    """Return the progress of a run."""
     return STATE.read(files.state) or RunState()
 
 
 def advance(files: RunFiles, change: Callable[[RunState], RunState]) -> RunState:
     """Change the state of a run by a conditional put, and return it.
 
-    Where another was faster, `change` is called once more, with what that one left.
+    If another process has changed it first, `change` is called again with the new state.
     """
     place = files.state
     while True:

@@ -1,4 +1,4 @@
-"""A run for reports and analyses, made from its records and from objects of the store."""
+"""Build a `Run` for reports and analyses from records and objects of the store."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RecordTables:
 
 
 def run_of(records: RunRecords, rounds: Sequence[RoundRecord] | None = None) -> Run:
-    """Return a run for reports and analyses.
+    """Build a `Run` for reports and analyses from its records.
 
     Args:
         records: The run.
@@ -116,7 +116,7 @@ def run_of(records: RunRecords, rounds: Sequence[RoundRecord] | None = None) -> 
 def plain_table(
     table: pd.DataFrame | None, words: Sequence[str], numbers: Sequence[str]
 ) -> pd.DataFrame:
-    """Return a table with exactly these columns, whatever it was read from.
+    """Return a table with exactly these columns and their types, independent of its source.
 
     Args:
         table: The table; None = one without rows.
@@ -134,7 +134,7 @@ def plain_table(
 
 
 def plain_seen(table: pd.DataFrame | None) -> pd.DataFrame:
-    """Return a benchmark as `SampledBatch` has it; without any truth nothing can miss."""
+    """Return a benchmark in the format of `SampledBatch`; without truth, `hit` is None."""
     plain = plain_table(table, SEEN_WORDS, SEEN_NUMBERS)
     if plain["actual"].isna().all():
         return plain.assign(hit=None)
@@ -143,7 +143,7 @@ def plain_seen(table: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _each(call: Callable[[RoundRecord], T], records: Iterable[RoundRecord]) -> list[T]:
-    """Return what `call` says of each record; stores are slow, so several at a time."""
+    """Return the result of `call` for each record; runs in parallel, as stores are slow."""
     with ThreadPoolExecutor(TRANSFERS) as threads:
         return list(threads.map(call, records))
 
@@ -155,8 +155,8 @@ def _sampled(record: RoundRecord) -> SampledBatch:
     reasons: dict[str, str] = {}
     if record.sent is not None:
         sent = tuple(read_value(ImageSet, record.sent.chosen).table["uri"])
-        told = read_value(Selection, record.sent.selection).table["reason"]
-        reasons = dict(zip(sent, told, strict=True))
+        drawn_for = read_value(Selection, record.sent.selection).table["reason"]
+        reasons = dict(zip(sent, drawn_for, strict=True))
     seen = None if record.benchmark is None else read_value(pd.DataFrame, record.benchmark)
     return SampledBatch(
         method=record.method,

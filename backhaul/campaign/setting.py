@@ -14,7 +14,7 @@ from backhaul.values.results import Arrangement, Timing
 
 
 class Setting(BaseModel):
-    """The play that all methods are put through.
+    """Batches, test sets and starting point that all methods of a campaign share.
 
     Args:
         dataset: All images with the labels of the data set.
@@ -36,7 +36,7 @@ class Setting(BaseModel):
     crops: tuple[Artifact, ...] = ()
 
     def plays(self, bandwidth_of: Callable[[int], Bandwidth]) -> Iterator[Play]:
-        """Yield what each batch is played with, in order.
+        """Yield the input of each batch, in order.
 
         Args:
             bandwidth_of: Returns what a batch may send; asked when it is the turn of the batch.
@@ -54,7 +54,7 @@ class Setting(BaseModel):
 
 
 class Play(BaseModel):
-    """What one batch is played with, by every method.
+    """Input of one batch, the same for every method.
 
     Args:
         number: Number of the batch.

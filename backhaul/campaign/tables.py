@@ -17,20 +17,20 @@ from backhaul.storage.objects import read_value
 
 
 def summary_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
-    """Return a row a method, batch and test set: what was sent, epochs trained, all metrics."""
+    """Return one row per method, batch and test set: what was sent, epochs, all metrics."""
     evaluated = _evaluated(records)
     return evaluated[evaluated["class"] == ""].drop(columns="class").reset_index(drop=True)
 
 
 def classes_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
-    """Return a row a method, batch, test set and class."""
+    """Return one row per method, batch, test set and class."""
     evaluated = _evaluated(records)
     columns = [*KEYS, "class", *METRICS]
     return evaluated.loc[evaluated["class"] != "", columns].reset_index(drop=True)
 
 
 def checkpoints_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
-    """Return a row a checkpoint: the file that an export makes of it, and where it lies.
+    """Return one row per checkpoint: its file name in an export, and its address.
 
     The ``sha256`` is the digest of its tensors, see `Artifact`.
     """
@@ -84,7 +84,7 @@ def _sent(record: RoundRecord) -> dict[str, Any]:
 
 
 def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
-    """Return what ``run.json`` says of every training."""
+    """Return the entries of ``run.json`` about trainings."""
     return [
         {
             "method": record.method,
@@ -105,11 +105,11 @@ def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
 
 
 def timings(beginning: Beginning, records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
-    """Return what ``run.json`` says of the time that each stage took."""
-    told = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
+    """Return the entries of ``run.json`` about the duration of each stage."""
+    rows = [{**t.model_dump(), "method": None, "batch": None} for t in beginning.timings]
     for record in records:
-        told += [
+        rows += [
             {**t.model_dump(), "method": record.method, "batch": record.batch}
             for t in record.timings
         ]
-    return told
+    return rows

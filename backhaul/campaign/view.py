@@ -48,7 +48,7 @@ from backhaul.values.splits import Splits
 
 
 def write_view(records: RunRecords) -> None:
-    """Write all files of a run again, but for its findings and its page.
+    """Write all files of a run again, except its findings and its HTML page.
 
     Checkpoints that were pruned are left out.
 
@@ -73,7 +73,7 @@ def write_view(records: RunRecords) -> None:
 
 
 def _write_continued(records: RunRecords) -> None:
-    """Write the tables of a run that goes on hour by hour as far as its last hour came."""
+    """Update the tables of a run that continues hour by hour with the last finished hour."""
     files = records.files
     tables = {"summary": files.view.summary, "classes": files.view.classes}
     known = {name: read_or_none(files.continued(name)) for name in tables}
@@ -95,7 +95,7 @@ def write_overview(records: RunRecords) -> None:
 
 
 def write_tables(view: View, rounds: Sequence[RoundRecord]) -> None:
-    """Write the tables of metrics, if anything was measured."""
+    """Write the tables of metrics, if there are any."""
     if rounds:
         write_csv(view.summary, summary_table(rounds))
         write_csv(view.classes, classes_table(rounds))
@@ -106,22 +106,22 @@ def write_about(records: RunRecords, rounds: Sequence[RoundRecord]) -> None:
 
     Args:
         records: The run.
-        rounds: Those of its rounds that are told of.
+        rounds: The rounds that the file lists.
     """
     _write_json(records.files.view.run, about(records, rounds))
 
 
 def write_all_rounds(records: RunRecords) -> None:
-    """Write ``rounds.json``, what ``run.json`` says of all rounds where a run has an end.
+    """Write ``rounds.json``, the rounds that ``run.json`` lists for a run with an end.
 
-    Of a run that goes on hour by hour, ``run.json`` names none, so that it does not grow.
+    For a run that continues hour by hour, ``run.json`` lists none, so that it does not grow.
     """
     rounds = _rounds(records.beginning, records.rounds)
     _write_json(records.files.view.rounds, rounds)
 
 
 def about(records: RunRecords, rounds: Sequence[RoundRecord]) -> dict[str, Any]:
-    """Return what ``run.json`` says."""
+    """Return the content of ``run.json``."""
     config, beginning, start = records.config, records.beginning, records.last_start
     methods = records.outcome.methods
     return {
@@ -188,7 +188,7 @@ def write_logs(view: View, record: RoundRecord) -> None:
 
 @contextmanager
 def _local_events(uri: str) -> Iterator[Path]:
-    """Yield the folder at `uri`, or one whose files then take the place of those there."""
+    """Yield a local folder for `uri`; for a remote one, its files are replaced at the end."""
     if is_local(uri):
         yield Path(uri)
         return
@@ -217,7 +217,7 @@ def write_lists(view: View, record: RoundRecord) -> None:
 
 
 def write_unplayed(view: View, arrangement: Arrangement) -> None:
-    """Write the images that no round plays: held out, and left over.
+    """Write the lists of images that are in no batch: held out, and left over.
 
     What is left over is a last, smaller batch, unless more was left than one batch holds.
     """
@@ -233,13 +233,19 @@ def write_unplayed(view: View, arrangement: Arrangement) -> None:
 
 
 def write_crops(view: View, setting: Setting) -> None:
-    """Write what was cut out of the images of each batch that is one of crops."""
+    """Write the table of crops for each batch that consists of crops."""
     for batch, table in enumerate(setting.crops):
         write_csv(view.crops(batch), read_value(pd.DataFrame, table))
 
 
 def write_waiting(view: View, prefix: str, waiting: Waiting) -> None:
-    """Write which images of a batch wait for their labels, and where these are to be put."""
+    """Write the table of images without labels, with the files that their labels belong in.
+
+    Args:
+        view: The files of the run that people look at.
+        prefix: Prefix of the names of the round's files.
+        waiting: The images that wait for their labels.
+    """
     write_csv(view.to_label(prefix), read_value(pd.DataFrame, waiting.files))
 
 
@@ -259,7 +265,7 @@ def write_csv(uri: str, table: pd.DataFrame) -> None:
 
 
 def _place(artifact: Artifact, uri: str) -> None:
-    """Put a stored object at `uri`; on one disk it takes no space, being the same file."""
+    """Link or copy a stored object to `uri`; on one disk it is a hard link."""
     source, target = Path(artifact.uri), Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.samefile(source):

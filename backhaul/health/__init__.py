@@ -1,4 +1,4 @@
-"""What `backhaul doctor` looks at: one module a place, one function a check."""
+"""Checks of `backhaul doctor`: one module per subject, one function per check."""
 
 from backhaul.health.check import Answer, Check, Result, Status, examine
 

@@ -1,4 +1,4 @@
-"""Ask one question after the other; none of them can hold up or end the others."""
+"""Run checks one after the other, each with a time limit and its errors caught."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backhaul.errors import InputError
 
 
 class Status(StrEnum):
-    """How a check went."""
+    """Outcome of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check found.
+    """Answer of a check.
 
     Args:
         status: How it went.
@@ -64,22 +64,22 @@ class Result:
 
 
 def ok(found: str) -> Answer:
-    """Return that all is well."""
+    """Return the answer of a check that passed."""
     return Answer(Status.OK, found)
 
 
 def warning(found: str, remedy: str) -> Answer:
-    """Return what works for now, and what to do."""
+    """Return an answer that warns of a problem, with the remedy."""
     return Answer(Status.WARNING, found, remedy)
 
 
 def failed(found: str, remedy: str) -> Answer:
-    """Return what does not work, and what to do."""
+    """Return the answer of a check that failed, with the remedy."""
     return Answer(Status.FAILED, found, remedy)
 
 
 def not_asked(reason: str) -> Answer:
-    """Return why there is nothing to ask."""
+    """Return the answer of a check that does not apply, with the reason."""
     return Answer(Status.NOT_ASKED, reason)
 
 

@@ -18,7 +18,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 @dataclass(frozen=True)
 class Limits:
-    """Below these bytes a check warns, or fails."""
+    """Free bytes below which a check warns or fails."""
 
     warning_bytes: int
     failure_bytes: int
@@ -37,17 +37,17 @@ def check_gpu(device: str) -> Answer:
     if device == "cpu":
         return ok("training.device is cpu: none is used")
     gpus = visible_gpus()
-    told = ", ".join(
+    listed = ", ".join(
         f"{i}: {gpu.name}, {gpu.memory_bytes / GB:.0f} GB" for i, gpu in enumerate(gpus)
     )
     if device != "auto" and int(device) >= len(gpus):
         return failed(
-            f"training.device is {device}, PyTorch sees {told or 'no GPU'}",
+            f"training.device is {device}, PyTorch sees {listed or 'no GPU'}",
             "check CUDA_VISIBLE_DEVICES and the driver (nvidia-smi), or train with --set "
             "training.device=auto",
         )
     if gpus:
-        return ok(told)
+        return ok(listed)
     if shutil.which("nvidia-smi") and os.environ.get("CUDA_VISIBLE_DEVICES") is None:
         return warning(
             "there is a driver, yet PyTorch sees no GPU: trainings use the CPU",

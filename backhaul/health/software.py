@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from backhaul.health.check import Answer, failed, ok
 
 EXTRAS = ("train", "report", "server")
-"""What a machine that runs campaigns has besides the core."""
+"""Extras that a machine needs to run campaigns."""
 SHOWN = ("prefect", "fastapi", "sqlalchemy", "torch", "ultralytics", "s3fs")
 INSTALL = "python -m pip install -c constraints.txt -e '.[all]'  (in the checkout)"
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -24,14 +24,14 @@ _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the project asks for."""
+    """Versions that the project requires."""
 
     python: str
     packages: tuple[str, ...]
 
 
 def wanted() -> Wanted:
-    """Return what the checkout asks for now; without its pyproject.toml, what was installed.
+    """Return the requirements in pyproject.toml or, without it, of the installed package.
 
     An editable install keeps the requirements of the day it was made.
     """

@@ -1,4 +1,4 @@
-"""The store and the data sets: can they be used as the stages use them?"""
+"""Checks of the store and the data sets, used in the same way as by the stages."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _BY_CODE = {
         "python -c \"import s3fs; s3fs.S3FileSystem().mkdir('{bucket}')\"",
     ),
 }
-"""What is wrong, and what to do, by the code with which an S3 service refuses."""
+"""Problem and remedy for each error code of an S3 service."""
 _REFUSALS = (OSError, BotoCoreError, ClientError, StoreError)
 
 
@@ -81,7 +81,7 @@ def check_store(address: str, resolve: Resolve) -> Answer:
 
 
 class _Probe:
-    """Objects of our own in a store, which are gone at the end.
+    """Test objects in a store, which are deleted at the end.
 
     The requests are made once each: how long the stages would wait is no question here.
     """

@@ -1,4 +1,4 @@
-"""One HTML page of a campaign, and all else that people look at of it, made again."""
+"""The HTML page of a campaign, and regeneration of all its view files."""
 
 from backhaul.report.page import write_report
 

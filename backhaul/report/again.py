@@ -1,4 +1,4 @@
-"""Make the files of a run that people look at, whole."""
+"""Regenerate all view files of a run."""
 
 from __future__ import annotations
 

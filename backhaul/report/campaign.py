@@ -24,7 +24,7 @@ STATES = ("completed-with-failures", "awaiting-labels", "running", "completed")
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What a page shows: one run, or several that differ in their seed alone.
+    """The content of a page: one run, or several that differ only in their seed.
 
     Args:
         place: The folder or address that the page will lie in.
@@ -74,8 +74,8 @@ class Campaign:
         config = dict(self.runs[0].config)
         if len(self.runs) == 1:
             return config
-        told = {key: value for key, value in config.items() if key != "seed"}
-        return told | {"name": self.name, "seeds": list(self.seeds)}
+        common = {key: value for key, value in config.items() if key != "seed"}
+        return common | {"name": self.name, "seeds": list(self.seeds)}
 
     @property
     def troubled(self) -> dict[str, MethodOutcome]:

@@ -1,4 +1,4 @@
-"""What analyses found: their charts and tables, as the page shows them."""
+"""Findings of analyses as charts and tables of the page."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Shown:
 def show_findings(
     findings: Findings, colours: Mapping[str, str], figures: dict[str, Figure]
 ) -> tuple[tuple[Shown, ...], tuple[str, ...]]:
-    """Return findings as the page shows them, and what is wrong with others.
+    """Return the findings to show, and the problems of those that cannot be shown.
 
     Args:
         findings: The findings, by name.
@@ -184,25 +184,25 @@ def _traces(series: Series, i: int, colour: str, *, categories: bool) -> list[Tr
     x: list[Any] = [plain(str(v)) for v in series.x] if categories else values(series.x)
     low, high = _numbers(series.low), _numbers(series.high)
     common = {"name": name, "legendgroup": group, "x": x, "y": values(series.y)}
-    said = {"text": [plain(word) for word in series.labels]} if series.labels else {}
+    labels = {"text": [plain(word) for word in series.labels]} if series.labels else {}
     reach = {"error_y": _reach(_numbers(series.y), low, high)} if series.low else {}
     if series.kind == "bars":
         style = {"marker": {"color": colour}}
-        return [{"type": "bar", **common, **style, **reach, **_text(said, "outside")}]
+        return [{"type": "bar", **common, **style, **reach, **_text(labels, "outside")}]
     scatter = {"type": "scatter", **common, **line_style(series.name, i, colour)}
     if series.kind == "points":
-        mode = "markers+text" if said else "markers"
-        return [{**scatter, "mode": mode, **reach, **_text(said, "top center")}]
+        mode = "markers+text" if labels else "markers"
+        return [{**scatter, "mode": mode, **reach, **_text(labels, "top center")}]
     marked = "lines+markers" if len(x) <= MANY_POINTS else "lines"
-    line = {**scatter, "mode": f"{marked}+text" if said else marked}
+    line = {**scatter, "mode": f"{marked}+text" if labels else marked}
     bands = [band_trace(band(x, low, high), colour, group)] if series.low else []
-    return [*bands, {**line, **_text(said, "top center")}]
+    return [*bands, {**line, **_text(labels, "top center")}]
 
 
-def _text(said: Mapping[str, Any], position: str) -> dict[str, Any]:
-    if not said:
+def _text(labels: Mapping[str, Any], position: str) -> dict[str, Any]:
+    if not labels:
         return {}
-    return {**said, "textposition": position, "textfont": {"size": 10}, "cliponaxis": False}
+    return {**labels, "textposition": position, "textfont": {"size": 10}, "cliponaxis": False}
 
 
 def _numbers(edge: Sequence[float | None]) -> FloatArray:

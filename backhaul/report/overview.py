@@ -1,4 +1,4 @@
-"""What was played, how it ended, and where it came from, in words."""
+"""Overview of a campaign as text: settings, outcome and provenance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOME_CLASSES = 12
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One number to see first: what it is, itself, and a note to it."""
+    """One key number of a campaign: its title, its value and a note."""
 
     title: str
     figure: str
@@ -62,7 +62,7 @@ def tiles(compared: Estimates, random: str) -> tuple[Tile, ...]:
 
 
 def played(campaign: Campaign) -> dict[str, str]:
-    """Return what was played, as names and values."""
+    """Return the settings of a campaign as names and values."""
     config = campaign.config
     names = campaign.class_names
     some = ", ".join(names[:SOME_CLASSES])
@@ -93,7 +93,7 @@ def _data_set(campaign: Campaign) -> str:
     for run in campaign.runs:
         for name, n in run.data.items():
             sizes.setdefault(name, []).append(n)
-    told = [
+    sizes_of_parts = [
         f"{name.replace('_', ' ')} {_range(found)}"
         for name, found in sizes.items()
         if name not in ("images", "batches")
@@ -101,7 +101,7 @@ def _data_set(campaign: Campaign) -> str:
     whole = f"{_range(sizes['images'])} images" if "images" in sizes else UNKNOWN
     root = _part(campaign.config, "data").get("root")
     whole = f"{PurePath(root).name}: {whole}" if root else whole
-    return f"{whole} ({', '.join(told)})" if told else whole
+    return f"{whole} ({', '.join(sizes_of_parts)})" if sizes_of_parts else whole
 
 
 def _range(found: list[int]) -> str:
@@ -114,10 +114,10 @@ def _batches(campaign: Campaign) -> str:
     arranged = [run.data["batches"] for run in campaign.runs if run.data.get("batches")]
     if not arranged:
         return UNKNOWN
-    told = plural(max(arranged), "batch")
+    n_batches = plural(max(arranged), "batch")
     asked = _part(campaign.config, "batches").get("sampling_batch")
     n_images = asked or (max(pools) if pools else None)
-    return f"{told} of {plural(n_images, 'image')}" if n_images else told
+    return f"{n_batches} of {plural(n_images, 'image')}" if n_images else n_batches
 
 
 def _bandwidth(bandwidth: Mapping[str, Any]) -> str:
@@ -125,25 +125,25 @@ def _bandwidth(bandwidth: Mapping[str, Any]) -> str:
         plural(bandwidth["images"], "image") if bandwidth.get("images") is not None else "",
         size(bandwidth["bytes"]) if bandwidth.get("bytes") is not None else "",
     ]
-    told = " and ".join(part for part in parts if part)
-    return f"{told} a batch" if told else UNKNOWN
+    limits = " and ".join(part for part in parts if part)
+    return f"{limits} a batch" if limits else UNKNOWN
 
 
 def _detector(config: Mapping[str, Any]) -> str:
     training = _part(config, "training")
     own = training.get("detector")
     code = own.get("use") if isinstance(own, dict) else own
-    told = [str(code or training.get("model") or UNKNOWN)]
+    facts = [str(code or training.get("model") or UNKNOWN)]
     if training.get("img_size"):
-        told.append(f"{training['img_size']} px")
+        facts.append(f"{training['img_size']} px")
     if training.get("max_epochs"):
-        told.append(f"at most {plural(training['max_epochs'], 'epoch')}")
+        facts.append(f"at most {plural(training['max_epochs'], 'epoch')}")
     if training.get("retrain_max_epochs"):
-        told.append(f"{training['retrain_max_epochs']} for a retraining")
+        facts.append(f"{training['retrain_max_epochs']} for a retraining")
     checkpoint = _part(config, "start").get("checkpoint")
     if checkpoint:
-        told.append(f"started from {checkpoint}")
-    return ", ".join(told)
+        facts.append(f"started from {checkpoint}")
+    return ", ".join(facts)
 
 
 def provenance(campaign: Campaign) -> dict[str, str]:
@@ -170,7 +170,7 @@ def provenance(campaign: Campaign) -> dict[str, str]:
 
 def reading_help(campaign: Campaign) -> str:
     """Return how to read the page, in one paragraph."""
-    told = (
+    rules = (
         "All methods start from the same initial model and meet the same batches; what each "
         "sends of a batch is labelled, mixed with old data, and the detector is trained on. "
         "They are ranked by mAP50 on the common test set, which no method trains on. A method "
@@ -179,9 +179,9 @@ def reading_help(campaign: Campaign) -> str:
         "images at random."
     )
     if len(campaign.runs) == 1:
-        return f"{told} One seed shows what can happen; play several to see what to expect."
+        return f"{rules} One seed shows what can happen; play several to see what to expect."
     return (
-        f"{told} Numbers are means over the seeds, ± and bands are 95\xa0% t-intervals of "
+        f"{rules} Numbers are means over the seeds, ± and bands are 95\xa0% t-intervals of "
         "these means. Each seed splits the data anew, so absolute values vary with the test "
         "set; gains do so less, since they are paired by seed. The best of several methods is "
         "also the luckiest: its interval knows nothing of the choice."

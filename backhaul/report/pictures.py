@@ -1,4 +1,4 @@
-"""Small pictures with the boxes that the ensemble saw, each picture stored once."""
+"""Thumbnails with the boxes that the ensemble detected, each thumbnail stored once."""
 
 from __future__ import annotations
 
@@ -149,7 +149,13 @@ def shown_rounds(rounds: Iterable[SampledBatch]) -> list[SampledBatch]:
 
 
 def round_pictures(played: SampledBatch, album: Album, count: int) -> RoundPictures:
-    """Return the first images drawn, and as many spread evenly over those that stayed."""
+    """Return the first images drawn, and as many spread evenly over those not sent.
+
+    Args:
+        played: One batch of one method.
+        album: Collects the thumbnails.
+        count: How many images of each kind to return.
+    """
     sent = set(played.sent)
     kept = [file for file in played.pool if file not in sent]
     spread = np.unique(np.linspace(0, len(kept) - 1, min(count, len(kept))).round().astype(int))

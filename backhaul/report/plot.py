@@ -1,4 +1,4 @@
-"""What all figures share: colours, axes, and numbers as plotly.js takes them."""
+"""Shared parts of all figures: colours, axes, and numbers in the format of plotly.js."""
 
 from __future__ import annotations
 
@@ -41,7 +41,13 @@ def method_colours(labels: Sequence[str]) -> dict[str, str]:
 
 
 def line_style(label: str, i: int, colour: str) -> dict[str, Any]:
-    """Return line and marker of the `i`-th method; where colours repeat, these differ."""
+    """Return line and marker of the `i`-th method; where colours repeat, these differ.
+
+    Args:
+        label: Label of the method.
+        i: Position of the method among all methods, from 0.
+        colour: Colour of the method.
+    """
     lap = i // len(PALETTE)
     dash = "dash" if label == CONTROL else ("solid", "dot")[lap % 2]
     return {
@@ -54,6 +60,11 @@ def band(x: Sequence[Any], low: FloatArray, high: FloatArray) -> dict[str, list[
     """Return the outline of the area between two lines as lists x and y of a filled trace.
 
     Where an edge is missing the area ends, and another begins after it.
+
+    Args:
+        x: Positions, shape (n,).
+        low: Lower edge, shape (n,); NaN where it is missing.
+        high: Upper edge, shape (n,); NaN where it is missing.
     """
     known = np.isfinite(low) & np.isfinite(high)
     outline: dict[str, list[Any]] = {"x": [], "y": []}
@@ -71,7 +82,13 @@ def band(x: Sequence[Any], low: FloatArray, high: FloatArray) -> dict[str, list[
 
 
 def band_trace(outline: dict[str, list[Any]], colour: str, group: str) -> Trace:
-    """Return the filled area of `band`; the legend shows and hides it with its line."""
+    """Return the filled area of `band`; the legend shows and hides it with its line.
+
+    Args:
+        outline: What `band` returns.
+        colour: Colour of the line, as a hexadecimal number with #.
+        group: Legend group of the line.
+    """
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return {
         "type": "scatter",
@@ -113,7 +130,13 @@ def boundary(x: float, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def axes(x_title: str, y_title: str, *, height: int) -> dict[str, Any]:
-    """Return axes that begin at zero, with the legend in rows above them."""
+    """Return axes that begin at zero, with the legend in rows above them.
+
+    Args:
+        x_title: Title of the x axis.
+        y_title: Title of the y axis.
+        height: Height of the figure in pixels.
+    """
     return {
         "height": height,
         "margin": {"l": 56, "r": 12, "t": 30, "b": 44},

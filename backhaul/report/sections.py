@@ -1,4 +1,4 @@
-"""What the page shows of each method: its figures and pictures."""
+"""Section of each method on the page: its figures and pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MethodSection:
     Args:
         label: The method.
         colour: Its colour.
-        note: What the ensemble saw, in words.
+        note: Summary of the ensemble's detections, as text.
         seen: Titles and ids of the figures of what it saw and sent.
         losses: Id of the figure of its losses, empty if there is none.
         rounds: Its pictures.
@@ -41,6 +41,13 @@ def method_section(
     """Return one method's section; its figures are added to `charts`.
 
     What was seen and sent is taken from all seeds, losses and pictures from the first.
+
+    Args:
+        campaign: The runs that the page shows.
+        label: Label of the method.
+        colour: Colour of the method.
+        album: Collects the thumbnails.
+        charts: Figures of the page by id; those of the method are added.
     """
     key = f"method-{len(charts)}"
     first = campaign.runs[0]

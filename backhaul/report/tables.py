@@ -154,7 +154,7 @@ def per_class(classes: pd.DataFrame) -> Estimates:
 
 
 def seen_by(rounds: Iterable[SampledBatch]) -> pd.DataFrame:
-    """Return what the ensemble saw in all these rounds, with columns method, batch and sent."""
+    """Return all detections in these rounds, with columns method, batch and sent."""
     parts = [
         r.seen.assign(method=r.method, batch=r.batch, sent=r.seen["file"].isin(r.sent))
         for r in rounds

@@ -134,7 +134,13 @@ def forgetting_table(change: Estimates, colours: Mapping[str, str]) -> Table:
 
 
 def class_table(results: Estimates, class_names: Sequence[str], labels: Sequence[str]) -> Table:
-    """Show mAP50 per class: the initial model, then the methods."""
+    """Show mAP50 per class: the initial model, then the methods.
+
+    Args:
+        results: What `backhaul.report.tables.per_class` returns.
+        class_names: Names of the classes.
+        labels: Labels of the methods.
+    """
     known = set(results.mean.index)
     truths = results.mean["n_truths"].groupby(level="class").max()
     shown = [
@@ -191,7 +197,7 @@ def _share(balance: pd.DataFrame, name: str, where: str) -> Cell:
 
 
 def trainings_table(campaign: Campaign, colours: Mapping[str, str]) -> Table:
-    """Show every training: its epochs, why it stopped, and what it had."""
+    """Show every training: its epochs, why it stopped, and its images."""
     several = len(campaign.runs) > 1
     rows = tuple(
         (

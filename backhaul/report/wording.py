@@ -129,7 +129,7 @@ def headline(summary: pd.DataFrame, random: str) -> str:
         "gain_control": f"{CONTROL} (retrained on old data alone)",
         "gain_random": random,
     }
-    told = [
+    gains = [
         _over(*compared.at(best, gain), rival)
         for gain, rival in rivals.items()
         if rival != best and math.isfinite(compared.at(best, gain)[0])
@@ -140,7 +140,7 @@ def headline(summary: pd.DataFrame, random: str) -> str:
         f"After {plural(n_played, 'batch')}, {best} has the {highest} on the common test "
         f"set: {plus_minus(*compared.at(best, 'mAP50'))}"
     )
-    gained = f" ({'; '.join(told)})" if told else ""
+    gained = f" ({'; '.join(gains)})" if gains else ""
     images, _ = compared.at(best, "images_sent_total")
     volume, _ = compared.at(best, "bytes_sent_total")
     sent = f". It sent {plural(images, 'image')}, {size(volume)}"
@@ -150,8 +150,8 @@ def headline(summary: pd.DataFrame, random: str) -> str:
 def _over(gain: float, half_width: float, rival: str) -> str:
     if round(gain, 3) == 0 and not math.isfinite(half_width):
         return f"equal to {rival} to three digits"
-    told = signed_plus_minus(gain, half_width)
-    return f"{told} {'over' if gain > 0 else 'against'} {rival}"
+    difference = signed_plus_minus(gain, half_width)
+    return f"{difference} {'over' if gain > 0 else 'against'} {rival}"
 
 
 def _caveat(summary: pd.DataFrame) -> str:

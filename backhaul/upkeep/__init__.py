@@ -1,1 +1,1 @@
-"""What a campaign will take before it starts, and what may go from a store afterwards."""
+"""Cost of a campaign before it starts, and removal of unused data from a store."""

@@ -1,4 +1,4 @@
-"""What earlier rounds in a store took: time, and room."""
+"""Time and disk space that earlier rounds in a store took."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRAINING = "training"
 
 
 class Experience(BaseModel):
-    """What rounds of comparable runs took: the same model, at the same image size.
+    """Time and disk space of rounds of comparable runs: same model, same image size.
 
     Args:
         runs: Names of these runs.
@@ -34,7 +34,7 @@ class Experience(BaseModel):
 
 
 def experience_of(config: CampaignConfig) -> Experience | None:
-    """Return what rounds of this run took, or else those of comparable runs in its store.
+    """Measure the rounds of this run or, without any, of comparable runs in its store.
 
     Args:
         config: The campaign, opened.
@@ -52,9 +52,9 @@ def experience_of(config: CampaignConfig) -> Experience | None:
 
 
 def _is_comparable(run: RunRecords, config: CampaignConfig) -> bool:
-    theirs = run.config.get("training", {})
-    ours = config.training.model_dump(mode="json")
-    return all(theirs.get(key) == ours[key] for key in ("model", "img_size", "detector"))
+    of_run = run.config.get("training", {})
+    of_config = config.training.model_dump(mode="json")
+    return all(of_run.get(key) == of_config[key] for key in ("model", "img_size", "detector"))
 
 
 def _told_by(runs: Iterable[RunRecords], root: str) -> Experience:
@@ -77,7 +77,7 @@ def _told_by(runs: Iterable[RunRecords], root: str) -> Experience:
 
 
 def _beside(record: RoundRecord) -> float | None:
-    """Return what a round took apart from its epochs; None if its training was cached."""
+    """Return the seconds of a round outside its epochs; None if its training was cached."""
     if record.training is None:
         return None
     if not any(t.stage == TRAINING and not t.cached for t in record.timings):

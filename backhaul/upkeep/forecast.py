@@ -1,4 +1,4 @@
-"""What is known, or can be estimated, of the rounds that a campaign has still to play."""
+"""Known or estimated sizes of the rounds that a campaign has not run yet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from backhaul.values.images import ImageSet
 
 @dataclass(frozen=True)
 class Images:
-    """What is known of the images of a campaign.
+    """Number and size of the images of a campaign, as far as known.
 
     Args:
         batches: Batches that every method will have played.
@@ -42,7 +42,7 @@ class Images:
 
 @dataclass(frozen=True)
 class ExpectedTraining:
-    """A training as it is to be expected at most.
+    """Upper bounds for a training to come.
 
     Args:
         epochs: Its epochs, if it does not stop earlier.
@@ -56,16 +56,16 @@ class ExpectedTraining:
 
     @property
     def looks(self) -> float:
-        """How often it looks at an image."""
+        """Number of images processed over all epochs."""
         return self.epochs * (self.originals + (self.copies or 0))
 
 
 def images_of(config: CampaignConfig, setting: Setting | None) -> Images:
-    """Return what is known of the images of a campaign, opened.
+    """Count or estimate the images of a campaign; its config must be opened.
 
     Args:
         config: The campaign.
-        setting: What its methods are put through, if that is known.
+        setting: Batches and test sets that its methods share, if known.
 
     Raises:
         InputError: If its data set is not there.
@@ -93,7 +93,7 @@ def next_batch(config: CampaignConfig) -> int:
 
 
 def first_training(config: CampaignConfig, images: Images) -> ExpectedTraining | None:
-    """Return the training of the initial model; None where the campaign starts from one."""
+    """Return the training of the initial model; None if there is a first checkpoint."""
     if config.start is not None:
         return None
     size = config.initial.images or config.batches.sampling_batch
@@ -102,7 +102,13 @@ def first_training(config: CampaignConfig, images: Images) -> ExpectedTraining |
 
 
 def retraining(config: CampaignConfig, images: Images, method: Method) -> ExpectedTraining:
-    """Return a training of a method that sends as much as it may."""
+    """Return the expected training of a method that uses its whole bandwidth.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
     epochs = config.training.retrain_max_epochs or config.training.max_epochs
     if method.retrains_without_new:
         first = (config.initial.images or config.batches.sampling_batch) * config.initial.train
@@ -112,7 +118,13 @@ def retraining(config: CampaignConfig, images: Images, method: Method) -> Expect
 
 
 def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
-    """Return how many images a method sends of a batch, by the mean size of all images."""
+    """Return how many images a method sends of a batch, by the mean size of all images.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
     if method.retrains_without_new:
         return 0
     limits = [config.batches.sampling_batch]
@@ -124,7 +136,13 @@ def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
 
 
 def bytes_a_batch(config: CampaignConfig, images: Images, method: Method) -> float | None:
-    """Return how many bytes a method sends of a batch; None if that is not known."""
+    """Return how many bytes a method sends of a batch; None if that is not known.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
     if method.retrains_without_new:
         return 0.0
     known = [] if config.bandwidth.bytes is None else [float(config.bandwidth.bytes)]

@@ -1,4 +1,4 @@
-"""Which checkpoints a run needs whose config says that the others may go."""
+"""Checkpoints that a run needs if its config allows the others to be removed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backhaul.values.checkpoints import Checkpoint
 
 @dataclass(frozen=True)
 class LeanRun:
-    """What a run needs with ``keep_checkpoints: ensemble``.
+    """Checkpoints of a run with ``keep_checkpoints: ensemble``.
 
     Args:
         needed: Names of the objects of the checkpoints that it needs.
@@ -24,9 +24,9 @@ class LeanRun:
 
 
 def lean_run(run: RunRecords) -> LeanRun | None:
-    """Return what a run needs; None if it keeps all checkpoints.
+    """Return which checkpoints a run needs; None if it keeps all of them.
 
-    It needs those that its ensembles looked with, at a batch or at test sets, those that are
+    It needs those that its ensembles predicted with, on a batch or on test sets, those that are
     evaluated and retrained, and until the run is over also those that an ensemble of a later
     batch may have: all after the fraction of epochs that its config leaves out.
 

@@ -1,4 +1,4 @@
-"""What a campaign will take, before it starts: trainings, time, bytes sent, disk."""
+"""Estimated cost of a campaign: trainings, time, bytes sent, disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from backhaul.values.results import LookedUp
 
 
 class Plan(BaseModel):
-    """What a campaign will take, with one seed. What is not known is None.
+    """Estimated cost of a campaign with one seed; unknown values are None.
 
     Args:
         name: Name of the run.
@@ -75,7 +75,7 @@ def plan(
     stages: Sequence[LookedUp],
     experience: Experience | None,
 ) -> Plan:
-    """Return what `config` will take.
+    """Estimate the cost of a campaign.
 
     Args:
         config: The campaign, opened.
@@ -112,7 +112,7 @@ def plan(
 
 
 def free_bytes(root: str) -> int | None:
-    """Return how much room is left in the store; None if it is no folder of this machine."""
+    """Return the free bytes of the store's disk; None for a store on another machine."""
     if not is_local(root):
         return None
     folder = Path(root)

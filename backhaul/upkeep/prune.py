@@ -36,14 +36,14 @@ ByKind: TypeAlias = Mapping[str, tuple[Stored, ...]]
 ByName: TypeAlias = Mapping[str, Stored]
 
 MIN_AGE_S = 24 * 3600.0
-"""What is younger stays: a run may have been stopped in the middle of a round."""
+"""Minimum age of removed files: a run may have been stopped in the middle of a round."""
 PARTIAL = ".partial"
 LEASES = "leases"
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What may be removed from a store, and what stays, by kind.
+    """Files of a store that may be removed, and those that stay, by kind.
 
     Args:
         root: Root of the store.
@@ -62,7 +62,7 @@ class Leftovers:
 
 
 def find_leftovers(root: str, min_age_s: float = MIN_AGE_S) -> Leftovers:
-    """Return what no run in the store at `root` refers to.
+    """Return the files that no run in the store at `root` refers to.
 
     Args:
         root: Root of the store.
@@ -78,7 +78,7 @@ def find_leftovers(root: str, min_age_s: float = MIN_AGE_S) -> Leftovers:
 
 
 def require_rest(root: str) -> None:
-    """Do nothing if no process works in the store at `root`.
+    """Raise an error if a process works in the store at `root`.
 
     Raises:
         InputError: If one does.
@@ -98,7 +98,7 @@ def require_rest(root: str) -> None:
 
 
 def remove_leftovers(found: Leftovers) -> None:
-    """Remove what was found, results before the objects they refer to.
+    """Remove the leftovers, results before the objects they refer to.
 
     Raises:
         InputError: If something runs in the store by now.
@@ -128,7 +128,7 @@ def _take_away(uri: str) -> None:
 
 @dataclass(frozen=True)
 class _Store:
-    """What stages and runs wrote into a store.
+    """The files that stages and runs wrote into a store.
 
     What else lies there, such as the demo's scenes and Prefect's database, is not looked at.
 
@@ -154,7 +154,7 @@ class _Store:
 
     @classmethod
     def read(cls, root: str) -> _Store:
-        """Return what lies in the store at `root`."""
+        """List the files in the store at `root`."""
         views, records = listing(runs_folder(root)), listing(all_records(root))
         parts = {n: listing(internal(root, n)) for n in ("objects", "results", "resume")}
         everything = [file for files in (views, records, *parts.values()) for file in files]
@@ -171,7 +171,7 @@ class _Store:
         )
 
     def reached(self, names: Iterable[str]) -> frozenset[str]:
-        """Return the objects `names`, and those that tables among them lead to."""
+        """Return the objects `names`, and those that tables among them refer to."""
         found: set[str] = set()
         ahead = self.objects.keys() & set(names)
         while ahead:
@@ -189,7 +189,7 @@ def _named_by(run: RunRecords, lean: LeanRun | None) -> References:
 
 
 def _leftovers(store: _Store, before: float) -> Leftovers:
-    """Return what no run refers to, and is not younger than `before`, seconds since 1970."""
+    """Return files that no run refers to, written before `before`, in seconds since 1970."""
     used = _used(store)
     kept = _with_recent(store, used, before)
     going_on = {_folder(file) for file in store.resume if file.modified > before}
@@ -215,11 +215,11 @@ def _leftovers(store: _Store, before: float) -> Leftovers:
 
 
 def _used(store: _Store) -> References:
-    """Return the objects and results that runs refer to, or that lead to no other objects."""
+    """Return the objects and results that runs refer to, and results without other objects."""
     results = store.results.keys() & store.named.results
-    theirs = union(_of_results(store, results))
+    referred = union(_of_results(store, results))
     # the checkpoints that a run needs are named by its records
-    objects = store.reached(store.named.objects | theirs.without_checkpoints().objects)
+    objects = store.reached(store.named.objects | referred.without_checkpoints().objects)
     others = sorted(store.results.keys() - results)
     each = _of_results(store, others)
     harmless = {n for n, found in zip(others, each, strict=True) if found.objects <= objects}
@@ -231,13 +231,13 @@ def _of_results(store: _Store, keys: Iterable[str]) -> Iterable[References]:
 
 
 def _with_recent(store: _Store, used: References, before: float) -> References:
-    """Return `used` with what was written after `before`, and what that refers to."""
+    """Return `used` with files written after `before`, and those that they refer to."""
     recent = {name for name, file in store.results.items() if file.modified > before}
     states = [f for f in store.resume if f.modified > before and f.uri.endswith(".json")]
-    theirs = union([*_of_results(store, recent), *of_each(states, references_of_state)])
+    referred = union([*_of_results(store, recent), *of_each(states, references_of_state)])
     objects = {name for name, file in store.objects.items() if file.modified > before}
     return References(
-        store.reached(used.objects | theirs.objects | objects), used.results | recent
+        store.reached(used.objects | referred.objects | objects), used.results | recent
     )
 
 

@@ -1,4 +1,4 @@
-"""What runs, results and tables of a store refer to: objects by name, and results by key."""
+"""References of runs, results and tables of a store: objects by name, results by key."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class References:
     results: frozenset[str] = frozenset()
 
     def without_checkpoints(self, but: frozenset[str] = frozenset()) -> References:
-        """Return what is left without checkpoints, those in `but` excepted."""
+        """Return the references without checkpoints, except those in `but`."""
         left = (name for name in self.objects if not name.endswith(CHECKPOINT) or name in but)
         return References(frozenset(left), self.results)
 
 
 def references_of_run(run: RunRecords) -> References:
-    """Return what the records of a run refer to.
+    """Return the references of a run's records.
 
     Raises:
         InputError: If one of them cannot be understood.
@@ -55,17 +55,17 @@ def _references_of_record(record: BaseModel) -> References:
 
 
 def references_of_result(file: Stored) -> References:
-    """Return what the result of a stage refers to."""
+    """Return the references of a stage's result."""
     return References(frozenset(map(name_in, _uris(json.loads(read_uri(file.uri))))))
 
 
 def references_of_state(file: Stored) -> References:
-    """Return what the state of a training that is under way refers to."""
+    """Return the references of the saved state of an unfinished training."""
     return references_of_result(file)
 
 
 def references_of_table(file: Stored) -> References:
-    """Return what a table refers to, in the columns that hold places."""
+    """Return the references in those columns of a table that contain addresses."""
     table = pq.ParquetFile(BytesIO(read_uri(file.uri)))
     names = [name for name in PLACES if name in table.schema_arrow.names]
     columns = table.read(columns=names).columns
@@ -76,13 +76,13 @@ def references_of_table(file: Stored) -> References:
 def of_each(
     files: Iterable[Stored], references_of: Callable[[Stored], References]
 ) -> Iterator[References]:
-    """Yield what each file refers to, in order; stores are slow, so several at a time."""
+    """Yield the references of each file, in order; runs in parallel, as stores are slow."""
     with ThreadPoolExecutor(TRANSFERS) as threads:
         yield from threads.map(references_of, files)
 
 
 def union(references: Iterable[References]) -> References:
-    """Return all that is referred to."""
+    """Return the union of all references."""
     every = tuple(references)
     return References(
         frozenset().union(*(each.objects for each in every)),
@@ -91,7 +91,7 @@ def union(references: Iterable[References]) -> References:
 
 
 def name_in(place: str) -> str:
-    """Return the name of what lies at a place."""
+    """Return the object name or result key at an address."""
     return place.rpartition("/")[2]
 
 

@@ -53,6 +53,11 @@ def register_blocks(environment: Mapping[str, str], log: Path) -> None:
 def create_store_block(environment: Mapping[str, str], bucket: str, log: Path) -> None:
     """Create the block that a config calls block://store; its keys stay in the environment.
 
+    Args:
+        environment: Environment of the process that registers the block.
+        bucket: Name of the bucket.
+        log: File for the output.
+
     Raises:
         InputError: If Prefect refuses.
     """
@@ -92,5 +97,5 @@ def _python(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
             check=False,
         )
     if done.returncode != 0:
-        said = "\n".join(log.read_text().splitlines()[-LAST_LINES:])
-        raise InputError(f"`python {' '.join(arguments)}` failed, see {log}:\n{said}")
+        last_lines = "\n".join(log.read_text().splitlines()[-LAST_LINES:])
+        raise InputError(f"`python {' '.join(arguments)}` failed, see {log}:\n{last_lines}")

@@ -23,7 +23,7 @@ FOREIGN = ("PREFECT_", "AWS_", "PG")
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process is there, and more than a zombie that nobody waited for."""
+    """Return whether a process runs; a zombie does not count."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -82,12 +82,12 @@ class Service(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """What a person calls it."""
+        """Name for people."""
 
     @property
     @abstractmethod
     def address(self) -> str:
-        """What a person, or a program, finds it under."""
+        """Address for people and programs."""
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -95,14 +95,14 @@ class Service(ABC):
 
     @abstractmethod
     def ready(self) -> bool:
-        """Return whether it does what it is there for."""
+        """Return whether it is ready for use."""
 
     def own_environment(self) -> Mapping[str, str]:
         """Return the variables that it needs beside those of its starter."""
         return {}
 
     def identity(self) -> dict[str, Any]:
-        """Return as whom it runs, for `subprocess`; empty = as its starter."""
+        """Return the user and group arguments for `subprocess`; empty = as its starter."""
         return {}
 
     def prepare(self) -> None:

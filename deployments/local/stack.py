@@ -170,8 +170,8 @@ def _start(group: list[Service], step: Step) -> None:
     for service in missing:
         service.launch()
     for service in group:
-        said = step(f"starting {service.title} ({service.address})")
-        with said if service in missing else nullcontext():
+        reported = step(f"starting {service.title} ({service.address})")
+        with reported if service in missing else nullcontext():
             service.wait_until_ready()
 
 

@@ -1,4 +1,4 @@
-"""The Prefect server: does it answer, and is all there that the flows need?"""
+"""Checks of the Prefect server and of what the flows need on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNAUTHORIZED = 401
 
 @dataclass(frozen=True)
 class Server:
-    """A Prefect API, and what is sent to be let in."""
+    """Address and credentials of a Prefect API."""
 
     url: str
     auth_string: str | None
@@ -45,7 +45,7 @@ class Server:
 
 
 def configured_server() -> Server | None:
-    """Return the server that environment or profile name; None = local mode."""
+    """Return the server configured by environment or profile; None = local mode."""
     url = PREFECT_API_URL.value()
     if not url:
         return None
@@ -98,11 +98,11 @@ def check_auth(server: Server) -> Answer:
 def check_version(server: Server) -> Answer:
     """Compare the server's version of Prefect with ours."""
     with server.client() as client:
-        theirs = client.api_version()
-    if theirs == prefect.__version__:
-        return ok(f"{theirs}, as here")
+        version = client.api_version()
+    if version == prefect.__version__:
+        return ok(f"{version}, as here")
     return failed(
-        f"{theirs} on the server, {prefect.__version__} here",
+        f"{version} on the server, {prefect.__version__} here",
         f"on the server: python -m pip install prefect=={prefect.__version__}, then restart it",
     )
 

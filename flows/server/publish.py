@@ -1,4 +1,4 @@
-"""What an operator sees of a run in Prefect's UI: an artifact a round, and two of the run."""
+"""Artifacts of a run in Prefect's UI: one for each round, and two for the run."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def key_of(*words: str) -> str:
 
 @contextmanager
 def best_effort(what: str) -> Iterator[None]:
-    """Let it be a warning that Prefect does not take `what`: no result depends on it."""
+    """Log a warning if Prefect rejects `what`, in place of failing: no result depends on it."""
     try:
         yield
     except Exception as error:  # a picture that cannot be drawn, too

@@ -1,4 +1,4 @@
-"""What a Darknet file says about training: there it is of the model, here of the campaign."""
+"""Compare the training options in a Darknet file with the settings of the campaign."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ALWAYS = {"channels": 3.0, "subdivisions": 1.0, "angle": 0.0}
 
 
 def network_rows(path: Path, config: CampaignConfig) -> Iterator[Row]:
-    """Yield what becomes of each option of [net], and of the number of classes.
+    """Yield a row for each option of [net], and one for the number of classes.
 
     Nothing of it enters the campaign: where it agrees with the campaign it is ``mapped``, else
     ``changed``, with the value that holds.
@@ -51,10 +51,10 @@ def network_rows(path: Path, config: CampaignConfig) -> Iterator[Row]:
     for option, text in sections[0][1].items():
         key = f"[net] {option}"
         if option in FIELDS:
-            held = attrgetter(FIELDS[option])(config)
-            same = _number(text) == held
+            value = attrgetter(FIELDS[option])(config)
+            same = _number(text) == value
             why = "" if same else f"the campaign says; set {FIELDS[option]}={text} if wanted"
-            here = f"{FIELDS[option]} = {held}"
+            here = f"{FIELDS[option]} = {value}"
             yield Row(key, text, "mapped" if same else "changed", here, why)
         elif option in ALWAYS and _number(text) == ALWAYS[option]:
             yield Row(key, text, "mapped", "always so")

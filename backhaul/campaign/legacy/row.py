@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one parameter.
+    """How one parameter of the earlier tool was translated.
 
     Args:
         key: The parameter.

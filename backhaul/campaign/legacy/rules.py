@@ -1,4 +1,4 @@
-"""What each parameter of the earlier tool is called here."""
+"""Rules that map parameters of the earlier tool to fields of a campaign."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHODS = (
     "bin-quintile",
     "bin-normal",
 )
-"""The methods that the earlier tool ran unless told otherwise."""
+"""Default methods of the earlier tool."""
 
 MULTISCALE_PX = 96
 """The earlier tool varied the side of its input by up to three strides of 32 pixels."""

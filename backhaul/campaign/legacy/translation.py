@@ -29,17 +29,17 @@ NOTES = {
     "batches.holdout_batches": "with 1, methods are ranked on a batch that nobody samples",
     "initial.images": "all of it",
 }
-"""What is said of fields that came from no parameter."""
+"""Comments on fields that come from no parameter."""
 
 MISSING = {
     "initial_set": "the initial set is drawn from sample_set; initial.images says how many"
 }
-"""What is said of parameters that are missing, where the default alone does not."""
+"""Comments on missing parameters whose default needs an explanation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A campaign, and what became of each parameter.
+    """A translated campaign, and how each parameter was translated.
 
     Args:
         yaml: Text of the config; behind each value stands where it came from.
@@ -130,7 +130,7 @@ def _fields(
 
 
 def _here(key: str, values: Mapping[str, Any]) -> Any:
-    """Return what the value of a parameter is as a field of a campaign."""
+    """Return the value of a parameter as the value of a campaign field."""
     value = values[key]
     match key:
         case "early_stop":
@@ -158,7 +158,7 @@ def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(tree: Mapping[str, Any], origins: Mapping[str, Entry]) -> CampaignConfig:
-    """Return the campaign; refuse what none can be, by the file and line that said so."""
+    """Validate the campaign; errors name the file and line that a value comes from."""
     try:
         return CampaignConfig.model_validate(tree)
     except ValidationError as error:

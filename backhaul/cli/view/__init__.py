@@ -1,1 +1,1 @@
-"""What a person sees of a command while it runs, made of `backhaul.events`."""
+"""Terminal output of a running command, made from `backhaul.events`."""

@@ -32,7 +32,7 @@ MARKS: dict[CellState, tuple[str, str]] = {
     "failed": ("✗", "x"),
     "waiting": ("?", "?"),
 }
-"""What stands for a state, and what does where letters beyond ASCII cannot be shown."""
+"""Symbol of each state, and its replacement in a terminal that shows only ASCII."""
 WIDTHS: dict[Mode, int] = {"words": 12, "scores": 6, "marks": 1}
 GAP = 2
 SUMS: dict[str, int] = {"images": 6, "bytes": 8, "mAP50": 5, "gain": 6}
@@ -68,7 +68,13 @@ def grid(picture: Picture, width: int, height: int, ascii_only: bool = False) ->
 
 
 def legend(picture: Picture, width: int, ascii_only: bool = False) -> str:
-    """Return what marks mean, empty where the grid has none."""
+    """Return the meaning of the symbols; empty if the grid has none.
+
+    Args:
+        picture: Where the campaign stands.
+        width: Columns of the terminal.
+        ascii_only: Whether the terminal can show only ASCII.
+    """
     if _mode(picture, width) != "marks":
         return ""
     return "  ".join(f"{marks[ascii_only]} {state}" for state, marks in MARKS.items())
@@ -154,13 +160,13 @@ def _cell(cell: Cell, mode: Mode, ascii_only: bool) -> Text:
 
 
 def _sums(picture: Picture, row: Row, mode: Mode) -> list[str]:
-    """Return what was sent so far, the last score, and the gain over the initial model."""
+    """Return the totals sent, the last score, and the gain over the initial model."""
     score, initial = row.score, picture.initial.score
     is_sent = any(cell.sent is not None for cell in row.cells.values())
-    told = {
+    texts = {
         "images": f"{row.images:,}" if is_sent else "",
         "bytes": size(row.n_bytes) if is_sent else "",
         "mAP50": "" if score is None else f"{score:.3f}",
         "gain": "" if score is None or initial is None else f"{score - initial:+.3f}",
     }
-    return [told[title] for title in _sums_of(mode)]
+    return [texts[title] for title in _sums_of(mode)]

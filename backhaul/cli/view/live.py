@@ -79,7 +79,7 @@ class LiveView:
                 self._console.print(ended, highlight=False, soft_wrap=True)
 
     def rendered(self) -> RenderableType:
-        """Return what is on the screen now."""
+        """Return the current content of the screen."""
         with self._lock:
             width, height = self._console.size
             ascii_only = self._console.options.ascii_only
@@ -89,8 +89,8 @@ class LiveView:
             if self.picture.methods:
                 room = height - len(now) - len(warnings) - SPACES
                 parts += ["", grid(self.picture, width, max(room, 4), ascii_only)]
-                if told := legend(self.picture, width, ascii_only):
-                    parts.append(Text(told, style="dim", no_wrap=True, overflow="ellipsis"))
+                if marks := legend(self.picture, width, ascii_only):
+                    parts.append(Text(marks, style="dim", no_wrap=True, overflow="ellipsis"))
             if now:
                 parts += ["", _table(now, width)]
             if warnings:
@@ -110,7 +110,7 @@ class LiveView:
         return self._spinner
 
     def _now(self, width: int) -> list[list[RenderableType]]:
-        """Return the rows of what runs."""
+        """Return the rows of running stages."""
         now = time.time()
         rows = [
             _row(self._name(place), activity, now, width)

@@ -1,4 +1,4 @@
-"""Where a campaign stands, put together from what happened so far."""
+"""State of a campaign, built from the events so far."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEPT = 5
 
 @dataclass
 class Activity:
-    """A stage that runs, and how far it is.
+    """A running stage and its progress.
 
     Args:
         stage: Name of the stage.
@@ -53,13 +53,19 @@ class Activity:
     _last: float = 0.0
 
     def advance(self, done: int, total: int, at: float) -> None:
-        """Note how much is done."""
+        """Update the progress.
+
+        Args:
+            done: How much is done.
+            total: How much there is; 0 = unknown.
+            at: Time of the report, in seconds since 1970.
+        """
         if self._first is None or done < self._first[1]:
             self._first = (at, done)
         self.done, self.total, self._last = done, total, at
 
     def left_s(self, now: float) -> float | None:
-        """Return the seconds that it will take at the pace so far; None if nobody can tell."""
+        """Return the remaining seconds at the pace so far; None if unknown."""
         if self._first is None or not 0 < self.done < self.total:
             return None
         since, before = self._first
@@ -107,7 +113,7 @@ class Row:
 
 
 class Picture:
-    """All that a view shows; `take` brings it up to date."""
+    """State that a view shows; `take` updates it."""
 
     def __init__(self, name: str, doing: str = "") -> None:
         self.name = name
@@ -127,11 +133,11 @@ class Picture:
         return sum(cell.state in ("done", "cached") for cell in cells), len(cells)
 
     def row(self, place: Place) -> Row:
-        """Return the row of a place; what is of no method belongs to the initial model."""
+        """Return the row of a place; events without a method belong to the initial model."""
         return self.methods.get(place.method, self.initial)
 
     def take(self, happening: Happening) -> None:
-        """Take in what happened."""
+        """Update the state with an event."""
         place, at = happening.place, happening.at
         match happening.event:
             case Planned() as plan:

@@ -23,11 +23,11 @@ from backhaul.events import (
 )
 
 EVERY_S = 30.0
-"""Seconds until a place that said nothing meanwhile says how far it is."""
+"""Seconds between two progress lines of the same place."""
 
 
 class PlainView:
-    """Writes a line whenever something is decided, and now and then how far things are.
+    """Writes a line for each decision, and progress lines at intervals.
 
     Args:
         stream: Where to write.
@@ -81,7 +81,7 @@ class PlainView:
                 return f"{place}: {text}" if text and not is_shared else text
 
     def _paced(self, event: object, place: Place, at: float) -> str:
-        """Return what is said of a stage: its end if it is a training, else now and then."""
+        """Return a line about a stage: the end of a training, or progress at intervals."""
         match event:
             case StageBegan():
                 self._said[place] = at
@@ -112,10 +112,10 @@ class PlainView:
 
     def _ended(self, place: Place, score: float | None, cached: bool) -> str:
         if place == NOWHERE:
-            told, self._initial = scored(score, None), score
+            shown, self._initial = scored(score, None), score
         else:
-            told = scored(score, self._initial)
-        return f"{place}: mAP50 {told}{', cached' if cached else ''}"
+            shown = scored(score, self._initial)
+        return f"{place}: mAP50 {shown}{', cached' if cached else ''}"
 
 
 def _trained(last: Epoch | None, seconds: float) -> str:

@@ -36,7 +36,7 @@ class Stopping:
 
     @contextmanager
     def doing(self, first: Callable[[], None], last: Callable[[], None]) -> Iterator[None]:
-        """Have more done within the block when the command is stopped.
+        """Register functions that are called if the command is stopped within the block.
 
         Args:
             first: Called before the person is told, to clear the screen.

@@ -1,4 +1,4 @@
-"""Shows a command that runs flows: which view, which log, what Ctrl-C does."""
+"""Watch a command that runs flows: its view, its log, and the effect of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOADING = "loading libraries"
 
 
 class View(Protocol):
-    """What shows events."""
+    """A display of events."""
 
     def open(self) -> None:
         """Begin."""
@@ -78,7 +78,7 @@ class Watch:
             logging.getLogger("prefect").setLevel(logging.WARNING)
 
     def say_failed(self, error: Exception) -> None:
-        """Say in a line what failed, and where all of it is."""
+        """Print one line about the failure and the place of the full log."""
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"failed: {type(error).__name__}: {error}", markup=False)
         console.print(f"all of it: {shortened(self.log)}", markup=False)
@@ -101,7 +101,7 @@ class Watch:
             self._view.take(happening)
 
     def _end_flow_run(self) -> None:
-        """Let a server of the user's know that the flow runs of this process end."""
+        """Tell the user's Prefect server, if any, that the flow runs of this process end."""
         if not self._flow_run:
             return
         from prefect.settings import PREFECT_API_URL
