@@ -1,4 +1,4 @@
-"""Choose what the node sends home."""
+"""Stage that chooses which images of a batch the node sends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def select_images(
     *,
     step: Step,
 ) -> Sent:
-    """Spend the bandwidth of one batch, and store the `Selection` and the images sent.
+    """Store the `Selection` of a batch within the bandwidth, and the images sent.
 
     Args:
         images: The batch (`ImageSet`).
