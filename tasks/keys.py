@@ -67,6 +67,7 @@ class StageKey(CachePolicy):
             task_ctx: Prefect's context of the task run; not used.
             inputs: Arguments of the call by parameter name.
             flow_parameters: Parameters of the flow; not used.
+            **kwargs: Not used.
         """
         return self.key_of(inputs)
 

@@ -149,9 +149,9 @@ class Stage(Generic[P, R]):
         step, key = inputs["step"], self.policy.key_of(inputs)
         if step.lookups is not None:
             return self._look_up(step.lookups, step, key)
-        with within(step.method, step.batch), lease(step.root, key, self._tell) as held:
+        with within(step.method, step.batch), lease(step.root, key, self._tell) as own_lease:
             emit(StageBegan(self.name))
-            token = _held.set(held)
+            token = _held.set(own_lease)
             try:
                 return self._run_or_read(step, key, *args, **kwargs)
             finally:
@@ -276,8 +276,8 @@ def require_lease() -> None:
     Raises:
         LeaseLostError: If another process took it over.
     """
-    if (held := _held.get()) is not None:
-        held.require()
+    if (own_lease := _held.get()) is not None:
+        own_lease.require()
 
 
 def stage_key() -> str:

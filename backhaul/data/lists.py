@@ -79,9 +79,9 @@ def play_lists(
         InputError: If a path means no image or several, an image is listed twice, an initial
             one has no labels, or there are too few lists.
     """
-    numbered, held, over = _shares(lists, arriving)
+    numbered, held_out, over = _shares(lists, arriving)
     initial = (lists.train, lists.valid, lists.test)
-    rows = _match(images, [*initial, *numbered, *held, *over])
+    rows = _match(images, [*initial, *numbered, *held_out, *over])
 
     def listed(*parts: ImageList) -> ImageSet:
         chosen = [row for part in parts for row in rows[part.file]]
@@ -94,7 +94,7 @@ def play_lists(
     unlisted[[row for chosen in rows.values() for row in chosen]] = False
     return (
         Splits(*(listed(part) for part in initial)),
-        Arrivals(listed(*held), tuple(listed(part) for part in numbered), listed(*over)),
+        Arrivals(listed(*held_out), tuple(listed(part) for part in numbered), listed(*over)),
         images.where(unlisted),
     )
 
@@ -105,22 +105,22 @@ _Parts: TypeAlias = tuple[ImageList, ...]
 def _shares(lists: Lists, arriving: Batches) -> tuple[_Parts, _Parts, _Parts]:
     """Return the lists that are played, those held out, and those left over."""
     samples, n_held = lists.samples, arriving.holdout_batches
-    held: _Parts = ()
+    held_out: _Parts = ()
     if lists.holdout is not None:
-        held = (lists.holdout,) if n_held else ()
+        held_out = (lists.holdout,) if n_held else ()
     elif n_held:
-        samples, held = samples[:-n_held], samples[-n_held:]
+        samples, held_out = samples[:-n_held], samples[-n_held:]
     n_played = arriving.count or len(samples)
     if not samples or n_played > len(samples):
         raise InputError(
-            f"lists: {arriving.count or 1} batches and {len(held)} held out are wanted, there "
-            f"are {len(lists.samples)} lists sample<b>.txt; lower batches.count or "
+            f"lists: {arriving.count or 1} batches and {len(held_out)} held out are wanted, "
+            f"there are {len(lists.samples)} lists sample<b>.txt; lower batches.count or "
             "holdout_batches"
         )
     smaller = len(samples[-1].paths) < len(samples[0].paths)
     if arriving.count is None and smaller:
         n_played -= 1
-    return samples[:n_played], held, samples[n_played:]
+    return samples[:n_played], held_out, samples[n_played:]
 
 
 def _match(images: ImageSet, parts: list[ImageList]) -> dict[Path, list[int]]:

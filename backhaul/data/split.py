@@ -154,8 +154,8 @@ def batches(
         raise InputError(
             f"batches.holdout_batches: {wanted} images are held out, the pool has {available}"
         )
-    held = _draw_groups(rows, free, wanted, rng)
-    order = rng.permutation(np.flatnonzero(~held))
+    held_out = _draw_groups(rows, free, wanted, rng)
+    order = rng.permutation(np.flatnonzero(~held_out))
     n_batches = arriving.count or max(len(order) // size, 1)
     if n_batches * size > len(order):
         raise InputError(
@@ -164,7 +164,7 @@ def batches(
         )
     starts = range(0, n_batches * size, size)
     return Arrivals(
-        holdout=pool.where(held),
+        holdout=pool.where(held_out),
         numbered=tuple(_at(pool, order[start : start + size]) for start in starts),
         leftover=_at(pool, order[n_batches * size :]),
     )

@@ -59,8 +59,8 @@ def fuse(
     mean = votes.sums(boxes.confidence) / len(epochs)
     preference = [-mean]
     if label_from == "last":
-        said = np.where(boxes.epoch == max(epochs), boxes.confidence, -1.0)
-        preference.append(-np.maximum.reduceat(said[votes.rows], votes.first))
+        of_last = np.where(boxes.epoch == max(epochs), boxes.confidence, -1.0)
+        preference.append(-np.maximum.reduceat(of_last[votes.rows], votes.first))
     best_first = np.lexsort((votes.class_id, *preference, votes.cluster))
     chosen = best_first[np.diff(votes.cluster[best_first], prepend=-1) != 0]
     fused = _fused(boxes, votes.take(chosen), mean[chosen], len(epochs))

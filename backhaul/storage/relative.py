@@ -1,4 +1,4 @@
-"""Places in tables: relative to the store as they are stored, absolute as they are read."""
+"""Paths in tables: relative to the store when stored, absolute when read."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ COLUMNS = ("uri", "file", "source")
 
 
 def with_relative_places(table: pa.Table, root: str) -> pa.Table:
-    """Return a table with places below an absolute `root` relative to it; others stay."""
+    """Return a table whose paths below an absolute `root` are relative; others stay."""
     return _with_prefix(table, f"{root}/", STORE)
 
 
 def with_absolute_places(table: pa.Table, root: str) -> pa.Table:
-    """Return a stored table with its places as they are in the store that lies at `root`."""
+    """Return a stored table with absolute paths, for a store whose root is `root`."""
     return _with_prefix(table, STORE, f"{root}/")
 
 
 def root_of(uri: str) -> str:
-    """Return the root of the store in which an object lies; empty if it lies in none."""
+    """Return the root of the store that contains an object; empty if none does."""
     return uri.rpartition(f"/{INTERNAL}/objects/")[0]
 
 

@@ -249,10 +249,10 @@ def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:
     size = _size(cells)
     if size is not None:
         entry.sizes.setdefault(size, line)
-    said = [bool(cells[name]) for name in ("class", *_CORNERS)]
-    if all(said):
+    given = [bool(cells[name]) for name in ("class", *_CORNERS)]
+    if all(given):
         entry.things.append(_Thing(line, cells["class"], _corners(cells)))
-    elif any(said):
+    elif any(given):
         raise ValueError(
             f"expected a class and {', '.join(_CORNERS)}, or none of them for an image "
             "without objects"

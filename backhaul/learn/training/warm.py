@@ -64,8 +64,8 @@ class ForkedTraining:
 
     def wait(self) -> int | None:
         """Return how the training ended, once it has; None if nobody is left to say so."""
-        told = self._status.recv(MESSAGE_BYTES)
-        return int(told) if told else None
+        reply = self._status.recv(MESSAGE_BYTES)
+        return int(reply) if reply else None
 
     def kill(self) -> None:
         """Have the training killed, unless it has ended."""
@@ -77,12 +77,12 @@ class _WarmProcess:
     """The process that forks, and the socket on which it is asked to."""
 
     def __init__(self, log: int, idle_s: float) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
+        self._control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with far_end:
             self._process = subprocess.Popen(  # noqa: S603 - one of our own modules
                 [
                     *(sys.executable, "-m", "backhaul.learn.training.warm_server"),
-                    *(str(theirs.fileno()), str(idle_s)),
+                    *(str(far_end.fileno()), str(idle_s)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -93,7 +93,7 @@ class _WarmProcess:
                     **SINGLE_THREADED,
                     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 },
-                pass_fds=[theirs.fileno()],
+                pass_fds=[far_end.fileno()],
             )
 
     def ask(self, fds: list[int]) -> bool:
@@ -155,9 +155,9 @@ class Warm:
 
     def _ask(self, fds: list[int]) -> tuple[bool, socket.socket]:
         """Return whether a training has begun, and where its end will be told."""
-        status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, self._lock:
-            fds = [*fds, theirs.fileno()]
+        status, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with far_end, self._lock:
+            fds = [*fds, far_end.fileno()]
             if self._process is None or not self._process.ask(fds):
                 self._renew(log=fds[2]).ask(fds)
         return bool(status.recv(MESSAGE_BYTES)), status
