@@ -1,4 +1,4 @@
-"""Lists of images that an earlier run wrote: what was initial, and what arrived when."""
+"""Image lists of an earlier run: its initial set and its batches."""
 
 from __future__ import annotations
 
@@ -64,11 +64,12 @@ def read_lists(folder: Path) -> Lists:
 def play_lists(
     images: ImageSet, lists: Lists, arriving: Batches
 ) -> tuple[Splits, Arrivals, ImageSet]:
-    """Return the initial splits, how the other images arrive, and those in no list.
+    """Return the initial splits, the arriving images, and the images that are in no list.
 
     Held out are the images of ``holdout.txt``, or else those of the last `holdout_batches`
-    lists. Of the lists before these the first `count` are played; without `count` all, except
-    a last one that is smaller than the first: it is what was left over. Sizes are as listed.
+    lists. Of the lists before these the first `count` are used as batches; without `count` all,
+    except a last one that is smaller than the first, which is a remainder. Sizes are those of
+    the lists.
 
     Args:
         images: The data set.
@@ -103,7 +104,7 @@ _Parts: TypeAlias = tuple[ImageList, ...]
 
 
 def _shares(lists: Lists, arriving: Batches) -> tuple[_Parts, _Parts, _Parts]:
-    """Return the lists that are played, those held out, and those left over."""
+    """Return the lists used as batches, those held out, and those left over."""
     samples, n_held = lists.samples, arriving.holdout_batches
     held_out: _Parts = ()
     if lists.holdout is not None:

@@ -1,4 +1,4 @@
-"""Where a campaign's data set lies: a folder, an object store, or scenes drawn for the demo."""
+"""Location of a campaign's data set: a folder, an object store, or the demo's scenes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from backhaul.storage.places import absolute, is_local
 
 
 def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
-    """Return where the data set lies; the demo's scenes are written below `root` first.
+    """Return where the data set is stored; the demo's scenes are written below `root` first.
 
     Args:
         data: The data set.
@@ -46,12 +46,12 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
 
 
 def digits_folder(data: DigitsData, root: str) -> str:
-    """Return where the demo's scenes lie below `root`, or would."""
+    """Return where the demo's scenes are stored below `root`, or will be."""
     return scenes_place(absolute(root), content_digest(data))
 
 
 def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> None:
-    """Put the scenes into an object store, their record last: without it they are cut."""
+    """Upload the scenes, their record last: an upload without it counts as incomplete."""
     if read_or_none(f"{folder}/{RECORD}") == data.model_dump_json().encode():
         return
     with tempfile.TemporaryDirectory() as temporary:
@@ -69,11 +69,11 @@ def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> No
 
 
 def fingerprint(data: FolderData, root: str) -> str:
-    """Return a digest of every file of a data set: its name, size and time of change or ETag.
+    """Return a digest of all files of a data set: names, sizes, and times of change or ETags.
 
     It tells whether the data set must be read again, without reading it. Names are relative to
-    the data set's folder. Where that is enters as well, relative to the store if it is there:
-    tables hold absolute places of images that are not.
+    the data set's folder. The folder's path is part of the digest as well, relative to the
+    store if it is in there, since tables contain absolute paths of images outside the store.
 
     Args:
         data: The data set.
@@ -98,7 +98,7 @@ def fingerprint(data: FolderData, root: str) -> str:
 def read_anywhere(
     data: FolderData, on_progress: OnProgress, on_labels: OnProgress
 ) -> DataReport:
-    """Return a data set that lies in a folder or at an address.
+    """Return a data set from a folder or an address.
 
     Args:
         data: The data set.

@@ -1,4 +1,4 @@
-"""Measure a model on sets of images: the same for a round and for a series."""
+"""Evaluate a model on sets of images, in a round and in a series alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a model is worth.
+    """Metrics and benchmark tables of a model.
 
     Args:
         table: Columns ``KEYS`` and ``METRICS``: of each set a row over all classes, whose
@@ -38,7 +38,7 @@ def evaluate(
     sets: Mapping[str, ImageSet],
     settings: Evaluation,
 ) -> Measurement:
-    """Return what a model is worth on sets of images.
+    """Return metrics and benchmark tables of a model on sets of labelled images.
 
     Args:
         fused: What it sees in them, above the threshold of inference.
