@@ -151,9 +151,9 @@ def predict_stored(
     Args:
         images: The images.
         checkpoints: The checkpoints.
-        settings: How they look.
-        description: What the progress is of.
-        predictor: What runs them.
+        settings: How outputs become boxes.
+        description: Name of the progress in Prefect's UI.
+        predictor: Runs the checkpoints.
     """
     with local_files(images, checkpoints) as (files, weights):
         return predictor.predict(files, weights, settings, Progress(description))

@@ -117,12 +117,12 @@ def measure(
     """Store metrics and benchmark tables of one checkpoint, or of several as an ensemble.
 
     Args:
-        looking: The checkpoints.
-        predictions: What each of them sees, in any order.
+        looking: The checkpoints of the ensemble.
+        predictions: Detections of each (`Detections`), in any order.
         sets: The images of each test set, which are among those predicted on.
         inference: How detections are fused.
         evaluation: How they are matched and counted.
-        step: The step.
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     loaded = {name: concat(read_value(ImageSet, a) for a in s) for name, s in sets.items()}
     loaded = {name: images for name, images in loaded.items() if len(images)}

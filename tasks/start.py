@@ -28,7 +28,7 @@ class GivenCheckpoint(BaseModel):
     """A checkpoint file that the user provides.
 
     Args:
-        uri: Where it lies.
+        uri: Where it is stored.
         epoch: Epochs behind it.
         fingerprint: What the file system says of its content: it changes when the file does.
     """

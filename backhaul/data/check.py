@@ -24,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """How often a class is in a data set."""
+    """The frequency of a class in a data set."""
 
     name: str
     n_images: int

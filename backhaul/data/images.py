@@ -49,7 +49,7 @@ class ImageFile:
     """A readable image file.
 
     Args:
-        path: Where it lies.
+        path: Path of the file.
         image_id: First 32 hexadecimal digits of the SHA-256 of its bytes.
         width: Width in pixels as displayed, that is with the EXIF orientation applied.
         height: Height in pixels as displayed.

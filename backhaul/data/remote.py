@@ -53,7 +53,7 @@ def entries(root: str) -> list[Entry]:
     Hidden ones are passed over, and those in folders without a name (``a//b``).
 
     Raises:
-        InputError: If nothing lies there.
+        InputError: If nothing is stored there.
     """
     found = [entry for entry in _listed(root) if _belongs(entry.path)]
     if not found:
@@ -85,7 +85,7 @@ def fingerprint_remote(root: str) -> str:
     """Return a digest of the names and contents of the files of a data set.
 
     Raises:
-        InputError: If nothing lies there.
+        InputError: If nothing is stored there.
     """
     digest = hashlib.sha256()
     for entry in entries(root):

@@ -48,7 +48,7 @@ class Contents:
 
     Args:
         images: The images, sorted.
-        detections: Of an image, the file with what the node saw in it.
+        detections: The file with the node's detections, by image.
         others: All else that is complete: files of detections whose image is still to come, and
             what is not for an inbox.
         problems: Images that cannot be taken in for their names.

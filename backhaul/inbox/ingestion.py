@@ -48,7 +48,7 @@ class Ingested(BaseModel):
         new_bytes: Their lengths together.
         n_duplicates: Images set aside, as their content came before.
         n_unreadable: Files set aside, as they are no readable image.
-        n_waiting: Images that are looked at again next time: they cannot be read, or changed
+        n_waiting: Images that the next ingestion tries again: they cannot be read, or changed
             while they were taken in.
         n_others: Files that are no image, left where they are.
         problems: What was wrong, a line each.
@@ -77,7 +77,7 @@ def ingest(
     Args:
         root: Root of the store.
         inbox: The inbox, below the root.
-        class_names: The class list, for what nodes say that they saw.
+        class_names: The class list, to check the nodes' detections.
         on_progress: Called with how many images are done, and how many there are.
 
     Raises:

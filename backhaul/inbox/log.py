@@ -38,7 +38,7 @@ class Arrival(BaseModel):
         name: Its name below the node's folder.
         image: The file in the inbox.
         beside: The file of detections that comes along, None if there is none.
-        detections: What the node saw (`backhaul.inbox.sidecar`); None if unknown.
+        detections: The node's detections (`backhaul.inbox.sidecar`); None if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,7 +108,7 @@ def next_number(root: str) -> int:
 def write_entry(root: str, entry: Entry, require: Callable[[], None]) -> Sequence[Arrival]:
     """Move the images of an entry to their places, log them, and return them.
 
-    Images that changed or went since they were looked at are left out.
+    Images that changed or were removed since they were inspected are left out.
 
     Args:
         root: Root of the store.

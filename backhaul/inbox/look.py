@@ -26,8 +26,8 @@ class Look:
         image: The file.
         beside: The file of detections that belongs to it, if there is one.
         digest: Begins with the SHA-256 of its content.
-        arrival: What the log shall say of it; None if it is unreadable.
-        known: Whether its content came before.
+        arrival: Its future row of the log; None if it is unreadable.
+        known: Whether an image with the same content arrived before.
         problems: What is wrong with its detections.
         reason: Why it is unreadable.
     """

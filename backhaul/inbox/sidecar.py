@@ -136,7 +136,7 @@ def read_detections(
 
     Args:
         data: Content of the file.
-        path: Where it lies, for the problems.
+        path: Path of the file, for the problems.
         image: The image.
         class_names: The class list.
     """
@@ -189,7 +189,7 @@ def detections_of(
 
     Args:
         image_id: The images.
-        texts: What was seen in each, as `read_detections` or `write_detections` gives it.
+        texts: Detections in each, as `read_detections` or `write_detections` gives it.
         class_names: The class list.
 
     Raises:

@@ -68,7 +68,7 @@ def choose_cuts(
 
     Args:
         images: Images whose uris are local paths.
-        detections: What was seen in them.
+        detections: Detections in them.
         settings: Which objects count, and how they are cut.
 
     Returns:

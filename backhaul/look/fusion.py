@@ -37,15 +37,15 @@ def fuse(
 
     Args:
         detections: Boxes of the single checkpoints.
-        epochs: The K checkpoints that were really run; one that saw nothing counts too.
+        epochs: The K checkpoints that were run, also those without any detection.
         iou_thres: IoU with the cluster's first box from which a box joins, in [0, 1].
         label_from: ``mean`` gives a cluster the class of greatest mean confidence (ties: lower
             id); ``last`` the class in which the last epoch is most confident there (ties:
-            greater mean, then lower id), or as ``mean`` where the last epoch sees nothing.
+            greater mean, then lower id), or as ``mean`` where the last epoch detects nothing.
 
     Returns:
         One row a cluster, with the most confident box of its class and the number of
-        checkpoints that saw this class there; by image_id, falling confidence, coordinates.
+        checkpoints that detected it there; by image_id, falling confidence, coordinates.
 
     Raises:
         ValueError: If an epoch repeats, there is none, or a detection is of another epoch.

@@ -41,8 +41,8 @@ def evaluate(
     """Return metrics and benchmark tables of a model on sets of labelled images.
 
     Args:
-        fused: What it sees in them, above the threshold of inference.
-        ranked: What it sees down to the confidence floor of average precision; of one
+        fused: Its detections in them, above the threshold of inference.
+        ranked: Its detections down to the confidence floor of average precision; of one
             checkpoint, or fused.
         sets: Labelled images by the name of their set.
         settings: How detections are matched and counted.
@@ -69,7 +69,7 @@ def beside_ensemble(
 
     Args:
         table: The metrics of the model on these sets, as `evaluate` gives them.
-        fused: What the ensemble sees in them.
+        fused: The ensemble's detections in them.
         sets: Labelled images by the name of their set.
         settings: How detections are matched and counted.
     """

@@ -27,7 +27,7 @@ def metrics(
 
     Args:
         benchmark: The model's benchmark table on `images`.
-        raw: What the model sees there down to the confidence floor of the evaluation; of one
+        raw: Its detections there down to the confidence floor of the evaluation; of one
             checkpoint, or fused.
         images: The images with their truth; those without labels count for nothing.
         pos_thres: Confidence from which a detection counts, in [0, 1].

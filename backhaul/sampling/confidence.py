@@ -23,7 +23,7 @@ class Utility:
     """The value of sending each image.
 
     Args:
-        seen: What was seen in the pool.
+        seen: Detections in the pool.
         rows: The sighting of `seen` for which each candidate may be drawn, shape (n,).
         candidates: Images, each in every stratum in which it is worth something, n of them.
     """

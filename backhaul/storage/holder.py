@@ -75,7 +75,7 @@ class Holder(BaseModel):
         Clocks of two machines are not compared, unless they differ by far more than clocks do.
 
         Args:
-            silent_s: Seconds for which somebody who waits saw no renewal.
+            silent_s: Seconds without a renewal, as observed by a waiting process.
         """
         if silent_s > EXPIRE_S or self.age_s > ABANDONED_S:
             return True

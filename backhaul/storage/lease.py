@@ -1,4 +1,4 @@
-"""Leases: locks in the store, each held by one process of all machines at a time."""
+"""Leases: locks in the store, each owned by one process of all machines at a time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Lease:
 
         Raises:
             LeaseLostError: If another took it over.
-            StoreError: If the store stays away, so that nobody can tell.
+            StoreError: If the store does not answer, so that it is unknown.
         """
         if self._holder.age_s > EXPIRE_S:  # the store was away, or this process was stopped
             self._renew()
@@ -90,8 +90,8 @@ def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease
 
     Args:
         root: Root of the store.
-        key: What is done.
-        on_wait: Called with who holds it, once, if another does.
+        key: Name of the work that the lease protects.
+        on_wait: Called once, with the holder's name, if another process holds it.
 
     Raises:
         StoreError: If the store cannot be used.

@@ -47,12 +47,12 @@ class LocalCopies:
         A copy that was damaged on this disk is fetched again.
 
         Args:
-            uri: Where it lies.
+            uri: Where it is stored.
             digest: The beginning of the SHA-256 of its bytes.
             target: A file that is not there yet.
 
         Raises:
-            MissingObjectError: If nothing lies there.
+            MissingObjectError: If nothing is stored there.
             CorruptArtifactError: If the digest does not match.
             StoreError: If there is no room, even with all copies removed.
         """
@@ -143,7 +143,7 @@ def local_object(artifact: Artifact, folder: Path) -> Path:
     checked.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     return checked_file(artifact.uri, artifact.sha256, folder)
@@ -158,7 +158,7 @@ def checked_file(uri: str, sha256: str, folder: Path) -> Path:
         folder: Folder of the caller.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     target = folder / f"{sha256}{Path(uri).suffix}"
@@ -184,7 +184,7 @@ def local_image(uri: str, image_id: str, folder: Path) -> Path:
         folder: Folder of the caller.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the content is another by now.
     """
     if is_local(uri):
@@ -200,7 +200,7 @@ def local_file(uri: str, folder: Path) -> Path:
     """Return a local file with the bytes at `uri`, without a check of its content.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
     """
     if is_local(uri):
         return _existing(uri)
@@ -213,7 +213,7 @@ def fetch(uri: str, target: Path) -> None:
     """Copy the bytes at `uri` to the file `target`; the cache makes room if necessary.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         StoreError: If there is no room, even with all copies removed.
     """
     _fetch_with_room(copies(), uri, target)

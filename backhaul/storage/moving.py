@@ -22,7 +22,7 @@ class Found(BaseModel):
     """A file at the time when it was listed.
 
     Args:
-        uri: Where it lies.
+        uri: Where it is stored.
         size_bytes: Its length.
         stamp: Differs when its content does: its ETag, on a disk the time of its last change.
     """

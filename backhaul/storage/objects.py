@@ -110,7 +110,7 @@ def get_file(uri: str, target: Path) -> None:
     """Copy the content of `uri` to a file of this machine.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         OSError: If the disk is full.
     """
     fs, path = filesystem(uri)
@@ -125,7 +125,7 @@ def read_uri(uri: str) -> bytes:
     """Return the bytes stored at `uri`.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
     """
     fs, path = filesystem(uri)
     try:
@@ -139,7 +139,7 @@ def read_bytes(artifact: Artifact) -> bytes:
     """Return the bytes of an artifact.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     data = read_uri(artifact.uri)
@@ -161,7 +161,7 @@ def read_value(kind: type[T], artifact: Artifact) -> T:
     """Load a value stored by `write_value`, with absolute paths in today's store.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     table = parquet_in(read_bytes(artifact))
@@ -223,7 +223,7 @@ class Stored:
     """A file of a store.
 
     Args:
-        uri: Where it lies.
+        uri: Where it is stored.
         size_bytes: Its length.
         modified: When it was written, seconds since 1970.
     """

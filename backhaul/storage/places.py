@@ -60,7 +60,7 @@ def open_bucket(bucket: str, options: Mapping[str, Any]) -> bool:
 
     Args:
         bucket: Its name.
-        options: What s3fs must be told to open it.
+        options: Arguments of s3fs that open it.
 
     Returns:
         False where the bucket is open with others already; these then stay.

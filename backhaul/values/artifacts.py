@@ -22,7 +22,7 @@ class Artifact(BaseModel):
     Its location is absolute. With `Roots` as pydantic's context, it is relative in JSON.
 
     Args:
-        uri: Where the object lies.
+        uri: Where the object is stored.
         sha256: Digest of its bytes, which is checked before anything is decoded.
         content: Digest of what it says, which enters cache keys: of a table's columns, or of a
             checkpoint's tensors and architecture. It does not depend on a file's date, or on

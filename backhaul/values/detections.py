@@ -127,9 +127,9 @@ class FusedDetections(Boxes):
     Args:
         confidence_std: Sample standard deviation of the confidence over the checkpoints, 0 for
             one, shape (n,).
-        votes: How many checkpoints saw the object, shape (n,).
-        box_spread: Sample standard deviation of the corners over those that saw it, the mean of
-            the four, in pixels; 0 for one; shape (n,).
+        votes: How many checkpoints detected the object, shape (n,).
+        box_spread: Sample standard deviation of the corners over those that detected it, the
+            mean of the four, in pixels; 0 for one; shape (n,).
     """
 
     confidence_std: FloatArray

@@ -19,7 +19,7 @@ class Events:
         self._stored = threading.Semaphore(1)
 
     def tell(self, event: StepDone | EpochDone) -> None:
-        """Send one event at once."""
+        """Send an event at once."""
         self._stream.write(event.model_dump_json() + "\n")
         self._stream.flush()
 

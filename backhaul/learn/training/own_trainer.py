@@ -21,7 +21,7 @@ def train(job: TrainingJob, events: Events) -> None:
 
     Raises:
         InputError: If the detector cannot be loaded or yields anything but epochs.
-        RuntimeError: If it stops before it was told to.
+        RuntimeError: If it ends before the last epoch without a reason to stop.
     """
     assert job.settings.detector is not None  # noqa: S101 - or another process would train
     records = list(job.history)

@@ -39,7 +39,7 @@ class ForkedTraining:
     Args:
         stdin: Standard input of the training.
         stdout: Its standard output.
-        status: Where its process id was said and its return code will be.
+        status: Socket for its process id, then its return code.
     """
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes], status: socket.socket) -> None:
