@@ -1,4 +1,4 @@
-"""Make copies of new training images."""
+"""Stage that makes augmented copies of new training images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,14 @@ def augment(
     *,
     step: Step,
 ) -> Artifact:
-    """Store `mixed` with copies of its new training images added, as `Splits`."""
+    """Store the `Splits` `mixed` with copies of its new training images added.
+
+    Args:
+        mixed: What the detector is retrained on (`Splits`).
+        new: The new images of this round (`Splits`); these alone are copied.
+        augmentation: How many copies are made, and how they look.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     splits, fresh = read_value(Splits, mixed), read_value(Splits, new)
     if augmentation.images_per_class is None:
         return mixed

@@ -1,4 +1,4 @@
-"""Replace the images of batches by the objects that are seen in them."""
+"""Stage that replaces the images of batches by crops of the objects detected in them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,17 @@ def crop(
     *,
     step: Step,
 ) -> Cropped:
-    """Store the crops of each of `batches`, in which `fused` was seen.
+    """Store the crops of the objects detected in each batch, and the data set with them added.
 
     A crop with the content of an image that is played elsewhere, or of an earlier crop, is
     left out.
+
+    Args:
+        batches: The batches (`ImageSet`).
+        fused: What was detected in each batch (`FusedDetections`), in the same order.
+        dataset: The data set that the batches come from (`ImageSet`), with its labels.
+        cropping: Which objects are cut out, and how.
+        step: Where and for which seed, method and batch of the campaign this runs.
 
     Raises:
         InputError: If nothing can be cut out of a batch.
@@ -93,7 +100,7 @@ def _nothing_cut(
 
 
 def _joined(everything: ImageSet, made: list[Crops]) -> ImageSet:
-    """Return the data set with all crops but those that are whole images of it."""
+    """Return the data set with all crops added, except those that are whole images of it."""
     crops = concat([c.images for c in made])
     new = ~crops.table["image_id"].isin(everything.ids).to_numpy()
     return concat([everything, crops.where(new)])

@@ -1,4 +1,4 @@
-"""Read the data set of a campaign."""
+"""Stages that read the data set of a campaign."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from tasks.stage import Step, stage
 
 @stage("data", random=False, uses=libraries("pillow"))
 def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
-    """Store the table of all images; wrong labels end the campaign, with all of them named."""
+    """Store all images of a data set as one `ImageSet`; wrong labels end the campaign.
+
+    Args:
+        data: The folder or address, and the format of its labels.
+        fingerprint: Digest of the data set's files; a change makes the stage run again.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     report = read_anywhere(data, Progress("reading images"), Progress("fetching labels"))
     report.require_clean()
     logger = get_run_logger()
@@ -36,9 +42,14 @@ def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
 
 @stage("data", random=False)
 def join_data(images: Artifact, initial: Artifact, *, step: Step) -> Artifact:
-    """Store the labelled images of the initial set's data, and those of the data set.
+    """Store one `ImageSet` of the initial set's labelled images and those of the data set.
 
-    Of an image that is in both, the one of the initial set stays.
+    An image that is in both is taken from the initial set's data.
+
+    Args:
+        images: The data set (`ImageSet`).
+        initial: The data from which the initial set is drawn (`ImageSet`).
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     arriving, own = read_value(ImageSet, images), read_value(ImageSet, initial)
     if own.class_names != arriving.class_names:

@@ -1,4 +1,4 @@
-"""Measure a detector on the test sets."""
+"""Stages that measure a detector on the test sets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,13 @@ class TestSets(BaseModel):
 
 @stage("common-test-set", random=False)
 def common_test_set(splits: Artifact, held_out: Artifact, *, step: Step) -> Artifact:
-    """Store the set that ranks methods: the initial test set and the held-out batches."""
+    """Store the `ImageSet` that ranks methods: initial test set and held-out batches.
+
+    Args:
+        splits: The initial splits (`Splits`).
+        held_out: The images that are never sampled (`ImageSet`).
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     common = concat([read_value(Splits, splits).test, read_value(ImageSet, held_out)])
     if not len(common):
         raise InputError(
@@ -70,7 +76,7 @@ def common_test_set(splits: Artifact, held_out: Artifact, *, step: Step) -> Arti
 
 @stage("old-test-set", random=False)
 def old_test_set(splits: Artifact, *, step: Step) -> Artifact:
-    """Store the initial test set."""
+    """Store the initial test set as an `ImageSet`."""
     return write_value(step.root, read_value(Splits, splits).test)
 
 
@@ -78,7 +84,14 @@ def old_test_set(splits: Artifact, *, step: Step) -> Artifact:
 def benchmark_batch(
     images: Artifact, fused: Artifact, evaluation: Evaluation, *, step: Step
 ) -> Artifact:
-    """Store the benchmark table of a batch: what was seen beside what is there, if known."""
+    """Store the benchmark table of a batch: its detections matched with its labels, if any.
+
+    Args:
+        images: The batch (`ImageSet`).
+        fused: What was detected in it (`FusedDetections`).
+        evaluation: How detections are matched and counted.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     seen = read_value(FusedDetections, fused)
     table = benchmark(seen, read_value(ImageSet, images), evaluation.iou_thres)
     return write_value(step.root, table)
@@ -103,9 +116,18 @@ def evaluate(
     *,
     step: Step,
 ) -> Artifact:
-    """Store all metrics of the current checkpoint and of the ensemble, by test set and class.
+    """Store the metrics of the current checkpoint and of the ensemble, by test set and class.
 
-    Images that are in several sets are looked at once.
+    Inference runs once on an image that is in several test sets.
+
+    Args:
+        current: The newest checkpoint.
+        looking: The checkpoints of the ensemble.
+        sets: The test sets.
+        inference: How outputs become boxes, and how boxes are fused.
+        evaluation: How detections are matched and counted.
+        img_size: Side of the square input, pixels.
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     loaded = sets.load()
     everything = _union(loaded)

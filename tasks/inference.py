@@ -1,4 +1,4 @@
-"""Let an ensemble of checkpoints look at images."""
+"""Stage that runs an ensemble of checkpoints over images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _by_epochs(parameters: Inputs) -> str:
 
 
 def detector_libraries(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Return the libraries that a checkpoint looks at images with; its own code needs none."""
+    """Return the libraries used to run a checkpoint; none for a detector of the user's own."""
     return () if checkpoint.detector else ULTRALYTICS
 
 
@@ -58,7 +58,16 @@ def infer(
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `FusedDetections` of the images, with scores and features if needed."""
+    """Store the `FusedDetections` of an ensemble, with scores and features if needed.
+
+    Args:
+        images: The images (`ImageSet`).
+        checkpoints: The ensemble.
+        inference: How outputs become boxes, and how boxes are fused.
+        img_size: Side of the square input, pixels.
+        needs: What the sampling method needs besides boxes.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     pool = read_value(ImageSet, images)
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
     settings = replace(settings, needs=frozenset(needs))
@@ -78,7 +87,14 @@ def infer(
 def prediction_settings(
     inference: Inference, img_size: int, conf_thres: float, step: Step
 ) -> PredictionSettings:
-    """Return how to predict, with the confidence floor of the purpose."""
+    """Return the settings of a prediction that keeps boxes above `conf_thres`.
+
+    Args:
+        inference: The campaign's settings of inference.
+        img_size: Side of the square input, pixels.
+        conf_thres: Confidence that boxes must exceed, in [0, 1].
+        step: Says on which device, with how many threads.
+    """
     return PredictionSettings(
         img_size=img_size,
         conf_thres=conf_thres,
@@ -111,7 +127,7 @@ def detector_of(checkpoints: tuple[Checkpoint, ...], step: Step) -> UserCode | N
 def local_files(
     images: ImageSet, checkpoints: tuple[Checkpoint, ...]
 ) -> Iterator[tuple[LocalImages, tuple[LocalCheckpoint, ...]]]:
-    """Have stored images and checkpoints as files on this disk within the block."""
+    """Provide stored images and checkpoints as files on this disk within the block."""
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
         folder = Path(name)
         weights = tuple(
@@ -130,14 +146,14 @@ def predict_stored(
     description: str,
     predictor: Predictor,
 ) -> Detections:
-    """Return what each of stored checkpoints sees in stored images.
+    """Return the detections of each stored checkpoint in stored images.
 
     Args:
         images: The images.
         checkpoints: The checkpoints.
-        settings: How they look.
-        description: What the progress is of.
-        predictor: What runs them.
+        settings: How outputs become boxes.
+        description: Name of the progress in Prefect's UI.
+        predictor: Runs the checkpoints.
     """
     with local_files(images, checkpoints) as (files, weights):
         return predictor.predict(files, weights, settings, Progress(description))

@@ -1,4 +1,4 @@
-"""Cache keys that hold across runs, processes, machines and versions."""
+"""Cache keys that stay the same across runs, processes, machines and versions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Libraries: TypeAlias = Callable[[Inputs], tuple[str, ...]]
 
 
 def no_libraries(inputs: Inputs) -> tuple[str, ...]:
-    """Return none: our own code computes the result."""
+    """Return no libraries: the stage's result depends on our own code alone."""
     return ()
 
 
 def libraries(*names: str) -> Libraries:
-    """Return what says that a stage always uses these distributions."""
+    """Return a function that names these distributions for all inputs of a stage."""
     return lambda inputs: names
 
 
 @dataclass
 class StageKey(CachePolicy):
-    """Key a task by its stage, the stage's version, libraries and the content of its inputs.
+    """Key a task by its stage, the stage's version, its libraries and its inputs' content.
 
     Prefect's own policies hash the wrapper's text, which misses a change in the code it calls
     and notices one in a comment. A stage says its version instead: raise it whenever the same
@@ -61,7 +61,14 @@ class StageKey(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str:
-        """Return the key of a task's inputs, as Prefect asks for it."""
+        """Return the cache key of a task's inputs, as Prefect asks for it.
+
+        Args:
+            task_ctx: Prefect's context of the task run; not used.
+            inputs: Arguments of the call by parameter name.
+            flow_parameters: Parameters of the flow; not used.
+            **kwargs: Not used.
+        """
         return self.key_of(inputs)
 
     def key_of(self, inputs: Inputs) -> str:
@@ -83,7 +90,7 @@ class StageKey(CachePolicy):
 
 @cache
 def version_of(library: str) -> str:
-    """Return the version of a distribution without what only says how it was built.
+    """Return the version of a distribution without its build label, such as ``+cpu``.
 
     Empty where it is not installed, as on a machine that only looks results up.
     """

@@ -1,4 +1,4 @@
-"""Get the ground truth of images."""
+"""Stages that get the labels (ground truth) of images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from tasks.stage import Step, stage
 
 @stage("labelling", random=False)
 def label_existing(images: Artifact, truth: Artifact, *, step: Step) -> Artifact:
-    """Store `images` with the labels that `truth` has for them."""
+    """Store `images` as an `ImageSet` with the labels that `truth` has for them.
+
+    Args:
+        images: The images (`ImageSet`).
+        truth: The data set with its labels (`ImageSet`).
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     labelled = label_from_existing(read_value(ImageSet, images), read_value(ImageSet, truth))
     get_run_logger().info("labelled %d images", len(labelled))
     return write_value(step.root, labelled)
@@ -30,7 +36,13 @@ def label_existing(images: Artifact, truth: Artifact, *, step: Step) -> Artifact
 
 @stage("truth", random=False)
 def label_known(images: Artifact, truth: Artifact, *, step: Step) -> Artifact:
-    """Store `images` with the labels that `truth` has for them; the others stay without."""
+    """Store `images` as an `ImageSet`, labelled where `truth` has labels for them.
+
+    Args:
+        images: The images (`ImageSet`).
+        truth: The data set with its labels (`ImageSet`).
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     labelled = label_where_known(read_value(ImageSet, images), read_value(ImageSet, truth))
     return write_value(step.root, labelled)
 
@@ -46,7 +58,13 @@ def require_labels(images: Artifact, truth: Artifact) -> None:
 
 @stage("labelling", random=False)
 def label_with(images: Artifact, source: UserCode, *, step: Step) -> Artifact:
-    """Store `images` with the labels that the user's function gives."""
+    """Store `images` as an `ImageSet` with the labels that a user's function gives.
+
+    Args:
+        images: The images (`ImageSet`).
+        source: The function.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     unlabelled = read_value(ImageSet, images)
     with tempfile.TemporaryDirectory(prefix="backhaul-") as folder:
         labelled = label_by_function(localise(unlabelled, Path(folder)), source)

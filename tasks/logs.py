@@ -1,4 +1,4 @@
-"""The log of whatever runs: a task, a flow, or what has no run."""
+"""Logging to Prefect: to the current task or flow run, or to the process outside of runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prefect.logging import get_logger
 
 
 def logger() -> Any:
-    """Return the logger of the run that this thread is in, or else one of the process."""
+    """Return the logger of this thread's task or flow run, or else one of the process."""
     try:
         return get_run_logger()
     except MissingContextError:  # a thread of ours, or no flow
@@ -19,15 +19,15 @@ def logger() -> Any:
 
 
 class RunLog(logging.Handler):
-    """Hands what the domain logs to the run that this thread is in, for Prefect's UI."""
+    """Forwards log records of the package `backhaul` to this thread's run, for Prefect's UI."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record once more, as one of the run."""
+        """Log a record again, with the logger of the run."""
         logger().log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 
 def forward_domain_logs() -> None:
-    """Let runs have what the package `backhaul` logs; calling it again changes nothing."""
+    """Forward what the package `backhaul` logs to Prefect's runs; safe to call repeatedly."""
     domain = logging.getLogger("backhaul")
     if not any(isinstance(handler, RunLog) for handler in domain.handlers):
         domain.addHandler(RunLog())

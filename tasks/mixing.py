@@ -1,4 +1,4 @@
-"""Mix new data with old."""
+"""Stages that mix new labelled images with old ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ def mix_splits(
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `Splits` to retrain on: the new images and a draw of the old ones."""
+    """Store the `Splits` to retrain on: the new images and a random draw of the old ones.
+
+    Args:
+        new: The new images of this round (`Splits`).
+        seen: All images of earlier rounds (`Splits`).
+        mixing: The proportion of new images.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     fresh, old = read_value(Splits, new), read_value(Splits, seen)
     mixed = mix(fresh, old, mixing.retrain_new, step.rng("mixing"))
     get_run_logger().info(
@@ -34,7 +41,14 @@ def mix_splits(
 
 @stage("seen", random=False)
 def merge_seen(seen: Artifact, new: Artifact, augmented: Artifact, *, step: Step) -> Artifact:
-    """Store all `Splits` seen so far, the copies of the new training images included."""
+    """Store the `Splits` of all images seen so far, with copies of new training images.
+
+    Args:
+        seen: All images of earlier rounds (`Splits`).
+        new: The new images of this round (`Splits`).
+        augmented: What was trained on this round, copies included (`Splits`).
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     old, fresh = read_value(Splits, seen), read_value(Splits, new)
     train = read_value(Splits, augmented).train
     copies = train.where(train.table["copy_of"].isin(fresh.train.ids).to_numpy())

@@ -1,4 +1,4 @@
-"""How far a long stage is: as an event, and as a Prefect progress artifact."""
+"""Progress of a long stage, as an event and as a Prefect progress artifact."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AFTER_REFUSAL_S = 60.0
 
 
 class Progress:
-    """Progress of one stage; call it with (done, total)."""
+    """Reports the progress of one stage; call it with (done, total)."""
 
     def __init__(self, description: str) -> None:
         self.description = description
@@ -27,16 +27,16 @@ class Progress:
         self.refused = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell who watches at once, and the server every few seconds and at the end.
+        """Report progress: to local listeners at once, to the server every few seconds.
 
-        A server that takes no artifact stops nothing: it is a warning, once.
+        If the server refuses the artifact, the stage goes on; a warning is logged once.
         """
         emit(Progressed(self.description, done, total))
         if time.monotonic() > self.due or (done >= total and self.artifact is not None):
             self.due = time.monotonic() + self._tell_server(100.0 * done / max(total, 1))
 
     def _tell_server(self, percent: float) -> float:
-        """Tell the server, and return the seconds until it is told again."""
+        """Update the server's artifact; return the seconds to wait before the next update."""
         try:
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # work waits for this
                 self._show(percent)

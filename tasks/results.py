@@ -1,4 +1,4 @@
-"""Results of stages: plain data of a closed list of types, and where they lie in a store.
+"""Results of stages: plain data of a fixed set of types, stored as JSON.
 
 Prefect's own decoders import and call what stored bytes name, its JSON decoder as well as
 pickle. So a store holds none of Prefect's records: its envelope is made anew around our data
@@ -35,12 +35,12 @@ from backhaul.values.roots import Roots
 
 
 class DamagedResultError(ValueError):
-    """What is stored as the result of a stage is none; it is computed once more."""
+    """The stored result of a stage cannot be decoded; the stage is run again."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of results, as it is stored.
+    """A type of stage results and how it is stored.
 
     Args:
         name: Its name in a store, which stays when a class is moved or renamed.
@@ -54,7 +54,7 @@ class Kind:
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """What turns results of this type into JSON, and back."""
+        """Pydantic's adapter, which converts results of this type to JSON and back."""
         return TypeAdapter(self.type)
 
     def encode(self, result: Any, root: str) -> bytes:
@@ -64,7 +64,7 @@ class Kind:
         return json.dumps(record, allow_nan=False).encode()
 
     def decode(self, content: bytes, root: str) -> Any:
-        """Return the result that `encode` made JSON of, for a store that now lies at `root`.
+        """Return the result encoded in `content`, for a store whose root is now `root`.
 
         Raises:
             DamagedResultError: If this is no result, or one of another type.
@@ -125,7 +125,7 @@ def _roots(root: str) -> Roots:
 
 
 class ResultSerializer(Serializer):
-    """Turns results into JSON for Prefect, and back.
+    """Converts results to JSON and back, for Prefect.
 
     Args:
         kind: Name of the type of results.
@@ -141,14 +141,15 @@ class ResultSerializer(Serializer):
         return KINDS[self.kind].encode(obj, self.root)
 
     def loads(self, blob: bytes) -> Any:
-        """Return the result that JSON stands for."""
+        """Return the result that is encoded as JSON."""
         return KINDS[self.kind].decode(blob, self.root)
 
 
 class StoredResults(WritableFileSystem):
-    """Where the results of a campaign's stages lie. Each call of a stage makes its own.
+    """Prefect's storage block for stage results in a store; each call of a stage makes its own.
 
-    What it has read it knows: Prefect reads a result several times, and the stage before it.
+    Results that were read are kept in memory: Prefect reads a result several times, and the
+    stage reads it before.
 
     Args:
         root: Root of the store.
@@ -163,11 +164,11 @@ class StoredResults(WritableFileSystem):
 
     @property
     def serializer(self) -> ResultSerializer:
-        """How results are turned into JSON."""
+        """The serializer of these results."""
         return ResultSerializer(kind=self.kind, root=self.root)
 
     def result(self, key: str) -> Any:
-        """Return the result of a stage.
+        """Return the stored result of a stage by its cache key.
 
         Raises:
             MissingObjectError: If there is none.
@@ -180,12 +181,18 @@ class StoredResults(WritableFileSystem):
             raise type(error)(f"{self._uri(key)}: {error}") from None
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
-        """Return a result as Prefect's record; `_sync` is how it calls its own file systems."""
+        """Return a result in Prefect's record; `_sync` is part of Prefect's interface."""
         metadata = {"storage_key": path, "serializer": self.serializer.model_dump()}
         return json.dumps({"metadata": metadata, "result": self._read(path).decode()}).encode()
 
     def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
-        """Put the result that is in one of Prefect's records in one step."""
+        """Store the result that one of Prefect's records contains, in one atomic step.
+
+        Args:
+            path: Name of the result.
+            content: Prefect's record.
+            _sync: Part of Prefect's interface; not used.
+        """
         data: str = json.loads(content)["result"]
         self._known[path] = data.encode()
         replace(self._uri(path), data.encode())
@@ -202,7 +209,7 @@ class StoredResults(WritableFileSystem):
         return content
 
     def _resolve_path(self, path: str) -> None:
-        """Prefect asks for the folder that names of results are relative to: there is none."""
+        """Return None, since results have no base folder that Prefect could show."""
 
     def _uri(self, path: str) -> str:
         return result_place(absolute(self.root), path)

@@ -1,4 +1,4 @@
-"""Choose what the node sends home."""
+"""Stage that chooses which images of a batch the node sends."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def select_images(
     *,
     step: Step,
 ) -> Sent:
-    """Spend the bandwidth of one batch, and store the `Selection` and the images sent.
+    """Store the `Selection` of a batch within the bandwidth, and the images sent.
 
     Args:
         images: The batch (`ImageSet`).
-        fused: What is seen in it (`FusedDetections`).
-        method: Chooses.
+        fused: Detections in it (`FusedDetections`).
+        method: The sampling method.
         bandwidth: Most that may be sent.
         sent_before: What the method sent of each earlier batch (`ImageSet`).
-        sent_seen: What is seen in those images (`FusedDetections` with features), if needed.
-        step: The step.
+        sent_seen: Detections in those images, with features, if the method needs them.
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     arrived = read_value(ImageSet, images)
     sizes = arrived.table["size_bytes"].to_numpy(dtype=np.int64)

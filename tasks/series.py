@@ -1,4 +1,4 @@
-"""Measure checkpoints of a campaign that is over, or under way, once more."""
+"""Stages that measure checkpoints of a finished or running campaign again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,14 @@ from tasks.stage import Step, stage
 def share_held_out(
     common: Artifact, old_test: Artifact, n_batches: int, *, step: Step
 ) -> tuple[Artifact, ...]:
-    """Store the held-out images of the common test set as batches of about the same size."""
+    """Store the held-out images of the common test set as `n_batches` equal batches.
+
+    Args:
+        common: The common test set (`ImageSet`).
+        old_test: The initial test set, a part of it (`ImageSet`).
+        n_batches: Number of batches; their sizes differ by one image at most.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     everything = read_value(ImageSet, common)
     initial = everything.table["image_id"].isin(read_value(ImageSet, old_test).ids).to_numpy()
     held_out = everything.where(~initial)
@@ -43,7 +50,13 @@ def share_held_out(
 
 @stage("known-truth", random=False)
 def labelled_so_far(images: Artifact, splits: tuple[Artifact, ...], *, step: Step) -> Artifact:
-    """Store those of `images` that somebody labelled, as they are in `splits`."""
+    """Store, as an `ImageSet`, those of `images` that have labels in any of `splits`.
+
+    Args:
+        images: The images (`ImageSet`).
+        splits: Labelled images of the campaign (`Splits`).
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     arrived = read_value(ImageSet, images)
     parts = [arrived.where(np.zeros(len(arrived), dtype=bool))]
     for stored in splits:
@@ -69,10 +82,18 @@ def predict_block(
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `Detections` of one checkpoint, down to where any metric needs them.
+    """Store the `Detections` of one checkpoint, down to the lowest confidence any metric uses.
 
-    For fusion these are as good as those above ``conf_thres`` alone: suppression begins with
-    the most confident, so a box is never suppressed by one below.
+    Boxes above ``conf_thres`` are the same as in a prediction with that threshold: suppression
+    starts with the most confident box, so a box is never suppressed by a less confident one.
+
+    Args:
+        images: The images (`ImageSet`).
+        checkpoint: The checkpoint.
+        inference: How outputs become boxes.
+        conf_floor: Lowest confidence of a box, in [0, 1].
+        img_size: Side of the square input, pixels.
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     block = read_value(ImageSet, images)
     lowest = min(conf_floor, inference.conf_thres)
@@ -93,15 +114,15 @@ def measure(
     *,
     step: Step,
 ) -> Measured:
-    """Store metrics and benchmarks of one checkpoint, or of several as an ensemble.
+    """Store metrics and benchmark tables of one checkpoint, or of several as an ensemble.
 
     Args:
-        looking: The checkpoints.
-        predictions: What each of them sees, in any order.
+        looking: The checkpoints of the ensemble.
+        predictions: Detections of each (`Detections`), in any order.
         sets: The images of each test set, which are among those predicted on.
         inference: How detections are fused.
         evaluation: How they are matched and counted.
-        step: The step.
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     loaded = {name: concat(read_value(ImageSet, a) for a in s) for name, s in sets.items()}
     loaded = {name: images for name, images in loaded.items() if len(images)}

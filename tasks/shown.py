@@ -1,4 +1,4 @@
-"""Artifacts in Prefect's UI. Nothing depends on them, so a server may refuse them."""
+"""Artifacts shown in Prefect's UI; nothing depends on them, so a server may refuse them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = Literal["markdown", "table", "progress"]
 
 
 def show(kind: Kind, data: str | float, description: str, key: str | None = None) -> UUID:
-    """Create an artifact of the task run or flow run that is going on, and return its id.
+    """Create an artifact of the current task or flow run, and return its id.
 
     Prefect's own functions leave a connection open each time, hence this one.
 
@@ -42,7 +42,7 @@ def show(kind: Kind, data: str | float, description: str, key: str | None = None
 
 
 def change(artifact: UUID, data: float) -> None:
-    """Give an artifact other data."""
+    """Replace the data of an artifact."""
     with get_client(sync_client=True) as client:
         client.request(
             "PATCH", "/artifacts/{id}", json={"data": data}, path_params={"id": artifact}

@@ -1,4 +1,4 @@
-"""Share images out: initial set, batches, and the splits of what was labelled."""
+"""Stages that divide images into initial set, batches, and train, valid and test."""
 
 from __future__ import annotations
 
@@ -29,10 +29,18 @@ def arrange(
     *,
     step: Step,
 ) -> Arrangement:
-    """Store the initial set, the held-out images and every batch, drawn from `images`.
+    """Store the initial set, the held-out images and all batches (`ImageSet` each), at random.
 
-    Images without labels can only be played if a function labels them. Where the initial set
-    has its `own` data, `images` holds these as well, and all that are not its own arrive.
+    Images without labels take part only if a function labels them. Where the initial set has
+    data of its `own`, `images` contains these as well, and all other images arrive in batches.
+
+    Args:
+        images: All images (`ImageSet`).
+        own: Data from which alone the initial set is drawn (`ImageSet`); None = `images`.
+        initial: Size of the initial set.
+        arriving: Size and number of the batches.
+        labelling: Where labels of sent images come from.
+        step: Where and for which seed, method and batch of the campaign this runs.
     """
     everything = read_value(ImageSet, images)
     playable = _playable(everything, labelling)
@@ -63,7 +71,7 @@ def _playable(images: ImageSet, labelling: Labelling) -> ImageSet:
 
 
 def _apart(images: ImageSet, own: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """Return the images that are of the initial set's own data, and the others."""
+    """Return the images of the initial set's own data, and the other images."""
     known = images.table["image_id"].isin(own.labelled().ids).to_numpy()
     return images.where(known), images.where(~known)
 
@@ -91,7 +99,15 @@ def _stored(root: str, first: ImageSet, parts: Arrivals, sizes: dict[str, int]) 
 def arrange_listed(
     images: Artifact, lists: Lists, arriving: Batches, labelling: Labelling, *, step: Step
 ) -> ListedArrangement:
-    """Store the initial splits, the held-out images and every batch, as `lists` say."""
+    """Store the initial splits, the held-out images and all batches, as given by `lists`.
+
+    Args:
+        images: The data set (`ImageSet`).
+        lists: The lists of an earlier run.
+        arriving: Number of the batches and of those held out.
+        labelling: Where labels of sent images come from.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     everything = read_value(ImageSet, images)
     splits, parts, unlisted = play_lists(everything, lists, arriving)
     if len(unlisted):
@@ -115,7 +131,13 @@ def arrange_listed(
 
 @stage("batches", random=True, uses=STRATIFICATION)
 def arrange_inbox(own: Artifact, initial: InitialSet, *, step: Step) -> Arrangement:
-    """Store the initial set of a run whose batches are still to come, drawn from `own` data."""
+    """Store the initial set (`ImageSet`) of a run whose batches arrive later.
+
+    Args:
+        own: Data from which the initial set is drawn (`ImageSet`).
+        initial: Size of the initial set.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     labelled = read_value(ImageSet, own).labelled()
     if not len(labelled):
         raise InputError("initial.data: none of its images has labels")
@@ -132,7 +154,14 @@ def split_images(
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `Splits` of labelled images; a group seen before goes where it went then."""
+    """Store the `Splits` of labelled images; a group keeps the subset of earlier rounds.
+
+    Args:
+        images: The labelled images (`ImageSet`).
+        seen: All images of earlier rounds (`Splits`); None = there are none.
+        fractions: Shares of train, valid and test.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     placed = {} if seen is None else placement(read_value(Splits, seen))
     rng = step.rng("split")
     return write_value(step.root, split(read_value(ImageSet, images), fractions, rng, placed))
@@ -140,6 +169,6 @@ def split_images(
 
 @stage("split", random=False)
 def nothing_new(images: Artifact, *, step: Step) -> Artifact:
-    """Store the empty `Splits` of a round in which nothing was labelled."""
+    """Store empty `Splits`, for a round in which no image was labelled."""
     none = read_value(ImageSet, images)
     return write_value(step.root, Splits(none, none, none))

@@ -1,4 +1,4 @@
-"""A stage: a cached task that one process at a time runs, and that is timed."""
+"""A stage: a cached task that is timed and runs in one process at a time."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ R = TypeVar("R")
 
 
 class NotCachedError(LookupError):
-    """A stage that is only looked up has no result yet."""
+    """A stage that may only be looked up in the cache has no result there yet."""
 
 
 @dataclass
 class Lookups:
-    """What was found in the cache by the stages of steps that run none.
+    """Stages that were looked up in the cache instead of being run.
 
     Args:
         entries: The stages, in the order in which they were looked up.
@@ -48,7 +48,7 @@ class Lookups:
 
 
 class Step(BaseModel):
-    """Which step of a campaign a stage is, and on what it runs.
+    """The step of a campaign in which a stage runs: seed, method, batch, store and device.
 
     Only `seed` and `batch` can change a result, and only in stages that draw at random.
 
@@ -91,7 +91,7 @@ class Step(BaseModel):
         return generator(self.seed, *path, "initial" if self.batch is None else self.batch)
 
     def finds(self, result: Any) -> bool:
-        """Return whether what a stage's result refers to is there."""
+        """Return whether all artifacts that a stage's result refers to still exist."""
         needed = artifacts_in(result)
         if self.keep_checkpoints == "ensemble":
             needed = (each for each in needed if not each.uri.endswith(CHECKPOINT))
@@ -116,10 +116,10 @@ _held: ContextVar[Lease | None] = ContextVar("held", default=None)
 
 
 class Stage(Generic[P, R]):
-    """A cached Prefect task. Calling it runs the task, or takes its result from the cache.
+    """A cached Prefect task; calling it runs the task or takes its result from the cache.
 
-    Methods side by side, also on other machines, may come to the same key, for example when
-    each sends the whole batch. The first then computes, and the others wait for its result.
+    Methods that run at the same time, also on other machines, may need the same result, for
+    example when each sends the whole batch. The first then computes it, and the others wait.
     """
 
     def __init__(
@@ -144,14 +144,14 @@ class Stage(Generic[P, R]):
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the stage's result; its objects exist, or the task is run again."""
+        """Return the stage's result; if objects of a cached one are missing, run it again."""
         inputs = self.policy.signature.bind(*args, **kwargs).arguments
         step, key = inputs["step"], self.policy.key_of(inputs)
         if step.lookups is not None:
             return self._look_up(step.lookups, step, key)
-        with within(step.method, step.batch), lease(step.root, key, self._tell) as held:
+        with within(step.method, step.batch), lease(step.root, key, self._tell) as own_lease:
             emit(StageBegan(self.name))
-            token = _held.set(held)
+            token = _held.set(own_lease)
             try:
                 return self._run_or_read(step, key, *args, **kwargs)
             finally:
@@ -181,7 +181,9 @@ class Stage(Generic[P, R]):
         return result
 
     def _check(self, results: StoredResults, key: str) -> None:
-        """Do nothing if the stage may run: Prefect takes whatever it cannot read for nothing.
+        """Do nothing if the stage may run.
+
+        Prefect treats a result that it cannot read as missing, and would overwrite it.
 
         Raises:
             InputError: If a newer version of Backhaul wrote its result.
@@ -197,7 +199,7 @@ class Stage(Generic[P, R]):
         return StoredResults(root=step.root, kind=self.kind.name)
 
     def _storing_in(self, results: StoredResults) -> Any:
-        """Return the task with its results in the store."""
+        """Return the task, set up to keep its results in the store."""
         runner = self.task.with_options()
         runner.result_storage = results
         runner.result_serializer = results.serializer
@@ -229,7 +231,7 @@ def _nothing(parameters: Inputs) -> str:
 
 
 def _leave(step: Step, key: str) -> None:
-    """Do nothing once the result is stored."""
+    """Default of `after`: do nothing once the result is stored."""
 
 
 def stage(
@@ -269,17 +271,17 @@ def stage(
 
 
 def require_lease() -> None:
-    """Do nothing if the stage that is running is still the only one of its key.
+    """Do nothing if no other process has taken over the lease of the running stage.
 
     Raises:
         LeaseLostError: If another process took it over.
     """
-    if (held := _held.get()) is not None:
-        held.require()
+    if (own_lease := _held.get()) is not None:
+        own_lease.require()
 
 
 def stage_key() -> str:
-    """Return the cache key of the stage that is running."""
+    """Return the cache key of the running stage."""
     context = TaskRunContext.get()
     if context is None:
         raise RuntimeError("no stage is running")

@@ -1,4 +1,4 @@
-"""Take trained checkpoints from outside, in place of the initial training."""
+"""Stage that takes trained checkpoints of the user, in place of the initial training."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tasks.stage import Step, stage
 
 
 class GivenCheckpoint(BaseModel):
-    """A checkpoint of the user's.
+    """A checkpoint file that the user provides.
 
     Args:
-        uri: Where it lies.
+        uri: Where it is stored.
         epoch: Epochs behind it.
         fingerprint: What the file system says of its content: it changes when the file does.
     """
@@ -41,10 +41,10 @@ class GivenCheckpoint(BaseModel):
 
 
 def find_checkpoints(start: Start) -> tuple[GivenCheckpoint, ...]:
-    """Return the checkpoint to start from and the older ones beside it, oldest first.
+    """Return the checkpoint to start from and older ones in its folder, oldest first.
 
-    Older ones have the same prefix, or are of the initial training. Where `start` gives another
-    epoch than the name, nothing is known of the age of the others: they are left out.
+    Older ones have the same prefix, or are of the initial training. If `start` gives another
+    epoch than the file's name, the epochs of the other files are unknown: they are left out.
 
     Raises:
         InputError: If there is no such file, or nothing says how many epochs are behind it.
@@ -86,7 +86,7 @@ def _list(fs: Any, folder: str, place: str) -> set[str]:
 
 
 def _older(names: set[str], prefix: str, epoch: int) -> dict[int, str]:
-    """Return the files of earlier epochs, those of `prefix` before those of the initial one."""
+    """Return the files of earlier epochs, those of `prefix` before the initial training's."""
     matches = [m for name in sorted(names) if (m := CHECKPOINT_NAME.fullmatch(name))]
     files = {
         int(m["epoch"]): m.string
@@ -105,7 +105,14 @@ def _libraries(inputs: Inputs) -> tuple[str, ...]:
 def take_checkpoints(
     given: tuple[GivenCheckpoint, ...], images: Artifact, training: Training, *, step: Step
 ) -> tuple[Checkpoint, ...]:
-    """Store the user's checkpoints; classes and architecture must be those of the campaign."""
+    """Store the user's checkpoints; classes and architecture must be the campaign's.
+
+    Args:
+        given: The checkpoints, oldest first.
+        images: The data set (`ImageSet`), for its classes.
+        training: Settings of the training, for the architecture.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     classes = read_value(ImageSet, images).class_names
     taken = []
     detector = code_digest(training.detector)

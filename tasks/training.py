@@ -1,4 +1,4 @@
-"""Train the detector, and go on where a killed training stopped."""
+"""Stage that trains the detector, and resumes a training that was killed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tasks.stage import Step, require_lease, stage, stage_key
 
 
 class ResumeState(BaseModel):
-    """What is known of a training that is under way; lies under ``resume/<key>/``."""
+    """Progress of an unfinished training, stored under ``resume/<key>/``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
@@ -58,7 +58,13 @@ class ResumeState(BaseModel):
     def after(
         self, event: EpochDone, checkpoint: Checkpoint | None, state: Artifact
     ) -> ResumeState:
-        """Return the state once an epoch is over and what it made is stored."""
+        """Return the state after an epoch whose files are stored.
+
+        Args:
+            event: The finished epoch.
+            checkpoint: The stored checkpoint of the epoch; None = it has none.
+            state: The stored state from which training can be resumed.
+        """
         more = () if checkpoint is None else (checkpoint,)
         return self.model_copy(
             update={
@@ -80,7 +86,7 @@ def _resume_place(step: Step, key: str) -> str:
 
 
 def _forget_state(step: Step, key: str) -> None:
-    """Remove what a training would be resumed from, first of all the word that it is there."""
+    """Remove the files from which a training would resume, the record of them first."""
     place = _resume_place(step, key)
     remove(f"{place}/state.json")
     remove(place)
@@ -102,7 +108,17 @@ def train_detector(
     model_digest: str,
     step: Step,
 ) -> TrainingResult:
-    """Train on `splits`, from `start` or as the model says, and store every checkpoint."""
+    """Train on `splits`, and store every checkpoint and the history of losses.
+
+    Args:
+        splits: The images to train on and to validate with (`Splits`).
+        start: Checkpoint to continue from; None = new weights of ``training.model``.
+        training: How to train.
+        stopping: When to stop before `epochs`.
+        epochs: Most epochs, at least 1.
+        model_digest: SHA-256 of the model's file, see `digest_of_model`.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
     if digest_of_model(training) != model_digest:
         raise InputError(f"{training.model}: is not the file that the campaign started with")
     images = read_value(Splits, splits)
@@ -134,13 +150,13 @@ def train_detector(
 
 
 def digest_of_model(training: Training) -> str:
-    """Return the SHA-256 of the file that a training's model is; empty for a model by name."""
+    """Return the SHA-256 of a model's file; empty for a model that is given by name."""
     path = Path(training.model)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> ResumeState:
-    """Run the job and store what it makes, epoch by epoch."""
+    """Run the training job and store what it yields, epoch by epoch."""
     logger = get_run_logger()
     progress = Progress(f"{step}: training")
     if known.stop is not None:
@@ -190,7 +206,7 @@ def _store_epoch(
 
 
 def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path | None]:
-    """Return how far a training came, and the state that it goes on from, in `folder`.
+    """Return the progress of a training, and the state file to resume from, in `folder`.
 
     A training that is new, or over, has no state; one whose state is damaged is new.
     """

@@ -1,4 +1,4 @@
-"""What is in a data set, in numbers, for a person who is about to use it."""
+"""Summary of a data set in numbers, for a user who is about to use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backhaul.values.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Smallest, mean and largest of some numbers; None where there are none."""
+    """Smallest, mean and largest of some numbers; None if there are none."""
 
     low: float | None
     mean: float | None
@@ -24,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """How often a class is in a data set."""
+    """The frequency of a class in a data set."""
 
     name: str
     n_images: int
@@ -74,11 +74,11 @@ class Summary:
     problems: tuple[Problem, ...]
 
     def to_json(self) -> str:
-        """Return all of it as JSON, with the names of the fields as keys."""
+        """Return the summary as JSON, with the names of the fields as keys."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
     def to_text(self) -> str:
-        """Return it for a terminal: counts, a table of classes, and all problems."""
+        """Return the summary as text for a terminal: counts, a table of classes, problems."""
         return "\n".join(
             [*self._totals(), "", *self._class_table(), "", *self._problem_lines()]
         )
@@ -112,7 +112,7 @@ class Summary:
 
 
 def summarize(report: DataReport) -> Summary:
-    """Return the data set of `report` in numbers."""
+    """Return a summary of the data set of `report`."""
     table, labels = report.images.table, _all_labels(report.images)
     n_labelled = int(table["labels"].notna().sum())
     n_empty = sum(1 for boxes in table["labels"] if boxes is not None and not len(boxes))

@@ -140,7 +140,7 @@ def _draw_digit(class_id: int, rng: np.random.Generator) -> FloatArray:
 
 
 def _box_of(ink: FloatArray, x: int, y: int) -> FloatArray:
-    """Return the corners of what is drawn at a place, the last row and column included."""
+    """Return the corners of the drawn digit, the last row and column included."""
     ys, xs = np.nonzero(ink > _DRAWN)
     box = [xs.min() + x, ys.min() + y, xs.max() + 1 + x, ys.max() + 1 + y]
     return np.array(box, dtype=np.float64)
@@ -149,7 +149,7 @@ def _box_of(ink: FloatArray, x: int, y: int) -> FloatArray:
 def _find_place(
     ink: FloatArray, size_px: int, corners: list[FloatArray], rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Return a place, x and y, where the digit hardly covers another; None if none is found."""
+    """Return a position, x and y, where the digit hardly covers another; None if none fits."""
     for _ in range(_TRIES):
         x, y = rng.integers(0, size_px - len(ink), size=2, endpoint=True).tolist()
         box = _box_of(ink, x, y)

@@ -1,4 +1,4 @@
-"""Plain lists of image paths, one a line, and the images that such paths mean."""
+"""Plain lists of image paths, one a line, and the images that the paths refer to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ImageList(BaseModel):
     numbers: tuple[int, ...]
 
     def places(self) -> Iterator[tuple[str, str]]:
-        """Yield each path with its place, as ``file:line``."""
+        """Yield each path with its line, as ``file:line``."""
         for path, number in zip(self.paths, self.numbers, strict=True):
             yield path, f"{self.file}:{number}"
 
@@ -54,7 +54,7 @@ def read_list(path: Path) -> ImageList:
 
 
 def sample_lists(folder: Path) -> tuple[ImageList, ...]:
-    """Return ``sample<b>.txt`` of a folder, the images of each batch, by its number.
+    """Return the lists ``sample<b>.txt`` of a folder, the images of each batch b, by b.
 
     Raises:
         InputError: If there is none, or one is missing between them.
@@ -74,8 +74,8 @@ def sample_lists(folder: Path) -> tuple[ImageList, ...]:
 class PathIndex:
     """Finds images by paths that may have been written on another machine.
 
-    A path means the image with which it has most parts in common, counted from the file name
-    up; that name at least must be the same.
+    A path refers to the image whose own path has most parts in common with it, counted from the
+    file name up; the file names at least must be equal.
     """
 
     def __init__(self, uris: Iterable[str]) -> None:
@@ -85,7 +85,7 @@ class PathIndex:
             self._rows[parts[-1]].append((parts, row))
 
     def find(self, path: str) -> tuple[list[int], int]:
-        """Return the images that `path` may mean, and how many parts they have in common.
+        """Return the images that `path` may refer to, and how many parts they have in common.
 
         There may be none, one, or several alike.
         """

@@ -1,4 +1,4 @@
-"""What is known of an image from its file alone: identity, size as displayed, bytes."""
+"""Properties of an image file: identity, size as displayed, length in bytes."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _CHUNK = 64  # images a thread takes at once
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image file that can be read.
+    """A readable image file.
 
     Args:
-        path: Where it lies.
+        path: Path of the file.
         image_id: First 32 hexadecimal digits of the SHA-256 of its bytes.
         width: Width in pixels as displayed, that is with the EXIF orientation applied.
         height: Height in pixels as displayed.
@@ -64,7 +64,7 @@ class ImageFile:
 
 
 class UnreadableImageError(InputError):
-    """An image file that cannot be read, or that ends too early."""
+    """An image file that cannot be read, or that is truncated."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -73,7 +73,7 @@ class UnreadableImageError(InputError):
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file of this name is taken for an image.
+    """Return whether a file with this name is treated as an image.
 
     Example:
         >>> is_image("a.b/Straße 1.JPEG"), is_image("notes.txt")
@@ -83,7 +83,7 @@ def is_image(name: str) -> bool:
 
 
 def probe(path: str) -> ImageFile:
-    """Return what is known of the image at `path`.
+    """Return identity and size of the image at `path`.
 
     Raises:
         UnreadableImageError: If the file is missing, no image, or truncated.
@@ -96,9 +96,9 @@ def probe(path: str) -> ImageFile:
 
 
 def probe_bytes(path: str, data: bytes) -> ImageFile:
-    """Return what is known of the image with the content `data`, wherever `path` is.
+    """Return identity and size of the image with the content `data`; `path` is its name.
 
-    The pixels are decoded only where the file does not show by itself that it is complete.
+    The pixels are decoded only if the file's structure does not show that it is complete.
 
     Raises:
         UnreadableImageError: If it is no image, or truncated.
@@ -127,7 +127,7 @@ _prober: ContextVar[tuple[Prober, int | None]] = ContextVar("prober", default=(p
 
 @contextmanager
 def probing(prober: Prober, at_once: int) -> Iterator[None]:
-    """Let `probe_all` ask `prober`, in `at_once` threads: the images are not on this disk."""
+    """Make `probe_all` use `prober`, in `at_once` threads, for images not on this disk."""
     token = _prober.set((prober, at_once))
     try:
         yield
@@ -138,7 +138,7 @@ def probing(prober: Prober, at_once: int) -> Iterator[None]:
 def probe_all(
     paths: Sequence[str], on_progress: OnProgress | None = None
 ) -> list[ImageFile | UnreadableImageError]:
-    """Return what is known of each image, in the order of `paths`, read by several threads."""
+    """Return identity and size of each image, in the order of `paths`; threads read them."""
     prober, at_once = _prober.get()
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     results: list[ImageFile | UnreadableImageError] = []
@@ -162,7 +162,7 @@ def _probe_or_error(prober: Prober, path: str) -> ImageFile | UnreadableImageErr
 
 
 def open_image(data: bytes) -> PillowImage:
-    """Return the image in `data`, not yet decoded.
+    """Return the image encoded in `data`, not yet decoded.
 
     Raises:
         ValueError: If it is none of the formats of `IMAGE_SUFFIXES`; a damaged one may also
@@ -175,7 +175,7 @@ def open_image(data: bytes) -> PillowImage:
 
 
 def is_turned(image: PillowImage) -> bool:
-    """Return whether its EXIF orientation swaps width and height."""
+    """Return whether the EXIF orientation swaps width and height."""
     if not image.info.get("exif"):
         return False
     tags = Image.Exif()

@@ -1,4 +1,4 @@
-"""Where the ground truth of sent images comes from."""
+"""Get the labels (ground truth) of sent images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N_NAMED = 3  # images that an error lists
 
 
 def label_from_existing(sent: ImageSet, truth: ImageSet) -> ImageSet:
-    """Return `sent` with the labels that `truth`, the data set, has for the same content.
+    """Return `sent` with the labels of images with equal content in the data set `truth`.
 
     Labels keep the source that `truth` gives, or are of the source "dataset".
 
@@ -32,7 +32,7 @@ def label_from_existing(sent: ImageSet, truth: ImageSet) -> ImageSet:
 
 
 def label_where_known(images: ImageSet, truth: ImageSet) -> ImageSet:
-    """Return `images` with the labels that `truth` has for the same content, None without any.
+    """Return `images` with the labels of equal images in `truth`, None where it has none.
 
     Labels keep the source that `truth` gives, or are of the source "dataset".
     """

@@ -1,4 +1,4 @@
-"""Lists of images that an earlier run wrote: what was initial, and what arrived when."""
+"""Image lists of an earlier run: its initial set and its batches."""
 
 from __future__ import annotations
 
@@ -64,11 +64,12 @@ def read_lists(folder: Path) -> Lists:
 def play_lists(
     images: ImageSet, lists: Lists, arriving: Batches
 ) -> tuple[Splits, Arrivals, ImageSet]:
-    """Return the initial splits, how the other images arrive, and those in no list.
+    """Return the initial splits, the arriving images, and the images that are in no list.
 
     Held out are the images of ``holdout.txt``, or else those of the last `holdout_batches`
-    lists. Of the lists before these the first `count` are played; without `count` all, except
-    a last one that is smaller than the first: it is what was left over. Sizes are as listed.
+    lists. Of the lists before these the first `count` are used as batches; without `count` all,
+    except a last one that is smaller than the first, which is a remainder. Sizes are those of
+    the lists.
 
     Args:
         images: The data set.
@@ -79,9 +80,9 @@ def play_lists(
         InputError: If a path means no image or several, an image is listed twice, an initial
             one has no labels, or there are too few lists.
     """
-    numbered, held, over = _shares(lists, arriving)
+    numbered, held_out, over = _shares(lists, arriving)
     initial = (lists.train, lists.valid, lists.test)
-    rows = _match(images, [*initial, *numbered, *held, *over])
+    rows = _match(images, [*initial, *numbered, *held_out, *over])
 
     def listed(*parts: ImageList) -> ImageSet:
         chosen = [row for part in parts for row in rows[part.file]]
@@ -94,7 +95,7 @@ def play_lists(
     unlisted[[row for chosen in rows.values() for row in chosen]] = False
     return (
         Splits(*(listed(part) for part in initial)),
-        Arrivals(listed(*held), tuple(listed(part) for part in numbered), listed(*over)),
+        Arrivals(listed(*held_out), tuple(listed(part) for part in numbered), listed(*over)),
         images.where(unlisted),
     )
 
@@ -103,24 +104,24 @@ _Parts: TypeAlias = tuple[ImageList, ...]
 
 
 def _shares(lists: Lists, arriving: Batches) -> tuple[_Parts, _Parts, _Parts]:
-    """Return the lists that are played, those held out, and those left over."""
+    """Return the lists used as batches, those held out, and those left over."""
     samples, n_held = lists.samples, arriving.holdout_batches
-    held: _Parts = ()
+    held_out: _Parts = ()
     if lists.holdout is not None:
-        held = (lists.holdout,) if n_held else ()
+        held_out = (lists.holdout,) if n_held else ()
     elif n_held:
-        samples, held = samples[:-n_held], samples[-n_held:]
+        samples, held_out = samples[:-n_held], samples[-n_held:]
     n_played = arriving.count or len(samples)
     if not samples or n_played > len(samples):
         raise InputError(
-            f"lists: {arriving.count or 1} batches and {len(held)} held out are wanted, there "
-            f"are {len(lists.samples)} lists sample<b>.txt; lower batches.count or "
+            f"lists: {arriving.count or 1} batches and {len(held_out)} held out are wanted, "
+            f"there are {len(lists.samples)} lists sample<b>.txt; lower batches.count or "
             "holdout_batches"
         )
     smaller = len(samples[-1].paths) < len(samples[0].paths)
     if arriving.count is None and smaller:
         n_played -= 1
-    return samples[:n_played], held, samples[n_played:]
+    return samples[:n_played], held_out, samples[n_played:]
 
 
 def _match(images: ImageSet, parts: list[ImageList]) -> dict[Path, list[int]]:

@@ -1,4 +1,4 @@
-"""Read a data set that lies in an object store, without its images on this disk.
+"""Read a data set in an object store without downloading its images to this disk.
 
 The files with labels are copied to a temporary folder, with an empty file for every image, and
 the reader of the format reads that folder. Images pass through memory, a few at a time.
@@ -53,7 +53,7 @@ def entries(root: str) -> list[Entry]:
     Hidden ones are passed over, and those in folders without a name (``a//b``).
 
     Raises:
-        InputError: If nothing lies there.
+        InputError: If nothing is stored there.
     """
     found = [entry for entry in _listed(root) if _belongs(entry.path)]
     if not found:
@@ -85,7 +85,7 @@ def fingerprint_remote(root: str) -> str:
     """Return a digest of the names and contents of the files of a data set.
 
     Raises:
-        InputError: If nothing lies there.
+        InputError: If nothing is stored there.
     """
     digest = hashlib.sha256()
     for entry in entries(root):
@@ -94,7 +94,7 @@ def fingerprint_remote(root: str) -> str:
 
 
 def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress) -> DataReport:
-    """Return the data set at an address; the uris of its images are addresses, too.
+    """Return the data set at an address; the uris of its images are addresses as well.
 
     Args:
         data: The data set.
@@ -120,7 +120,7 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A folder with the labels of a data set that lies elsewhere, and empty files for images.
+    """A local folder with the labels of a remote data set, and empty files for its images.
 
     Args:
         root: Address of the data set.
@@ -131,7 +131,7 @@ class Mirror:
     folder: str
 
     def fill(self, found: Sequence[Entry], on_progress: OnProgress) -> None:
-        """Fetch the labels, and make a file for each image.
+        """Download the labels, and create an empty file for each image.
 
         Raises:
             InputError: If a name cannot be a path here.
@@ -165,7 +165,7 @@ class Mirror:
         fetch(f"{self.root}/{path}", Path(f"{self.folder}/{path}"))
 
     def probe(self, path: str) -> ImageFile:
-        """Return what is known of an image of the data set, by its path in the folder.
+        """Return identity and size of a remote image, given its path in the folder.
 
         Raises:
             UnreadableImageError: If it is gone, no image, truncated, or not in the folder.
@@ -199,7 +199,7 @@ class Mirror:
 
 
 def _stay_below(path: Path) -> None:
-    """Take out of a data.yaml a `path` that leads to another folder of some machine."""
+    """Remove from a data.yaml a `path` that leads to another folder."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Where a campaign's data set lies: a folder, an object store, or scenes drawn for the demo."""
+"""Location of a campaign's data set: a folder, an object store, or the demo's scenes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from backhaul.values.images import ImageSet
 
 
 def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
-    """Return where the data set lies; the demo's scenes are written below `root` first.
+    """Return where the data set is stored; the demo's scenes are written below `root` first.
 
     Args:
         data: The data set.
@@ -47,12 +47,12 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
 
 
 def digits_folder(data: DigitsData, root: str) -> str:
-    """Return where the demo's scenes lie below `root`, or would."""
+    """Return where the demo's scenes are stored below `root`, or will be."""
     return scenes_place(absolute(root), content_digest(data))
 
 
 def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> None:
-    """Put the scenes into an object store, their record last: without it they are cut."""
+    """Upload the scenes, their record last: an upload without it counts as incomplete."""
     if read_or_none(f"{folder}/{RECORD}") == data.model_dump_json().encode():
         return
     with tempfile.TemporaryDirectory() as temporary:
@@ -70,7 +70,7 @@ def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> No
 
 
 def fingerprint(data: FolderData, root: str) -> str:
-    """Return a digest of every file of a data set: its name, size and time of change or ETag.
+    """Return a digest of all files of a data set: names, sizes, and times of change or ETags.
 
     It tells whether the data set must be read again, without reading it. Names are relative to
     the data set's folder. Where that is enters as well, relative to the store if it is there:
@@ -122,7 +122,7 @@ def data_set_digest(images: ImageSet, place: str) -> str:
 def read_anywhere(
     data: FolderData, on_progress: OnProgress, on_labels: OnProgress
 ) -> DataReport:
-    """Return a data set that lies in a folder or at an address.
+    """Return a data set from a folder or an address.
 
     Args:
         data: The data set.

@@ -1,4 +1,4 @@
-"""Share labelled images out to train, valid and test, and unlabelled ones to batches."""
+"""Divide labelled images into train, valid and test, and unlabelled ones into batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOWHERE: Mapping[str, Subset] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """How the images of a pool arrive; every image of the pool is in exactly one part.
+    """Batches and holdout of a pool; every image of the pool is in exactly one part.
 
     Args:
         holdout: Images that are never sampled, for the common test set.
@@ -47,9 +47,9 @@ def split(
 ) -> Splits:
     """Split labelled images so that each class keeps its share in each subset.
 
-    Iterative stratification, in which "no object" is a class too. Without groups the sizes are
-    exactly those of `apportion`; images of one group stay together, and the sizes are then as
-    near as moving single groups brings them.
+    This is iterative stratification, in which "no object" is a class too. Without groups the
+    sizes are exactly those of `apportion`; images of one group stay together, and the sizes are
+    then as near as moving single groups brings them.
 
     Args:
         images: Labelled originals. Their order does not matter.
@@ -80,7 +80,7 @@ def split(
 
 
 def placement(seen: Splits) -> dict[str, Subset]:
-    """Return where each group went, the `placed` of the next `split`."""
+    """Return the subset of each group, which is the `placed` of the next `split`."""
     parts: dict[Subset, ImageSet] = {
         "train": seen.train,
         "valid": seen.valid,
@@ -96,10 +96,15 @@ def placement(seen: Splits) -> dict[str, Subset]:
 def draw_initial(
     images: ImageSet, count: int, rng: np.random.Generator
 ) -> tuple[ImageSet, ImageSet]:
-    """Draw the labelled set that the first detector learns from, stratified by class.
+    """Draw the labelled set that the first detector is trained on, stratified by class.
 
-    A group is wholly on one side, so with groups the size is only as near to `count` as moving
+    A group is never divided, so with groups the size is only as near to `count` as moving
     single groups brings it; a group with an unlabelled image stays in the pool.
+
+    Args:
+        images: Originals. Their order does not matter.
+        count: Number of images to draw, at least 1.
+        rng: The only source of randomness.
 
     Returns:
         The initial set and the pool, both ordered by image_id.
@@ -129,12 +134,12 @@ def batches(
     rng: np.random.Generator,
     known_groups: Container[str] = (),
 ) -> Arrivals:
-    """Let the images of `pool` arrive in random order, not stratified.
+    """Divide the images of `pool` into a holdout and batches, at random, not stratified.
 
-    The holdout is taken first and in whole groups, since later images of its groups would give
-    its content away to training: it holds `holdout_batches` times `sampling_batch` images, with
-    groups as near to that as a random order of the groups comes. Numbered batches may share
-    groups; `split` keeps those together over the rounds.
+    The holdout is drawn first and in whole groups, since later images of its groups would leak
+    its content into training: it has `holdout_batches` times `sampling_batch` images, with
+    groups as near to that as a random order of the groups comes. Batches may share groups;
+    `split` keeps those together over the rounds.
 
     Args:
         pool: Images to hand out. Their order does not matter.
@@ -154,8 +159,8 @@ def batches(
         raise InputError(
             f"batches.holdout_batches: {wanted} images are held out, the pool has {available}"
         )
-    held = _draw_groups(rows, free, wanted, rng)
-    order = rng.permutation(np.flatnonzero(~held))
+    held_out = _draw_groups(rows, free, wanted, rng)
+    order = rng.permutation(np.flatnonzero(~held_out))
     n_batches = arriving.count or max(len(order) // size, 1)
     if n_batches * size > len(order):
         raise InputError(
@@ -164,14 +169,14 @@ def batches(
         )
     starts = range(0, n_batches * size, size)
     return Arrivals(
-        holdout=pool.where(held),
+        holdout=pool.where(held_out),
         numbered=tuple(_at(pool, order[start : start + size]) for start in starts),
         leftover=_at(pool, order[n_batches * size :]),
     )
 
 
 def leave_out_seen(pool: ImageSet, seen: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
-    """Return the images of `pool` whose content is new, and the ids of the others.
+    """Return the images of `pool` with new content, and the ids of the others.
 
     Raises:
         InputError: If an image was seen before with other labels.
@@ -198,7 +203,7 @@ def _at(images: ImageSet, positions: IntArray) -> ImageSet:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What is kept together: the images of a group, or an image without one; n of them.
+    """The units that are never divided: the images of a group, or one image without group; n.
 
     ``group`` is the name or None; ``of_image`` the row of each image; ``labels`` the classes in
     it and, last, whether it has no object, shape (n, n_classes + 1); ``n_images`` its size.

@@ -8,7 +8,7 @@ from backhaul.arrays import BoolArray, FloatArray, IntArray
 
 
 def apportion(n: int, shares: FloatArray) -> IntArray:
-    """Return how many of `n` images each share gets, by largest remainder; the sum is `n`.
+    """Return how many of `n` images each share gets, by largest remainder; they sum to `n`.
 
     Ties go to the earlier share. If there are images enough, every positive share gets at least
     one, taken from the largest: three images make one each, not all for training.
@@ -33,8 +33,8 @@ def stratify(
 ) -> IntArray:
     """Return the subset of each row, by iterative stratification (Sechidis et al. 2011).
 
-    The package counts rows and may miss the sizes; single rows then move until these fit. With
-    at least as many rows as subsets none of positive capacity stays empty.
+    The package counts rows and may miss the sizes; single rows are then moved until these fit.
+    With at least as many rows as subsets, no subset of positive capacity stays empty.
 
     Args:
         labels: What each row contains, shape (n, n_labels); a row has at least one.
@@ -95,7 +95,7 @@ def _fill(
 
 
 def _occupy(n_images: IntArray, capacity: IntArray, subset: IntArray) -> IntArray:
-    """Give each empty subset the lightest row of the one with most rows, while that has two."""
+    """Give each empty subset the lightest row of the subset with most rows, if it has two."""
     subset = subset.copy()
     for empty in np.flatnonzero(capacity):
         rows = np.bincount(subset, minlength=len(capacity))

@@ -1,4 +1,4 @@
-"""The tables of a run hour by hour: they are continued, not made again."""
+"""Tables of an hourly run: new rounds are appended, old rows are kept."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def continue_view(
     state: RunState,
     outcomes: dict[str, MethodOutcome],
 ) -> tuple[RoundRecord, ...]:
-    """Add the rounds to the tables of a run that are not there yet, and return them.
+    """Append the rounds that are missing in the tables of a run, and return the tables.
 
-    The tables lie with the records; those that people look at are copies. ``run.json`` says how
-    the methods ended. It names no rounds, so that it does not grow.
+    The tables are stored with the records; users read copies of them. ``run.json`` records how
+    the methods ended. It lists no rounds, so it does not grow.
 
     Args:
         files: Where the files of the run lie.
@@ -66,7 +66,7 @@ def _missing(
 
 
 def _without(table: pd.DataFrame, records: Iterable[RoundRecord]) -> pd.DataFrame:
-    """Return the rows of other rounds: a start that was killed may have written these."""
+    """Return the rows of other rounds; a killed run may have written rows of these."""
     rounds = {(record.method, record.batch) for record in records}
     batches = [None if pd.isna(number) else int(number) for number in table["batch"].tolist()]
     known = zip(table["method"], batches, strict=True)
@@ -74,7 +74,7 @@ def _without(table: pd.DataFrame, records: Iterable[RoundRecord]) -> pd.DataFram
 
 
 def read_table(uri: str) -> pd.DataFrame:
-    """Return a table of a run as it was written; one that is not there is empty."""
+    """Return a table of a run as it was written; empty if it does not exist."""
     data = read_or_none(uri)
     if data is None:
         return pd.DataFrame(columns=["method", "batch"])

@@ -1,8 +1,8 @@
-"""What nodes drop into the inbox: names, and files of what they saw.
+"""Files that edge nodes put into the inbox: images and, beside them, detections.
 
-A node puts images at ``NODE/NAME.jpg``, in folders of its own below NODE if it likes, and what
-it saw in one, if it looked, at ``NODE/NAME.detections.json`` beside it, before the image. What
-has arrived is kept in a table with ``LOG_COLUMNS``, one row an image.
+A node puts images at ``NODE/NAME.jpg``, in subfolders of NODE if it likes. If it ran a
+detector, it puts the detections at ``NODE/NAME.detections.json`` beside the image, before the
+image. Arrived images are recorded in a table with ``LOG_COLUMNS``, one row an image.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What lies in an inbox, by names like ``NODE/NAME.jpg``.
+    """The files in an inbox, by names like ``NODE/NAME.jpg``.
 
     Args:
         images: The images, sorted.
-        detections: Of an image, the file with what the node saw in it.
+        detections: The file with the node's detections, by image.
         others: All else that is complete: files of detections whose image is still to come, and
             what is not for an inbox.
         problems: Images that cannot be taken in for their names.
@@ -61,7 +61,7 @@ class Contents:
 
 
 def is_complete(name: str) -> bool:
-    """Return whether a file of this name is taken for one that is all there.
+    """Return whether a file with this name is completely written.
 
     Example:
         >>> [is_complete(name) for name in ("cam/a.jpg", "cam/.a.jpg.Xk2", "cam/a.jpg.part")]
@@ -72,9 +72,9 @@ def is_complete(name: str) -> bool:
 
 
 def sort_out(names: Iterable[str]) -> Contents:
-    """Return what the files `names`, relative to the inbox, are.
+    """Sort the files `names`, relative to the inbox, into images, detections and others.
 
-    Of images that differ in their suffix alone, the first has the detections.
+    If images differ in their suffix alone, the detections belong to the first.
     """
     complete = sorted(filter(is_complete, names))
     problems = {name: reason for name in complete if (reason := _misnamed(name))}
@@ -107,7 +107,7 @@ def _misnamed(name: str) -> str:
 
 
 def node_and_name(path: str) -> tuple[str, str]:
-    """Return the node that dropped an image, and the name that it gave it.
+    """Return the node that sent an image, and the name that the node gave it.
 
     Example:
         >>> node_and_name("cam-1/2026/a.jpg")
@@ -118,7 +118,7 @@ def node_and_name(path: str) -> tuple[str, str]:
 
 
 def label_file(node: str, name: str) -> str:
-    """Return where the labels of an image lie, below the folder of labels.
+    """Return the path of an image's label file, relative to the folder of labels.
 
     Example:
         >>> label_file("cam-1", "2026/a.jpg")
@@ -128,7 +128,7 @@ def label_file(node: str, name: str) -> str:
 
 
 def suffix_of(data: bytes) -> str:
-    """Return the suffix of an image with this content, so that equal content has equal names.
+    """Return the suffix of an image's format, so that equal content has equal names.
 
     Raises:
         ValueError: If it is no image.
@@ -137,7 +137,7 @@ def suffix_of(data: bytes) -> str:
 
 
 def fused_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> FusedDetections:
-    """Return what the nodes saw in images, sorted as `backhaul.look.fusion.fuse` does.
+    """Return the nodes' detections in images, in the order of `backhaul.look.fusion.fuse`.
 
     Args:
         table: Columns ``LOG_COLUMNS``. Images whose ``detections`` are missing have none; an
@@ -147,8 +147,8 @@ def fused_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> FusedDetectio
     Raises:
         InputError: If a class is not in it: the image came when the list was another.
     """
-    said = table[table["detections"].notna()]
-    return detections_of(said["image_id"], said["detections"], class_names)
+    seen = table[table["detections"].notna()]
+    return detections_of(seen["image_id"], seen["detections"], class_names)
 
 
 def images_of(table: pd.DataFrame, class_names: tuple[str, ...]) -> ImageSet:

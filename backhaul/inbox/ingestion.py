@@ -1,4 +1,4 @@
-"""Take in what nodes drop into the inbox."""
+"""Ingest images that edge nodes put into the inbox."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _DIGITS = 12  # of the digest in the name of a file that was set aside
 
 
 class Ingested(BaseModel):
-    """What one ingestion did.
+    """Counts and problems of one ingestion.
 
     Args:
         n_new: Images that are in the log now, and were not before.
         new_bytes: Their lengths together.
         n_duplicates: Images set aside, as their content came before.
         n_unreadable: Files set aside, as they are no readable image.
-        n_waiting: Images that are looked at again next time: they cannot be read, or changed
+        n_waiting: Images that the next ingestion tries again: they cannot be read, or changed
             while they were taken in.
         n_others: Files that are no image, left where they are.
         problems: What was wrong, a line each.
@@ -68,15 +68,16 @@ class Ingested(BaseModel):
 def ingest(
     root: str, inbox: str, class_names: tuple[str, ...], on_progress: OnProgress | None = None
 ) -> Ingested:
-    """Take in the images that are complete, write them into the log, and say what was done.
+    """Ingest all complete images of the inbox into the log, and return counts and problems.
 
-    One process at a time does; what one that was stopped left is finished first. The work grows
-    with what lies in the inbox alone. If nothing is there, nothing is written.
+    One process at a time ingests; it first finishes what an interrupted one left. The work
+    grows with the number of files in the inbox alone. If the inbox is empty, nothing is
+    written.
 
     Args:
         root: Root of the store.
         inbox: The inbox, below the root.
-        class_names: The class list, for what nodes say that they saw.
+        class_names: The class list, to check the nodes' detections.
         on_progress: Called with how many images are done, and how many there are.
 
     Raises:
@@ -85,13 +86,13 @@ def ingest(
         LeaseLostError: If another process took over, as this one was stopped for too long.
     """
     root = absolute(root)
-    with lease(root, "inbox", _tell) as held:
+    with lease(root, "inbox", _tell) as owned:
         _require_own(root, inbox.strip("/"))
-        finished = finish_pending(root, held.require)
-        ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, held.require)
+        finished = finish_pending(root, owned.require)
+        ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, owned.require)
         ingestion.count_new(finished)
         if ingestion.n_images:
-            held.require()
+            owned.require()
             create(_owner(root), inbox.strip("/").encode())
         ingestion.run(on_progress)
         return ingestion.summary()
@@ -111,7 +112,7 @@ def _tell(holder: str) -> None:
 
 
 class _Ingestion:
-    """All that lies in the inbox now, and what becomes of it."""
+    """One ingestion: the files in the inbox at its start, and what became of them."""
 
     def __init__(
         self, root: str, inbox: str, class_names: tuple[str, ...], require: Callable[[], None]
@@ -126,19 +127,19 @@ class _Ingestion:
 
     @property
     def n_images(self) -> int:
-        """Images to look at."""
+        """Number of images in the inbox."""
         return len(self._contents.images)
 
     def run(self, on_progress: OnProgress | None) -> None:
-        """Take in what can be, a number of images at a time."""
+        """Ingest all readable images, `ENTRY_IMAGES` at a time."""
         images = self._contents.images
         number = next_number(self._root) if images else 0
         for start in range(0, len(images), ENTRY_IMAGES):
             part = images[start : start + ENTRY_IMAGES]
             with ThreadPoolExecutor(TRANSFERS) as threads:
-                looks = [look for look in threads.map(self._look, part) if look]
-                taken = self._take(looks, number)
-                rest = [look for look in looks if look.name not in taken]
+                inspected = [look for look in threads.map(self._look, part) if look]
+                taken = self._take(inspected, number)
+                rest = [look for look in inspected if look.name not in taken]
                 for look, went in zip(rest, threads.map(self._set_aside, rest), strict=True):
                     self._note(look, went)
             number += bool(taken)
@@ -149,13 +150,13 @@ class _Ingestion:
             replace(_waiting(self._root), json.dumps(self._waiting, indent=1).encode())
 
     def count_new(self, arrivals: Iterable[Arrival]) -> None:
-        """Count images that are in the log now."""
+        """Count images that were added to the log."""
         for arrival in arrivals:
             self._counts["n_new"] += 1
             self._counts["new_bytes"] += arrival.image.size_bytes
 
     def summary(self) -> Ingested:
-        """Return what was done."""
+        """Return counts and problems."""
         return Ingested(
             **self._counts,
             n_waiting=len(self._waiting),
@@ -168,10 +169,10 @@ class _Ingestion:
         detections = None if beside is None else self._found[beside]
         return look_at(self._root, name, self._found[name], detections, self._class_names)
 
-    def _take(self, looks: Sequence[Look], number: int) -> set[str]:
-        """Log the first image of each new content; return the names of those in the log."""
+    def _take(self, files: Sequence[Look], number: int) -> set[str]:
+        """Log the first image of each new content; return the names of the logged ones."""
         new: dict[str, Arrival] = {}
-        for look in looks:
+        for look in files:
             if look.arrival is not None and not look.known:
                 new.setdefault(look.digest, look.arrival)
         if not new:
@@ -181,11 +182,11 @@ class _Ingestion:
         taken = write_entry(self._root, entry, self._require)
         self.count_new(taken)
         names = {f"{arrival.node}/{arrival.name}" for arrival in taken}
-        self._problems += [p for look in looks if look.name in names for p in look.problems]
+        self._problems += [p for look in files if look.name in names for p in look.problems]
         return names
 
     def _set_aside(self, look: Look) -> bool:
-        """Move what came before, or is no image, out of the way; return whether it went."""
+        """Move a duplicate or unreadable file out of the inbox; return whether it moved."""
         if look.arrival is None:
             kind, ready = "unreadable", self._waited.get(look.name) == look.image.version
         else:
@@ -201,7 +202,7 @@ class _Ingestion:
         return move(look.image, f"{stem}.{look.digest[:_DIGITS]}{suffix}")
 
     def _note(self, look: Look, went: bool) -> None:
-        """Count what was not taken in, and remember what stays."""
+        """Count an image that was not ingested, or record that it stays in the inbox."""
         if not went:
             self._waiting[look.name] = look.image.version
         elif look.arrival is not None:
@@ -219,7 +220,7 @@ def _owner(root: str) -> str:
 
 
 def _read_waiting(root: str) -> dict[str, str]:
-    """Return the versions of the images that waited after the last ingestion, by name."""
+    """Return, by name, the versions of images that the last ingestion left in the inbox."""
     data = read_or_none(_waiting(root))
     waited: dict[str, str] = {} if data is None else json.loads(data)
     return waited

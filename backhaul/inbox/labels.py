@@ -1,4 +1,4 @@
-"""Read the labels that annotators put beside the inbox."""
+"""Read the labels that annotators put into the store."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _FILE = ["uri", "image_id", "width", "height", "size_bytes"]
 def read_truth(
     labels: str, table: pd.DataFrame, class_names: tuple[str, ...], source: str = "labels"
 ) -> ImageSet:
-    """Return images with the labels that annotators put into the store, None without any.
+    """Return images with the labels that annotators put into the store, None where missing.
 
-    Labels with a wrong line count as none until they are mended: only a method that has sent
-    the image waits for them. What is wrong is logged.
+    Label files with a wrong line count as missing until they are corrected: only a method that
+    has sent the image waits for them. Errors are logged.
 
     Args:
         labels: The folder of labels.
@@ -70,7 +70,7 @@ def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Checked:
 
 
 def _if_right(uri: str, boxes: Labels | None, problems: Sequence[Problem]) -> Labels | None:
-    """Return the labels of an image, None if a line of them is wrong; log what is."""
+    """Return the labels of an image; None, with a log message, if a line is wrong."""
     for problem in problems:
         LOG.warning("%s", problem)
     if any(problem.severity == "error" for problem in problems):

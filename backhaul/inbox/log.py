@@ -1,8 +1,8 @@
-"""The log of what arrived: numbered entries below ``ingested/log``, written once, and for good.
+"""The log of arrived images: numbered entries below ``ingested/log``, never changed.
 
-An entry says where its images are. Before any of them is moved there, what shall become of them
-is put down below ``ingested/pending``; the entry follows when they are in place, and what was
-put down goes. So whoever is stopped anywhere leaves what the next one needs to finish it, and
+An entry records where its images are stored. Before any of them is moved, the planned entry is
+written below ``ingested/pending``; when all images are in place, the entry itself is written
+and the plan removed. So an interrupted ingestion can always be finished by the next one, and
 every image of an entry is where the entry says.
 """
 
@@ -27,7 +27,7 @@ from backhaul.storage.places import absolute
 
 
 class Arrival(BaseModel):
-    """An image to be taken in.
+    """An image to be ingested.
 
     Args:
         image_id: First 32 hexadecimal digits of the SHA-256 of its bytes.
@@ -38,7 +38,7 @@ class Arrival(BaseModel):
         name: Its name below the node's folder.
         image: The file in the inbox.
         beside: The file of detections that comes along, None if there is none.
-        detections: What the node saw (`backhaul.inbox.sidecar`); None if unknown.
+        detections: The node's detections (`backhaul.inbox.sidecar`); None if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,16 +55,16 @@ class Arrival(BaseModel):
 
     @property
     def stem(self) -> str:
-        """Where it will be, below the root and without suffix."""
+        """The image's future path, relative to the root and without suffix."""
         return arrival_stem(self.image_id)
 
     def place(self, root: str) -> str:
-        """Return where it will be in the store at `root`."""
+        """Return the image's future path in the store at `root`."""
         return f"{absolute(root)}/{self.stem}{self.suffix}"
 
 
 class Entry(BaseModel):
-    """What shall become an entry of the log.
+    """A planned entry of the log.
 
     Args:
         number: Its number, from 1.
@@ -82,7 +82,7 @@ class Entry(BaseModel):
 def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
     """Return the entries with a number above `after`, and their numbers, in order.
 
-    Each has the columns ``LOG_COLUMNS``. None before them is looked at, and nothing is listed.
+    Each has the columns ``LOG_COLUMNS``. Earlier entries are not read, and no folder is listed.
     """
     entries = []
     number = after + 1
@@ -94,7 +94,7 @@ def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
 
 
 def next_number(root: str) -> int:
-    """Return the number of the entry to come, after a logarithm of their number of looks."""
+    """Return the number of the next entry; the search takes logarithmically many requests."""
     above = 1
     while exists_at(_entry(root, above)):
         above *= 2
@@ -108,7 +108,7 @@ def next_number(root: str) -> int:
 def write_entry(root: str, entry: Entry, require: Callable[[], None]) -> Sequence[Arrival]:
     """Move the images of an entry to their places, log them, and return them.
 
-    Images that changed or went since they were looked at are left out.
+    Images that changed or were removed since they were inspected are left out.
 
     Args:
         root: Root of the store.
@@ -121,7 +121,7 @@ def write_entry(root: str, entry: Entry, require: Callable[[], None]) -> Sequenc
 
 
 def finish_pending(root: str, require: Callable[[], None]) -> Sequence[Arrival]:
-    """Finish what an ingestion that was stopped left; return the images that it had not logged.
+    """Finish an interrupted ingestion; return the images that it had not logged yet.
 
     Args:
         root: Root of the store.
@@ -163,7 +163,7 @@ def _log(uri: str, table: pd.DataFrame) -> None:
 
 
 def _table(arrivals: Sequence[Arrival], arrived: datetime) -> pd.DataFrame:
-    """Return the rows of the log; a place is relative to the root, which may be moved."""
+    """Return the rows of the log; paths are relative to the root, which may be moved."""
     text = {
         "image_id": [a.image_id for a in arrivals],
         "uri": [a.stem + a.suffix for a in arrivals],

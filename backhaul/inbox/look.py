@@ -1,4 +1,4 @@
-"""Look at files in the inbox: which are images that can be taken in, and what nodes saw."""
+"""Inspect files in the inbox: which are readable images, and which detections they have."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from backhaul.storage.places import is_local
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a file in the inbox that is named like an image is.
+    """An image file in the inbox after inspection: readable or not, new or a duplicate.
 
     Args:
         name: Its name below the inbox.
         image: The file.
         beside: The file of detections that belongs to it, if there is one.
         digest: Begins with the SHA-256 of its content.
-        arrival: What the log shall say of it; None if it is unreadable.
-        known: Whether its content came before.
+        arrival: Its future row of the log; None if it is unreadable.
+        known: Whether an image with the same content arrived before.
         problems: What is wrong with its detections.
         reason: Why it is unreadable.
     """
@@ -45,7 +45,7 @@ class Look:
 def look_at(
     root: str, name: str, image: Found, beside: Found | None, class_names: tuple[str, ...]
 ) -> Look | None:
-    """Return what a file is, None if it is gone meanwhile. Its content is read whole.
+    """Read and inspect an image file of the inbox; return None if it has been removed.
 
     Args:
         root: Root of the store.

@@ -1,9 +1,10 @@
-"""What a node saw in an image, as the file ``NAME.detections.json`` beside it says.
+"""Detections of a node in one image, as in the file ``NAME.detections.json`` beside it.
 
-A list with an object for each detection: ``confidence`` in [0, 1], ``xyxy`` in pixels of the
-image as displayed, its class as ``class_id`` or ``class``, and optionally ``confidence_std``,
-``votes``, ``box_spread`` and ``scores``, by names of classes. Or an object with such a list as
-``detections``, and the ``features`` of the image. The log of the inbox keeps it in this form.
+The file is a list with an object for each detection: ``confidence`` in [0, 1], ``xyxy`` in
+pixels of the image as displayed, the class as ``class_id`` or ``class``, and optionally
+``confidence_std``, ``votes``, ``box_spread`` and ``scores`` by class name. Or it is an object
+with such a list as ``detections``, and the ``features`` of the image. The inbox's log stores
+the same form.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ class _Detection(BaseModel):
     scores: dict[str, Probability] | None = None
 
     def class_among(self, class_names: tuple[str, ...]) -> int:
-        """Return its class; it is checked elsewhere whether there are so many."""
-        said = {
+        """Return the class id; whether it is in the class list is checked elsewhere."""
+        class_ids = {
             value if isinstance(value, int) else _class_id(value, class_names)
             for value in (self.class_id, self.name)
             if value is not None
         }
-        if len(said) != 1:
+        if len(class_ids) != 1:
             raise InputError(f"expected one class, got {self.class_id} and {self.name!r}")
-        return said.pop()
+        return class_ids.pop()
 
     def scores_among(self, class_names: tuple[str, ...]) -> list[float]:
         """Return the scores in the order of the class list."""
@@ -94,7 +95,7 @@ def _class_id(name: str, class_names: tuple[str, ...]) -> int:
 
 
 def write_detections(seen: FusedDetections, class_names: tuple[str, ...]) -> str:
-    """Return what was seen in one image as the text of its file.
+    """Return the detections in one image as the text of its file.
 
     Args:
         seen: What was seen; features of this image alone.
@@ -129,22 +130,22 @@ def write_detections(seen: FusedDetections, class_names: tuple[str, ...]) -> str
 def read_detections(
     data: bytes, path: str, image: ImageFile, class_names: tuple[str, ...]
 ) -> Checked:
-    """Return what a node saw in `image`, checked, as text for `detections_of`.
+    """Return a node's detections in `image`, checked, as text for `detections_of`.
 
     Boxes follow the rules of `backhaul.data.formats.checks`. If one is wrong, none is known.
 
     Args:
         data: Content of the file.
-        path: Where it lies, for the problems.
+        path: Path of the file, for the problems.
         image: The image.
         class_names: The class list.
     """
     try:
-        said = _parse(data)
+        sidecar = _parse(data)
     except ValidationError as error:
         return None, [Problem(path, None, _reason(error), "error")]
     kept, problems = [], []
-    for number, detection in enumerate(said.detections):
+    for number, detection in enumerate(sidecar.detections):
         what = f"detection {number}: "
         try:
             class_id = detection.class_among(class_names)
@@ -165,7 +166,7 @@ def read_detections(
             kept.append(detection.model_copy(update=known))
     if any(problem.severity == "error" for problem in problems):
         return None, problems
-    return said.model_copy(update={"detections": kept}).text(), problems
+    return sidecar.model_copy(update={"detections": kept}).text(), problems
 
 
 def _reason(error: ValidationError) -> str:
@@ -182,21 +183,21 @@ def _inside(xyxy: Corners, image: ImageFile) -> Corners:
 def detections_of(
     image_id: Iterable[str], texts: Iterable[str], class_names: tuple[str, ...]
 ) -> FusedDetections:
-    """Return what nodes saw in images, sorted as `backhaul.look.fusion.fuse` does.
+    """Return nodes' detections in images, in the order of `backhaul.look.fusion.fuse`.
 
-    Scores and features are there if they were said of all detections and of all images.
+    Scores are kept only if all detections have them, features only if all images have them.
 
     Args:
         image_id: The images.
-        texts: What was seen in each, as `read_detections` or `write_detections` gives it.
+        texts: Detections in each, as `read_detections` or `write_detections` gives it.
         class_names: The class list.
 
     Raises:
         InputError: If a class is not in it: the image came when the list was another.
     """
-    said = {name: _parse(text) for name, text in zip(image_id, texts, strict=True)}
-    owners = [name for name, each in said.items() for _ in each.detections]
-    rows = [row for each in said.values() for row in each.detections]
+    sidecars = {name: _parse(text) for name, text in zip(image_id, texts, strict=True)}
+    owners = [name for name, each in sidecars.items() for _ in each.detections]
+    rows = [row for each in sidecars.values() for row in each.detections]
     found = FusedDetections(
         image_id=names_of(owners),
         class_id=np.array([row.class_among(class_names) for row in rows], dtype=np.int64),
@@ -206,7 +207,7 @@ def detections_of(
         votes=np.array([row.votes for row in rows], dtype=np.int64),
         box_spread=_column([row.box_spread for row in rows]),
         scores=_scores(rows, class_names),
-        features=_features(said),
+        features=_features(sidecars),
     )
     return found.take(in_order(found))
 
@@ -221,8 +222,8 @@ def _scores(rows: Sequence[_Detection], class_names: tuple[str, ...]) -> FloatAr
     return _column([row.scores_among(class_names) for row in rows])
 
 
-def _features(said: dict[str, _Sidecar]) -> Features | None:
-    vectors = [each.features for each in said.values() if each.features is not None]
-    if not vectors or len(vectors) < len(said) or len({len(v) for v in vectors}) > 1:
+def _features(sidecars: dict[str, _Sidecar]) -> Features | None:
+    vectors = [each.features for each in sidecars.values() if each.features is not None]
+    if not vectors or len(vectors) < len(sidecars) or len({len(v) for v in vectors}) > 1:
         return None
-    return Features(names_of(said), np.array(vectors, dtype=np.float32))
+    return Features(names_of(sidecars), np.array(vectors, dtype=np.float32))

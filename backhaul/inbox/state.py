@@ -1,4 +1,4 @@
-"""The batches of a run whose images arrive hour by hour: how they are formed and played."""
+"""Batches of a run whose images arrive hour by hour: how they are formed and played."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ LOG = logging.getLogger(__name__)
 
 
 def take_in(config: CampaignConfig, files: RunFiles) -> RunState:
-    """Form batches of what the inbox's log has in addition, and return the state then.
+    """Form batches of the images that were added to the inbox's log; return the new state.
 
-    A batch has ``sampling_batch`` images in the order in which they came; fewer wait. Images of
-    the initial data set are left out.
+    A batch has ``sampling_batch`` images in order of arrival; if there are fewer, they wait for
+    more. Images of the initial data set are left out.
     """
     setting = RunRecords(files).required_setting
     known = frozenset(read_value(ImageSet, setting.dataset).ids)
@@ -69,7 +69,7 @@ def _part(rows: pd.DataFrame, start: int, size: int) -> pd.DataFrame:
 
 
 class ArrivingCourse:
-    """The batches that arrived and that a method has not played, from where it stood."""
+    """The arrived batches that a method has not played yet."""
 
     def __init__(
         self,
@@ -90,14 +90,14 @@ class ArrivingCourse:
         self._class_names = read_value(ImageSet, self._setting.dataset).class_names
 
     def plays(self, bandwidth_of: Callable[[int], Bandwidth]) -> Iterator[Play]:
-        """Yield every full batch that is pending; its labels are read when it is its turn."""
+        """Yield every full batch not played yet; its labels are read just before."""
         state = read_state(self._files)
         for number in state.pending(self._label):
             rows = read_value(pd.DataFrame, state.batches[number])
             yield self._play(number, rows, bandwidth_of(number))
 
     def passed(self, record: RoundRecord) -> None:
-        """Note that the method has played a batch."""
+        """Record that the method has played a batch."""
         assert record.batch is not None  # noqa: S101 - only the initial training has none
         number = record.batch
         remove_list(self._files, self._label, number)
@@ -122,7 +122,7 @@ class ArrivingCourse:
         )
 
     def _label_files(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return where the labels of each image are to be put."""
+        """Return where annotators shall put the labels of each image."""
         names = zip(rows["node"], rows["name"], strict=True)
         files = [f"{self._labels_at}/{label_file(node, name)}" for node, name in names]
         table = rows[["image_id", "node", "name"]]

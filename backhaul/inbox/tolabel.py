@@ -1,4 +1,4 @@
-"""Images that wait for their labels: a list for those who annotate."""
+"""Lists of images that wait for their labels, for annotators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backhaul.storage.objects import read_value, remove, write_value
 def write_list(
     files: RunFiles, method: str, play: Play, image_ids: tuple[str, ...]
 ) -> str | None:
-    """Write which images of a batch wait, and where their labels are to be put.
+    """List the images of a batch that wait for labels, and where the labels shall be put.
 
     Args:
         files: Where the files of the run lie.
@@ -38,7 +38,13 @@ def write_list(
 
 
 def remove_list(files: RunFiles, method: str, number: int) -> None:
-    """Remove the list of a batch whose labels have come."""
+    """Remove the list of a batch whose labels are complete.
+
+    Args:
+        files: Where the files of the run are.
+        method: Label of the method that waited.
+        number: Number of the batch.
+    """
     prefix = f"{method}{number}"
     remove(files.view.to_label(prefix))
     remove(files.waiting(prefix))

@@ -40,7 +40,7 @@ _Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """Images that were cut out of others.
+    """Crops of images, with their origin.
 
     Args:
         images: The crops, with what the labels of their sources say of them.
@@ -61,14 +61,14 @@ class Crops:
 def choose_cuts(
     images: ImageSet, detections: FusedDetections, settings: Cropping
 ) -> pd.DataFrame:
-    """Return what is to be cut out: objects that overlap no other, or what a function says.
+    """Return the boxes to cut out: objects that overlap no other, or a function's boxes.
 
     A box is widened by the margin, clipped to the image and rounded to whole pixels; it is left
     out if a side is then below ``min_side_px``. Ground truth plays no part in it.
 
     Args:
         images: Images whose uris are local paths.
-        detections: What was seen in them.
+        detections: Detections in them.
         settings: Which objects count, and how they are cut.
 
     Returns:
@@ -96,7 +96,7 @@ def choose_cuts(
 
 
 def isolated(objects: pd.DataFrame) -> FloatArray:
-    """Return the corners of those objects that share no area with another, shape (n, 4)."""
+    """Return the corners of objects that overlap no other object, shape (n, 4)."""
     xyxy = objects[list(XYXY)].to_numpy(dtype=np.float64)
     shared = pairwise_iou(xyxy, xyxy)
     np.fill_diagonal(shared, 0.0)
@@ -154,11 +154,11 @@ def cut(
     known: Container[str] = frozenset(),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Crops:
-    """Write what is to be cut out as PNG files, pixels as displayed, and return the crops.
+    """Write crops as PNG files, with the pixels as displayed, and return them as images.
 
-    Crops with the same content are kept once. A crop is of its source's group, or else of a
-    group of the source's own, so that a split never parts the crops of one image. Threads are
-    enough, because OpenCV works outside the interpreter's lock.
+    Crops with the same content are written once. A crop belongs to its source's group, or else
+    to a group of the source's own, so that a split never separates the crops of one image.
+    Threads are enough, because OpenCV works outside the interpreter's lock.
 
     Args:
         images: Images, whose uris are local paths; crops of unlabelled ones have no labels.

@@ -9,7 +9,7 @@ from backhaul.values.splits import Splits
 
 
 def mix(new: Splits, old: Splits, retrain_new: float, rng: np.random.Generator) -> Splits:
-    """Return what a retraining learns from: the new images and old ones of the same subset.
+    """Return the images of a retraining: the new ones, and old ones drawn for each subset.
 
     Originals are counted. In each subset n_old = round(n_new (1 - r) / r) old ones are drawn at
     random, fewer if there are too few; a subset without new images takes its old one whole, for
@@ -35,7 +35,7 @@ def mix(new: Splits, old: Splits, retrain_new: float, rng: np.random.Generator) 
 
 
 def merge(old: Splits, new: Splits) -> Splits:
-    """Return all that was seen, subset by subset, copies included.
+    """Return all new and old images, subset by subset, copies included.
 
     Raises:
         ValueError: If an image is both new and old, or would be in two subsets.

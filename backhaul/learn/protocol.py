@@ -1,4 +1,4 @@
-"""What a detector of the user's own promises."""
+"""Interface of a detector of the user's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backhaul.values.images import ImageSet
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """What a detector is to learn.
+    """The data and settings of one training of a user's detector.
 
     Args:
         train: Images to learn from, copies included; ``uri`` is a path on this disk.
@@ -42,7 +42,7 @@ class TrainingTask:
 
 @dataclass(frozen=True, slots=True)
 class TrainedEpoch:
-    """One epoch that is over.
+    """A finished epoch.
 
     Args:
         train_loss: Loss on the training images, mean over the epoch.
@@ -61,5 +61,5 @@ class Detector(OwnPredictor, Protocol):
     """A detector that is trained and run in place of Ultralytics' (``training.detector``)."""
 
     def train(self, task: TrainingTask) -> Iterator[TrainedEpoch]:
-        """Yield after each epoch, until all of ``task.epochs`` are done or nobody asks on."""
+        """Yield after each epoch, until ``task.epochs`` are done or iteration stops."""
         ...

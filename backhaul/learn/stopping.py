@@ -69,7 +69,7 @@ def best_epoch(valid_losses: Sequence[float | None]) -> int:
 
 
 def generalisation_loss(valid_losses: Sequence[float | None]) -> float:
-    """Return GL(t), by how many percent the last loss is above the lowest so far, >= 0.
+    """Return GL(t), the per cent by which the last loss exceeds the lowest so far, >= 0.
 
     It is 0 where the last epoch was not validated.
     """
@@ -83,7 +83,7 @@ def generalisation_loss(valid_losses: Sequence[float | None]) -> float:
 
 
 def training_progress(strip: Sequence[float]) -> float:
-    """Return P_k(t), by how many per mille a strip's mean loss is above its lowest, >= 0.
+    """Return P_k(t), the per mille by which a strip's mean loss exceeds its lowest, >= 0.
 
     A strip with a loss that is not a finite number made no progress.
     """
@@ -97,7 +97,7 @@ def training_progress(strip: Sequence[float]) -> float:
 
 
 def _rises(valid_losses: Sequence[float | None], strip_len: int, successions: int) -> bool:
-    """Return whether each of the last `successions` strips ended above the one before it."""
+    """Return whether each of the last `successions` strips ended higher than the previous."""
     if len(valid_losses) % strip_len:
         return False
     ends = [_comparable(loss) for loss in valid_losses[strip_len - 1 :: strip_len]]

@@ -1,4 +1,4 @@
-"""Checkpoint files: what identifies them, and how they are opened."""
+"""Checkpoint files: their digests, and how they are loaded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def model_digest(model: Any) -> str:
 
 
 def load_model(path: Path, class_names: tuple[str, ...], sha256: str | None = None) -> Any:
-    """Return the float32 model of a checkpoint file, in evaluation mode, on the CPU.
+    """Return the float32 model in a checkpoint file, in evaluation mode, on the CPU.
 
     Args:
         path: Checkpoint of Ultralytics' format.

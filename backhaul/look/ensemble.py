@@ -1,4 +1,4 @@
-"""Which checkpoints of a detector look at images together."""
+"""Selection of the checkpoints that form an ensemble."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backhaul.values.checkpoints import Checkpoint
 def ensemble(
     checkpoints: Sequence[Checkpoint], count: int, first_epoch_fraction: float = 0.0
 ) -> tuple[Checkpoint, ...]:
-    """Return the checkpoints that look at images together, in the order of `checkpoints`.
+    """Return the checkpoints that form the ensemble, in the order of `checkpoints`.
 
     Args:
         checkpoints: Those there are, with distinct epochs, at least one.
@@ -27,7 +27,7 @@ def ensemble(
 def ensemble_epochs(
     available: Sequence[int], count: int, first_epoch_fraction: float = 0.0
 ) -> tuple[int, ...]:
-    """Return the epochs of the ensemble, rising and equally spaced, the last always among them.
+    """Return the epochs of the ensemble, ascending, equally spaced, and ending with the last.
 
     Args:
         available: Epochs that have a checkpoint, in any order, at least one.

@@ -1,4 +1,4 @@
-"""From the detections of K checkpoints to one set of detections with confidence and spread."""
+"""Fuse the detections of K checkpoints into one set, with mean confidence and spread."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def fuse(
     iou_thres: float,
     label_from: LabelFrom = "mean",
 ) -> FusedDetections:
-    """Return one box for each object that the checkpoints see.
+    """Return one box for each object that the checkpoints detect.
 
     The boxes of one image are clustered over checkpoints and classes, most confident first
-    (ties by epoch, coordinates, class). Of the clusters whose first box it overlaps enough and
-    that hold no box of its checkpoint and class yet, a box joins the earliest, the one with the
-    most confident first box; if there is none, it starts a cluster. Only the overlap with the
-    first box counts, as in non-maximum suppression, so a cluster cannot drift.
+    (ties by epoch, coordinates, class). A box joins the earliest cluster whose first box it
+    overlaps enough and that has no box of its checkpoint and class yet; the earliest is the one
+    with the most confident first box. If there is none, the box starts a cluster. Only the
+    overlap with the first box counts, as in non-maximum suppression, so a cluster cannot drift.
 
-    A class's confidence is its mean over all K checkpoints, 0 for those that did not see it in
-    the cluster; its spread is the sample standard deviation over the same K values. Scores are
-    means over the K checkpoints, too; how far the corners vary is told of those that saw the
-    class. The result does not depend on the order of the rows.
+    A class's confidence is its mean over all K checkpoints, 0 for those that did not detect it
+    in the cluster; its spread is the sample standard deviation over the same K values. Scores
+    are means over the K checkpoints, too; the spread of the corners is taken over those that
+    detected the class. The result does not depend on the order of the rows.
 
     Args:
         detections: Boxes of the single checkpoints.
-        epochs: The K checkpoints that were really run; one that saw nothing counts too.
+        epochs: The K checkpoints that were run, also those without any detection.
         iou_thres: IoU with the cluster's first box from which a box joins, in [0, 1].
         label_from: ``mean`` gives a cluster the class of greatest mean confidence (ties: lower
             id); ``last`` the class in which the last epoch is most confident there (ties:
-            greater mean, then lower id), or as ``mean`` where the last epoch sees nothing.
+            greater mean, then lower id), or as ``mean`` where the last epoch detects nothing.
 
     Returns:
         One row a cluster, with the most confident box of its class and the number of
-        checkpoints that saw this class there; by image_id, falling confidence, coordinates.
+        checkpoints that detected it there; by image_id, falling confidence, coordinates.
 
     Raises:
         ValueError: If an epoch repeats, there is none, or a detection is of another epoch.
@@ -59,8 +59,8 @@ def fuse(
     mean = votes.sums(boxes.confidence) / len(epochs)
     preference = [-mean]
     if label_from == "last":
-        said = np.where(boxes.epoch == max(epochs), boxes.confidence, -1.0)
-        preference.append(-np.maximum.reduceat(said[votes.rows], votes.first))
+        of_last = np.where(boxes.epoch == max(epochs), boxes.confidence, -1.0)
+        preference.append(-np.maximum.reduceat(of_last[votes.rows], votes.first))
     best_first = np.lexsort((votes.class_id, *preference, votes.cluster))
     chosen = best_first[np.diff(votes.cluster[best_first], prepend=-1) != 0]
     fused = _fused(boxes, votes.take(chosen), mean[chosen], len(epochs))
@@ -117,7 +117,7 @@ def _cluster(boxes: Detections, iou_thres: float) -> IntArray:
 
 
 def _slots(*columns: IntArray) -> IntArray:
-    """Return a number for each combination of values >= 0, in their order, shape (n,)."""
+    """Return a number for each combination of values >= 0, in ascending order, shape (n,)."""
     slot = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
         slot = slot * (column.max(initial=0) + 1) + column
@@ -197,7 +197,7 @@ def _fused(
 
 
 def _spread_out(of_group: FloatArray, votes: _Votes, n_boxes: int) -> FloatArray:
-    """Return a value of each cluster and class at all its boxes, 0 at others, shape (n,)."""
+    """Return the value of each cluster and class at all its boxes, 0 elsewhere, shape (n,)."""
     values = np.zeros(n_boxes)
     values[votes.rows] = np.repeat(of_group, votes.count)
     return values

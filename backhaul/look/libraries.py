@@ -18,7 +18,7 @@ LIBRARY_ENVIRONMENT = {
 
 
 def isolate_libraries() -> None:
-    """Set `LIBRARY_ENVIRONMENT` where the user has not; needed before importing Ultralytics."""
+    """Set `LIBRARY_ENVIRONMENT` where the user has not, before Ultralytics is imported."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)

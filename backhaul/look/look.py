@@ -1,4 +1,4 @@
-"""Let an ensemble of checkpoints look at images."""
+"""Run an ensemble of checkpoints over images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def look(
     inference: Inference,
     on_progress: OnProgress,
 ) -> FusedDetections:
-    """Return the objects that checkpoints see together.
+    """Return the objects that an ensemble of checkpoints detects.
 
     Args:
         images: The images.
@@ -41,7 +41,7 @@ def look(
 
 
 def predictor_of(code: UserCode | None) -> Predictor:
-    """Return what runs checkpoints: a detector of the user's own; without one, Ultralytics."""
+    """Return the predictor for a detector of the user's own, or without one Ultralytics'."""
     if code is not None:
         return OwnDetector(code)
     from backhaul.look.ultralytics import Ultralytics

@@ -49,7 +49,13 @@ class OwnDetector:
         settings: PredictionSettings,
         on_progress: OnProgress,
     ) -> Detections:
-        """Return what each checkpoint sees, see `backhaul.look.protocol.Predictor`.
+        """Return the detections of each checkpoint, see `backhaul.look.protocol.Predictor`.
+
+        Args:
+            images: Image files, n of them.
+            checkpoints: Checkpoints with distinct epochs, the last one last.
+            settings: How outputs become boxes, and what is needed besides boxes.
+            on_progress: Called as the work goes on.
 
         Raises:
             InputError: If a checkpoint is not what it should be, or the class yields anything

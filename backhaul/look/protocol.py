@@ -1,4 +1,4 @@
-"""What looks at images: anything that says which boxes its checkpoints see."""
+"""Predictors: objects that run checkpoints over images and return boxes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PredictionSettings:
-    """How raw outputs become boxes.
+    """How a detector's raw outputs become boxes.
 
     Args:
         img_size: Side of the square input, pixels.
@@ -52,7 +52,7 @@ class Predictor(Protocol):
         settings: PredictionSettings,
         on_progress: OnProgress,
     ) -> Detections:
-        """Return what each checkpoint sees in each image, after non-maximum suppression.
+        """Return the detections of each checkpoint, after non-maximum suppression.
 
         Args:
             images: The images.
@@ -69,7 +69,7 @@ class Predictor(Protocol):
 
 
 class OwnPredictor(Protocol):
-    """The half of a detector of the user's own that looks at images.
+    """The part of a detector of the user's own that predicts boxes.
 
     For a method that needs features it has a method ``features`` too, with the same arguments,
     which yields a vector for each image, all of one length.
@@ -86,5 +86,11 @@ class OwnPredictor(Protocol):
 
         Each is an array of shape (n, 6): x1, y1, x2, y2 in pixels of the image, confidence in
         [0, 1], class_id; or of shape (n, 6 + n_classes), with the score of every class behind.
+
+        Args:
+            weights: File of weights, as yielded by the training.
+            images: Image files.
+            class_names: Names of the classes, in the order of their ids.
+            settings: How outputs become boxes, and what is needed besides boxes.
         """
         ...

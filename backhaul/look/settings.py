@@ -1,4 +1,4 @@
-"""How an ensemble of checkpoints looks at images."""
+"""Settings of inference with an ensemble of checkpoints."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ class Inference(Part):
     batch_size: PositiveInt = Field(16, description="images of one forward pass")
 
     def looking(self, checkpoints: Sequence[Checkpoint]) -> tuple[Checkpoint, ...]:
-        """Return those of a model's checkpoints that look at a batch together."""
+        """Return the checkpoints of a model that form the ensemble for a batch."""
         return ensemble(checkpoints, self.conf_check_num, self.first_epoch_fraction)

@@ -1,4 +1,4 @@
-"""Run checkpoints over images: every image is decoded once for all of them."""
+"""Run Ultralytics checkpoints over images; each image is decoded once for all of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,14 @@ class Ultralytics:
         settings: PredictionSettings,
         on_progress: OnProgress,
     ) -> Detections:
-        """Return what each checkpoint sees, see `backhaul.look.protocol.Predictor`."""
+        """Return the detections of each checkpoint, see `backhaul.look.protocol.Predictor`.
+
+        Args:
+            images: Image files, n of them.
+            checkpoints: Checkpoints with distinct epochs, the last one last.
+            settings: How outputs become boxes, and what is needed besides boxes.
+            on_progress: Called as the work goes on.
+        """
         isolate_libraries()
         import torch
 
@@ -81,7 +88,7 @@ def _models(
 
 
 class _PooledFeatures:
-    """Keeps the mean over the coarsest map that a model's head gets, for each image."""
+    """Keeps, for each image, the mean over the coarsest feature map that the head gets."""
 
     def __init__(self, model: Any) -> None:
         self.parts: list[npt.NDArray[np.float32]] = []
@@ -92,7 +99,7 @@ class _PooledFeatures:
         self.parts.append(coarsest.mean(dim=(2, 3)).float().cpu().numpy())
 
     def of(self, image_id: Sequence[str]) -> Features:
-        """Return the features of the images that were looked at, in this order."""
+        """Return the features of the images of the prediction, in this order."""
         vectors = np.concatenate(self.parts) if self.parts else np.zeros((0, 0), np.float32)
         return Features(names_of(image_id), vectors)
 
@@ -171,7 +178,7 @@ def _suppress(output: Any, settings: PredictionSettings) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was found so far.
+    """Detections found so far.
 
     Args:
         rows: Arrays of image number, epoch, class_id, confidence, x1, y1, x2, y2 (pixels).
@@ -184,7 +191,7 @@ class _Found:
     def add(
         self, image: int, epoch: int, item: _Letterboxed, found: npt.NDArray[np.float32]
     ) -> None:
-        """Add what one checkpoint saw in one image.
+        """Add the detections of one checkpoint in one image.
 
         Args:
             image: Number of the image.

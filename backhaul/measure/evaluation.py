@@ -1,4 +1,4 @@
-"""Measure a model on sets of images: the same for a round and for a series."""
+"""Evaluate a model on sets of images, in a round and in a series alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a model is worth.
+    """Metrics and benchmark tables of a model.
 
     Args:
         table: Columns ``KEYS`` and ``METRICS``: of each set a row over all classes, whose
@@ -38,11 +38,11 @@ def evaluate(
     sets: Mapping[str, ImageSet],
     settings: Evaluation,
 ) -> Measurement:
-    """Return what a model is worth on sets of images.
+    """Return metrics and benchmark tables of a model on sets of labelled images.
 
     Args:
-        fused: What it sees in them, above the threshold of inference.
-        ranked: What it sees down to the confidence floor of average precision; of one
+        fused: Its detections in them, above the threshold of inference.
+        ranked: Its detections down to the confidence floor of average precision; of one
             checkpoint, or fused.
         sets: Labelled images by the name of their set.
         settings: How detections are matched and counted.
@@ -69,7 +69,7 @@ def beside_ensemble(
 
     Args:
         table: The metrics of the model on these sets, as `evaluate` gives them.
-        fused: What the ensemble sees in them.
+        fused: The ensemble's detections in them.
         sets: Labelled images by the name of their set.
         settings: How detections are matched and counted.
     """

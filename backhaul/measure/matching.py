@@ -1,4 +1,4 @@
-"""Match detections with ground truth: the benchmark table."""
+"""Match detections with ground truth, which gives the benchmark table."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _Row: TypeAlias = tuple[Any, ...]
 
 
 def benchmark(fused: FusedDetections, images: ImageSet, iou_thres: float) -> pd.DataFrame:
-    """Return what was detected beside what is there.
+    """Return the benchmark table: detections matched with the ground truth of images.
 
     Detections and truths of an image are matched one to one, the most confident detection
-    first. Of the free truths it overlaps enough, it takes one of its own class if there is
-    any, and among these the one it overlaps most.
+    first. Of the free truths it overlaps enough, it takes one of its own class if there is any,
+    and among these the one it overlaps most.
 
     Args:
         fused: Detections, all of them of images in the set.

@@ -1,4 +1,4 @@
-"""How good a detector is: precision, recall, accuracy, confidence, mean average precision."""
+"""Metrics of a detector: precision, recall, accuracy, confidence, mean average precision."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def metrics(
 
     Args:
         benchmark: The model's benchmark table on `images`.
-        raw: What the model sees there down to the confidence floor of the evaluation; of one
+        raw: Its detections there down to the confidence floor of the evaluation; of one
             checkpoint, or fused.
         images: The images with their truth; those without labels count for nothing.
         pos_thres: Confidence from which a detection counts, in [0, 1].
@@ -41,9 +41,14 @@ def metrics(
 
 
 def count(benchmark: pd.DataFrame, images: ImageSet, pos_thres: float) -> pd.DataFrame:
-    """Return what follows from matched detections with a confidence of at least `pos_thres`.
+    """Return precision, recall and other counts of detections above a confidence.
 
     Of a class, detections are those detected as it, and truths those that are of it.
+
+    Args:
+        benchmark: Benchmark table of the model on `images`.
+        images: The images with their truth.
+        pos_thres: Confidence from which a detection counts, in [0, 1].
 
     Returns:
         One row over all classes, whose ``class`` is empty, then one a class:

@@ -1,4 +1,4 @@
-"""Means of repeated measurements, and how sure they are."""
+"""Means of repeated measurements, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Means of several columns over repetitions: three tables of one shape.
+    """Means of several columns over repetitions, with their intervals: three equal tables.
 
     Args:
         mean: The mean of the values that are there, NaN of none.

@@ -1,4 +1,4 @@
-"""What every sampling method is: a frozen, validated config with one method."""
+"""The base of all sampling methods: a frozen, validated config with one method."""
 
 from __future__ import annotations
 
@@ -63,7 +63,14 @@ class SamplingMethod(BaseModel, ABC):
         weight: FloatArray,
         reason: Sequence[str],
     ) -> Selection:
-        """Return a selection by this method, one entry of each argument an image."""
+        """Return a selection of these images, drawn by this method.
+
+        Args:
+            image_id: The images, n of them.
+            size_bytes: Cost of sending each, shape (n,).
+            weight: Weight with which each was drawn, shape (n,).
+            reason: Why each was drawn, in words.
+        """
         return Selection(
             image_id=names_of(image_id),
             size_bytes=size_bytes,

@@ -1,4 +1,4 @@
-"""What the methods share that judge an image by the confidence of its detections."""
+"""Base of the methods that judge an image by the confidence of its detections."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from backhaul.values.selections import Selection
 
 @dataclass(frozen=True, slots=True)
 class Utility:
-    """What sending images is worth.
+    """The value of sending each image.
 
     Args:
-        seen: What was seen in the pool.
+        seen: Detections in the pool.
         rows: The sighting of `seen` for which each candidate may be drawn, shape (n,).
         candidates: Images, each in every stratum in which it is worth something, n of them.
     """
@@ -60,7 +60,7 @@ class ConfidenceSampling(SamplingMethod):
         """
 
     def levels(self, seen: Sightings) -> tuple[Strata, ...]:
-        """Return the divisions of `seen` that have shares, the outer one first."""
+        """Return the divisions of `seen` among which bandwidth is shared, the outer first."""
         if not self.stratify:
             return ()
         classes, of = np.unique(seen.class_id, return_inverse=True)
@@ -68,7 +68,7 @@ class ConfidenceSampling(SamplingMethod):
         return (Strata(of, np.ones(classes.size), most),)
 
     def reason(self, class_id: int, confidence: float) -> str:
-        """Return in words why an image was drawn, given the detection that it was drawn for."""
+        """Return in words why an image was drawn, given the detection that decided it."""
         if class_id == NONE:
             return "undetected"
         return f"class {class_id}, confidence {confidence:.2f}"
@@ -76,7 +76,13 @@ class ConfidenceSampling(SamplingMethod):
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
     ) -> Selection:
-        """Return the images to send, in the order they were drawn."""
+        """Return the images to send, in the order they were drawn.
+
+        Args:
+            pool: Candidates. Their order does not matter.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: The only source of randomness.
+        """
         utility = self.utility(pool)
         draws = spend(utility.candidates, _limits(bandwidth), rng=rng)
         rows, seen = utility.rows[draws.rows], utility.seen
@@ -95,7 +101,7 @@ class ConfidenceSampling(SamplingMethod):
         )
 
     def utility(self, pool: Pool) -> Utility:
-        """Return what sending each image is worth, whatever the bandwidth."""
+        """Return the value of sending each image, which does not depend on the bandwidth."""
         seen = sightings_of(pool, include_undetected=self.include_undetected)
         weight, levels = self._weigh(seen), self.levels(seen)
         rows = _heaviest(seen, weight, levels)

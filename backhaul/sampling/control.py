@@ -1,4 +1,4 @@
-"""The control arm: what retraining alone does."""
+"""The control arm: retraining without new data."""
 
 from __future__ import annotations
 
@@ -22,5 +22,11 @@ class NoNewData(SamplingMethod):
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
     ) -> Selection:
-        """Return an empty selection."""
+        """Return an empty selection.
+
+        Args:
+            pool: Candidates. Their order does not matter.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: The only source of randomness.
+        """
         return self.selection([], np.zeros(0, dtype=np.int64), np.zeros(0), [])

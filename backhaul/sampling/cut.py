@@ -1,4 +1,4 @@
-"""Cut a choice that was made elsewhere to the bandwidth."""
+"""Reduce a given choice of images to the bandwidth."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ def cut_to(
     stratify: bool,
     rng: np.random.Generator,
 ) -> IntArray:
-    """Return the images to send of those at `rows` of the pool, in that order if all fit.
+    """Return `rows` of the pool if all their images fit, else as many as fit, at random.
 
-    Otherwise as many as fit, drawn at random; stratified, each predicted class keeps an equal
-    share.
+    If all fit, they keep their order. With `stratify`, each predicted class gets an equal share
+    of the random draw.
+
+    Args:
+        bandwidth: Most images, bytes, or both; never exceeded.
+        pool: Candidates.
+        rows: Rows of `pool` that are wanted, shape (n,).
+        stratify: Whether predicted classes get equal shares.
+        rng: The only source of randomness.
     """
     wanted = pool.take(rows)
     if _fits(wanted, bandwidth):

@@ -1,4 +1,4 @@
-"""What an earlier run sent, sent again."""
+"""Repeat the selections of an earlier run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ListedSampling(SamplingMethod):
         return self
 
     def _chosen(self) -> dict[int, ImageList]:
-        """Return what was sent, by batch.
+        """Return the images sent by the earlier run, by batch.
 
         Raises:
             InputError: If there is no list of the method.
@@ -82,7 +82,12 @@ class ListedSampling(SamplingMethod):
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
     ) -> Selection:
-        """Return what was sent of this pool then, cut to the bandwidth.
+        """Return the images of this pool that the earlier run sent, cut to the bandwidth.
+
+        Args:
+            pool: Candidates. Their order does not matter.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: The only source of randomness.
 
         Raises:
             InputError: If less than half of the pool is in any one batch of the lists, or a
@@ -121,7 +126,7 @@ def _agreement(index: PathIndex, part: ImageList, n_images: int) -> IntArray:
 
 
 def _rows(index: PathIndex, part: ImageList) -> IntArray:
-    """Return the images that the list names, each once; those not in the pool are left out."""
+    """Return the images that the list names, each once, leaving out those not in the pool."""
     found: dict[int, None] = {}
     for path, place in part.places():
         rows, _ = index.find(path)

@@ -1,4 +1,4 @@
-"""What an ensemble saw in a pool, as arrays in an order of their own."""
+"""Detections of an ensemble in a pool, as arrays in an order independent of the input's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NONE = -1
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """Detections by class, then confidence, then image; images by name.
+    """Detections in a pool, by class, then confidence, then image; images by name.
 
     An image without detections has one row, of class `NONE` and confidence 0. The order depends
     neither on that of the pool's images nor on that of its detections, so neither do sums and

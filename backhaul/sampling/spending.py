@@ -1,4 +1,4 @@
-"""Spend a bandwidth on weighted candidates."""
+"""Spend the bandwidth on weighted candidates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backhaul.arrays import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """One division of the candidates, each part with a share of the bandwidth.
+    """A division of the candidates into strata, each with a share of the bandwidth.
 
     Args:
         of: Stratum of each candidate, in [0, n_strata), shape (n,).
@@ -86,7 +86,7 @@ def spend(candidates: Candidates, limits: FloatArray, *, rng: np.random.Generato
 
 @dataclass(slots=True)
 class _Uplink:
-    """What is left of the bandwidth and who took the rest; costs are in images and bytes."""
+    """The remaining bandwidth, and the images drawn so far; costs are in images and bytes."""
 
     candidates: Candidates
     left: FloatArray

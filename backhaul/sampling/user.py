@@ -1,4 +1,4 @@
-"""A sampling method of the user's own."""
+"""Sampling methods implemented by the user."""
 
 from __future__ import annotations
 
@@ -57,13 +57,18 @@ class UserSampling(SamplingMethod):
 
     @property
     def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the code, not of the class
-        """What the user's function or class says that it needs."""
+        """What the user's function or class needs besides detections."""
         return frozenset(getattr(self.code.load(), "needs", NO_NEEDS))
 
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
     ) -> Selection:
-        """Return what the user's code chose, cut to the bandwidth.
+        """Return the images that the user's code chose, cut to the bandwidth.
+
+        Args:
+            pool: Candidates. Their order does not matter.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: The only source of randomness.
 
         Raises:
             InputError: If the code returns no names of images, or one that is not in the pool.
@@ -92,7 +97,7 @@ class UserSampling(SamplingMethod):
     def _ask(
         self, pool: Pool, bandwidth: Bandwidth, rng: np.random.Generator
     ) -> dict[str, _Why]:
-        """Return weight and reason of what the code chose, by id or file, in order."""
+        """Return weight and reason of the chosen images, by id or file, in order."""
         code: Any = self.code.load()
         if isinstance(code, type):
             answer = code(**self.code.params).select(pool, bandwidth, rng=rng)

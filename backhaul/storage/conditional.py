@@ -1,4 +1,4 @@
-"""Writes that only one of several writers can win, in a folder and on S3."""
+"""Atomic writes of which only one of several writers succeeds, in a folder and on S3."""
 
 from __future__ import annotations
 
@@ -19,21 +19,27 @@ _LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 
 
 def create(uri: str, data: bytes) -> bool:
-    """Put `data` at `uri` if nothing lies there; return whether it lies there now.
+    """Write `data` to `uri` if nothing is there; return whether `data` is there now.
 
-    Writers must not write equal data: a request that is repeated, its answer lost on the way,
-    would be told that another was first.
+    Different writers must write different data: a request whose answer was lost is repeated,
+    and the content that it then finds tells whose it is.
     """
     return _create_remote(uri, data) if not is_local(uri) else _create_local(uri, data)
 
 
 def swap(uri: str, old: bytes, new: bytes) -> bool:
-    """Put `new` in place of `old` if that is what lies at `uri`; return whether it did."""
+    """Replace the content `old` of `uri` by `new`; return False if it has another content.
+
+    Args:
+        uri: Where to write.
+        old: The content that is expected there.
+        new: The content to write.
+    """
     return _swap_remote(uri, old, new) if not is_local(uri) else _swap_local(uri, old, new)
 
 
 def read_or_none(uri: str) -> bytes | None:
-    """Return what lies at `uri`, None if nothing does."""
+    """Return the content of `uri`, or None if nothing is there."""
     try:
         return read_uri(uri)
     except MissingObjectError:
@@ -61,7 +67,7 @@ def _swap_local(uri: str, old: bytes, new: bytes) -> bool:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """Let one process at a time into the block; a killed one leaves it."""
+    """Hold a lock on `target` within the block; it is freed if the process is killed."""
     lock = os.open(target.parent / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What a table says, apart from how it is stored: a digest of its columns."""
+"""Digest of a table's content that does not depend on how the table is stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def table_digest(table: pa.Table) -> str:
 
 
 def _parts(array: Any) -> Iterator[bytes]:
-    """Yield kind, length, which values are there, and the values."""
+    """Yield the kind, length, validity mask and values of an array."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     kind = _kind(array.type)

@@ -1,4 +1,4 @@
-"""Folders of this machine."""
+"""Walk through folders on this machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 def walk_folders(
     root: str, on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder from `root` down once, with the names of its files.
+    """Yield each folder below `root`, and `root` itself, once, with the names of its files.
 
-    Hidden folders are left out. Links are followed, but for those that lead back up.
+    Hidden folders are left out. Links are followed, except those that lead back up.
 
     Args:
         root: The folder.

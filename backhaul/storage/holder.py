@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether that one is still there."""
+"""The process that holds a lease, and whether it is still running."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PROCESSES = Path("/proc/self/ns/pid")
 
 
 class Holder(BaseModel):
-    """Who holds a lease, and when that was last said.
+    """The process that holds a lease, and when it last renewed it.
 
     Args:
         host: Name of the machine.
@@ -43,7 +43,7 @@ class Holder(BaseModel):
 
     @classmethod
     def me(cls) -> Holder:
-        """Return this process as a new holder."""
+        """Return this process as the holder of a new lease."""
         process = psutil.Process()
         return cls(
             host=socket.gethostname(),
@@ -56,7 +56,7 @@ class Holder(BaseModel):
 
     @property
     def encoded(self) -> bytes:
-        """The content of the lease's object."""
+        """The content of the lease's object in the store."""
         return self.model_dump_json().encode()
 
     @property
@@ -65,17 +65,17 @@ class Holder(BaseModel):
         return (datetime.now(UTC) - self.renewed).total_seconds()
 
     def renewed_now(self) -> Holder:
-        """Return the holder with a renewal."""
+        """Return the same holder with the current time as its last renewal."""
         return self.model_copy(update={"renewed": datetime.now(UTC)})
 
     def is_gone(self, silent_s: float) -> bool:
-        """Return whether another may take the lease over.
+        """Return whether another process may take over the lease.
 
-        Its process is no more, or it has not renewed the lease for too long. For that clocks of
-        two machines are not compared, unless it is far more than they can differ by.
+        It may if the holder's process has ended, or has not renewed the lease for too long.
+        Clocks of two machines are not compared, unless they differ by far more than clocks do.
 
         Args:
-            silent_s: Seconds for which somebody who waits saw no renewal.
+            silent_s: Seconds without a renewal, as observed by a waiting process.
         """
         if silent_s > EXPIRE_S or self.age_s > ABANDONED_S:
             return True
@@ -94,7 +94,7 @@ def began_after_boot(process: psutil.Process) -> float:
 
 
 def holder_in(uri: str, content: bytes) -> Holder:
-    """Return the holder that a lease's object names.
+    """Return the holder that is recorded in a lease's object.
 
     Raises:
         StoreError: If another version of Backhaul wrote it.
@@ -108,7 +108,7 @@ def holder_in(uri: str, content: bytes) -> Holder:
 
 
 def this_machine() -> str:
-    """Return what only processes with the same process numbers have in common.
+    """Return an identifier shared by all processes that have the same process numbers.
 
     Containers of one host may have the same host name, and so may two machines.
     """

@@ -1,4 +1,4 @@
-"""Image files between the store and the local disk."""
+"""Copy image files from the store to the local disk, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRANSFERS = 8
 
 
 def localise(images: ImageSet, folder: Path) -> ImageSet:
-    """Return `images` with paths on this disk as their uris; remote ones are fetched.
+    """Return `images` with paths on this disk as their uris; remote files are downloaded.
 
     Augmented copies may have equal content, and so one file.
 

@@ -1,4 +1,4 @@
-"""Leases: of all processes on all machines, one at a time does a thing."""
+"""Leases: locks in the store, each owned by one process of all machines at a time."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _LONGEST_PAUSE_S = 2.0
 
 
 class LeaseLostError(RuntimeError):
-    """Another took the lease over, as it was not renewed in time; nothing more is written."""
+    """The lease was not renewed in time and another process took it over; writing stops."""
 
 
 class Lease:
-    """A lease that is held; call `require` before what must not happen twice."""
+    """A lease of this process; call `require` before a step that must not happen twice."""
 
     def __init__(self, uri: str, holder: Holder) -> None:
         self.uri = uri
@@ -41,11 +41,11 @@ class Lease:
         self._renewing.start()
 
     def require(self) -> None:
-        """Do nothing if the lease is still held; ask the store if that is not certain.
+        """Do nothing if this process still has the lease; ask the store if that is uncertain.
 
         Raises:
             LeaseLostError: If another took it over.
-            StoreError: If the store stays away, so that nobody can tell.
+            StoreError: If the store does not answer, so that it is unknown.
         """
         if self._holder.age_s > EXPIRE_S:  # the store was away, or this process was stopped
             self._renew()
@@ -55,7 +55,7 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         self._over.set()
         self._renewing.join()
         if not self._lost and read_or_none(self.uri) == self._holder.encoded:
@@ -86,12 +86,12 @@ _locks_guard = Lock()
 
 @contextmanager
 def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease]:
-    """Hold the lease on `key` in the store at `root` during the block; wait for it first.
+    """Wait for the lease on `key` in the store at `root`, and hold it within the block.
 
     Args:
         root: Root of the store.
-        key: What is done.
-        on_wait: Called with who holds it, once, if another does.
+        key: Name of the work that the lease protects.
+        on_wait: Called once, with the holder's name, if another process holds it.
 
     Raises:
         StoreError: If the store cannot be used.
@@ -100,15 +100,15 @@ def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease
     with _locks_guard:
         lock = _locks[uri]
     with lock:  # threads of this process need not ask the store
-        held = Lease(uri, _take(uri, on_wait))
+        own_lease = Lease(uri, _take(uri, on_wait))
         try:
-            yield held
+            yield own_lease
         finally:
-            held.release()
+            own_lease.release()
 
 
 def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
-    pause_s, told = 0.1, False
+    pause_s, reported = 0.1, False
     seen, since = b"", 0.0
     while True:
         mine = Holder.me()
@@ -119,12 +119,12 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
             continue  # it was given back meanwhile
         if content != seen:
             seen, since = content, time.monotonic()
-        theirs = holder_in(uri, content)
-        gone = theirs.is_gone(silent_s=time.monotonic() - since)
+        other = holder_in(uri, content)
+        gone = other.is_gone(silent_s=time.monotonic() - since)
         if gone and swap(uri, content, mine.encoded):
             return mine
-        if not told:
-            on_wait(f"process {theirs.pid} on {theirs.host}")
-            told = True
+        if not reported:
+            on_wait(f"process {other.pid} on {other.host}")
+            reported = True
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

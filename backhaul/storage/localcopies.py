@@ -26,9 +26,10 @@ _STEP = 20  # parts of the limit that go in between two looks at all copies
 
 @dataclass
 class LocalCopies:
-    """Copies of objects, by digest; those used least recently make room for new ones.
+    """A cache of stored objects by digest; the least recently used ones are removed first.
 
-    What is handed out is a link in a folder of the caller's, which a removal here leaves alone.
+    Callers get a link in a folder of their own, which stays valid when the cache removes its
+    copy.
 
     Args:
         folder: Where they lie.
@@ -46,12 +47,12 @@ class LocalCopies:
         A copy that was damaged on this disk is fetched again.
 
         Args:
-            uri: Where it lies.
+            uri: Where it is stored.
             digest: The beginning of the SHA-256 of its bytes.
             target: A file that is not there yet.
 
         Raises:
-            MissingObjectError: If nothing lies there.
+            MissingObjectError: If nothing is stored there.
             CorruptArtifactError: If the digest does not match.
             StoreError: If there is no room, even with all copies removed.
         """
@@ -66,7 +67,7 @@ class LocalCopies:
         self._keep(target, kept)
 
     def _keep(self, source: Path, kept: Path) -> None:
-        """Keep a copy, if there is room for one."""
+        """Add a copy to the cache, if there is room for it."""
         size = source.stat().st_size
         if self.limit_bytes < size:
             return
@@ -86,7 +87,7 @@ class LocalCopies:
                 partial.unlink(missing_ok=True)
 
     def _reserve(self, size: int) -> None:
-        """Make room for a copy. Looking at all of them for each new one would take too long."""
+        """Make room for a copy, without listing all copies for each new one."""
         if size > self._room:
             step = max(size, self.limit_bytes // _STEP)
             self.make_room(self.limit_bytes - step)
@@ -122,7 +123,7 @@ def _copies(folder: str, limit_bytes: int) -> LocalCopies:
 
 
 def copies() -> LocalCopies:
-    """Return the local copies of this machine, as the environment says.
+    """Return this machine's cache of stored objects, configured by the environment.
 
     Raises:
         InputError: If BACKHAUL_CACHE cannot be a folder, or BACKHAUL_CACHE_BYTES is no number.
@@ -136,22 +137,28 @@ def copies() -> LocalCopies:
 
 
 def local_object(artifact: Artifact, folder: Path) -> Path:
-    """Return a file in `folder` that has the bytes of a stored object, a checkpoint.
+    """Return a file in `folder` with the bytes of a stored object, such as a checkpoint.
 
-    They were checked, and nobody else writes there: what is opened is what was checked.
+    The bytes are checked, and no other process writes there: what is opened is what was
+    checked.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     return checked_file(artifact.uri, artifact.sha256, folder)
 
 
 def checked_file(uri: str, sha256: str, folder: Path) -> Path:
-    """Return a file in `folder` that has the bytes at `uri`, whose digest was checked.
+    """Return a file in `folder` with the bytes at `uri`, whose digest is checked.
+
+    Args:
+        uri: Where the bytes are stored.
+        sha256: SHA-256 that they must have.
+        folder: Folder of the caller.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     target = folder / f"{sha256}{Path(uri).suffix}"
@@ -166,13 +173,18 @@ def checked_file(uri: str, sha256: str, folder: Path) -> Path:
 
 
 def local_image(uri: str, image_id: str, folder: Path) -> Path:
-    """Return a local file of an image; of a remote one the content is checked.
+    """Return a local file of an image; the content of a remote one is checked.
 
-    A stored object says its digest in its name, which an augmented copy's id does not tell;
-    any other image has the content that `image_id` says.
+    The digest of a stored object is in its name; an augmented copy's id does not contain it.
+    Any other image must have the content from which its `image_id` was made.
+
+    Args:
+        uri: Where the image is stored.
+        image_id: Begins with the digest of its content, unless it is an augmented copy.
+        folder: Folder of the caller.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the content is another by now.
     """
     if is_local(uri):
@@ -185,10 +197,10 @@ def local_image(uri: str, image_id: str, folder: Path) -> Path:
 
 
 def local_file(uri: str, folder: Path) -> Path:
-    """Return a local file with what lies at `uri`, whose content nothing is known of.
+    """Return a local file with the bytes at `uri`, without a check of its content.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
     """
     if is_local(uri):
         return _existing(uri)
@@ -198,17 +210,17 @@ def local_file(uri: str, folder: Path) -> Path:
 
 
 def fetch(uri: str, target: Path) -> None:
-    """Make `target` a copy of what lies at `uri`; the cache makes room for it if need be.
+    """Copy the bytes at `uri` to the file `target`; the cache makes room if necessary.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         StoreError: If there is no room, even with all copies removed.
     """
     _fetch_with_room(copies(), uri, target)
 
 
 def _require(target: Path, digest: str, uri: str) -> None:
-    """Remove a copy that has other bytes than it must have, and raise CorruptArtifactError."""
+    """Remove a copy whose bytes have another digest, and raise CorruptArtifactError."""
     if not sha256_of(target).startswith(digest):
         target.unlink()
         raise CorruptArtifactError(f"{uri}: content does not match its digest")
@@ -242,9 +254,9 @@ def _fetch_with_room(kept: LocalCopies, uri: str, target: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Make `target` the file `source`, and note that it was used.
+    """Link or copy the file `source` to `target`, and record that it was used.
 
-    False if there is no such file, or no room for a copy of it.
+    Return False if there is no such file, or no room for a copy of it.
     """
     try:
         _link_or_copy(source, target)

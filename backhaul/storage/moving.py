@@ -1,4 +1,4 @@
-"""List the files that others put into a store, and move them there without a loss."""
+"""List files that other programs put into a store, and move them there without loss."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CHANGED = ("PreconditionFailed", "412")
 
 
 class Found(BaseModel):
-    """A file as it was found.
+    """A file at the time when it was listed.
 
     Args:
-        uri: Where it lies.
+        uri: Where it is stored.
         size_bytes: Its length.
         stamp: Differs when its content does: its ETag, on a disk the time of its last change.
     """
@@ -35,13 +35,13 @@ class Found(BaseModel):
 
     @property
     def version(self) -> str:
-        """What tells two contents at the same place apart."""
+        """A text that differs between two contents of the same file."""
         return f"{self.size_bytes} {self.stamp}"
 
 
 @patiently
 def walk(uri: str) -> list[Found]:
-    """Return the files below a folder, in any order; hidden folders are passed over.
+    """Return the files below a folder, in any order; hidden folders are left out.
 
     Links are followed. There are none if there is no such folder.
     """
@@ -49,10 +49,11 @@ def walk(uri: str) -> list[Found]:
 
 
 def move(source: Found, target: str) -> bool:
-    """Move a file to a place that is only ever given to this content.
+    """Move a file to a target that is reserved for its content.
 
-    It may be repeated after it was stopped anywhere. Nothing is overwritten, and `source` only
-    goes when its content is at `target`, and it is still as it was found.
+    It is safe to repeat after an interruption at any point. Nothing is overwritten, and
+    `source` is removed only when its content is at `target` and `source` has not changed since
+    it was listed.
 
     Returns:
         Whether `target` is there now: it is not if `source` went or changed meanwhile.

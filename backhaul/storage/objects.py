@@ -42,16 +42,22 @@ PART_BYTES = 16 * 2**20
 
 
 class CorruptArtifactError(ValueError):
-    """What lies at an artifact's place is not what was put there."""
+    """The bytes stored for an artifact are not those that were written."""
 
 
 def object_uri(root: str, sha256: str, suffix: str) -> str:
-    """Return where the object of this digest lies under `root`."""
+    """Return where the object with this digest is stored.
+
+    Args:
+        root: Root of the store.
+        sha256: SHA-256 that names the object.
+        suffix: End of the object's name, such as ``.parquet``.
+    """
     return object_place(absolute(root), sha256, suffix)
 
 
 def write_bytes(root: str, data: bytes, suffix: str, content: str = "") -> Artifact:
-    """Store `data` under the digest of its bytes, whole or not at all.
+    """Store `data` under its digest, in one atomic step.
 
     Writing it twice is harmless. Versions of a library that write the same content in other
     bytes write two objects, and neither is in the other's way.
@@ -71,7 +77,7 @@ def write_bytes(root: str, data: bytes, suffix: str, content: str = "") -> Artif
 
 @patiently
 def replace(uri: str, data: bytes) -> None:
-    """Put `data` at `uri` in one step: a reader finds the old content or the new one.
+    """Write `data` to `uri` atomically: a reader gets the old content or the new one.
 
     Raises:
         StoreError: If the store refuses it, is full, or stays away.
@@ -99,7 +105,7 @@ def _without_space(error: OSError, folder: Path) -> Exception:
 
 @patiently
 def put_file(source: Path, uri: str) -> None:
-    """Put a file of this machine at `uri` in one step; a large one goes up in parts."""
+    """Upload a file of this machine to `uri` atomically; a large one goes in parts."""
     fs, path = filesystem(uri)
     if uri.startswith("s3://"):
         fs.put_file(str(source), path, chunksize=PART_BYTES, max_concurrency=2)
@@ -109,10 +115,10 @@ def put_file(source: Path, uri: str) -> None:
 
 @patiently
 def get_file(uri: str, target: Path) -> None:
-    """Copy what lies at `uri` to a file of this machine.
+    """Copy the content of `uri` to a file of this machine.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         OSError: If the disk is full.
     """
     fs, path = filesystem(uri)
@@ -124,10 +130,10 @@ def get_file(uri: str, target: Path) -> None:
 
 @patiently
 def read_uri(uri: str) -> bytes:
-    """Return what lies at `uri`.
+    """Return the bytes stored at `uri`.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
     """
     fs, path = filesystem(uri)
     try:
@@ -141,7 +147,7 @@ def read_bytes(artifact: Artifact) -> bytes:
     """Return the bytes of an artifact.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
     """
     data = read_uri(artifact.uri)
@@ -165,7 +171,7 @@ def read_value(kind: type[T], artifact: Artifact) -> T:
     """Load a value that `write_value` stored; its places are where all lies today.
 
     Raises:
-        MissingObjectError: If nothing lies there.
+        MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the digest does not match.
         InputError: If the store does not say where a data set lies.
     """
@@ -207,7 +213,13 @@ def _data_root(store: str, digest: str) -> str:
 
 
 def write_checkpoint(root: str, path: Path, content: str) -> Artifact:
-    """Store a checkpoint file whose tensors and architecture have the digest `content`."""
+    """Store a checkpoint file.
+
+    Args:
+        root: Root of the store.
+        path: The file.
+        content: Digest of its tensors and architecture.
+    """
     sha256 = sha256_of(path)
     uri = object_uri(root, sha256, CHECKPOINT)
     artifact = Artifact(uri=uri, sha256=sha256, content=content)
@@ -223,13 +235,13 @@ def sha256_of(path: Path) -> str:
 
 
 def exists(artifact: Artifact) -> bool:
-    """Return whether something lies where the artifact points to."""
+    """Return whether the object of an artifact exists."""
     return exists_at(artifact.uri)
 
 
 @patiently
 def exists_at(uri: str) -> bool:
-    """Return whether something lies at `uri`."""
+    """Return whether a file or object exists at `uri`."""
     if is_local(uri):
         return os.path.exists(uri)  # noqa: PTH110 - called for every artifact of every stage
     fs, path = filesystem(uri)
@@ -255,7 +267,7 @@ class Stored:
     """A file of a store.
 
     Args:
-        uri: Where it lies.
+        uri: Where it is stored.
         size_bytes: Its length.
         modified: When it was written, seconds since 1970.
     """
@@ -278,16 +290,16 @@ def listing(uri: str) -> list[Stored]:
 
 
 def _modified(entry: dict[str, Any]) -> float:
-    """Return the time in what a file system says of a file; now, if it says none."""
+    """Return the modification time in a file system's entry; now, if it has none."""
     if "mtime" in entry:
         return float(entry["mtime"])
-    told: datetime = entry.get("LastModified") or datetime.now(UTC)
-    return told.timestamp()
+    modified: datetime = entry.get("LastModified") or datetime.now(UTC)
+    return modified.timestamp()
 
 
 @patiently
 def remove_files(uris: Sequence[str]) -> None:
-    """Remove files of one store; those that are gone already are no error."""
+    """Remove files of one store; files that do not exist are no error."""
     if not uris:
         return
     if is_local(uris[0]):
@@ -300,7 +312,7 @@ def remove_files(uris: Sequence[str]) -> None:
 
 @patiently
 def remove(uri: str) -> None:
-    """Remove a file, or all that lies below a folder; nothing there is no error."""
+    """Remove a file or a whole folder; it is no error if nothing is there."""
     fs, path = filesystem(uri)
     try:
         fs.rm(path, recursive=True)

@@ -1,6 +1,7 @@
-"""Values that pass between stages as Parquet bytes, and back.
+"""Convert values that pass between stages to Parquet bytes, and back.
 
-Equal content gives equal bytes (with the same pyarrow), so the digest of the bytes names it.
+Equal content gives equal bytes (with the same pyarrow), so the digest of the bytes identifies
+it.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class _Codec(NamedTuple):
 
 
 def _boxes(kind: type[Detections] | type[FusedDetections], schema: Any) -> _Codec:
-    """Return the codec of boxes: a row a box, then a row for the features of each image."""
+    """Return the codec of boxes: one row a box, then one row for the features of each image."""
     return _Codec(partial(_encode_boxes, schema), partial(_decode_boxes, kind, schema))
 
 

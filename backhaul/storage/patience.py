@@ -1,4 +1,4 @@
-"""Say that something does not answer, and is asked once more."""
+"""Log that a service does not answer and is asked again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 
 def tell_of(who: str) -> Callable[[RetryCallState], None]:
-    """Return what logs, before each repetition, that `who` does not answer."""
+    """Return a function that logs, before each retry, that `who` does not answer."""
 
     def tell(state: RetryCallState) -> None:
         assert state.outcome is not None  # noqa: S101 - tenacity calls this after a failure

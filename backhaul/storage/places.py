@@ -1,4 +1,4 @@
-"""Where things lie: folders and s3:// addresses, and how to open them."""
+"""Locations of files: folders and s3:// addresses, and how to open them."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ _opened: dict[str, dict[str, Any]] = {}
 
 
 def open_bucket(bucket: str, options: Mapping[str, Any]) -> bool:
-    """Use these keys and this endpoint for a bucket from now on, in this process.
+    """Set the keys and the endpoint of a bucket for this process.
 
     Args:
         bucket: Its name.
-        options: What s3fs must be told to open it.
+        options: Arguments of s3fs that open it.
 
     Returns:
         False where the bucket is open with others already; these then stay.
@@ -69,7 +69,7 @@ def open_bucket(bucket: str, options: Mapping[str, Any]) -> bool:
 
 
 def absolute(root: str) -> str:
-    """Return `root` as it stays valid when the working directory changes."""
+    """Return `root` as an absolute path or address, independent of the working directory."""
     return root.rstrip("/") if "://" in root else Path(root).resolve().as_posix()
 
 
@@ -79,7 +79,7 @@ def is_local(uri: str) -> bool:
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
-    """Return the fsspec filesystem of `uri`, and the path there."""
+    """Return the fsspec filesystem of `uri`, and the path in it."""
     if is_local(uri):
         return fsspec.filesystem("file", auto_mkdir=True), uri
     if not uri.startswith("s3://"):
@@ -91,10 +91,10 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
 
 def patiently(function: Callable[P, R]) -> Callable[P, R]:
-    """Repeat `function` while a store does not answer, or is too busy to.
+    """Retry `function` while a store does not answer, or is too busy to.
 
-    It waits longer each time, at random, and gives up after `PATIENCE_S`. What it raises then,
-    or at once for a store that refuses, is a `StoreError` in words of ours.
+    The waits grow, with a random part, until `PATIENCE_S` have passed. The error raised then,
+    or at once if a store refuses, is a `StoreError` with a message of ours.
     """
     persistent = retry(
         retry=retry_if_exception(is_transient),
@@ -117,7 +117,7 @@ def patiently(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same request may succeed later: no answer, 5xx, or too many."""
+    """Return whether the same request may succeed later: no answer, 5xx or rate limit."""
     if isinstance(error, StoreError):
         return False  # its time is up
     if isinstance(error, _transient_errors()):
@@ -130,13 +130,13 @@ def is_transient(error: BaseException) -> bool:
 
 
 def _transient_errors() -> tuple[type[BaseException], ...]:
-    """Return what a store that is away raises; of aiohttp, if it was loaded to ask one."""
+    """Return the errors of an unreachable store; aiohttp's only if it is loaded."""
     loaded = sys.modules.get("aiohttp")
     return _TRANSIENT if loaded is None else (*_TRANSIENT, loaded.ClientError)
 
 
 def code_of(error: BaseException) -> str:
-    """Return the code with which an S3 service refused; empty if it was none."""
+    """Return the error code of an S3 service; empty for any other error."""
     cause = error if isinstance(error, ClientError) else error.__cause__
     return (
         str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
@@ -177,7 +177,7 @@ def _explain(error: Exception) -> str:
 
 @patiently
 def require_bucket(address: str) -> None:
-    """Do nothing if the bucket of an s3:// address is there, or it is a folder.
+    """Do nothing if the bucket of an s3:// address exists; folders always pass.
 
     Raises:
         StoreError: If it is not, or the service refuses the keys.

@@ -62,7 +62,7 @@ def data_sets_in(table: pa.Table) -> list[str]:
 
 
 def root_of(uri: str) -> str:
-    """Return the root of the store in which an object lies; empty if it lies in none."""
+    """Return the root of the store that contains an object; empty if none does."""
     return uri.rpartition(f"/{INTERNAL}/objects/")[0]
 
 

@@ -1,4 +1,4 @@
-"""How stages name their data: a location, and digests of the bytes and of what they say."""
+"""References to stored data: a location, a digest of the bytes, a digest of the content."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from backhaul.values.roots import Roots
 
 
 class Artifact(BaseModel):
-    """A stored object.
+    """A reference to a stored object.
 
-    Its place is absolute. With `Roots` as pydantic's context, it is relative in JSON.
+    Its location is absolute. With `Roots` as pydantic's context, it is relative in JSON.
 
     Args:
-        uri: Where the object lies.
+        uri: Where the object is stored.
         sha256: Digest of its bytes, which is checked before anything is decoded.
         content: Digest of what it says, which enters cache keys: of a table's columns, or of a
             checkpoint's tensors and architecture. It does not depend on a file's date, or on
@@ -37,7 +37,7 @@ class Artifact(BaseModel):
 
     @property
     def content_digest(self) -> str:
-        """The digest of what it says."""
+        """The digest of the content."""
         return self.content or self.sha256
 
     @field_validator("uri")
@@ -50,5 +50,5 @@ class Artifact(BaseModel):
         return info.context.relative(uri) if isinstance(info.context, Roots) else uri
 
     def key_form(self) -> Any:
-        """Return what of it enters cache keys: where it lies must not matter."""
+        """Return the part that enters cache keys; the location does not."""
         return {"content": self.content_digest}

@@ -1,4 +1,4 @@
-"""What may be sent home."""
+"""The bandwidth: how much of a batch may be sent."""
 
 from __future__ import annotations
 

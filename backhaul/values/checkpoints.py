@@ -1,4 +1,4 @@
-"""Trained weights, and how many epochs are behind them."""
+"""Trained weights, and the number of epochs they were trained for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backhaul.values.artifacts import Artifact
 
 
 class Checkpoint(BaseModel):
-    """A stored checkpoint and the number of epochs behind it.
+    """A stored checkpoint and the number of epochs it was trained for.
 
     Args:
         epoch: Epochs behind it.

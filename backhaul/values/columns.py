@@ -1,4 +1,4 @@
-"""Columns of equal length: what detections, offers and selections are made of."""
+"""Columns of equal length, of which detections, offers and selections consist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def names_of(texts: Iterable[Any]) -> NameArray:
-    """Return texts as a column, shape (n,)."""
+    """Return texts as an array, shape (n,)."""
     every = [str(text) for text in texts]
     column = np.empty(len(every), dtype=object)
     column[:] = every
@@ -23,7 +23,7 @@ def names_of(texts: Iterable[Any]) -> NameArray:
 
 
 def positions(texts: NameArray, among: Iterable[str]) -> IntArray:
-    """Return where each text is in `among`, -1 for nowhere, shape (n,)."""
+    """Return the position of each text in `among`, -1 if it is not there, shape (n,)."""
     place = {text: i for i, text in enumerate(among)}
     if not len(texts):
         return np.zeros(0, dtype=np.int64)
@@ -33,7 +33,7 @@ def positions(texts: NameArray, among: Iterable[str]) -> IntArray:
 
 
 def require_length(n: int, columns: Mapping[str, np.ndarray[Any, Any] | None]) -> None:
-    """Do nothing if all columns that there are have `n` rows.
+    """Do nothing if all columns that are not None have `n` rows.
 
     Raises:
         ValueError: If one has another number.

@@ -1,4 +1,4 @@
-"""What checkpoints see in images."""
+"""Detections of single checkpoints and of ensembles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BOX_SPREAD = "box_spread"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Boxes:
-    """Boxes in images, one row a box, in columns of n rows.
+    """Boxes detected in images, one row a box, in columns of n rows.
 
     Args:
         image_id: The image of each box, shape (n,).
@@ -61,7 +61,7 @@ class Boxes:
         return len(self.image_id)
 
     def columns(self) -> dict[str, Any]:
-        """Return all that has a value a row, by name."""
+        """Return all columns with one value a box, by name."""
         names = [field.name for field in fields(self) if field.name != "features"]
         return {name: getattr(self, name) for name in names}
 
@@ -74,11 +74,11 @@ class Boxes:
         return replace(self, **taken)
 
     def above(self, confidence: float) -> Self:
-        """Return the boxes of more confidence than this."""
+        """Return the boxes with more than this confidence."""
         return self.take(self.confidence > confidence)
 
     def of_images(self, image_id: Sequence[str]) -> Self:
-        """Return what belongs to some of the images."""
+        """Return the boxes and features of these images."""
         own = self.take(positions(self.image_id, image_id) >= 0)
         return (
             own if own.features is None else replace(own, features=own.features.only(image_id))
@@ -87,7 +87,7 @@ class Boxes:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Detections(Boxes):
-    """What single checkpoints see: `Boxes`, and the checkpoint that each comes from.
+    """Detections of single checkpoints: `Boxes`, and the checkpoint of each.
 
     Args:
         epoch: Epoch of the checkpoint, shape (n,).
@@ -120,16 +120,16 @@ class Detections(Boxes):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FusedDetections(Boxes):
-    """What an ensemble of checkpoints sees: `Boxes`, one an object, and how far all agree.
+    """Detections of an ensemble: `Boxes`, one an object, and how far the checkpoints agree.
 
     ``confidence`` and ``scores`` are means over the checkpoints.
 
     Args:
         confidence_std: Sample standard deviation of the confidence over the checkpoints, 0 for
             one, shape (n,).
-        votes: How many checkpoints saw the object, shape (n,).
-        box_spread: Sample standard deviation of the corners over those that saw it, the mean of
-            the four, in pixels; 0 for one; shape (n,).
+        votes: How many checkpoints detected the object, shape (n,).
+        box_spread: Sample standard deviation of the corners over those that detected it, the
+            mean of the four, in pixels; 0 for one; shape (n,).
     """
 
     confidence_std: FloatArray

@@ -1,4 +1,4 @@
-"""What a detector's inner layers make of whole images."""
+"""Feature vectors of whole images, from a detector's inner layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backhaul.values.columns import positions, require_length
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """A vector for each image; alike images have alike vectors.
+    """A feature vector for each image; similar images have similar vectors.
 
     Args:
         image_id: Names of the images, each once, shape (n,).
@@ -48,6 +48,6 @@ class Features:
         return self.vectors[[place[name] for name in image_id]]
 
     def only(self, image_id: Sequence[str]) -> Features:
-        """Return the features of those of the images that have some."""
+        """Return the features of these images, as far as they have any."""
         kept = positions(self.image_id, image_id) >= 0
         return Features(self.image_id[kept], self.vectors[kept])

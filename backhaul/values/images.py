@@ -1,4 +1,4 @@
-"""Images and what is known of them."""
+"""Images with their sizes, groups and labels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IMAGE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """Images and what is known of them, one row an image.
+    """Images with their sizes, groups and labels, one row an image.
 
     Args:
         table: Columns ``IMAGE_COLUMNS``. ``image_id`` comes from the digest of the file's
@@ -78,19 +78,19 @@ class ImageSet:
         return ImageSet(rows.reset_index(drop=True), self.class_names)
 
     def originals(self) -> ImageSet:
-        """Return the images that are no augmented copies."""
+        """Return the images that are not augmented copies."""
         return self.where(self.table["copy_of"].isna().to_numpy())
 
     def labelled(self) -> ImageSet:
-        """Return the images somebody labelled, those without objects included."""
+        """Return the images that have labels, those without objects included."""
         return self.where(self.table["labels"].notna().to_numpy())
 
     def without_labels(self) -> ImageSet:
-        """Return the images as an edge node sees them."""
+        """Return the images without their labels, as an edge node has them."""
         return ImageSet(self.table.assign(labels=None, label_source=None), self.class_names)
 
     def local(self) -> LocalImages:
-        """Return the images as files; their uris are paths on this disk."""
+        """Return the images as local files; their uris must be paths on this disk."""
         size_px = self.table[["width", "height"]].to_numpy(dtype=np.int64)
         return LocalImages(self.ids, tuple(self.table["uri"]), size_px, self.class_names)
 

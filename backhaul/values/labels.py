@@ -1,4 +1,4 @@
-"""The objects in one image, as somebody labelled them."""
+"""The labelled objects in one image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIELDS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """The labelled objects of one image: their classes and boxes, and outlines where known.
+    """The labelled objects of one image: their classes, boxes and, where known, outlines.
 
     Args:
         class_id: Classes, shape (n,).

@@ -12,7 +12,7 @@ from backhaul.values.columns import require_length
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalImages:
-    """Image files on this machine's disk, n of them, as a detector looks at them.
+    """Image files on this machine's disk, n of them, as input of a detector.
 
     Args:
         image_id: Their names.

@@ -1,4 +1,4 @@
-"""What could be sent of a batch, and what a method may know to choose from it."""
+"""Candidates for sending in a batch, and the information a method may use to choose."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True, eq=False)
 class Offers:
-    """What could be sent of images, in columns of n rows.
+    """Candidates for sending, each an image in one form, in columns of n rows.
 
     Args:
         image_id: The image of each offer, shape (n,).
@@ -55,7 +55,7 @@ class Offers:
     def originals(
         image_id: Sequence[str], size_bytes: IntArray, files: Sequence[str] = ()
     ) -> Offers:
-        """Return the offers to send images as they are.
+        """Return the offers to send images unchanged.
 
         Args:
             image_id: The images, n of them.
@@ -96,7 +96,7 @@ class SentBefore:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """What a method chooses from: one batch as the node sees it. It cannot carry ground truth.
+    """The input of a sampling method: one batch as the node has it, without ground truth.
 
     Args:
         offers: What could be sent. Their order does not matter to any method.
@@ -125,7 +125,7 @@ class Pool:
 
     @property
     def size_bytes(self) -> IntArray:
-        """What sending each image costs, in the order of `image_id`."""
+        """Cost of sending each image, in the order of `image_id`."""
         return self.offers.size_bytes
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What stages return: artifacts, and the few numbers that are read without opening them."""
+"""Results of stages: artifacts, and a few numbers that are used without opening them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backhaul.values.checkpoints import Checkpoint
 
 
 class Timing(BaseModel):
-    """How long a stage took, whether its result came from the cache, and under which key."""
+    """Duration of a stage, whether its result came from the cache, and its cache key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,7 +22,7 @@ class Timing(BaseModel):
 
 
 class LookedUp(BaseModel):
-    """A stage that was looked up in the cache, and whether its result is there."""
+    """A stage that was looked up in the cache, and whether it has a result there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,7 +48,7 @@ class Dataset(BaseModel):
 
 
 class Arrangement(BaseModel):
-    """How a data set is played: an initial set, then batches as they come from the edge.
+    """Division of a data set into an initial set and batches that arrive from the edge.
 
     All are `ImageSet`; only the initial set has labels.
     """
@@ -63,7 +63,7 @@ class Arrangement(BaseModel):
 
 
 class ListedArrangement(BaseModel):
-    """How a data set is played as lists say, which split the initial set as well."""
+    """Division of a data set by given lists, which split the initial set as well."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,7 +72,7 @@ class ListedArrangement(BaseModel):
 
 
 class Sent(BaseModel):
-    """What a method sends of a batch: a `Selection`, those images as `ImageSet`, their cost."""
+    """The images of a batch that a method sends: a `Selection`, an `ImageSet`, their cost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,7 +116,7 @@ class TrainingResult(BaseModel):
     seconds: float
 
     def epoch(self, which: Literal["last", "best"]) -> int:
-        """Return the epoch of the checkpoint that is carried on."""
+        """Return the epoch of the checkpoint that the campaign continues with."""
         return self.best_epoch if which == "best" else self.checkpoints[-1].epoch
 
 
@@ -138,7 +138,7 @@ class Cropped(BaseModel):
 
 
 class Measured(BaseModel):
-    """What one model was found to be worth.
+    """The metrics of one model.
 
     Args:
         table: Metrics by test set and class (`backhaul.measure.metrics.metrics`).

@@ -1,4 +1,4 @@
-"""Places as they are stored: relative to a root, so that what lies there can be moved."""
+"""Stored paths are relative to a root, so that a store can be moved."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from backhaul.layout import INTERNAL
 
 
 class Roots(BaseModel):
-    """The folder or address that stored places are relative to, as it is today.
+    """The folder or address that stored paths are relative to, as it is today.
 
-    Given as pydantic's ``context``, it makes the places of artifacts relative while a value is
-    turned into JSON, and absolute while JSON is read.
+    Given as pydantic's ``context``, it makes the paths of artifacts relative when a value is
+    written as JSON, and absolute when JSON is read.
 
     Args:
         store: Root of the store, absolute.
@@ -24,7 +24,7 @@ class Roots(BaseModel):
     store: str
 
     def relative(self, uri: str) -> str:
-        """Return the stored form of an absolute place in the store, such as ``objects/..``.
+        """Return the stored form of an absolute path in the store, such as ``objects/..``.
 
         Raises:
             ValueError: If it lies elsewhere.
@@ -35,7 +35,7 @@ class Roots(BaseModel):
         return uri.removeprefix(internal)
 
     def absolute(self, place: str) -> str:
-        """Return where something with this stored place lies today.
+        """Return today's absolute path for a stored path.
 
         Raises:
             ValueError: If it is no such place, or leads out of the store.

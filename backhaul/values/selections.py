@@ -1,4 +1,4 @@
-"""What is sent of a batch."""
+"""The images of a batch that a method sends."""
 
 from __future__ import annotations
 

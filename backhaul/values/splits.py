@@ -1,4 +1,4 @@
-"""Labelled images, shared out for a training."""
+"""Labelled images, divided into train, valid and test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backhaul.values.images import ImageSet
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Labelled images for training, for stopping, and for testing.
+    """Labelled images for training, for early stopping, and for testing.
 
     Raises:
         ValueError: If an image, or a copy of it, is in two of the three.

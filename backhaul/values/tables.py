@@ -1,4 +1,4 @@
-"""What the values that hold a table have in common."""
+"""Checks shared by the values that contain a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
-    """Do nothing if a table has these columns, in this order.
+    """Do nothing if a table has exactly these columns, in this order.
 
     Raises:
         ValueError: If it has others.

@@ -21,7 +21,7 @@ __all__ = ["FORMATS", "DataReport", "Format", "Problem", "detect", "read", "sour
 
 
 class Format(Protocol):
-    """What each module of this package offers."""
+    """Functions that each module of this package provides."""
 
     def recognise(self, listing: Listing, /) -> bool:
         """Return whether a folder looks like this format."""
@@ -29,10 +29,16 @@ class Format(Protocol):
     def read(
         self, root: Path, names: Path | None = None, on_progress: OnProgress | None = None
     ) -> DataReport:
-        """Return the data set below `root`."""
+        """Return the data set below `root`.
+
+        Args:
+            root: Its folder.
+            names: File of class names, or None.
+            on_progress: Called while the images are read.
+        """
 
     def written_names(self, class_names: tuple[str, ...], /) -> tuple[str, ...]:
-        """Return the names that `write` writes for these classes."""
+        """Return the class names as `write` writes them."""
 
     def write(
         self,
@@ -41,7 +47,14 @@ class Format(Protocol):
         put: Put = copy_file,
         on_progress: OnProgress | None = None,
     ) -> None:
-        """Write images and labels into a new folder."""
+        """Write images and labels into a new folder.
+
+        Args:
+            folder: New or empty folder.
+            images: Images with labels, to be written.
+            put: Puts an image file at its place in the folder, such as `copy_file`.
+            on_progress: Called while the images are put.
+        """
 
 
 FORMATS: dict[str, Format] = {
@@ -54,7 +67,7 @@ FORMATS: dict[str, Format] = {
 
 
 def sources(data: FolderData) -> list[str]:
-    """Return the paths of all files that `read` may look at; not all of them need exist."""
+    """Return the paths of all files that `read` may read; some may not exist."""
     listing = scan(Path(data.root))
     found = [*listing.images, *(path for paths in listing.others.values() for path in paths)]
     names = [] if data.names is None else [data.names.as_posix()]
@@ -62,7 +75,7 @@ def sources(data: FolderData) -> list[str]:
 
 
 def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
-    """Return the data set in a folder of the user's; nothing there is changed.
+    """Return the data set in a user's folder; nothing there is changed.
 
     Args:
         data: The folder, its format, class names, and the pattern of groups.
@@ -84,7 +97,7 @@ def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
 
 
 def detect(root: Path) -> str:
-    """Return the name of the format in which `root` is labelled.
+    """Return the name of the format of the labels below `root`.
 
     Raises:
         InputError: If it looks like none of them, or like several.

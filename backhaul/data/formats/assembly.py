@@ -1,4 +1,4 @@
-"""From image files and a way to find their labels to a set of images."""
+"""Assemble a set of images from image files and a function that finds their labels."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _EXACT = 1e-9  # of the image's side: no difference but that of floating point
 
 
 class Box(NamedTuple):
-    """A box as a file says it: centre and size in fractions of the image's sides.
+    """A box as a label file gives it: centre and size in fractions of the image's sides.
 
     ``line`` and ``what`` (empty, or like "object 3: ") say where in the file it is.
     """
@@ -45,7 +45,15 @@ def box_of_corners(
     line: int | None = None,
     what: str = "",
 ) -> Box:
-    """Return the box with the edges `corners`, which are x1, y1, x2, y2 in pixels."""
+    """Return the box with the given corners.
+
+    Args:
+        class_id: Its class.
+        corners: x1, y1, x2, y2 in pixels.
+        image: The image that it is in.
+        line: Line of the label file, from 1; None = the format has no lines.
+        what: Where in the file it is, like "object 3: ", or empty.
+    """
     x1, y1, x2, y2 = corners
     w, h = (x2 - x1) / image.width, (y2 - y1) / image.height
     cx, cy = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
@@ -53,17 +61,17 @@ def box_of_corners(
 
 
 class WrongBoxError(ValueError):
-    """A box that is wrong."""
+    """A box that breaks a rule, which is an error."""
 
 
 class NoObjectError(ValueError):
-    """A box that is no object."""
+    """A box that marks no object, which is left out with a warning."""
 
 
 def check_boxes(
     path: str, boxes: Iterable[Box], image: ImageFile, n_classes: int
 ) -> tuple[Labels, list[Problem]]:
-    """Return the good boxes, and what was wrong with the others.
+    """Return the valid boxes, and the problems of the others.
 
     Args:
         path: The label file, for the problems.

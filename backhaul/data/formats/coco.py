@@ -35,7 +35,7 @@ _BBOX = 4
 
 @dataclass(slots=True)
 class _Entry:
-    """What a file says of an image; ``boxes`` are annotation id, category id, x, y, w, h."""
+    """An image in a COCO file; ``boxes`` are annotation id, category id, x, y, w, h."""
 
     source: str
     size: tuple[int, int] | None
@@ -83,7 +83,7 @@ def read(
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that `write` writes for these."""
+    """Return the class names as `write` writes them."""
     return class_names
 
 
@@ -96,6 +96,12 @@ def write(
     """Write ``images/`` and ``annotations/instances.json`` into a new folder.
 
     Boxes are exact but for the arithmetic of floating point.
+
+    Args:
+        folder: New or empty folder.
+        images: Images with labels, to be written.
+        put: Puts an image file at its place in the folder, such as `copy_file`.
+        on_progress: Called while the images are put.
 
     Raises:
         InputError: If `folder` is not empty.
@@ -188,9 +194,9 @@ def _classes(
 def _add_images(
     path: str, listed: list[Any], listing: Listing, entries: dict[str, _Entry]
 ) -> tuple[dict[Any, _Entry | None], list[Problem]]:
-    """Add what the file at `path` lists to `entries`; return them by image id too.
+    """Add the images listed in the file at `path` to `entries`; return them by image id too.
 
-    An image that is not there has None.
+    The value is None for an image that does not exist.
     """
     problems = []
     find = _finder(path, listing)

@@ -1,4 +1,4 @@
-"""Writing a data set in another format than it was read in."""
+"""Write a data set in another format than it was read from."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write_whole(
 
 
 def losses(name: str, images: ImageSet) -> list[str]:
-    """Return in words what format `name` cannot keep of `images`.
+    """Return in words which information of `images` the format `name` cannot represent.
 
     Raises:
         InputError: If it cannot name a class at all.

@@ -1,4 +1,4 @@
-"""The files of a data set: which there are, and what belongs together by name."""
+"""The files of a data set, and which label file belongs to which image by name."""
 
 from __future__ import annotations
 
@@ -86,7 +86,12 @@ def stem_and_suffix(path: str) -> tuple[str, str]:
 
 
 def with_folder(path: str, folder: str, other: str) -> str | None:
-    """Return `path` with the last folder named `folder` renamed to `other`; None without one.
+    """Return `path` with its last folder named `folder` renamed; None if it has none.
+
+    Args:
+        path: Path with ``/`` as separator.
+        folder: Name of the folder to rename.
+        other: Its new name.
 
     Example:
         >>> with_folder("/images/my images/images/train/a.jpg", "images", "labels")
@@ -115,7 +120,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def require_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """Return `names`.
+    """Return `names` if they are valid class names.
 
     Raises:
         InputError: If there is none, or one is there twice; `path` is where they are from.
@@ -129,7 +134,7 @@ def require_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def shared_stems(images: Sequence[str]) -> list[Problem]:
-    """Return a warning for each image that differs from another in its suffix alone."""
+    """Return a warning for each image whose name differs from another's in the suffix alone."""
     times = Counter(stem_and_suffix(path)[0] for path in images)
     return [
         Problem(path, None, "shares its labels with an image of another suffix", "warning")
@@ -161,10 +166,10 @@ def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> 
 
 
 def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """Return a function from what a file calls an image to the images that may be meant.
+    """Return a function from an image's name in a label file to the images it may refer to.
 
-    It looks for the path itself, then in each of `folders`; if there is no such image, all with
-    that name anywhere below the data set's folder may be meant.
+    It looks for the path itself, then in each of `folders`; if there is no such image, the
+    candidates are all images with that name below the data set's folder.
     """
     known = frozenset(listing.images)
     of_name: dict[str, tuple[str, ...]] = {}

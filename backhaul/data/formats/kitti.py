@@ -57,7 +57,7 @@ class _Thing(NamedTuple):
 
 
 class _LabelFile(NamedTuple):
-    """What a label file says; ``things`` is None if it is no text."""
+    """A parsed label file; ``things`` is None if it is no text."""
 
     path: str
     things: tuple[_Thing, ...] | None
@@ -72,7 +72,7 @@ def recognise(listing: Listing) -> bool:
 
 
 def is_kitti(paths: Iterable[str]) -> bool:
-    """Return whether the first of the text files with a line in it has lines of this format.
+    """Return whether the first non-empty text file has lines of this format.
 
     The type must be a word: 15 numbers are a polygon of YOLO.
     """
@@ -116,7 +116,7 @@ def read(
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that `write` writes for these: a type is one word.
+    """Return the class names as `write` writes them: each is one word.
 
     Raises:
         InputError: If a name is empty or ``DontCare``, or no difference between two is left.
@@ -137,6 +137,12 @@ def write(
 
     Corners are rounded to a millionth of a pixel; other columns have the values that the
     development kit has for what is not known.
+
+    Args:
+        folder: New or empty folder.
+        images: Images with labels, to be written.
+        put: Puts an image file at its place in the folder, such as `copy_file`.
+        on_progress: Called while the images are put.
 
     Raises:
         InputError: If `folder` is not empty, or a class cannot be named.

@@ -1,4 +1,4 @@
-"""What reading a data set yields: its images, and what is wrong with it."""
+"""Result of reading a data set: its images, and its problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong with a data set.
+    """A problem in a file of a data set.
 
     Args:
         path: The file.
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """A data set as it was read.
+    """A data set with the problems found while reading it.
 
     Args:
         images: All readable images, each content once, sorted by uri.

@@ -64,7 +64,7 @@ class _Thing(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """What a table says of an image; ``sizes`` has the line of each size."""
+    """An image in a table; ``sizes`` maps each of its sizes to a line."""
 
     table: str
     line: int
@@ -111,7 +111,7 @@ def read(
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that `write` writes for these: white space is one space.
+    """Return the class names as `write` writes them, with single spaces.
 
     Raises:
         InputError: If a name is empty, or no difference between two is left.
@@ -128,6 +128,12 @@ def write(
     """Write ``images/``, ``annotations.csv`` and ``classes.txt`` into a new folder.
 
     Corners are rounded to a millionth of a pixel.
+
+    Args:
+        folder: New or empty folder.
+        images: Images with labels, to be written.
+        put: Puts an image file at its place in the folder, such as `copy_file`.
+        on_progress: Called while the images are put.
 
     Raises:
         InputError: If `folder` is not empty, or a class cannot be named.
@@ -148,7 +154,7 @@ def write(
 
 
 def _columns(header: Iterable[str]) -> list[str]:
-    """Return what the columns of a header mean."""
+    """Return the meaning of each column of a header."""
     plain = [name.strip().casefold() for name in header]
     return [_SYNONYMS.get(name, name) for name in plain]
 
@@ -207,7 +213,7 @@ def _rows(path: str) -> Iterator[_Row]:
 
 
 def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[Problem]:
-    """Add what a table says of each image to `entries`; return what is wrong with it."""
+    """Add the images in a table to `entries`; return the table's problems."""
     root, beside = listing.root.as_posix(), path.rpartition("/")[0]
     find = image_finder(listing, (beside, f"{beside}/images", f"{root}/images", root))
     problems = []
@@ -249,10 +255,10 @@ def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:
     size = _size(cells)
     if size is not None:
         entry.sizes.setdefault(size, line)
-    said = [bool(cells[name]) for name in ("class", *_CORNERS)]
-    if all(said):
+    given = [bool(cells[name]) for name in ("class", *_CORNERS)]
+    if all(given):
         entry.things.append(_Thing(line, cells["class"], _corners(cells)))
-    elif any(said):
+    elif any(given):
         raise ValueError(
             f"expected a class and {', '.join(_CORNERS)}, or none of them for an image "
             "without objects"

@@ -43,7 +43,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class _Thing(NamedTuple):
-    """An object as the file has it; ``corners`` are NaN where a number is missing."""
+    """An object of an annotation; ``corners`` are NaN where a number is missing."""
 
     number: int
     name: str
@@ -97,7 +97,7 @@ def read(
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that `write` writes for these: white space is one space.
+    """Return the class names as `write` writes them, with single spaces.
 
     Raises:
         InputError: If a name is empty, or no difference between two is left.
@@ -114,6 +114,12 @@ def write(
     """Write ``JPEGImages/``, ``Annotations/`` and ``classes.txt`` into a new folder.
 
     Corners are rounded to a millionth of a pixel.
+
+    Args:
+        folder: New or empty folder.
+        images: Images with labels, to be written.
+        put: Puts an image file at its place in the folder, such as `copy_file`.
+        on_progress: Called while the images are put.
 
     Raises:
         InputError: If `folder` is not empty, or a class cannot be named.
@@ -180,7 +186,7 @@ def _number(text: str | None) -> float:
 def _match(
     listing: Listing, annotations: list[_Annotation]
 ) -> tuple[dict[str, _Annotation], list[Problem]]:
-    """Return which annotation each image has, and a problem for each that fits no image."""
+    """Return the annotation of each image, and a problem for each annotation without image."""
     of_path = {annotation.path: annotation for annotation in annotations}
     of_image = {}
     for image in listing.images:
@@ -199,7 +205,7 @@ def _match(
 def _match_stems(
     left: list[_Annotation], free: dict[str, list[str]], of_image: dict[str, _Annotation]
 ) -> list[Problem]:
-    """Add to `of_image` the images whose stem is that of one annotation, or of its filename."""
+    """Add to `of_image` the images whose stem one annotation has, or names as its file."""
     problems = []
     for annotation in left:
         stems = (_stem(annotation.path), _stem(annotation.filename))

@@ -1,4 +1,4 @@
-"""What all formats share when they write: a new folder, images in it, names and corners."""
+"""Shared steps of writing a data set: a new folder, image files, names and corners."""
 
 from __future__ import annotations
 
@@ -71,10 +71,16 @@ def link_file(source: str, target: Path) -> None:
 def put_images(
     folder: Path, images: ImageSet, put: Put, on_progress: OnProgress | None
 ) -> list[str]:
-    """Put the images into the new `folder`; return their names there, in the table's order.
+    """Put image files into a new folder; return their names there, in the table's order.
 
     A name keeps its stem where that is the only one, else it gets the image's id too, so that
     each image can have a label file named like it.
+
+    Args:
+        folder: New folder.
+        images: The images.
+        put: Puts an image file at its place in the folder, such as `copy_file`.
+        on_progress: Called while the images are put.
     """
     folder.mkdir(parents=True)
     stems = [stem_and_suffix(Path(uri).name) for uri in images.table["uri"]]
@@ -92,7 +98,7 @@ def put_images(
 
 
 def plain_names(class_names: Sequence[str], space: str = " ") -> tuple[str, ...]:
-    """Return names of classes without line breaks, and with `space` for other white space.
+    """Return class names without line breaks, and with `space` for other white space.
 
     Raises:
         InputError: If nothing of a name, or no difference between two, is left.

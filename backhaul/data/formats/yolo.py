@@ -84,7 +84,7 @@ def read(
 
 
 def label_paths(image: str) -> tuple[str, ...]:
-    """Return where the labels of an image may lie, the first place first.
+    """Return the paths where the labels of an image may be, the first to try first.
 
     Example:
         >>> label_paths("/images/images/a.x.jpeg")
@@ -96,7 +96,7 @@ def label_paths(image: str) -> tuple[str, ...]:
 
 
 def read_labels(image: ImageFile, n_classes: int) -> Checked:
-    """Return the labels of an image, None without a label file, and what is wrong with them."""
+    """Return an image's labels, None without a label file, and the problems in that file."""
     for path in label_paths(image.path):
         try:
             text = Path(path).read_text(encoding="utf-8-sig")
@@ -109,7 +109,14 @@ def read_labels(image: ImageFile, n_classes: int) -> Checked:
 
 
 def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Checked:
-    """Return the boxes of `text`, one Darknet line a box, and what is wrong with them."""
+    """Return the boxes in Darknet lines, and the problems of the other lines.
+
+    Args:
+        text: Content of a label file, one box a line.
+        path: The label file, for the problems.
+        image: The image that it belongs to.
+        n_classes: Length of the class list.
+    """
     boxes, problems = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -123,7 +130,7 @@ def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Check
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that `write` writes for these."""
+    """Return the class names as `write` writes them."""
     return class_names
 
 
@@ -136,6 +143,12 @@ def write(
     """Write ``images/``, ``labels/`` and ``data.yaml`` into a new folder.
 
     Numbers are written so that they are read back as they were.
+
+    Args:
+        folder: New or empty folder.
+        images: Images with labels, to be written.
+        put: Puts an image file at its place in the folder, such as `copy_file`.
+        on_progress: Called while the images are put.
 
     Raises:
         InputError: If `folder` is not empty.
@@ -240,7 +253,7 @@ def _names_of(data: _DataYaml) -> tuple[str, ...]:
 
 
 def _listed_images(data: _DataYaml) -> tuple[list[str], list[Problem]]:
-    """Return the images that a data.yaml names, as Ultralytics understands it."""
+    """Return the images that a data.yaml refers to, as Ultralytics reads it."""
     base = data.path.parent / str(data.content.get("path") or "")
     base = base if base.is_dir() else data.path.parent
     images: list[str] = []
@@ -262,9 +275,9 @@ def _listed_images(data: _DataYaml) -> tuple[list[str], list[Problem]]:
 
 
 def outside(listing: Listing) -> list[str]:
-    """Return what belongs to a data set and lies outside its folder.
+    """Return the paths that belong to a data set but are outside its folder.
 
-    That are images that a data.yaml names there, and places where labels may lie.
+    These are images that a data.yaml names there, and places where labels may be.
     """
     data = _find_yaml(listing)
     named = [] if data is None else _listed_images(data)[0]
@@ -282,7 +295,7 @@ def _resolve(base: Path, entry: str) -> Path:
 
 
 def _read_list(path: Path, base: Path) -> tuple[list[str], list[Problem]]:
-    """Return the images of a list, relative to it or to the data set, and what is wrong."""
+    """Return the images of a list, relative to it or to the data set, and its problems."""
     images, problems = [], []
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -1,4 +1,4 @@
-"""Copies of training images: how many of which, how they look, and writing them."""
+"""Augmented copies of training images: how many, how they look, and how they are written."""
 
 from backhaul.learn.augmentation.copies import make_copies
 from backhaul.learn.augmentation.plan import Plan, plan

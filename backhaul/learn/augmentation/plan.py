@@ -1,4 +1,4 @@
-"""How many copies of which image, so that every class is in enough images."""
+"""Plan the number of copies of each image so that every class is in enough images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backhaul.values.images import ImageSet
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Copies to make, and how often each class is there before and after.
+    """Numbers of copies, and how many images contain each class before and after.
 
     Args:
         copies: Original and its number of copies, at least 1, ordered by image_id.
@@ -29,7 +29,7 @@ class Plan:
 
     @property
     def n_copies(self) -> int:
-        """How many copies there are to make."""
+        """Number of all copies."""
         return sum(number for _, number in self.copies)
 
     def unreached(self, class_names: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How a copy looks: albumentations pipelines for images in RGB with normalised boxes."""
+"""Augmentations: albumentations pipelines for RGB images with normalised boxes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Picture:
 
 
 class Transformer(threading.local):
-    """Draws copies of pictures; each thread has pipelines of its own, since they hold state."""
+    """Makes augmented copies; each thread has its own pipelines, since these have state."""
 
     def __init__(self, settings: Augmentation) -> None:
         """Build the pipelines of `settings`.
@@ -61,7 +61,7 @@ class Transformer(threading.local):
         self.wanted = _compose(steps, self.min_visibility)
 
     def draw(self, picture: Picture, rng: np.random.Generator) -> Picture:
-        """Return a copy of `picture` in which every box is still to be seen.
+        """Return a random copy of `picture` in which every box is still visible.
 
         Draws again, up to `MAX_DRAWS` times, while a box keeps less than ``min_visibility`` of
         its area; then takes a copy with minor transformations alone, which hide nothing.

@@ -1,4 +1,4 @@
-"""What every training process does: hear of its job, tell of it, and end with its parent."""
+"""Shared part of training processes: read the job, report events, end with the parent."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, Traini
 
 
 class Events:
-    """Tells the parent what happens, a line of JSON each, and hears what it has stored."""
+    """Sends events to the parent, a line of JSON each, and reads which epochs it has stored."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self._stored = threading.Semaphore(1)
 
     def tell(self, event: StepDone | EpochDone) -> None:
-        """Send one event at once."""
+        """Send an event at once."""
         self._stream.write(event.model_dump_json() + "\n")
         self._stream.flush()
 
     def wait_until_stored(self) -> None:
-        """Wait until the parent has stored the epoch before; call it once an epoch.
+        """Wait until the parent has stored the previous epoch; call it once an epoch.
 
-        The files of that epoch may be written over then. A parent whose store is slow, or
-        away, so slows the training down, and is never more than an epoch behind.
+        The files of that epoch may then be overwritten. A parent with a slow or unreachable
+        store so slows the training down, and is never more than an epoch behind.
         """
         self._stored.acquire()
 
     def hear(self) -> None:
-        """Hear of each epoch that the parent has stored; end this process with the parent."""
+        """Read a byte for each epoch that the parent has stored; exit when the parent ends."""
         while os.read(0, 1):  # not through sys.stdin, whose lock would outlive this thread
             self._stored.release()
         os._exit(1)
 
 
 def begin() -> tuple[TrainingJob, Events]:
-    """Return the job that standard input holds, and where to tell of it.
+    """Return the job, read from standard input, and the channel for its events.
 
-    Standard input then stays open for as long as the parent lives; the process ends with it.
-    A byte comes for each epoch that the parent has stored.
-    Whatever is printed from here on goes to the log.
+    Standard input then stays open for as long as the parent lives; the process ends with it. A
+    byte arrives for each epoch that the parent has stored. Everything printed after this call
+    goes to the log.
     """
     job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -54,7 +54,7 @@ def begin() -> tuple[TrainingJob, Events]:
 
 
 def reason_to_stop(job: TrainingJob, records: list[EpochRecord]) -> str | None:
-    """Return why a training ends after the last of `records`, None if it goes on."""
+    """Return why a training ends after the last of `records`, None if it continues."""
     train_losses = [record.train_loss for record in records]
     valid_losses = [record.valid_loss for record in records]
     if should_stop(job.stopping, train_losses, valid_losses):

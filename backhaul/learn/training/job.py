@@ -1,4 +1,4 @@
-"""What a training process is told, and what it tells back."""
+"""Messages between a training process and its parent: the job, and events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EpochRecord(_Message):
 
 
 class TrainingJob(_Message):
-    """One training, to be run in a process of its own.
+    """A training to be run in a process of its own.
 
     Args:
         folder: Work folder; it holds ``data.yaml`` and links to the images.
@@ -77,7 +77,7 @@ class StepDone(_Message):
 
 
 class EpochDone(_Message):
-    """An epoch is over.
+    """An epoch has finished.
 
     Args:
         record: What was measured.

@@ -17,11 +17,11 @@ from backhaul.look.checkpoints import file_digest
 
 
 def train(job: TrainingJob, events: Events) -> None:
-    """Train the detector of the job, and tell of every epoch.
+    """Train the user's detector as the job says, and report every epoch.
 
     Raises:
         InputError: If the detector cannot be loaded or yields anything but epochs.
-        RuntimeError: If it stops before it was told to.
+        RuntimeError: If it ends before the last epoch without a reason to stop.
     """
     assert job.settings.detector is not None  # noqa: S101 - or another process would train
     records = list(job.history)
@@ -88,7 +88,7 @@ def _done(
 
 
 def main() -> None:
-    """Train as standard input says."""
+    """Run the training whose job is on standard input."""
     job, events = begin()
     train(job, events)
     os._exit(0)  # before `events` is closed, at which the parent would let go of us

@@ -1,4 +1,4 @@
-"""Run a training in a process of its own, and hear of it epoch by epoch."""
+"""Run a training in a process of its own, and receive its events epoch by epoch."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ WARM = Warm() if sys.platform == "linux" else None
 
 
 class TrainingError(RuntimeError):
-    """A training process ended before its training did."""
+    """A training process ended before its training was complete."""
 
 
 def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
-    """Yield what happens in a training until it is over.
+    """Yield the events of a training until it has ended.
 
     The training gets a process of its own: Ultralytics' and torch's globals, GPU memory and
     crashes stay there. The process ends by itself when this one dies or stops iterating. The
-    state of an epoch stays as it is until the next event is asked for.
+    files of an epoch are unchanged until the next event is requested.
 
     Raises:
         TrainingError: If the process fails; the message has the end of its log.
@@ -64,7 +64,7 @@ def _tell_stored(stdin: IO[bytes]) -> None:
 def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes] | ForkedTraining:
     """Return a process that waits for the job: a warm one, or a new one for the user's code.
 
-    That may start threads when it is imported, and must be read anew each time.
+    The user's code may start threads on import, and must be imported anew each time.
     """
     if WARM is not None and job.settings.detector is None:
         return WARM.start(_environment(job), errors)

@@ -1,4 +1,4 @@
-"""Folders for the time of a training; what a killed process left is cleared by the next one."""
+"""Temporary folders of trainings; those of killed processes are removed by later ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LOCK = "in-use"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a new folder on the local disk that is gone after the block.
+    """Yield a new folder on the local disk that is removed after the block.
 
-    Folders of processes that were killed are removed first: nobody holds their locks any more.
+    Folders of processes that were killed are removed first: their locks are free.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{_LOCK}"):
         with suppress(OSError):  # of another user, or another process clears it, too

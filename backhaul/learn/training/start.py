@@ -1,4 +1,4 @@
-"""Look at a checkpoint from outside before a campaign starts from it."""
+"""Check a user's checkpoint before a campaign starts from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from backhaul.look.checkpoints import file_digest, load_model, model_digest
 
 
 def checked_digest(path: Path, class_names: tuple[str, ...], training: Training) -> str:
-    """Return the digest of a checkpoint that has these classes and the campaign's architecture.
+    """Return a checkpoint's digest, if its classes and architecture are the campaign's.
+
+    Args:
+        path: Checkpoint of Ultralytics' format.
+        class_names: The classes of the campaign.
+        training: Settings that give the architecture.
 
     Raises:
         InputError: If it is no checkpoint, or has other classes or layers.
@@ -30,7 +35,7 @@ def checked_digest(path: Path, class_names: tuple[str, ...], training: Training)
 
 
 def _model(training: Training, class_names: tuple[str, ...]) -> Any:
-    """Return a model of the architecture of the config, with any weights."""
+    """Return a model with the configured architecture and arbitrary weights."""
     from ultralytics.nn.tasks import DetectionModel, load_checkpoint
 
     from backhaul.learn.training.trainer import model_file

@@ -1,4 +1,4 @@
-"""The training process: Ultralytics' trainer with the settings that it has no option for.
+"""The training process: Ultralytics' trainer, with settings for which it has no option.
 
 Run as ``python -m backhaul.learn.training.trainer``, see `backhaul.learn.training.child`.
 """
@@ -73,9 +73,9 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.ema.update(self.model)
 
     def save_model(self) -> bool:
-        """Also keep the state in full precision.
+        """Also save the state in full precision.
 
-        Ultralytics keeps the optimizer's moments in half precision, in which small squares
+        Ultralytics saves the optimizer's moments in half precision, in which small squares
         vanish: the first steps after a resume would be far too long.
         """
         super().save_model()
@@ -92,7 +92,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         return True
 
     def resume_training(self, ckpt: dict[str, Any] | None) -> None:
-        """Go on with the weights of the last epoch; Ultralytics would take their average."""
+        """Resume with the weights of the last epoch; Ultralytics would use their average."""
         super().resume_training(ckpt)
         if ckpt is not None and self.resume:
             self.model.load_state_dict(ckpt["live"])
@@ -169,7 +169,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
 
 
 def ultralytics_settings(job: TrainingJob) -> dict[str, Any]:
-    """Return the settings of `job` under Ultralytics' names."""
+    """Return the settings of `job` as Ultralytics names them."""
     settings = job.settings
     return {
         **({} if settings.online_augmentation else NO_ONLINE_AUGMENTATION),
@@ -201,7 +201,7 @@ def ultralytics_settings(job: TrainingJob) -> dict[str, Any]:
 
 
 def model_file(model: str) -> str:
-    """Return the file of a model name; a bare name means its YAML, never a download."""
+    """Return the file of a model's name; a bare name means its YAML, never a download."""
     return model if model.endswith((".pt", ".yaml", ".yml")) else f"{model}.yaml"
 
 
@@ -223,7 +223,7 @@ def choose_integrations(mlflow: bool) -> None:
 
 
 def main() -> None:
-    """Train as standard input says."""
+    """Run the training whose job is on standard input."""
     job, events = begin()
     choose_integrations(job.settings.mlflow)
     torch.set_num_threads(job.settings.threads)

@@ -34,12 +34,12 @@ MESSAGE_BYTES = 32
 
 
 class ForkedTraining:
-    """A training that another process forked, with what `subprocess.Popen` has of its own.
+    """A training forked by another process, with the interface of `subprocess.Popen`.
 
     Args:
         stdin: Standard input of the training.
         stdout: Its standard output.
-        status: Where its process id was said and its return code will be.
+        status: Socket for its process id, then its return code.
     """
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes], status: socket.socket) -> None:
@@ -63,26 +63,26 @@ class ForkedTraining:
         self._status.close()
 
     def wait(self) -> int | None:
-        """Return how the training ended, once it has; None if nobody is left to say so."""
-        told = self._status.recv(MESSAGE_BYTES)
-        return int(told) if told else None
+        """Return the exit status of the training when it has ended; None if it is unknown."""
+        reply = self._status.recv(MESSAGE_BYTES)
+        return int(reply) if reply else None
 
     def kill(self) -> None:
-        """Have the training killed, unless it has ended."""
+        """Kill the training, unless it has ended."""
         with suppress(OSError):
             self._status.shutdown(socket.SHUT_WR)
 
 
 class _WarmProcess:
-    """The process that forks, and the socket on which it is asked to."""
+    """The process that forks trainings, and the socket for requests to it."""
 
     def __init__(self, log: int, idle_s: float) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
+        self._control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with far_end:
             self._process = subprocess.Popen(  # noqa: S603 - one of our own modules
                 [
                     *(sys.executable, "-m", "backhaul.learn.training.warm_server"),
-                    *(str(theirs.fileno()), str(idle_s)),
+                    *(str(far_end.fileno()), str(idle_s)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -93,11 +93,11 @@ class _WarmProcess:
                     **SINGLE_THREADED,
                     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 },
-                pass_fds=[theirs.fileno()],
+                pass_fds=[far_end.fileno()],
             )
 
     def ask(self, fds: list[int]) -> bool:
-        """Return whether a training with these file descriptors could be asked for."""
+        """Send a request for a training; return whether the process received it."""
         try:
             socket.send_fds(self._control, [b"\n"], fds)
         except OSError:
@@ -111,7 +111,7 @@ class _WarmProcess:
 
 
 class Warm:
-    """Forks trainings of a process that is started at the first one, and again when needed.
+    """Forks trainings from a warm process, which is started when it is first needed.
 
     Args:
         idle_s: How long that process waits for the next training before it ends.
@@ -147,17 +147,17 @@ class Warm:
         return training
 
     def close(self) -> None:
-        """End the process, and with it all that it has forked."""
+        """End the process, and all trainings that it has forked."""
         with self._lock:
             if self._process is not None:
                 self._process.close()
                 self._process = None
 
     def _ask(self, fds: list[int]) -> tuple[bool, socket.socket]:
-        """Return whether a training has begun, and where its end will be told."""
-        status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, self._lock:
-            fds = [*fds, theirs.fileno()]
+        """Return whether a training has begun, and the socket for its exit status."""
+        status, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with far_end, self._lock:
+            fds = [*fds, far_end.fileno()]
             if self._process is None or not self._process.ask(fds):
                 self._renew(log=fds[2]).ask(fds)
         return bool(status.recv(MESSAGE_BYTES)), status

@@ -1,9 +1,8 @@
-"""The warm process: has torch and Ultralytics loaded, and forks a training when it is asked to.
+"""The warm process: it has torch and Ultralytics loaded, and forks a training on request.
 
-Run as ``python -m backhaul.learn.training.warm_server N S``, where N is the number of a
-socket, see `backhaul.learn.training.warm`. It ends with the process at the other end of that
-socket, or when
-there was nothing to do for S seconds.
+Run as ``python -m backhaul.learn.training.warm_server N S``, where N is the number of a socket,
+see `backhaul.learn.training.warm`. It ends with the process at the other end of that socket, or
+after S seconds without work.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ JOB_FDS = 4
 
 
 class Place(TypedDict):
-    """What a training has from the process that asked for it; comes before the job."""
+    """Environment and folder of the process that requested a training; sent before the job."""
 
     environment: dict[str, str]
     path: list[str]
@@ -53,7 +52,7 @@ class _Running:
 
 
 class WarmServer:
-    """Forks trainings, and says of each when it has begun and how it ended.
+    """Forks trainings, and reports when each has begun and how it ended.
 
     The status socket of a training carries its process id, then its return code. When its other
     end is shut, the training is killed.
@@ -67,7 +66,7 @@ class WarmServer:
         self._selector.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Serve until the other end is closed, or for long enough nothing is asked for."""
+        """Serve until the other end closes, or until there was no request for long enough."""
         while ready := self._selector.select(None if self._running else self._idle_s):
             for key, _ in ready:
                 training = key.data
@@ -127,7 +126,7 @@ def _say(status: socket.socket, number: int) -> None:
 
 
 def _train(fds: list[int]) -> None:
-    """Become the training process of a job; does not return."""
+    """Become the training process of a job; this does not return."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for number, fd in enumerate(fds):
@@ -155,7 +154,7 @@ def _take(place: Place) -> None:
 
 
 def main() -> None:
-    """Load what trainings need, and serve."""
+    """Load the libraries of trainings, and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it goes to the whole group; see the socket
     for name in PRELOADED:
         importlib.import_module(name)

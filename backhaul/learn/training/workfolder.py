@@ -1,4 +1,4 @@
-"""A folder as Ultralytics wants it, made of links: the user's own is never written to."""
+"""A folder in Ultralytics' layout, made of links: the user's own is never written to."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def write_work_folder(folder: Path, splits: Splits) -> None:
 
 
 def write_splits(folder: Path, splits: Splits) -> None:
-    """Keep the splits in a folder for a training process that reads them by itself."""
+    """Write the splits into a folder, for a training process that reads them itself."""
     (folder / SPLITS).write_bytes(to_parquet(splits))
 
 
 def read_splits(folder: Path) -> Splits:
-    """Return what `write_splits` kept."""
+    """Return the splits that `write_splits` wrote."""
     return from_parquet(Splits, (folder / SPLITS).read_bytes())
 
 
