@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from backhaul.data.images import OnProgress
+from backhaul.data.images import ImageReader, OnProgress
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
 
@@ -50,7 +50,10 @@ def check(
     if not folder.is_dir():
         raise InputError(f"{folder}: no folder there")
     with _progress("reading images") as on_progress:
-        report = read(FolderData(root=folder, format=label_format, names=names), on_progress)
+        report = read(
+            FolderData(root=folder, format=label_format, names=names),
+            ImageReader(on_progress=on_progress),
+        )
     summary = summarize(report)
     typer.echo(summary.to_json() if as_json else f"{_decoder()}\n{summary.to_text()}")
     if summary.n_errors or not summary.n_images:
@@ -97,7 +100,10 @@ def convert(
         raise InputError(f"{source}: no folder there")
     require_target(target, source)
     with _progress("reading images") as on_progress:
-        report = read(FolderData(root=source, format=read_as, names=names), on_progress)
+        report = read(
+            FolderData(root=source, format=read_as, names=names),
+            ImageReader(on_progress=on_progress),
+        )
     for problem in report.problems:
         typer.echo(str(problem), err=True)
     if report.errors:

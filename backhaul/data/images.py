@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -122,36 +120,39 @@ def probe_bytes(path: str, data: bytes) -> ImageFile:
 Prober: TypeAlias = Callable[[str], ImageFile]
 """What `probe` is: from a path to what is known of the image, or an `UnreadableImageError`."""
 
-_prober: ContextVar[tuple[Prober, int | None]] = ContextVar("prober", default=(probe, None))
+
+@dataclass(frozen=True, slots=True)
+class ImageReader:
+    """Reads what is known of many images, in threads.
+
+    Args:
+        probe: Reads one; another than `probe` for images that are not on this disk.
+        at_once: Threads that read; None = as many as the machine has use for.
+        on_progress: Called with how many images are read, and how many there are.
+    """
+
+    probe: Prober = probe
+    at_once: int | None = None
+    on_progress: OnProgress | None = None
+
+    def read(self, paths: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
+        """Return identity and size of each image, in the order of `paths`."""
+        chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+        results: list[ImageFile | UnreadableImageError] = []
+
+        def probe_chunk(chunk: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
+            return [_probe_or_error(self.probe, path) for path in chunk]
+
+        with ThreadPoolExecutor(self.at_once) as threads:
+            for chunk in threads.map(probe_chunk, chunks):
+                results += chunk
+                if self.on_progress is not None:
+                    self.on_progress(len(results), len(paths))
+        return results
 
 
-@contextmanager
-def probing(prober: Prober, at_once: int) -> Iterator[None]:
-    """Make `probe_all` use `prober`, in `at_once` threads, for images not on this disk."""
-    token = _prober.set((prober, at_once))
-    try:
-        yield
-    finally:
-        _prober.reset(token)
-
-
-def probe_all(
-    paths: Sequence[str], on_progress: OnProgress | None = None
-) -> list[ImageFile | UnreadableImageError]:
-    """Return identity and size of each image, in the order of `paths`; threads read them."""
-    prober, at_once = _prober.get()
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    results: list[ImageFile | UnreadableImageError] = []
-
-    def probe_chunk(chunk: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
-        return [_probe_or_error(prober, path) for path in chunk]
-
-    with ThreadPoolExecutor(at_once) as threads:
-        for chunk in threads.map(probe_chunk, chunks):
-            results += chunk
-            if on_progress is not None:
-                on_progress(len(results), len(paths))
-    return results
+FROM_DISK = ImageReader()
+"""Reads images of this disk, and says nothing of it."""
 
 
 def _probe_or_error(prober: Prober, path: str) -> ImageFile | UnreadableImageError:

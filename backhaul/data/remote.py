@@ -21,11 +21,11 @@ import yaml
 from backhaul.data.formats import DataReport, read
 from backhaul.data.images import (
     ImageFile,
+    ImageReader,
     OnProgress,
     UnreadableImageError,
     is_image,
     probe_bytes,
-    probing,
 )
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError, MissingObjectError, StoreError
@@ -110,8 +110,8 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
         mirror.fill(entries(data.root), on_labels)
         here = data.model_copy(update={"root": mirror.folder})
         try:
-            with probing(mirror.probe, TRANSFERS):
-                return mirror.translate(read(here, on_progress))
+            reader = ImageReader(mirror.probe, TRANSFERS, on_progress)
+            return mirror.translate(read(here, reader))
         except InputError as error:
             if mirror.folder not in str(error):
                 raise

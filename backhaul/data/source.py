@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backhaul.data.digits import RECORD, write_scenes
 from backhaul.data.formats import DataReport, read, sources
-from backhaul.data.images import OnProgress
+from backhaul.data.images import ImageReader, OnProgress
 from backhaul.data.remote import fingerprint_remote, read_remote
 from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
 from backhaul.errors import InputError
@@ -133,5 +133,5 @@ def read_anywhere(
         InputError: If there is no data set to speak of.
     """
     if is_local(data.root):
-        return read(data, on_progress)
+        return read(data, ImageReader(on_progress=on_progress))
     return read_remote(data, on_progress, on_labels)

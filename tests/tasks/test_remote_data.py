@@ -108,9 +108,9 @@ def test_images_pass_through_memory_eight_at_a_time(
             with guard:
                 now -= 1
 
-    def watched(data: FolderData, on_progress: Any) -> DataReport:
+    def watched(data: FolderData, reader: Any) -> DataReport:
         nonlocal on_disk
-        report = read(data, on_progress)
+        report = read(data, reader)
         on_disk = sum(path.stat().st_size for path in Path(data.root).rglob("*.png"))
         return report
 

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backhaul.data.images import UnreadableImageError, is_image, probe, probe_all
+from backhaul.data.images import (
+    FROM_DISK,
+    ImageReader,
+    UnreadableImageError,
+    is_image,
+    probe,
+)
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (40, 64, 3), dtype=np.uint8)
 FORMATS = {"jpg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEBP"}
@@ -103,7 +109,9 @@ def test_probing_in_parallel_keeps_the_order_and_reports_progress(tmp_path: Path
         path.write_bytes(b"" if number == 100 else encode("jpg") + bytes([number]))
         paths.append(path.as_posix())
     calls: list[tuple[int, int]] = []
-    results = probe_all(paths, lambda done, total: calls.append((done, total)))
+    results = ImageReader(on_progress=lambda done, total: calls.append((done, total))).read(
+        paths
+    )
     assert [result.path for result in results] == paths
     assert [isinstance(result, UnreadableImageError) for result in results].index(True) == 100
     assert calls == sorted(calls)
@@ -111,7 +119,7 @@ def test_probing_in_parallel_keeps_the_order_and_reports_progress(tmp_path: Path
 
 
 def test_no_images_are_no_trouble() -> None:
-    assert probe_all([]) == []
+    assert FROM_DISK.read([]) == []
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "b.JpEg", "c.png", "d.BMP", "e.webp", "x/y.z.jpg"])

@@ -12,7 +12,7 @@ from backhaul.data.formats import coco, kitti, table, voc, yolo
 from backhaul.data.formats.files import Listing, scan
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file
-from backhaul.data.images import OnProgress
+from backhaul.data.images import FROM_DISK, ImageReader, OnProgress
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
@@ -27,14 +27,14 @@ class Format(Protocol):
         """Return whether a folder looks like this format."""
 
     def read(
-        self, root: Path, names: Path | None = None, on_progress: OnProgress | None = None
+        self, root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK
     ) -> DataReport:
         """Return the data set below `root`.
 
         Args:
             root: Its folder.
             names: File of class names, or None.
-            on_progress: Called while the images are read.
+            reader: Reads the images.
         """
 
     def written_names(self, class_names: tuple[str, ...], /) -> tuple[str, ...]:
@@ -74,12 +74,12 @@ def sources(data: FolderData) -> list[str]:
     return [*found, *names, *yolo.outside(listing)]
 
 
-def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
+def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set in a user's folder; nothing there is changed.
 
     Args:
         data: The folder, its format, class names, and the pattern of groups.
-        on_progress: Called with how many images are read, and how many there are.
+        reader: Reads the images.
 
     Raises:
         InputError: If there is no data set to speak of. What is wrong with single images and
@@ -87,7 +87,7 @@ def read(data: FolderData, on_progress: OnProgress | None = None) -> DataReport:
     """
     root = Path(data.root)
     name = detect(root) if data.format == "auto" else data.format
-    report = FORMATS[name].read(root, data.names, on_progress)
+    report = FORMATS[name].read(root, data.names, reader)
     if data.group_pattern is None:
         return report
     rows = report.images.table

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from backhaul.data.formats.report import DataReport, Problem
-from backhaul.data.images import ImageFile, OnProgress, UnreadableImageError, probe_all
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, UnreadableImageError
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
@@ -28,7 +28,7 @@ def assemble(
     class_names: tuple[str, ...],
     find_labels: Callable[[ImageFile], Checked],
     problems: Iterable[Problem] = (),
-    on_progress: OnProgress | None = None,
+    reader: ImageReader = FROM_DISK,
 ) -> DataReport:
     """Return the images at `paths` with their labels.
 
@@ -41,11 +41,11 @@ def assemble(
         class_names: The class list.
         find_labels: Called once for each readable image.
         problems: What was found wrong before.
-        on_progress: Called while the images are read.
+        reader: Reads the images.
     """
     found = list(problems)
     rows: dict[str, _Row] = {}
-    for file in probe_all(sorted(paths), on_progress):
+    for file in reader.read(sorted(paths)):
         if isinstance(file, UnreadableImageError):
             reason = f"unreadable image, left out: {file.reason}"
             found.append(Problem(file.path, None, reason, "warning"))

@@ -25,7 +25,7 @@ from backhaul.data.formats.writing import (
     new_folder,
     put_images,
 )
-from backhaul.data.images import ImageFile, OnProgress
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
 
@@ -47,15 +47,13 @@ def recognise(listing: Listing) -> bool:
     return bool(_find_files(listing))
 
 
-def read(
-    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
-) -> DataReport:
+def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set below `root`.
 
     Args:
         root: Its folder.
         names: File of class names, which then sets their order; None = that of category ids.
-        on_progress: Called while the images are read.
+        reader: Reads the images.
 
     Raises:
         InputError: If there is no COCO file or no image, or files differ in their categories.
@@ -79,7 +77,7 @@ def read(
         entry = entries.get(image.path)
         return (None, []) if entry is None else _labels(entry, image, ids, len(class_names))
 
-    return assemble(listing.images, class_names, find_labels, problems, on_progress)
+    return assemble(listing.images, class_names, find_labels, problems, reader)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

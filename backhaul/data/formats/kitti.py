@@ -38,7 +38,7 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.images import ImageFile, OnProgress
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
 
@@ -84,16 +84,14 @@ def is_kitti(paths: Iterable[str]) -> bool:
     return False
 
 
-def read(
-    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
-) -> DataReport:
+def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set below `root`.
 
     Args:
         root: Its folder.
         names: File of class names; None = classes.txt in `root`, else all types in the labels,
             sorted.
-        on_progress: Called while the images are read.
+        reader: Reads the images.
 
     Raises:
         InputError: If there is no class name or no image.
@@ -112,7 +110,7 @@ def read(
     places = (path for image in listing.images for path in _places(image))
     problems = _dont_care(listing.root, files.values())
     problems += orphans(listing, ".txt", places) + shared_stems(listing.images)
-    return assemble(listing.images, class_names, find_labels, problems, on_progress)
+    return assemble(listing.images, class_names, find_labels, problems, reader)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.images import ImageFile, OnProgress
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
 
@@ -78,16 +78,14 @@ def recognise(listing: Listing) -> bool:
     return bool(_find_tables(listing))
 
 
-def read(
-    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
-) -> DataReport:
+def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set below `root`.
 
     Args:
         root: Its folder.
         names: File of class names; None = classes.txt in `root`, else all classes in the
             tables, sorted.
-        on_progress: Called while the images are read.
+        reader: Reads the images.
 
     Raises:
         InputError: If there is no table of boxes, no class name or no image, or a table cannot
@@ -107,7 +105,7 @@ def read(
         entry = entries.get(image.path)
         return (None, []) if entry is None else _labels(entry, image, ids)
 
-    return assemble(listing.images, class_names, find_labels, problems, on_progress)
+    return assemble(listing.images, class_names, find_labels, problems, reader)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

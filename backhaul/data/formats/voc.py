@@ -35,7 +35,7 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.images import ImageFile, OnProgress
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.values.images import ImageSet
 
 _FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
@@ -66,16 +66,14 @@ def recognise(listing: Listing) -> bool:
     return False
 
 
-def read(
-    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
-) -> DataReport:
+def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set below `root`.
 
     Args:
         root: Its folder.
         names: File of class names; None = classes.txt in `root`, else all names in the
             annotations, sorted.
-        on_progress: Called while the images are read.
+        reader: Reads the images.
 
     Raises:
         InputError: If there is no class name or no image.
@@ -93,7 +91,7 @@ def read(
         return (None, []) if annotation is None else _labels(annotation, image, ids)
 
     problems += orphans + shared_stems(listing.images)
-    return assemble(listing.images, class_names, find_labels, problems, on_progress)
+    return assemble(listing.images, class_names, find_labels, problems, reader)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

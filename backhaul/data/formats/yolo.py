@@ -30,7 +30,7 @@ from backhaul.data.formats.files import (
 from backhaul.data.formats.kitti import is_kitti
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file, new_folder, put_images
-from backhaul.data.images import ImageFile, OnProgress, is_image
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
 
@@ -52,15 +52,13 @@ def recognise(listing: Listing) -> bool:
     return bool(claimed) and not is_kitti(claimed)
 
 
-def read(
-    root: Path, names: Path | None = None, on_progress: OnProgress | None = None
-) -> DataReport:
+def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set below `root`.
 
     Args:
         root: Its folder.
         names: File of class names; None = those of data.yaml, classes.txt or a .names file.
-        on_progress: Called while the images are read.
+        reader: Reads the images.
 
     Raises:
         InputError: If there is no class list or no image, or data.yaml is wrong.
@@ -80,7 +78,7 @@ def read(
 
     images = sorted(set(images))  # data.yaml may name a folder for several subsets
     problems += shared_stems(images)
-    return assemble(images, class_names, find_labels, problems, on_progress)
+    return assemble(images, class_names, find_labels, problems, reader)
 
 
 def label_paths(image: str) -> tuple[str, ...]:

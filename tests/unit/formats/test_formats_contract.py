@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from backhaul.data.formats import FORMATS, detect, read
 from backhaul.data.formats.writing import link_file
-from backhaul.data.images import is_image
+from backhaul.data.images import ImageReader, is_image
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
@@ -141,7 +141,8 @@ def test_rows_are_sorted_by_absolute_uri(
 def test_progress_ends_with_all_images(name: str, odd_set: ImageSet, tmp_path: Path) -> None:
     FORMATS[name].write(tmp_path / "written", odd_set)
     calls = []
-    read(FolderData(root=tmp_path / "written"), lambda *call: calls.append(call))
+    reader = ImageReader(on_progress=lambda *call: calls.append(call))
+    read(FolderData(root=tmp_path / "written"), reader)
     assert calls[-1] == (len(odd_set), len(odd_set))
 
 
