@@ -51,9 +51,11 @@ def write_finding(view: View, finding: Finding) -> tuple[str, ...]:
         InputError: If they cannot be written there.
     """
     files = {".json": finding.model_dump_json(indent=1).encode(), **_contents(finding)}
+    places = {view.finding(finding.name, suffix): data for suffix, data in files.items()}
+    written = _write(places)
     if not finding.charts:
         remove(view.finding(finding.name, ".png"))  # of an earlier one
-    return _write({view.finding(finding.name, suffix): data for suffix, data in files.items()})
+    return written
 
 
 def write_beside(source: Path, finding: Finding) -> tuple[str, ...]:
