@@ -50,6 +50,7 @@ def lazy(help: str, entries: Mapping[str, Entry]) -> typer.Typer:  # noqa: A002 
     """Return an app of commands that are imported when they are called."""
     group = type("Group", (LazyGroup,), {"entries": entries})
     return typer.Typer(
+        name="backhaul",
         cls=group,
         help=help,
         no_args_is_help=True,

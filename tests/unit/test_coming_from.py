@@ -10,6 +10,7 @@ from backhaul.campaign.legacy.cfgfile import INHERIT
 from backhaul.campaign.legacy.network import FIELDS, REASONS
 from backhaul.campaign.legacy.rules import METHODS, RULES
 from backhaul.cli.commands import app
+from backhaul.cli.lazy import LazyGroup, load
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "coming-from-bandwidth-aware-learning.md").read_text(encoding="utf-8")
@@ -55,4 +56,5 @@ COMMANDS = sorted(set(re.findall(r"`backhaul (analyze \w+|[\w-]+)", TEXT)))
 def test_every_command_exists(command: str) -> None:
     known = typer.main.get_command(app)
     for word in command.split():
-        known = known.commands[word]  # type: ignore[attr-defined] # click has no type for groups
+        assert isinstance(known, LazyGroup)
+        known = load(word, known.entries[word])

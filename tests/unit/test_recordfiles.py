@@ -35,14 +35,20 @@ def artifact(root: Path | str, name: str = "ab/abc.parquet") -> Artifact:
 
 def test_places_are_relative_and_follow_the_store(tmp_path: Path) -> None:
     old, new = (RunFiles((tmp_path / name).as_posix(), "tiny").round("a") for name in "ab")
-    elsewhere = Artifact(uri="s3://other/a.parquet", sha256="d")
-    MADE.write(old, Made(name="x", tables={"a": (artifact(tmp_path / "a"), elsewhere)}))
+    MADE.write(old, Made(name="x", tables={"a": (artifact(tmp_path / "a"),)}))
     stored = json.loads(Path(old).read_text())
     assert stored["tables"]["a"][0]["uri"] == "objects/ab/abc.parquet"
     (tmp_path / "a").rename(tmp_path / "b")
     assert MADE.read(old) is None
     again = MADE.read(new)
-    assert again == Made(name="x", tables={"a": (artifact(tmp_path / "b"), elsewhere)})
+    assert again == Made(name="x", tables={"a": (artifact(tmp_path / "b"),)})
+
+
+def test_what_lies_outside_of_the_store_is_no_part_of_a_record(place: str) -> None:
+    elsewhere = Artifact(uri="s3://other/a.parquet", sha256="d")
+    with pytest.raises(ValueError, match="expected a place below"):
+        MADE.write(place, Made(name="x", tables={"a": (elsewhere,)}))
+    assert MADE.read(place) is None
 
 
 def test_an_older_record_is_brought_up_to_date_and_stays_as_it_is(

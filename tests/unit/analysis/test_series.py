@@ -30,6 +30,7 @@ from backhaul.analysis.series_charts import COLUMNS, finding_of
 from backhaul.campaign.finding import Finding, Mark
 from backhaul.cli.commands import app
 from backhaul.errors import InputError
+from backhaul.layout import run_at
 from backhaul.look.ensemble import ensemble_epochs
 from backhaul.measure.names import METRICS
 from backhaul.values.artifacts import Artifact
@@ -280,8 +281,9 @@ def test_batches_are_drawn_a_chart_a_mode() -> None:
 
 
 @pytest.fixture
-def folder(fake_run: Callable[..., Any]) -> str:
+def folder(fake_run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """A run whose config says what the commands take from it."""
+    monkeypatch.setattr("backhaul.cli.analyze_series.find_stored", run_at)  # it has no records
     written: Path = fake_run().write()
     record = json.loads((written / "run.json").read_text(encoding="utf-8"))
     record["config"]["batches"]["holdout_batches"] = 2
