@@ -32,3 +32,4 @@ def forward_domain_logs() -> None:
     if not any(isinstance(handler, RunLog) for handler in domain.handlers):
         domain.addHandler(RunLog())
         domain.setLevel(logging.INFO)
+        domain.propagate = False  # Prefect's loggers hand it on
