@@ -149,7 +149,7 @@ def test_the_table_says_where_each_crop_comes_from(played: Played) -> None:
             made_of = cv2.imread(str(row.file))
             assert made_of is not None
             assert np.array_equal(made_of, expected)
-            class_id = int(label_of[row.file][0, 0])
+            class_id = int(label_of[row.file].class_id[0])
             assert row.detected == dataset.class_names[class_id]
             assert row.confidence == 0.9
 

@@ -193,7 +193,7 @@ def test_what_the_node_saw_comes_along(store: Store) -> None:
     log = store.log
     assert log["detections"].notna().tolist() == [True, False, False]
     fused = fused_of(log, CLASSES).table
-    assert fused.to_numpy().tolist() == [[log["image_id"][0], 1, 0.5, 0.0, 3, 1, 2, 9, 10]]
+    assert fused.to_numpy().tolist() == [[log["image_id"][0], 1, 0.5, 0.0, 3, 1, 2, 9, 10, 0.0]]
     kept = [n for n in store.tree("ingested/images/") if n.endswith(".detections.json")]
     assert len(kept) == 2
     assert store.tree("inbox/") == {}

@@ -136,7 +136,7 @@ def write_run(store: Path, name: str, training: dict[str, Any], seconds: float) 
     """Write the record of a run with one training of 4 epochs with 10 images."""
     files = RunFiles(store.as_posix(), name)
     replace(files.config, json.dumps({"schema": 1, "training": training}).encode())
-    nothing = Artifact(uri=f"{store}/none.parquet", sha256="")
+    nothing = Artifact(uri=f"{store}/.backhaul/objects/none.parquet", sha256="")
     checkpoint = Checkpoint(epoch=4, artifact=nothing)
     trained = TrainingResult(
         checkpoints=(checkpoint,),

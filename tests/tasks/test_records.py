@@ -1,5 +1,6 @@
 """The records of a run's rounds when it is started again."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import read_rounds, write_round
-from backhaul.layout import INITIAL, RunFiles
+from backhaul.layout import INITIAL, INTERNAL, RunFiles
 from backhaul.storage.objects import write_bytes, write_value
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import Timing
@@ -53,8 +54,10 @@ def test_a_second_start_that_comes_to_the_same_drops_nothing(files: RunFiles) ->
 def test_the_same_in_a_store_that_was_moved_drops_nothing(
     files: RunFiles, tmp_path: Path
 ) -> None:
-    write_round(files, record(str(tmp_path / "moved"), INITIAL, None, b"init"))
-    assert rounds(files) == ALL
+    moved = RunFiles((tmp_path / "moved").as_posix(), files.name)
+    shutil.copytree(tmp_path / INTERNAL, tmp_path / "moved" / INTERNAL)
+    write_round(moved, record(moved.root, INITIAL, None, b"init"))
+    assert rounds(moved) == ALL
 
 
 def test_what_followed_from_something_else_goes(files: RunFiles) -> None:
