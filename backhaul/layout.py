@@ -30,13 +30,7 @@ def internal(root: str, *parts: str) -> str:
 
 
 def object_place(root: str, digest: str, suffix: str) -> str:
-    """Return the address of the object with this digest.
-
-    Args:
-        root: Root of the store.
-        digest: SHA-256 of the content, hexadecimal.
-        suffix: File suffix with its dot.
-    """
+    """Return the address of the object with this SHA-256; the suffix has its dot."""
     return internal(root, f"objects/{digest[:2]}/{digest}{suffix}")
 
 
