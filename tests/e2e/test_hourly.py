@@ -48,7 +48,7 @@ class Site:
         return file.read_text().splitlines()
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """All that lies in the store, but for what Prefect and leases write."""
+        """All that lies in the store, but for the log and what Prefect and leases write."""
         return {
             str(path): (path.stat().st_size, path.stat().st_mtime_ns)
             for folder in (
@@ -60,7 +60,7 @@ class Site:
                 ".backhaul/runs",
             )
             for path in (self.place.folder / folder).rglob("*")
-            if path.is_file()
+            if path.is_file() and path.name != "log.txt"
         }
 
 
