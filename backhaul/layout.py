@@ -65,9 +65,9 @@ def data_root_place(root: str, digest: str) -> str:
     return internal(root, f"roots/{digest}.json")
 
 
-def root_of(record: str) -> str:
-    """Return the root of the store that a record lies in."""
-    return record.rpartition(f"/{INTERNAL}/")[0]
+def root_of(place: str) -> str:
+    """Return the root of the store that a record or an object lies in; empty if in none."""
+    return place.rpartition(f"/{INTERNAL}/")[0]
 
 
 def arrival_place(root: str, name: str) -> str:

@@ -16,14 +16,13 @@ import pandas as pd
 from pydantic import BaseModel
 
 from backhaul.errors import InputError, MissingObjectError, StoreError
-from backhaul.layout import CHECKPOINT, data_root_place, object_place
+from backhaul.layout import CHECKPOINT, data_root_place, object_place, root_of
 from backhaul.storage.dataroots import DataRoots, decode_root, encode_root
 from backhaul.storage.digests import table_digest
 from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
 from backhaul.storage.relative import (
     data_sets_in,
-    root_of,
     with_absolute_places,
     with_relative_places,
 )

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backhaul.layout import INTERNAL
-
 STORE = "store:"
 """What a stored place in the store begins with, in place of the store's root."""
 
@@ -59,11 +57,6 @@ def data_sets_in(table: pa.Table) -> list[str]:
         digests = pc.utf8_slice_codeunits(theirs, len(DATA), len(DATA) + 32)
         found |= {*pc.unique(digests).to_pylist()}
     return sorted(found)
-
-
-def root_of(uri: str) -> str:
-    """Return the root of the store that contains an object; empty if none does."""
-    return uri.rpartition(f"/{INTERNAL}/objects/")[0]
 
 
 def _with_prefix(table: pa.Table, old: str, new: str) -> pa.Table:

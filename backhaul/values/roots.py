@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.layout import INTERNAL
+from backhaul.layout import internal
 
 
 class Roots(BaseModel):
@@ -29,10 +29,10 @@ class Roots(BaseModel):
         Raises:
             ValueError: If it lies elsewhere.
         """
-        internal = f"{self.store}/{INTERNAL}/"
-        if not uri.startswith(internal):
-            raise ValueError(f"{uri}: expected a place below {internal}")
-        return uri.removeprefix(internal)
+        inner = internal(self.store, "")
+        if not uri.startswith(inner):
+            raise ValueError(f"{uri}: expected a place below {inner}")
+        return uri.removeprefix(inner)
 
     def absolute(self, place: str) -> str:
         """Return today's absolute path for a stored path.
@@ -42,7 +42,7 @@ class Roots(BaseModel):
         """
         if not is_below(place):
             raise ValueError(f"{place!r}: expected a place below the store")
-        return f"{self.store}/{INTERNAL}/{place}"
+        return internal(self.store, place)
 
 
 def is_below(path: str) -> bool:
