@@ -24,7 +24,6 @@ from tasks.inference import (
     detector_libraries,
     detector_of,
     local_files,
-    predict_stored,
     prediction_settings,
 )
 from tasks.keys import Inputs
@@ -134,13 +133,13 @@ def evaluate(
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
     predictor = predictor_of(detector_of((current, *looking), step))
-    raw = predict_stored(everything, (current,), floor, f"{step}: evaluation", predictor)
+    with local_files(everything, (current, *looking)) as (files, (newest, *weights)):
+        raw = predictor.predict(files, (newest,), floor, Progress(f"{step}: evaluation"))
+        progress = Progress(f"{step}: evaluation of ensemble")
+        fused = look(files, weights, predictor, threshold, inference, progress)
     confident = raw.above(inference.conf_thres)
     single = fuse(confident, (current.epoch,), inference.iou_thres)
     measured = measure_on(single, raw, loaded, evaluation)
-    with local_files(everything, looking) as (files, weights):
-        progress = Progress(f"{step}: evaluation of ensemble")
-        fused = look(files, weights, predictor, threshold, inference, progress)
     table = beside_ensemble(measured.table, fused, loaded, evaluation)
     for name, best in table[table["class"] == ""].set_index("test_set")["mAP50"].items():
         n_images = len(loaded[str(name)])
