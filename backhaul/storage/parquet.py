@@ -19,64 +19,35 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backhaul.arrays import NameArray
-from backhaul.values.detections import BOX_SPREAD, XYXY, Boxes, Detections, FusedDetections
+from backhaul.values.columns import Schema
+from backhaul.values.detections import (
+    DETECTION_SCHEMA,
+    FUSED_SCHEMA,
+    XYXY,
+    Boxes,
+    Detections,
+    FusedDetections,
+)
 from backhaul.values.features import Features
-from backhaul.values.images import IMAGE_COLUMNS, ImageSet
-from backhaul.values.labels import Labels, Polygons
-from backhaul.values.selections import Selection
+from backhaul.values.images import IMAGE_COLUMNS, IMAGE_SCHEMA, ImageSet
+from backhaul.values.labels import LABEL_FIELDS, Labels, Polygons
+from backhaul.values.selections import SELECTION_SCHEMA, Selection
 from backhaul.values.splits import Splits
 
 T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
 
-_CORNERS = [(name, pa.float64()) for name in XYXY]
-_LABEL_FIELDS = ("class_id", "cx", "cy", "w", "h")
-_LABEL = pa.struct(
-    [("class_id", pa.int32()), *((name, pa.float64()) for name in _LABEL_FIELDS[1:])]
-)
+_NUMBERS = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64()}
+_LABEL = pa.struct([(name, _NUMBERS[kind]) for name, kind in LABEL_FIELDS.items()])
 _POLYGONS = pa.list_(pa.list_(pa.float64()))  # of each object x1, y1, x2, y2, ..., or null
-_NULLABLE_TEXT = ("group", "label_source", "copy_of")
-_IMAGES = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("uri", pa.string()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("size_bytes", pa.int64()),
-        ("group", pa.string()),
-        ("labels", pa.list_(_LABEL)),
-        ("label_source", pa.string()),
-        ("copy_of", pa.string()),
-    ]
-)
-_DETECTIONS = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("epoch", pa.int64()),
-        ("class_id", pa.int64()),
-        ("confidence", pa.float64()),
-        *_CORNERS,
-    ]
-)
-_FUSED = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("class_id", pa.int64()),
-        ("confidence", pa.float64()),
-        ("confidence_std", pa.float64()),
-        ("votes", pa.int64()),
-        *_CORNERS,
-        (BOX_SPREAD, pa.float64()),
-    ]
-)
-_SELECTION = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("size_bytes", pa.int64()),
-        ("weight", pa.float64()),
-        ("method", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
+_TYPES = {**_NUMBERS, "text": pa.string(), "text?": pa.string(), "labels?": pa.list_(_LABEL)}
+
+
+def _schema(columns: Schema) -> Any:
+    return pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
+
+
+_IMAGES = _schema(IMAGE_SCHEMA)
+_SELECTION = _schema(SELECTION_SCHEMA)
 
 
 def to_parquet(
@@ -141,8 +112,9 @@ class _Codec(NamedTuple):
     decode: Callable[[Any], Any]
 
 
-def _boxes(kind: type[Detections] | type[FusedDetections], schema: Any) -> _Codec:
+def _boxes(kind: type[Detections] | type[FusedDetections], columns: Schema) -> _Codec:
     """Return the codec of boxes: one row a box, then one row for the features of each image."""
+    schema = _schema(columns)
     return _Codec(partial(_encode_boxes, schema), partial(_decode_boxes, kind, schema))
 
 
@@ -234,7 +206,7 @@ def _decode_images(table: Any) -> ImageSet:
         raise ValueError(f"expected a table of images, got columns {table.column_names}")
     names = [name for name in table.column_names if name not in ("labels", "polygons")]
     columns = {name: table[name].to_pandas() for name in names}
-    for name in _NULLABLE_TEXT:
+    for name in (name for name, kind in IMAGE_SCHEMA.items() if kind == "text?"):
         columns[name] = pd.Series(table[name].to_pylist(), dtype=object)
     polygons = table["polygons"] if "polygons" in table.column_names else None
     columns["labels"] = _decode_labels(table["labels"], polygons)
@@ -266,7 +238,7 @@ def _flat_polygons(labels: Labels | None) -> list[list[float] | None] | None:
 def _decode_labels(column: Any, polygons: Any | None) -> pd.Series[Any]:
     lists = column.combine_chunks()
     offsets = lists.offsets.to_numpy()
-    class_id, *sides = (lists.values.field(name).to_numpy() for name in _LABEL_FIELDS)
+    class_id, *sides = (lists.values.field(name).to_numpy() for name in LABEL_FIELDS)
     class_id, xywhn = class_id.astype(np.int64), np.column_stack(sides).astype(np.float64)
     known = lists.is_valid().to_numpy(zero_copy_only=False)
     outlines = [None] * len(known) if polygons is None else polygons.to_pylist()
@@ -319,8 +291,8 @@ def _decode_frame(table: Any) -> pd.DataFrame:
 _CODECS: dict[type[Any], _Codec] = {
     ImageSet: _Codec(_encode_images, _decode_images),
     Splits: _Codec(_encode_splits, _decode_splits),
-    Detections: _boxes(Detections, _DETECTIONS),
-    FusedDetections: _boxes(FusedDetections, _FUSED),
+    Detections: _boxes(Detections, DETECTION_SCHEMA),
+    FusedDetections: _boxes(FusedDetections, FUSED_SCHEMA),
     Selection: _Codec(_encode_selection, _decode_selection),
     pd.DataFrame: _Codec(_encode_frame, _decode_frame),
 }

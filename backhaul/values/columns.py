@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,12 @@ from backhaul.arrays import IntArray, NameArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Schema: TypeAlias = Mapping[
+    str, Literal["text", "text?", "int32", "int64", "float64", "labels?"]
+]
+"""Types of columns by name, in order; those that end in ``?`` may have no value."""
 
 
 def names_of(texts: Iterable[Any]) -> NameArray:

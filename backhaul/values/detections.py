@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import numpy as np
 
 from backhaul.arrays import BoolArray, FloatArray, IntArray, NameArray
-from backhaul.values.columns import frame_of, names_of, positions, require_length
+from backhaul.values.columns import Schema, frame_of, names_of, positions, require_length
 from backhaul.values.features import Features
 
 if TYPE_CHECKING:
@@ -21,9 +21,26 @@ Need: TypeAlias = Literal["scores", "features"]
 
 NO_NEEDS: frozenset[Need] = frozenset()
 XYXY = ("x1", "y1", "x2", "y2")
-DETECTION_COLUMNS = ("image_id", "epoch", "class_id", "confidence", *XYXY)
-FUSED_COLUMNS = ("image_id", "class_id", "confidence", "confidence_std", "votes", *XYXY)
 BOX_SPREAD = "box_spread"
+_CORNERS: Schema = dict.fromkeys(XYXY, "float64")
+DETECTION_SCHEMA: Schema = {
+    "image_id": "text",
+    "epoch": "int64",
+    "class_id": "int64",
+    "confidence": "float64",
+    **_CORNERS,
+}
+FUSED_SCHEMA: Schema = {
+    "image_id": "text",
+    "class_id": "int64",
+    "confidence": "float64",
+    "confidence_std": "float64",
+    "votes": "int64",
+    **_CORNERS,
+    BOX_SPREAD: "float64",
+}
+DETECTION_COLUMNS = tuple(DETECTION_SCHEMA)
+FUSED_COLUMNS = tuple(name for name in FUSED_SCHEMA if name != BOX_SPREAD)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -152,20 +169,18 @@ class FusedDetections(Boxes):
     @cached_property
     def table(self) -> pd.DataFrame:
         """The objects as a data frame with ``FUSED_COLUMNS`` and box_spread."""
-        return _table(self, (*FUSED_COLUMNS, BOX_SPREAD))
-
-
-_TYPES = dict.fromkeys(("epoch", "class_id", "votes"), np.int64)
+        return _table(self, tuple(FUSED_SCHEMA))
 
 
 def _columns_of(table: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, Any]:
     if tuple(table.columns) != columns:
         raise ValueError(f"expected columns {columns}, got {tuple(table.columns)}")
+    types = {**DETECTION_SCHEMA, **FUSED_SCHEMA}
     numbers = [name for name in columns if name not in ("image_id", *XYXY)]
     return {
         "image_id": names_of(table["image_id"]),
         "xyxy": np.ascontiguousarray(table[list(XYXY)].to_numpy(dtype=np.float64)),
-        **{name: table[name].to_numpy(dtype=_TYPES.get(name, np.float64)) for name in numbers},
+        **{name: table[name].to_numpy(dtype=types[name]) for name in numbers},
     }
 
 

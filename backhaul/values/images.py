@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backhaul.arrays import BoolArray
+from backhaul.values.columns import Schema
 from backhaul.values.labels import Labels
 from backhaul.values.localimages import LocalImages
 from backhaul.values.tables import require_columns
@@ -16,17 +17,18 @@ from backhaul.values.tables import require_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGE_COLUMNS = (
-    "image_id",
-    "uri",
-    "width",
-    "height",
-    "size_bytes",
-    "group",
-    "labels",
-    "label_source",
-    "copy_of",
-)
+IMAGE_SCHEMA: Schema = {
+    "image_id": "text",
+    "uri": "text",
+    "width": "int64",
+    "height": "int64",
+    "size_bytes": "int64",
+    "group": "text?",
+    "labels": "labels?",
+    "label_source": "text?",
+    "copy_of": "text?",
+}
+IMAGE_COLUMNS = tuple(IMAGE_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,19 @@ import numpy.typing as npt
 
 from backhaul.arrays import BoolArray, FloatArray, IntArray
 from backhaul.geometry import xywhn_to_xyxy, xyxy_to_xywhn
+from backhaul.values.columns import Schema
 
 Polygons: TypeAlias = tuple[FloatArray | None, ...]
 
 SAME_BOX = 1e-5  # normalised; label formats round to six decimals
-_FIELDS = 5
+LABEL_FIELDS: Schema = {
+    "class_id": "int32",
+    "cx": "float64",
+    "cy": "float64",
+    "w": "float64",
+    "h": "float64",
+}
+"""What is stored of each object besides its outline."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +67,8 @@ class Labels:
                 without decimals.
         """
         table = np.asarray(rows, dtype=np.float64)
-        table = table.reshape(0, _FIELDS) if table.size == 0 else table
-        if table.shape != (len(table), _FIELDS):
+        table = table.reshape(0, len(LABEL_FIELDS)) if table.size == 0 else table
+        if table.shape != (len(table), len(LABEL_FIELDS)):
             raise ValueError(f"expected labels of shape (n, 5), got {table.shape}")
         class_id = table[:, 0].astype(np.int64)
         if not np.array_equal(class_id, table[:, 0]) or (class_id < 0).any():

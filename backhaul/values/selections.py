@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backhaul.arrays import FloatArray, IntArray, NameArray
-from backhaul.values.columns import frame_of, names_of, require_length
+from backhaul.values.columns import Schema, frame_of, names_of, require_length
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SELECTION_COLUMNS = ("image_id", "size_bytes", "weight", "method", "reason")
-_TEXTS = ("image_id", "method", "reason")
+SELECTION_SCHEMA: Schema = {
+    "image_id": "text",
+    "size_bytes": "int64",
+    "weight": "float64",
+    "method": "text",
+    "reason": "text",
+}
+SELECTION_COLUMNS = tuple(SELECTION_SCHEMA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,4 +77,5 @@ class Selection:
     def table(self) -> pd.DataFrame:
         """The selection as a data frame with ``SELECTION_COLUMNS``."""
         columns = {name: getattr(self, name) for name in SELECTION_COLUMNS}
-        return frame_of(columns, texts=_TEXTS)
+        texts = [name for name, kind in SELECTION_SCHEMA.items() if kind == "text"]
+        return frame_of(columns, texts=texts)
