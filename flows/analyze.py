@@ -25,9 +25,9 @@ from backhaul.values.results import Measured
 from blocks.opening import resolve, take_up_keys
 from flows.arguments import step_of_subject
 from flows.blocks import Blocks, collect_blocks
+from flows.events import emit_flow_run
 from flows.forms import Form
 from flows.parallel import side_by_side
-from flows.telling import tell_of_flow_run
 from tasks.progress import Progress
 from tasks.series import measure, predict_block
 
@@ -53,7 +53,7 @@ def analyze(
     Raises:
         InputError: If there is no such run, or its test sets have no images yet.
     """
-    tell_of_flow_run()
+    emit_flow_run()
     files = run_at(resolve(folder))
     if files is None:
         raise InputError(f"{folder}: expected the folder of a run in its store")

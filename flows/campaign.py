@@ -23,11 +23,11 @@ from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
+from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import failed, overall
-from flows.telling import tell_of_flow_run, tell_of_plan
 from flows.transport import TRANSPORTS
 
 
@@ -49,9 +49,9 @@ def campaign(config: Config) -> State[None]:
     if config.seeds:
         return _with_each_seed(config)
     here = opened(config)
-    tell_of_flow_run()
-    tell_of_plan(config, range(config.batches.count or 0))
-    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as own_lease:
+    emit_flow_run()
+    emit_plan(config, range(config.batches.count or 0))
+    with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
         files = claim(here)
         note_start(files)
         outcomes = _play(config, files)
@@ -95,5 +95,5 @@ def _with_each_seed(config: CampaignConfig) -> State[None]:
     return state
 
 
-def _tell(holder: str) -> None:
+def _log_wait(holder: str) -> None:
     get_run_logger().warning("the same run goes on in %s: this one waits for it", holder)

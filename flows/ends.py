@@ -43,7 +43,7 @@ class Awaited:
     starts: int = STARTS
     _crash: UUID | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
-    _told: str = field(default="", init=False)
+    _reported: str = field(default="", init=False)
 
     @classmethod
     def of(cls, name: str, run: FlowRun) -> Awaited:
@@ -56,8 +56,8 @@ class Awaited:
 
     def tell(self, state: State) -> None:
         """Emit an event if the state of the run has changed."""
-        if (name := state.name or "") != self._told:
-            self._told = name
+        if (name := state.name or "") != self._reported:
+            self._reported = name
             with within(self.name):
                 emit(Elsewhere(name))
 

@@ -22,11 +22,11 @@ from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
+from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import awaiting, overall
-from flows.telling import tell_of_flow_run, tell_of_plan
 from flows.transport import TRANSPORTS, Transport
 from tasks.progress import Progress
 
@@ -46,8 +46,8 @@ def hourly(config: Config) -> State[None]:
     if not isinstance(config.data, InboxData):
         raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
     here = opened(config)
-    tell_of_flow_run()
-    with of_this_run_alone(), lease(here.store, run_key(config), _tell) as own_lease:
+    emit_flow_run()
+    with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
         files, labels = claim(here), tuple(arm.label for arm in config.arms)
         transport = TRANSPORTS[config.execution]
         began = _begin(config, files, transport)
@@ -61,7 +61,7 @@ def hourly(config: Config) -> State[None]:
             continue_view(files, labels, state, {})  # an hour may have been killed at its end
             return Completed(message=f"nothing to play, {state.formed} batches so far")
         first = min(state.pending(label).start for label in pending)
-        tell_of_plan(config, range(first, state.formed))
+        emit_plan(config, range(first, state.formed))
         note_start(files)
         outcomes = transport.play(config, pending, turn=str(state.formed))
         own_lease.require()
@@ -94,5 +94,5 @@ def _take_in(config: CampaignConfig, inbox: InboxData, files: RunFiles) -> RunSt
     return take_in(config, files)
 
 
-def _tell(holder: str) -> None:
+def _log_wait(holder: str) -> None:
     get_run_logger().warning("another hour goes on in %s: this one waits for it", holder)

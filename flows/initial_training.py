@@ -27,11 +27,11 @@ from backhaul.values.images import ImageSet
 from backhaul.values.results import TrainingResult
 from flows.arguments import blocks_of, known_truth, opened, step_of
 from flows.cropping import crop_batches
+from flows.events import emit_plan, emit_round
 from flows.forms import Config
 from flows.preparation import prepare
 from flows.server.publish import publish_round
 from flows.states import awaiting
-from flows.telling import tell_of_plan, tell_of_round
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
@@ -60,7 +60,7 @@ def initial_training(config: Config) -> State[None]:
             setting, arrangement, splits = prepare(config)
     except AwaitingLabelsError as error:
         return awaiting(f"held-out images: {error}")
-    tell_of_plan(config, range(len(setting.batches)))
+    emit_plan(config, range(len(setting.batches)))
     beginning = Beginning(
         started=started,
         arrangement=arrangement,
@@ -75,7 +75,7 @@ def initial_training(config: Config) -> State[None]:
     write_round(files, first)
     write_round_files(files.view, first)
     publish_round(files, first)
-    tell_of_round(first)
+    emit_round(first)
     with timed() as cropping:
         setting = crop_batches(config, setting, first.standing)
     write_crops(files.view, setting)

@@ -43,11 +43,11 @@ def play(
         turn: Not used in this process.
     """
     calls = {label: partial(method, config, label, return_state=True) for label in labels}
-    states = side_by_side(calls, config.parallel, _tell)
+    states = side_by_side(calls, config.parallel, _log_outcome)
     return {label: outcome_of(state) for label, state in states.items()}
 
 
-def _tell(label: str, state: State[Any]) -> None:
+def _log_outcome(label: str, state: State[Any]) -> None:
     outcome = outcome_of(state)
     with within(label):
         emit(MethodEnded(outcome.state))

@@ -23,11 +23,11 @@ from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
 from flows.course import course_of
+from flows.events import emit_round
 from flows.forms import Config
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_round
 from flows.states import AWAITING, awaiting
-from flows.telling import tell_of_round
 from flows.uplinks import agree_on_bandwidth
 
 
@@ -49,7 +49,7 @@ def method(config: Config, label: str) -> State[None]:
     """
     config = opened(config)
     arm = arm_of(config, label)
-    alone = lease(config.store, run_key(config, label), _tell)
+    alone = lease(config.store, run_key(config, label), _log_wait)
     with of_this_run_alone(), tags(label), within(label), alone as own_lease:
         files = claim(config)
         course = course_of(config, files, label)
@@ -64,7 +64,7 @@ def method(config: Config, label: str) -> State[None]:
             write_round_files(files.view, record)
             course.passed(record)
             publish_round(files, record)
-            tell_of_round(record)
+            emit_round(record)
             standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
 
@@ -86,5 +86,5 @@ def _play(config: CampaignConfig, arm: Method, play: Play, standing: Standing) -
     return state
 
 
-def _tell(holder: str) -> None:
+def _log_wait(holder: str) -> None:
     get_run_logger().warning("another run of this method goes on in %s: this one waits", holder)

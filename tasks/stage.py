@@ -112,7 +112,7 @@ def timed() -> Iterator[list[Timing]]:
         _timings.reset(token)
 
 
-_held: ContextVar[Lease | None] = ContextVar("held", default=None)
+_own_lease: ContextVar[Lease | None] = ContextVar("own_lease", default=None)
 
 
 class Stage(Generic[P, R]):
@@ -149,13 +149,16 @@ class Stage(Generic[P, R]):
         step, key = inputs["step"], self.policy.key_of(inputs)
         if step.lookups is not None:
             return self._look_up(step.lookups, step, key)
-        with within(step.method, step.batch), lease(step.root, key, self._tell) as own_lease:
+        with (
+            within(step.method, step.batch),
+            lease(step.root, key, self._log_wait) as own_lease,
+        ):
             emit(StageBegan(self.name))
-            token = _held.set(own_lease)
+            token = _own_lease.set(own_lease)
             try:
                 return self._run_or_read(step, key, *args, **kwargs)
             finally:
-                _held.reset(token)
+                _own_lease.reset(token)
 
     def _look_up(self, lookups: Lookups, step: Step, key: str) -> R:
         try:
@@ -209,7 +212,7 @@ class Stage(Generic[P, R]):
         parameters = task_run.parameters
         return f"{self.name}-{parameters['step']}{self.about(parameters)}"
 
-    def _tell(self, holder: str) -> None:
+    def _log_wait(self, holder: str) -> None:
         get_run_logger().info("%s: waits for %s, which is at it", self.name, holder)
 
     def _run(self, runner: Any, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -276,7 +279,7 @@ def require_lease() -> None:
     Raises:
         LeaseLostError: If another process took it over.
     """
-    if (own_lease := _held.get()) is not None:
+    if (own_lease := _own_lease.get()) is not None:
         own_lease.require()
 
 

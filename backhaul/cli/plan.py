@@ -54,8 +54,8 @@ def plan(
         plans.append(planned(sending, images, known.rounds, known.stages, experience_of(each)))
     free = free_bytes(opened(campaign).store)
     if as_json:
-        told = {"free_bytes": free, "plans": [each.model_dump() for each in plans]}
-        typer.echo(json.dumps(told, indent=1))
+        found = {"free_bytes": free, "plans": [each.model_dump() for each in plans]}
+        typer.echo(json.dumps(found, indent=1))
     else:
         _show(campaign, plans, free)
 

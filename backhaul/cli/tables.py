@@ -58,7 +58,7 @@ def print_gains(console: Console, campaign: Campaign) -> None:
 def _cell(name: str, mean: float, half_width: float) -> str:
     if math.isnan(mean):
         return "-"
-    told = COLUMNS[name][1](mean)
+    text = COLUMNS[name][1](mean)
     if math.isnan(half_width) or name in WITHOUT_INTERVAL:
-        return told
-    return f"{told} ±{half_width:.3f}"
+        return text
+    return f"{text} ±{half_width:.3f}"

@@ -86,7 +86,7 @@ def ingest(
         LeaseLostError: If another process took over, as this one was stopped for too long.
     """
     root = absolute(root)
-    with lease(root, "inbox", _tell) as owned:
+    with lease(root, "inbox", _log_wait) as owned:
         _require_own(root, inbox.strip("/"))
         finished = finish_pending(root, owned.require)
         ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, owned.require)
@@ -107,7 +107,7 @@ def _require_own(root: str, inbox: str) -> None:
         )
 
 
-def _tell(holder: str) -> None:
+def _log_wait(holder: str) -> None:
     LOG.info("the inbox: waits for %s, which is at it", holder)
 
 

@@ -137,7 +137,7 @@ def _lines(
                 "x": list(x),
                 "y": values(mean),
                 "customdata": [
-                    _told(batch, *point)
+                    _hover_text(batch, *point)
                     for batch, point in zip(
                         part.mean.index, zip(mean, half_width, n, strict=True), strict=True
                     )
@@ -149,7 +149,7 @@ def _lines(
     return [*bands, *lines]
 
 
-def _told(batch: int, mean: float, half_width: float, n: float) -> str:
+def _hover_text(batch: int, mean: float, half_width: float, n: float) -> str:
     moment = "initial model" if batch == INITIAL_BATCH else f"after batch {batch}"
     seeds = f" ({n:.0f} seeds)" if n > 1 else ""
     return f"{moment}: {plus_minus(mean, half_width)}{seeds}"

@@ -23,13 +23,13 @@ def test_a_training_that_lost_its_lease_stores_nothing(
     store = tmp_path / "store"
     with lease(str(tmp_path / "leases"), "training-1", lambda holder: None) as held:
         monkeypatch.setattr(held, "_lost", True)  # as the thread that renews it finds
-        token = stage._held.set(held)
+        token = stage._own_lease.set(held)
         try:
             with pytest.raises(LeaseLostError, match="another goes on with it"):
                 training._store_epoch(
                     event, ResumeState(), f"{store}/resume", Training(), str(store)
                 )
         finally:
-            stage._held.reset(token)
+            stage._own_lease.reset(token)
     assert not store.exists()
     assert weights.exists()

@@ -194,14 +194,14 @@ def _inherited(parent: Parent) -> Row:
 def _absent(key: str, config: CampaignConfig) -> Row:
     """Return the row of a parameter that was not given."""
     fields = RULES[key].here
-    defaults = [f"{field} = {_inline(_held(config, field))}" for field in fields]
+    defaults = [f"{field} = {_inline(_value_of(config, field))}" for field in fields]
     why = MISSING.get(
         key, "the default of this tool holds" if fields else "it has no field here"
     )
     return Row(key, "", "missing", ", ".join(defaults), why)
 
 
-def _held(config: CampaignConfig, field: str) -> Any:
+def _value_of(config: CampaignConfig, field: str) -> Any:
     """Return the value of a field; None where the part that would have it is not there."""
     value: Any = config.model_dump(mode="json")
     for name in field.split("."):

@@ -40,10 +40,10 @@ def show(finding: Finding, files: Iterable[str], output: Format = "table") -> No
             sys.stdout.write(f"{finding.model_dump_json(indent=1)}\n")
         case "table":
             _print_table(finding)
-    told = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     for file in files:
         shown = file.removeprefix(f"{Path.cwd().as_posix()}/")
-        told.print(f"written: {shown}", markup=False)
+        console.print(f"written: {shown}", markup=False)
 
 
 def _print_table(finding: Finding) -> None:

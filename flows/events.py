@@ -13,17 +13,17 @@ from backhaul.events import Entered, Planned, RoundEnded, emit, is_heard, within
 from flows.server.publish import common_score
 
 
-def tell_of_plan(config: CampaignConfig, batches: Sequence[int]) -> None:
+def emit_plan(config: CampaignConfig, batches: Sequence[int]) -> None:
     """Emit the plan: which methods run which batches."""
     emit(Planned(config.name, tuple(arm.label for arm in config.arms), tuple(batches)))
 
 
-def tell_of_flow_run() -> None:
+def emit_flow_run() -> None:
     """Emit the id of this flow run, by which it can be cancelled."""
     emit(Entered(str(flow_run.id)))
 
 
-def tell_of_round(record: RoundRecord) -> None:
+def emit_round(record: RoundRecord) -> None:
     """Emit the end of a round and the score of its model."""
     if not is_heard():
         return
