@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 
@@ -19,6 +21,7 @@ from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.detections import Need
 from backhaul.values.results import Sent, TrainingResult
 from flows.arguments import following_truth, known_truth, label, step_of
+from flows.forms import NO_FORM
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
@@ -33,7 +36,10 @@ from tasks.training import digest_of_model, train_detector
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
 def batch(
-    config: CampaignConfig, method: Method, play: Play, standing: Standing
+    config: Annotated[CampaignConfig, NO_FORM],
+    method: Annotated[Method, NO_FORM],
+    play: Annotated[Play, NO_FORM],
+    standing: Annotated[Standing, NO_FORM],
 ) -> RoundRecord | State[None]:
     """Play one batch; ends Completed, named AwaitingLabels, where labels are missing."""
     try:
