@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 
@@ -60,6 +60,6 @@ def estimates(table: pd.DataFrame, by: Sequence[str], of: Sequence[str]) -> Esti
     """
     groups = table.astype(dict.fromkeys(of, float)).groupby(list(by), sort=False)[list(of)]
     n = groups.count()
-    quantile = student_t.ppf((1 + CONFIDENCE) / 2, n - 1)  # NaN without a degree of freedom
+    quantile = stdtrit((n - 1).where(n > 1), (1 + CONFIDENCE) / 2)
     half_width = groups.std() * quantile / np.sqrt(n.where(n > 0))
     return Estimates(groups.mean(), half_width, n)
