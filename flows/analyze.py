@@ -24,12 +24,12 @@ from backhaul.report.remotepictures import RemotePictures
 from backhaul.values.results import Measured
 from blocks.opening import resolve, take_up_keys
 from flows.arguments import step_of_subject
-from flows.blocks import Blocks, collect_blocks
 from flows.events import emit_flow_run
 from flows.forms import Form
 from flows.parallel import side_by_side
+from flows.parts import PartsOfTestSets, collect_parts
 from tasks.progress import Progress
-from tasks.series import measure, predict_block
+from tasks.series import measure, predict_part
 
 Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind"), Form()]
 
@@ -61,11 +61,11 @@ def analyze(
     take_up_keys(run.blocks)
     fraction = run.config.inference.first_epoch_fraction
     planned = plan.points(run.rounds, run.schedule, fraction)
-    blocks = collect_blocks(run, planned)
-    points = [point for point in planned if blocks.sets(point)]
+    parts = collect_parts(run, planned)
+    points = [point for point in planned if parts.sets(point)]
     if not points:
         raise InputError(f"{folder}: {', '.join(plan.sets)}: no images there yet")
-    measured = _measure_all(run, points, blocks, parallel or run.config.parallel)
+    measured = _measure_all(run, points, parts, parallel or run.config.parallel)
     table = points_table(points, measured)
     finding = finding_of(table, plan, run.rounds, run.schedule)
     tables = further_tables(files.root, finding.name, table, points, measured)
@@ -81,15 +81,15 @@ def _places(files: RunFiles, tables: Iterable[str]) -> tuple[str, ...]:
 
 
 def _measure_all(
-    run: Subject, points: Sequence[Point], blocks: Blocks, parallel: int
+    run: Subject, points: Sequence[Point], parts: PartsOfTestSets, parallel: int
 ) -> tuple[Measured, ...]:
     """Evaluate each point; no checkpoint predicts on an image twice."""
     inference, evaluation = run.config.inference, run.config.evaluation
-    owners = {look: point for point in reversed(points) for look in blocks.looks(point)}
+    owners = {look: point for point in reversed(points) for look in parts.looks(point)}
     predictions = side_by_side(
         {
             (checkpoint, images): partial(
-                predict_block,
+                predict_part,
                 images,
                 checkpoint,
                 inference,
@@ -107,8 +107,8 @@ def _measure_all(
             number: partial(
                 measure,
                 point.looking,
-                tuple(predictions[look] for look in blocks.looks(point)),
-                blocks.sets(point),
+                tuple(predictions[look] for look in parts.looks(point)),
+                parts.sets(point),
                 inference,
                 evaluation,
                 step=step_of_subject(run, point.method, point.batch),

@@ -73,7 +73,7 @@ def _libraries(inputs: Inputs) -> tuple[str, ...]:
 
 
 @stage("predictions", random=False, uses=_libraries)
-def predict_block(
+def predict_part(
     images: Artifact,
     checkpoint: Checkpoint,
     inference: Inference,
@@ -95,12 +95,12 @@ def predict_block(
         img_size: Side of the square input, pixels.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
-    block = read_value(ImageSet, images)
+    part = read_value(ImageSet, images)
     lowest = min(conf_floor, inference.conf_thres)
     settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
     predictor = predictor_of(detector_of((checkpoint,), step))
-    found = predict_stored(block, (checkpoint,), settings, description, predictor)
+    found = predict_stored(part, (checkpoint,), settings, description, predictor)
     return write_value(step.root, found)
 
 

@@ -82,7 +82,7 @@ class Point:
         epoch: Epochs behind it.
         mode: Name of the mode.
         looking: The checkpoints it is made of.
-        sets: By the name of a test set, the blocks of images that it consists of.
+        sets: By the name of a test set, the parts of images that it consists of.
     """
 
     method: str
@@ -110,9 +110,9 @@ class Schedule:
     n_held_out: int
 
     @property
-    def blocks(self) -> tuple[str, ...]:
-        """Names of the batches as blocks of images, in the order they arrive."""
-        sampled = tuple(batch_block(batch) for batch in range(self.n_batches))
+    def parts(self) -> tuple[str, ...]:
+        """Names of the batches as parts of images, in the order they arrive."""
+        sampled = tuple(batch_part(batch) for batch in range(self.n_batches))
         return sampled + self.held_out
 
     @property
@@ -126,15 +126,15 @@ class Schedule:
         Raises:
             InputError: If there are not as many, or `n_test` is 0.
         """
-        if not 1 <= n_test <= len(self.blocks):
+        if not 1 <= n_test <= len(self.parts):
             raise InputError(
-                f"--batch-test: expected 1 to {len(self.blocks)}, the {self.n_batches} batches "
+                f"--batch-test: expected 1 to {len(self.parts)}, the {self.n_batches} batches "
                 f"that are sampled and {self.n_held_out} held out, got {n_test}"
             )
-        return len(self.blocks) - n_test
+        return len(self.parts) - n_test
 
     def test_set(self, name: str, after: Played, n_test: int) -> tuple[str, ...]:
-        """Return the blocks of a test set as it is once `after` is over; empty if it is not.
+        """Return the parts of a test set as it is once `after` is over; empty if it is not.
 
         Args:
             name: Name of the test set.
@@ -145,27 +145,27 @@ class Schedule:
             InputError: If ``batch_test`` is to hold more batches than arrive.
         """
         n_played = 0 if after.batch is None else after.batch + 1
-        tests = tuple(split_block(after.method, batch) for batch in range(n_played))
+        tests = tuple(split_part(after.method, batch) for batch in range(n_played))
         if name == "batch_test":
             first = self.first_tested(n_test)
-            return self.blocks[first:] if n_played <= first else ()
+            return self.parts[first:] if n_played <= first else ()
         return {
             "common": (INITIAL, *self.held_out),
             "init": (INITIAL,),
-            "sample": self.blocks[: self.n_batches],
+            "sample": self.parts[: self.n_batches],
             "cur_iter": tests[-1:] or (INITIAL,),
             "all_iter": tests,
             "all": (INITIAL, *tests),
-            NEXT_BATCH: self.blocks[n_played : n_played + 1],
+            NEXT_BATCH: self.parts[n_played : n_played + 1],
         }[name]
 
 
-def batch_block(batch: int) -> str:
+def batch_part(batch: int) -> str:
     """Return the name of the images of a batch that is sampled."""
     return f"batch{batch}"
 
 
-def split_block(method: str, batch: int) -> str:
+def split_part(method: str, batch: int) -> str:
     """Return the name of the test split of what a method sent of a batch."""
     return f"{method}{batch}_test"
 
@@ -293,5 +293,5 @@ def _point(
         epoch=looking[-1].epoch,
         mode=mode.name,
         looking=looking,
-        sets={name: blocks for name, blocks in sets.items() if blocks},
+        sets={name: parts for name, parts in sets.items() if parts},
     )

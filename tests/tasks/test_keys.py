@@ -29,7 +29,7 @@ from tasks.stage import Stage, Step, stage
 from tests.golden import require_golden
 from tests.stages import ARTIFACT, CHECKPOINT, STEP, all_stages, inputs_of, types_of
 
-LOOKING = {"infer", "evaluate", "predict_block"}
+LOOKING = {"infer", "evaluate", "predict_part"}
 BY_THEMSELVES = (Artifact, UserCode)
 """Models that say by themselves what of them enters keys."""
 VERSIONED = "a stage would compute anew what is in every store: raise version=, or explain"

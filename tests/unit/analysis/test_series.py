@@ -133,7 +133,7 @@ def test_the_last_of_every_training_is_measured(
 def test_no_benchmark_takes_the_name_of_another(
     rounds: tuple[Played, ...], arriving: Schedule, data: st.DataObject
 ) -> None:
-    n = data.draw(st.integers(1, len(arriving.blocks)))
+    n = data.draw(st.integers(1, len(arriving.parts)))
     plans: tuple[SeriesPlan | BatchesPlan, ...] = (
         SeriesPlan(sets=SET_NAMES, batch_test=n),
         BatchesPlan(modes=(INSTANT, Mode(kind="avg", count=2))),
@@ -176,14 +176,14 @@ def test_what_the_sets_consist_of() -> None:
 def test_no_model_is_tested_on_a_batch_that_was_sampled_for_it(
     arriving: Schedule, data: st.DataObject
 ) -> None:
-    n = data.draw(st.integers(1, len(arriving.blocks)))
+    n = data.draw(st.integers(1, len(arriving.parts)))
     batch = data.draw(st.none() | st.integers(0, arriving.n_batches - 1))
     after = Played("init" if batch is None else "iqr", batch, ())
     sampled = {f"batch{b}" for b in range(0 if batch is None else batch + 1)}
     tested = arriving.test_set("batch_test", after, n)
     assert not sampled & set(tested)
-    assert tested in ((), arriving.blocks[-n:])
-    assert (tested == ()) == bool(sampled & set(arriving.blocks[-n:]))
+    assert tested in ((), arriving.parts[-n:])
+    assert (tested == ()) == bool(sampled & set(arriving.parts[-n:]))
 
 
 @pytest.mark.parametrize("n", [0, 6])

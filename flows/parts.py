@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from backhaul.analysis.series import Point, batch_block, split_block
+from backhaul.analysis.series import Point, batch_part, split_part
 from backhaul.analysis.subject import Subject
 from backhaul.layout import INITIAL
 from backhaul.values.artifacts import Artifact
@@ -18,12 +18,12 @@ from tasks.series import labelled_so_far, share_held_out
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """Labelled images by the name of their block, of those blocks that a run has by now.
+class PartsOfTestSets:
+    """Labelled images of which test sets are put together, by the name of each part.
 
     Args:
-        images: The images of each block.
-        looked_at: The images to predict on for each block: its own, or the whole batch that it
+        images: The images of each part.
+        looked_at: The images to predict on for each part: its own, or the whole batch that it
             is a split of where that is looked at anyway.
     """
 
@@ -33,47 +33,47 @@ class Blocks:
     def sets(self, point: Point) -> dict[str, tuple[Artifact, ...]]:
         """Return the images of each test set of a point that has any."""
         found = {
-            name: tuple(self.images[block] for block in used if block in self.images)
+            name: tuple(self.images[part] for part in used if part in self.images)
             for name, used in point.sets.items()
         }
         return {name: images for name, images in found.items() if images}
 
     def looks(self, point: Point) -> tuple[tuple[Checkpoint, Artifact], ...]:
         """Return the pairs of checkpoint and images to predict on for a point, each once."""
-        blocks = (block for used in point.sets.values() for block in used)
-        images = dict.fromkeys(self.looked_at[b] for b in blocks if b in self.looked_at)
+        parts = (part for used in point.sets.values() for part in used)
+        images = dict.fromkeys(self.looked_at[b] for b in parts if b in self.looked_at)
         return tuple((checkpoint, each) for each in images for checkpoint in point.looking)
 
 
-def collect_blocks(run: Subject, points: Iterable[Point]) -> Blocks:
-    """Return the blocks of images that the test sets of `points` consist of."""
+def collect_parts(run: Subject, points: Iterable[Point]) -> PartsOfTestSets:
+    """Return the parts of images that the test sets of `points` consist of."""
     wanted = dict.fromkeys(
-        block for point in points for used in point.sets.values() for block in used
+        part for point in points for used in point.sets.values() for part in used
     )
     sources = _sources(run)
-    images = {block: sources[block]() for block in wanted if block in sources}
+    images = {part: sources[part]() for part in wanted if part in sources}
     whole = {
-        split_block(record.method, record.batch): images[batch_block(record.batch)]
+        split_part(record.method, record.batch): images[batch_part(record.batch)]
         for record in run.records
         if record.batch is not None
-        and batch_block(record.batch) in images
+        and batch_part(record.batch) in images
         and record.images == run.setting.batches[record.batch]
     }
-    return Blocks(images, {block: whole.get(block, images[block]) for block in images})
+    return PartsOfTestSets(images, {part: whole.get(part, images[part]) for part in images})
 
 
 def _sources(run: Subject) -> dict[str, Callable[[], Artifact]]:
-    """Return a function for each available block that loads its images."""
+    """Return a function for each available part that loads its images."""
     sources: dict[str, Callable[[], Artifact]] = {INITIAL: lambda: run.setting.old_test}
     for batch, images in enumerate(run.setting.batches):
-        sources[batch_block(batch)] = partial(_with_known_truth, run, images)
-    for number, block in enumerate(run.schedule.held_out):
-        sources[block] = partial(_held_out, run, number)
+        sources[batch_part(batch)] = partial(_with_known_truth, run, images)
+    for number, part in enumerate(run.schedule.held_out):
+        sources[part] = partial(_held_out, run, number)
     for record in run.records:
         if record.batch is not None and record.new is not None:
             step = step_of_subject(run, record.method, record.batch)
-            block = split_block(record.method, record.batch)
-            sources[block] = partial(old_test_set, record.new, step=step)
+            part = split_part(record.method, record.batch)
+            sources[part] = partial(old_test_set, record.new, step=step)
     return sources
 
 
