@@ -45,7 +45,8 @@ def test_the_layout_is_whole(exported: Export) -> None:
     assert exported.ended.code == 0, exported.ended.err
     folder = exported.folder
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    expected = {"classes.txt", "retrain.cfg", "output/holdout.txt", "log/init_training.csv"}
+    expected = {"classes.txt", "retrain.cfg", "output/holdout.txt"}
+    expected |= {"log/init_training.csv", "log/init_steps.csv"}
     expected |= {f"output/init_{part}.txt" for part in ("train", "valid", "test")}
     expected |= {f"output/sample{batch}.txt" for batch in (0, 1, 2)}
     expected |= {f"checkpoints/init_ckpt_{e}.{s}" for e in (1, 2, 3) for s in ("pt", "pth")}
@@ -57,6 +58,7 @@ def test_the_layout_is_whole(exported: Export) -> None:
                 f"output/{prefix}_sample_{epoch}.txt",
                 f"output/{prefix}_benchmark_avg_1_{epoch}.csv",
                 f"log/{prefix}_training.csv",
+                f"log/{prefix}_steps.csv",
                 f"checkpoints/{method}_ckpt_{epoch + 1}.pt",
                 f"checkpoints/{method}_ckpt_{epoch + 1}.pth",
             }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from backhaul.values.artifacts import Artifact
 from tasks.stage import stage
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
@@ -94,17 +95,15 @@ def test_methods_of_different_campaigns_share_what_is_equal(
 
 
 def test_a_stage_is_keyed_by_its_name_and_version_not_by_its_source() -> None:
-    def first(n: int, *, step: Any) -> int:
-        return n
+    def first(table: Artifact, *, step: Any) -> Artifact:
+        return table
 
-    def second(n: int, *, step: Any) -> int:
+    def second(table: Artifact, *, step: Any) -> Artifact:
         """A comment, and other code."""
-        return n + 0
+        return table.model_copy()
 
-    def key(function: Callable[..., int], version: int) -> str:
-        policy = stage("key-of-source", random=False, version=version)(
-            function
-        ).task.cache_policy
-        return str(policy.compute_key(None, {"n": 1, "step": None}, {}))
+    def key(function: Callable[..., Artifact], version: int) -> str:
+        policy = stage("key-of-source", random=False, version=version)(function).policy
+        return policy.key_of({"table": Artifact(uri="a", sha256="0" * 64), "step": None})
 
     assert key(first, 1) == key(second, 1) != key(first, 2)
