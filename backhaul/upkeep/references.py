@@ -55,8 +55,12 @@ def _references_of_record(record: BaseModel) -> References:
 
 
 def references_of_result(file: Stored) -> References:
-    """Return the references of a stage's result."""
-    return References(frozenset(map(name_in, _uris(json.loads(read_uri(file.uri))))))
+    """Return the references of a stage's result; none of a damaged one, which is run again."""
+    try:
+        record = json.loads(read_uri(file.uri))
+    except ValueError:
+        return References()
+    return References(frozenset(map(name_in, _uris(record))))
 
 
 def references_of_state(file: Stored) -> References:

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -28,6 +29,9 @@ PATIENCE_S = 400  # on a machine that others use as well
 
 FIXED = {"detector": "fixed_detector:Templates", "model": "templates"}
 """A detector whose numbers are the same on every machine, see `tests/own`."""
+
+LOGGERS = ("prefect", "prefect.task_runs", "prefect.flow_runs")
+"""Those that a command quietens, as its process ends soon."""
 
 WITH_FIXED = {f"training__{key}": value for key, value in FIXED.items()}
 
@@ -212,6 +216,7 @@ def working_in(folder: Path, server: str | None, command: list[str]) -> Iterator
         temporary_settings(results, restore_defaults=without),
     ):
         before = dict(os.environ)
+        levels = {name: logging.getLogger(name).level for name in LOGGERS}
         patch.chdir(folder)
         patch.setattr(sys, "path", list(sys.path))
         patch.setattr(sys, "argv", command)
@@ -221,6 +226,8 @@ def working_in(folder: Path, server: str | None, command: list[str]) -> Iterator
         finally:
             os.environ.clear()
             os.environ.update(before)
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
             forget_modules(folder)
 
 

@@ -41,7 +41,7 @@ import time
 
 import numpy as np
 
-from backhaul.look.protocol import TrainedEpoch
+from backhaul.learn.protocol import TrainedEpoch
 
 
 class SlowDetector:

@@ -298,3 +298,12 @@ def test_files_of_the_user_and_unfinished_ones(tmp_path: Path) -> None:
     assert all(path.exists() for path in (*mine, young, state / "state-1.pt"))
     store.pruned()
     assert all(path.exists() for path in mine)
+
+
+def test_a_damaged_result_stops_nothing(tmp_path: Path) -> None:
+    results = tmp_path / ".backhaul" / "results"
+    results.mkdir(parents=True)
+    for name, content in (("a" * 32, b""), ("b" * 32, b"{"), ("c" * 32, b"\xff\xfe")):
+        (results / name).write_bytes(content)
+    found = find_leftovers(str(tmp_path), min_age_s=0)
+    assert found.files["results"] == ()  # what is not understood stays

@@ -27,7 +27,7 @@ def test_the_log_has_all_and_warnings_are_events(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log, heard = tmp_path / "log.txt", list[Happening]()
-    logger = logging.getLogger("backhaul.test")
+    logger = logging.getLogger("library.test")
     logger.setLevel(logging.INFO)
     before = logging.getLogger().handlers[:]
     with listening(heard.append), logging_to(log), within("iqr", 0):
