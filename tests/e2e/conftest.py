@@ -310,7 +310,7 @@ def played_demo(new_place: Callable[[str], Place]) -> Played:
     place = new_place("demo")
     settings = [text for change in SMALL_DEMO for text in ("--set", change)]
     config = Path(__file__).resolve().parents[2] / "configs" / "quickstart.yaml"
-    ended = place.process("run", config, *settings)
+    ended = place.process("run", config, *settings, patience_s=1200)
     assert ended.code == 0, ended.err
     run = place.run("quickstart")
     return Played(place, run, ended, (run.folder / "summary.csv").read_bytes())

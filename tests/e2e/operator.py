@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,3 +120,24 @@ class Operator:
         answer = httpx.request(method, url, auth=login, timeout=30, **content)  # type: ignore[arg-type]
         assert answer.is_success, answer.text
         return answer.json()
+
+
+@contextmanager
+def changed(stack: Stack, changes: Mapping[str, dict[str, Any]]) -> Iterator[None]:
+    """Meanwhile, deployments of a stack have other values, by their names."""
+    before = {name: _change(stack, name, values) for name, values in changes.items()}
+    try:
+        yield
+    finally:
+        for name, values in before.items():
+            _change(stack, name, values)
+
+
+def _change(stack: Stack, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Change a deployment; return what it had in place of the values."""
+    operator = Operator(stack.environment)
+    login = tuple(stack.environment["PREFECT_API_AUTH_STRING"].split(":", 1))
+    found = operator.get(f"deployments/name/{name}/{name}")
+    url = f"{stack.environment['PREFECT_API_URL']}/deployments/{found['id']}"
+    httpx.patch(url, json=values, auth=(login[0], login[1])).raise_for_status()
+    return {key: found[key] for key in values}

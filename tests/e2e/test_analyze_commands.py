@@ -33,7 +33,7 @@ COMMANDS = {
 PLAYED = [
     "fixed",
     pytest.param("played_bccd", marks=pytest.mark.slow),
-    pytest.param("played_demo", marks=pytest.mark.slow),
+    pytest.param("played_demo", marks=[pytest.mark.slow, pytest.mark.timeout(1500)]),
 ]
 
 

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from deployments.local.stack import Stack
 from tests.e2e.chromium import chromium
-from tests.e2e.operator import Operator
+from tests.e2e.operator import Operator, changed
 from tests.e2e.ui import Form, Ui
 from tests.services import ROOT
 
@@ -93,20 +92,8 @@ def stack(shared_stack: Stack, code: Path) -> Iterator[Stack]:
         "method": {"job_variables": job},
         "campaign": campaign,
     }
-    before = {name: change(shared_stack, name, values) for name, values in changes.items()}
-    yield shared_stack
-    for name, values in before.items():
-        change(shared_stack, name, values)
-
-
-def change(stack: Stack, name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Change a deployment; return what it had in place of the values."""
-    operator = Operator(stack.environment)
-    login = tuple(stack.environment["PREFECT_API_AUTH_STRING"].split(":", 1))
-    found = operator.get(f"deployments/name/{name}/{name}")
-    url = f"{stack.environment['PREFECT_API_URL']}/deployments/{found['id']}"
-    httpx.patch(url, json=values, auth=(login[0], login[1])).raise_for_status()
-    return {key: found[key] for key in values}
+    with changed(shared_stack, changes):
+        yield shared_stack
 
 
 @pytest.fixture(scope="module")
