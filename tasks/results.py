@@ -16,6 +16,7 @@ from prefect.filesystems import WritableFileSystem
 from prefect.serializers import Serializer
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
+from backhaul.campaign.migration import converted
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.layout import result_place
 from backhaul.storage.objects import read_uri, replace
@@ -45,7 +46,8 @@ class Kind:
     Args:
         name: Its name in a store, which stays when a class is moved or renamed.
         type: What a stage returns.
-        schema: Raised when the data of this type change in a way that older code cannot read.
+        schema: Raised when the data of this type change in a way that older code cannot read;
+            `backhaul.campaign.migration.STEPS` then says how earlier data are converted.
     """
 
     name: str
@@ -75,7 +77,9 @@ class Kind:
         except (ValueError, RecursionError):
             raise DamagedResultError("is no JSON") from None
         match record:
-            case {"type": self.name, "schema": int(schema), "data": data, **rest} if not rest:
+            case {"type": self.name, "schema": int(schema), "data": data, **rest} if (
+                schema >= 1 and not rest
+            ):
                 if schema > self.schema:
                     raise InputError(
                         f"the result of a stage was written by a newer version of Backhaul "
@@ -85,7 +89,12 @@ class Kind:
             case _:
                 raise DamagedResultError(f"expected data of type {self.name}")
         try:
-            return self.adapter.validate_python(data, context=_roots(root))
+            current = converted(self.name, schema, self.schema, data)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            reason = f"{self.name}: is no data of schema {schema} ({error})"
+            raise DamagedResultError(reason) from None
+        try:
+            return self.adapter.validate_python(current, context=_roots(root))
         except ValidationError as error:
             raise DamagedResultError(f"{self.name}: {error.errors()[0]['msg']}") from None
 

@@ -37,10 +37,22 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
+@cache
+def shared_by(file: Path) -> str | None:
+    """Return the campaign or stack of services that a file of tests shares with others."""
+    if file.parent.name != "e2e":
+        return None
+    uses = re.search(
+        r'\b(shared_stack|played|fixed)(: (Any|Played|Stack)\b|")',
+        file.read_text(encoding="utf-8"),
+    )
+    return uses and uses[1]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files first that take long, so that no process is left with one at the end."""
     long = {i.path for i in items if any(map(i.get_closest_marker, ("services", "slow")))}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda i: i.path not in long and not shared_by(i.path))
 
 
 IDLE = (
@@ -61,14 +73,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a process a file at a time, or all that share a campaign or a stack of services."""
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-    @cache
-    def scope(file: str) -> str:
-        text = (config.rootpath / file).read_text(encoding="utf-8")
-        shared = re.search(r"\b(played: (Any|Played)|shared_stack: Stack)\b", text)
-        return shared[1] if shared and file.startswith("tests/e2e/") else file
+    def scope(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return shared_by(config.rootpath / file) or file
 
     scheduling = LoadFileScheduling(config, log)
-    scheduling._split_scope = lambda nodeid: scope(nodeid.partition("::")[0])
+    scheduling._split_scope = scope
     return scheduling
 
 

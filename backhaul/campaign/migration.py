@@ -1,4 +1,4 @@
-"""Convert records of earlier versions to the current schema when they are read.
+"""Convert records and results of earlier versions to the current schema when they are read.
 
 They are not written again: an earlier version may still run beside this one.
 """
@@ -13,10 +13,24 @@ from backhaul.errors import InputError
 SCHEMA = "schema"
 """The key under which a record says by which definition it was written."""
 
-Step: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+Step: TypeAlias = Callable[[Any], Any]
 
 STEPS: dict[tuple[str, int], Step] = {}
-"""By type and schema of a record: what makes one of the next schema of it."""
+"""By type and schema of a record or result: what converts its data to the next schema."""
+
+
+def converted(kind: str, number: int, schema: int, data: Any) -> Any:
+    """Return stored data, converted to the current schema.
+
+    Args:
+        kind: Type of the record or result.
+        number: Schema by which it was written, from 1 to `schema`.
+        schema: Number of today's definition of it.
+        data: What was stored, as JSON gives it.
+    """
+    for earlier in range(number, schema):
+        data = STEPS[kind, earlier](data)
+    return data
 
 
 def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> dict[str, Any]:
@@ -39,7 +53,6 @@ def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> di
             f"{place}: written by a newer version of Backhaul ({kind}, schema {number}; this "
             f"one knows them up to {schema}): expected at least that version here, too"
         )
-    fields = {key: value for key, value in record.items() if key != SCHEMA}
-    for earlier in range(number, schema):
-        fields = STEPS[kind, earlier](fields)
+    stored = {key: value for key, value in record.items() if key != SCHEMA}
+    fields: dict[str, Any] = converted(kind, number, schema, stored)
     return fields

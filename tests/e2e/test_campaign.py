@@ -1,11 +1,12 @@
 """A whole campaign through the command, and what must not change when it is run again."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from tests.e2e.sent import check_what_was_sent
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
@@ -112,29 +113,8 @@ def test_the_summary_has_every_method_batch_and_test_set(played: Any) -> None:
     assert common["n_truths"].nunique() == 1
 
 
-@pytest.mark.parametrize("name", ["played", "fixed"])
-def test_the_bandwidth_is_spent_and_never_exceeded(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    run = request.getfixturevalue(name).run
-    table = run.summary.set_index(["method", "batch"]).sort_index()
-    for method in run.json["methods"]:
-        for batch, epoch in ((0, 3), (1, 4)):
-            sent = run.listed(f"{method}{batch}_sample_{epoch}.txt")
-            arrived = run.listed(f"sample{batch}.txt")
-            assert len(arrived) == 12
-            assert len(sent) == len(set(sent)) <= BANDWIDTH
-            assert set(sent) <= set(arrived)
-            assert len(sent) == (0 if method == "no-new-data" else BANDWIDTH)
-            split = [
-                name
-                for part in ("train", "valid", "test")
-                for name in run.listed(f"{method}{batch}_{part}.txt")
-            ]
-            assert sorted(split) == sorted(sent)
-            row = table.loc[(method, batch)].iloc[0]
-            assert row["images_sent"] == len(sent)
-            assert row["images_sent_total"] == len(sent) * (batch + 1)
+def test_the_bandwidth_is_spent_and_never_exceeded(played: Any) -> None:
+    check_what_was_sent(played.run, BANDWIDTH)
 
 
 def test_no_image_of_a_method_is_ever_in_two_splits(played: Any) -> None:
@@ -177,7 +157,7 @@ def test_checkpoints_open_in_ultralytics(played: Any) -> None:
 
 
 def test_a_second_run_computes_nothing(played: Any) -> None:
-    ended = played.place.process("run", "tiny.yaml", hash_seed="3")
+    ended = played.place.backhaul("run", "tiny.yaml")
     assert ended.code == 0, ended.err
     assert played.run.computed() == set()
     assert (played.run.folder / "summary.csv").read_bytes() == played.summary
@@ -209,26 +189,3 @@ def test_with_another_bandwidth_only_what_depends_on_it_is_computed(played: Any)
     assert of_methods["mAP50"].nunique() == 1
     assert set(of_methods["epoch"]) == {3}
     assert run.listed("random0_sample_3.txt") == []
-
-
-def test_order_of_work_processes_and_hashes_do_not_matter(
-    fixed: Any, new_place: Callable[[str], Any]
-) -> None:
-    place = new_place("elsewhere")
-    config = place.config("tiny", parallel=1, batches__count=1, control=False)
-    ended = place.process("run", config, hash_seed="12345")
-    assert ended.code == 0, ended.err
-    run = place.run("tiny")
-    names = sorted(path.name for path in (run.folder / "output").glob("*0_*.txt"))
-    assert len(names) == 2 * 4
-    for name in [*names, "init_train.txt", "init_valid.txt", "init_test.txt", "sample0.txt"]:
-        assert run.listed(name) == fixed.run.listed(name), name
-    for method in ("iqr", "true-random"):
-        name = f"{method}0_selection.csv"
-        here, there = (
-            pd.read_csv(r.folder / "output" / name).drop(columns="file")
-            for r in (run, fixed.run)
-        )
-        pd.testing.assert_frame_equal(here, there)
-    for prefix in ("init", "iqr0", "true-random0"):
-        assert run.checkpoint_digests(prefix) == fixed.run.checkpoint_digests(prefix), prefix

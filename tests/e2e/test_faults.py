@@ -1,7 +1,8 @@
 """What goes wrong in production, tried on all of its services at once.
 
 Each scenario plays the same small campaign in a store of its own, where nothing is cached, with
-several faults in it. Its end must be that of the campaign that nothing disturbed.
+several faults in it. Its end must be that of the campaign that nothing disturbed. Its detector
+trains as long as a test needs to meet it, without a processor.
 """
 
 import shutil
@@ -16,6 +17,8 @@ import pytest
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
 from deployments.local.stack import BUCKET
+from tests.e2e.conftest import FIXED
+from tests.e2e.operator import DETECTOR_OF_TESTS, changed
 from tests.e2e.stack import DiskWorker, FaultyStack, Place, faulty_stack, kill, wait_for
 from tests.faulty_proxy import Faults
 
@@ -29,10 +32,12 @@ pytestmark = [
 
 DISK_BYTES = 4 * 2**20
 """A disk for local copies that has no room for a checkpoint."""
+WEIGHTS_BYTES = 6 * 2**20
 DOWN_S = 60.0
+EPOCHS = 4
 
 CONFIG: dict[str, Any] = {
-    "seed": 1,
+    "seed": 2,
     "execution": "work-pool",
     "initial": {"images": 16, "train": 0.5, "valid": 0.25},
     "batches": {"sampling_batch": 12, "count": 1, "train": 0.5, "valid": 0.25},
@@ -41,13 +46,14 @@ CONFIG: dict[str, Any] = {
     "control": False,
     "augmentation": {"images_per_class": None, "flip": "none"},
     "training": {
-        "max_epochs": 6,
+        "detector": {
+            "use": FIXED["detector"],
+            "params": {"epoch_s": 3, "weights_bytes": WEIGHTS_BYTES},
+        },
+        "model": FIXED["model"],
+        "max_epochs": EPOCHS,
         "retrain_max_epochs": 3,
-        "img_size": 64,
-        "batch_size": 8,
-        "threads": 1,
         "device": "cpu",
-        "warmup_epochs": 0,
     },
     "inference": {"conf_check_num": 2, "conf_thres": 0.001},
 }
@@ -57,7 +63,8 @@ METHODS = ("iqr", "true-random")
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStack]:
     folder = tmp_path_factory.mktemp("faults") / "stack"
-    with faulty_stack(folder, Faults()) as stack:
+    own = dict.fromkeys(("campaign", "initial-training", "method"), DETECTOR_OF_TESTS)
+    with faulty_stack(folder, Faults()) as stack, changed(stack.stack, own):
         put_scenes(stack, "scenes")
         yield stack
     shutil.rmtree((folder / "postgresql").resolve(), ignore_errors=True)  # may lie elsewhere
@@ -252,7 +259,7 @@ def test_what_is_started_twice_is_computed_once(services: FaultyStack, truth: Pl
     assert services.endings(*methods) == ["Completed", "Completed"]
     one, other = sorted((services.computed(run) for run in methods), key=len)
     assert one == []
-    assert "training-iqr0-from-epoch-6" in other
+    assert f"training-iqr0-from-epoch-{EPOCHS}" in other
     place.require_kept(after_init)
     after_iqr = place.finished()
 
@@ -262,7 +269,7 @@ def test_what_is_started_twice_is_computed_once(services: FaultyStack, truth: Pl
     one, other = sorted((services.computed(*runs) for runs in children), key=len)
     assert one == []
     assert {name for name in other if name.startswith("training")} == {
-        "training-true-random0-from-epoch-6"
+        f"training-true-random0-from-epoch-{EPOCHS}"
     }
     place.require_kept(after_iqr)
     assert not any(place.resumed().values())

@@ -12,17 +12,15 @@ import pandas as pd
 import psutil
 import pytest
 
-from deployments.local.registration import ROOT
 from deployments.local.service import tree_of
 from deployments.local.stack import BUCKET, Stack
 from deployments.local.worker import Worker
 from tests.e2e.conftest import FIXED
 from tests.e2e.edge import BATCH, CONFIG, Edge
-from tests.e2e.operator import Operator, changed
+from tests.e2e.operator import DETECTOR_OF_TESTS, Operator, changed
 
 pytestmark = [pytest.mark.s3, pytest.mark.services, pytest.mark.prefect, pytest.mark.train]
 
-OWN = Path(__file__).resolve().parents[1] / "own"
 STORE = f"{BUCKET}/site"
 ADDRESS = f"s3://{STORE}"
 LABEL = "true-random"
@@ -33,8 +31,8 @@ METHODS = [{"kind": LABEL}]
 @pytest.fixture(scope="module")
 def stack(shared_stack: Stack) -> Iterator[Stack]:
     """Meanwhile, deployments import the detector of the tests."""
-    job = {"job_variables": {"env": {"PYTHONPATH": f"{ROOT}:{OWN}"}}}
-    with changed(shared_stack, dict.fromkeys(("hourly", "initial-training", "method"), job)):
+    deployments = ("hourly", "initial-training", "method")
+    with changed(shared_stack, dict.fromkeys(deployments, DETECTOR_OF_TESTS)):
         yield shared_stack
 
 

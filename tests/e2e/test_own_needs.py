@@ -68,7 +68,7 @@ unlike.needs = frozenset({"scores", "features"})
 
 
 @pytest.fixture(scope="module")
-def played(new_place: Callable[[str], Any]) -> Any:
+def chosen(new_place: Callable[[str], Any]) -> Any:
     place = new_place("needs")
     (place.folder / "my_grey.py").write_text(DETECTOR)
     (place.folder / "my_unlike.py").write_text(METHOD)
@@ -86,8 +86,8 @@ def played(new_place: Callable[[str], Any]) -> Any:
     return place, log
 
 
-def test_the_method_gets_scores_features_and_what_it_sent_before(played: Any) -> None:
-    place, log = played
+def test_the_method_gets_scores_features_and_what_it_sent_before(chosen: Any) -> None:
+    place, log = chosen
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     run = place.run("needs")
     for seen in (first, second):
@@ -104,8 +104,8 @@ def test_the_method_gets_scores_features_and_what_it_sent_before(played: Any) ->
     assert {row[2] for row in second["known"]} == {last}  # by the model that looks now
 
 
-def test_others_look_without(played: Any) -> None:
-    place, _ = played
+def test_others_look_without(chosen: Any) -> None:
+    place, _ = chosen
     records = {r.prefix: r for r in read_rounds(place.run("needs").files)}
     stages = {p: [t for t in r.timings if t.stage == "inference"] for p, r in records.items()}
     assert stages["true-random0"][0].cached  # looked at once for all methods without needs

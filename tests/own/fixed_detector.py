@@ -38,10 +38,11 @@ class Templates:
 
     Args:
         epoch_s: Least time of an epoch, for tests that must meet a training under way.
+        weights_bytes: Least size of a checkpoint, for tests of disks that have no room for it.
     """
 
-    def __init__(self, epoch_s: float = 0.0) -> None:
-        self.epoch_s = epoch_s
+    def __init__(self, epoch_s: float = 0.0, weights_bytes: int = 0) -> None:
+        self.epoch_s, self.weights_bytes = epoch_s, weights_bytes
 
     def train(self, task: TrainingTask) -> Iterator[TrainedEpoch]:
         """Yield epochs that know more and more patterns."""
@@ -52,7 +53,7 @@ class Templates:
             time.sleep(self.epoch_s)
             for row in own.iloc[epoch % EPOCHS :: EPOCHS].itertuples():
                 known += _learned(Path(str(row.uri)), cast(Labels, row.labels))
-            weights.write_text(json.dumps(known), encoding="utf-8")
+            weights.write_text(json.dumps(known).ljust(self.weights_bytes), encoding="utf-8")
             yield TrainedEpoch(1 / (1 + len(known)), 2 / (1 + len(known)), weights, 1 / epoch)
 
     def predict(

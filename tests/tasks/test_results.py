@@ -5,12 +5,14 @@ import json
 import pickle
 import shutil
 import subprocess
+from dataclasses import replace as replace_field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
 
+from backhaul.campaign.migration import STEPS
 from backhaul.errors import InputError
 from backhaul.storage.objects import read_bytes, replace, write_bytes
 from backhaul.values.artifacts import Artifact
@@ -141,6 +143,29 @@ def test_a_newer_record_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"newer version of Backhaul \(artifact"):
             ask(str(tmp_path))
     assert record.read_text() == newer
+
+
+def test_an_earlier_record_is_converted_and_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = call(str(tmp_path))
+    record = record_of(tmp_path)
+    earlier = json.loads(record.read_text())
+    earlier["data"]["digest"] = earlier["data"].pop("sha256")  # as if it was called so once
+    record.write_text(json.dumps(earlier))
+    monkeypatch.setitem(KINDS, "artifact", replace_field(KINDS["artifact"], schema=3))
+    monkeypatch.setitem(STEPS, ("artifact", 1), lambda data: {**data, "sha256": data["digest"]})
+    monkeypatch.setitem(
+        STEPS, ("artifact", 2), lambda data: {k: data[k] for k in data if k != "digest"}
+    )
+    again, (timing,) = call(str(tmp_path))
+    assert (again, timing.cached) == (expected, True)
+    assert json.loads(record.read_text()) == earlier
+
+    del earlier["data"]["digest"]
+    record.write_text(json.dumps(earlier))
+    with pytest.raises(NotCachedError):
+        look(str(tmp_path))
 
 
 def test_a_stage_returns_one_of_our_types() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from backhaul.learn.stopping import should_stop
@@ -45,6 +47,8 @@ def begin() -> tuple[TrainingJob, Events]:
     byte arrives for each epoch that the parent has stored. Everything printed after this call
     goes to the log.
     """
+    with suppress(OSError):  # only Linux shows a process by another name than its program's
+        Path("/proc/self/comm").write_text("training", encoding="ascii")
     job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -17,7 +17,6 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
 PRELOADED = (
@@ -132,7 +131,6 @@ def _train(fds: list[int]) -> None:
         for number, fd in enumerate(fds):
             os.dup2(fd, number)
             os.close(fd)
-        Path("/proc/self/comm").write_text("training", encoding="ascii")  # as `ps` shows it
         _take(json.loads(sys.stdin.buffer.readline()))
         from backhaul.learn.training.trainer import main
 
