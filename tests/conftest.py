@@ -83,12 +83,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _keys_of_this_test() -> None:
+def _keys_of_this_test() -> Iterator[None]:
     """Let no client of S3 outlive its test: it keeps what it read from the environment.
 
     They are collected at once. Later that may happen in a thread with an event loop of its own,
     as Prefect's, which cannot close their connections.
     """
+    yield
     s3fs = sys.modules.get("s3fs")
     if s3fs is not None and s3fs.S3FileSystem._cache:
         s3fs.S3FileSystem.clear_instance_cache()
