@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -45,8 +46,10 @@ def begin() -> tuple[TrainingJob, Events]:
 
     Standard input then stays open for as long as the parent lives; the process ends with it. A
     byte arrives for each epoch that the parent has stored. Everything printed after this call
-    goes to the log.
+    goes to the log. Ctrl-C, which a terminal sends to all processes at once, is left to the
+    parent: a training that ended by itself would be one that failed.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):  # only Linux shows a process by another name than its program's
         Path("/proc/self/comm").write_text("training", encoding="ascii")
     job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())

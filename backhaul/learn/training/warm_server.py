@@ -127,7 +127,6 @@ def _say(status: socket.socket, number: int) -> None:
 def _train(fds: list[int]) -> None:
     """Become the training process of a job; this does not return."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         for number, fd in enumerate(fds):
             os.dup2(fd, number)
             os.close(fd)

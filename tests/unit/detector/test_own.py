@@ -138,6 +138,18 @@ def test_one_that_ends_too_early_is_an_error(code: str, scenes: Splits, tmp_path
         epochs_of(job_of(tmp_path / "a", scenes, lazy))
 
 
+def test_ctrl_c_is_left_to_its_parent(code: str, scenes: Splits, tmp_path: Path) -> None:
+    """It goes to all processes of a terminal: a training that ended by it would have failed."""
+    job = job_of(tmp_path / "a", scenes, code)
+    events = train(job)
+    next(events)
+    mine = [p for p in psutil.Process().children(recursive=True) if p.name() == "training"]
+    assert mine
+    for process in mine:
+        process.send_signal(signal.SIGINT)
+    assert 1 + len(list(events)) == job.epochs
+
+
 def test_it_ends_with_its_parent(code: str, scenes: Splits, tmp_path: Path) -> None:
     slow = tmp_path / "modules" / "slow.py"
     body = "def train(self, task): time.sleep(100)\n    def predict(self): ..."
