@@ -70,7 +70,7 @@ def show_findings(
         try:
             shown.append(_show(name, _showable(finding), colours, figures))
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(f"analysis/{name}.json: {error}")
     return tuple(shown), tuple(problems)
 
 

@@ -229,6 +229,6 @@ def test_a_long_table_is_folded_and_a_broken_finding_is_told(
     seen.page.get_by_text("Table of 40 rows").click()
     assert table.is_visible()
     assert table.locator("tbody tr").count() == 40
-    assert "broken: name: Input should be a valid string" in (
+    assert "analysis/broken.json: name: Input should be a valid string" in (
         seen.page.locator("#analysis .trouble").inner_text()
     )

@@ -117,10 +117,10 @@ def test_findings_that_cannot_be_shown_are_told_and_leave_the_others(tmp_path: P
     assert [one.name for one in shown] == ["good"]
     assert figures == {}
     told = dict(problem.split(": ", 1) for problem in problems)
-    assert set(told) == {*BAD, "folder"}
-    assert told["other"] == "title: Field required"
-    assert told["uneven"].startswith("rows: expected 1 cells")
-    assert "differ in length" in told["short"]
+    assert set(told) == {f"analysis/{name}.json" for name in (*BAD, "folder")}
+    assert told["analysis/other.json"] == "title: Field required"
+    assert told["analysis/uneven.json"].startswith("rows: expected 1 cells")
+    assert "differ in length" in told["analysis/short.json"]
     assert all("\n" not in problem for problem in problems)
 
 
@@ -132,7 +132,7 @@ def test_the_page_shows_findings_after_the_pictures(fake_run: Callable[..., Any]
     page = Path(write_report(imported_campaign(folder))).read_text(encoding="utf-8")
     assert "About sizes" in page
     assert "On &lt;all&gt; images." in page
-    assert "broken: Invalid JSON" in page
+    assert "analysis/broken.json: Invalid JSON" in page
     assert (
         page.index('id="pictures"') < page.index('id="analysis"') < page.index('id="training"')
     )
