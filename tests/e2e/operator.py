@@ -15,9 +15,13 @@ from deployments.local.ports import DEFAULTS, free_port
 from deployments.local.stack import Stack
 from tests.services import ROOT, guarded
 
-DETECTOR_OF_TESTS = {
-    "job_variables": {"env": {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'own'}"}}
-}
+
+def importing(folder: Path) -> dict[str, Any]:
+    """Return what a deployment is given so that its runs import code from a folder, too."""
+    return {"job_variables": {"env": {"PYTHONPATH": f"{ROOT}:{folder}"}}}
+
+
+DETECTOR_OF_TESTS = importing(ROOT / "tests" / "own")
 """What lets a deployment import the detector whose numbers are the same on every machine."""
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}

@@ -9,9 +9,8 @@ from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from deployments.local.stack import Stack
 from tests.e2e.chromium import chromium
-from tests.e2e.operator import Operator, changed
+from tests.e2e.operator import Operator, changed, importing
 from tests.e2e.ui import Form, Ui
-from tests.services import ROOT
 
 pytestmark = [
     pytest.mark.browser,
@@ -85,12 +84,11 @@ def code(folder: Path, broken: Path) -> Path:
 @pytest.fixture(scope="module")
 def stack(shared_stack: Stack, code: Path) -> Iterator[Stack]:
     """Meanwhile, deployments import the person's code, and are of a small campaign."""
-    job = {"env": {"PYTHONPATH": f"{ROOT}:{code}"}}
-    campaign = {"job_variables": job, "parameters": {"config": DEFAULTS}}
+    own = importing(code)
     changes = {
-        "initial-training": {"job_variables": job},
-        "method": {"job_variables": job},
-        "campaign": campaign,
+        "initial-training": own,
+        "method": own,
+        "campaign": {**own, "parameters": {"config": DEFAULTS}},
     }
     with changed(shared_stack, changes):
         yield shared_stack
