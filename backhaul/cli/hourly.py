@@ -28,9 +28,12 @@ def hourly(config: ConfigFile, settings: Overrides = None, plain: Plain = False)
     watch = Watch(campaign.name, campaign.store, plain)
     with watch.open():
         prepare_prefect(campaign.store)
-        with flows_at_hand():
-            from flows.hourly import hourly as flow
         require_server(campaign)
+        with flows_at_hand():
+            from flows.server.temporary import begin_temporary_server
+
+            begin_temporary_server()  # it starts while the flows are imported
+            from flows.hourly import hourly as flow
         state = play(flow, campaign, watch)
     typer.echo(f"{campaign.name}: {state.name}: {state.message}")
     if state.is_failed():

@@ -70,9 +70,12 @@ def run(
     with watch.open():
         _tell_plan(campaign)
         prepare_prefect(campaign.store)
-        with flows_at_hand():
-            from flows.campaign import campaign as flow
         require_server(campaign)
+        with flows_at_hand():
+            from flows.server.temporary import begin_temporary_server
+
+            begin_temporary_server()  # it starts while the flows are imported
+            from flows.campaign import campaign as flow
         state = play(flow, campaign, watch)
     _show(campaign, state, watch)
     if state.is_failed():

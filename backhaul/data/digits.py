@@ -14,7 +14,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
 
 from backhaul.arrays import FloatArray
 from backhaul.data.formats.yolo import write_data_yaml
@@ -125,6 +124,8 @@ def _draw_background(size_px: int, grey: float, rng: np.random.Generator) -> Flo
 @cache
 def _digits() -> tuple[FloatArray, ...]:
     """Return the digits of each class, full ink 1, shape (n, 8, 8) each."""
+    from sklearn.datasets import load_digits
+
     images, targets = load_digits(return_X_y=True)
     return tuple(images[targets == class_id].reshape(-1, 8, 8) / 16 for class_id in range(5))
 

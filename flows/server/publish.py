@@ -27,6 +27,7 @@ from backhaul.campaign.runtables import run_of
 from backhaul.layout import INITIAL, RunFiles
 from backhaul.storage.objects import read_value
 from backhaul.values.results import TrainingResult
+from flows.server.temporary import is_temporary
 from tasks.shown import show
 
 METRIC = "mAP50"
@@ -41,7 +42,12 @@ _drawing = threading.Lock()  # matplotlib draws for one thread at a time
 
 
 def publish_round(files: RunFiles, record: RoundRecord) -> None:
-    """Show the numbers and losses of a round as the artifact ``<run>-<method>``."""
+    """Show the numbers and losses of a round as the artifact ``<run>-<method>``.
+
+    A temporary server has no UI, and gets none.
+    """
+    if is_temporary():
+        return
     name = files.name
     with best_effort("the table of this round"):
         lines = [f"# {_title(record)}", "", "| | |", "|---|---|", *_rows(files, record)]
@@ -52,7 +58,12 @@ def publish_round(files: RunFiles, record: RoundRecord) -> None:
 
 
 def publish_run(files: RunFiles) -> None:
-    """Show how methods compare so far as the artifacts ``<run>`` and ``<run>-summary``."""
+    """Show how methods compare so far as the artifacts ``<run>`` and ``<run>-summary``.
+
+    A temporary server has no UI, and gets none.
+    """
+    if is_temporary():
+        return
     name = files.name
     with best_effort("the comparison of methods"):
         run = _recent(files)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import os
+import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
-from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import PREFECT_API_URL
+import httpx
+import prefect
+from prefect.context import refresh_global_settings_context
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    get_current_settings,
+)
+
+POLL_S = 0.05
+STOP_S = 5.0
 
 _GUARD = """
 import os, signal, sys
@@ -16,19 +29,106 @@ os.kill(int(sys.argv[1]), signal.SIGTERM)
 """
 
 
-def start_temporary_server() -> None:
-    """Start Prefect's temporary server, unless the user has one; it ends with this process.
+class TemporaryServer:
+    """A Prefect server in a process of its own, which ends with this one in any case.
 
-    Prefect ends it at a regular exit alone: without more, a killed run would leave it behind.
+    Prefect's own class for it imports the whole server here as well, which takes as long as all
+    else that a cached run does.
     """
-    if PREFECT_API_URL.value():
-        return
-    server = SubprocessASGIServer()
-    server.start()
-    assert server.server_process is not None  # noqa: S101 - it was just started
-    guard = subprocess.Popen(  # noqa: S603 - fixed arguments
-        [sys.executable, "-I", "-S", "-c", _GUARD, str(server.server_process.pid)],
-        stdin=subprocess.PIPE,
-        start_new_session=True,  # a Ctrl-C is for the run, which then ends regularly
-    )
-    atexit.register(guard.kill)
+
+    def __init__(self) -> None:
+        port = _free_port()
+        self.api = f"http://127.0.0.1:{port}/api"
+        self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            [
+                *(sys.executable, "-m", "uvicorn", "--app-dir", _site_packages()),
+                *("--factory", "prefect.server.api.server:create_app"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--log-level", "error", "--lifespan", "on"),
+            ],
+            env=_environment(),
+        )
+        guard = subprocess.Popen(  # noqa: S603 - fixed arguments
+            [sys.executable, "-I", "-S", "-c", _GUARD, str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C is for the run, which then ends regularly
+        )
+        atexit.register(guard.kill)
+        atexit.register(self._stop)
+
+    def use(self) -> None:
+        """Wait until it answers; from then on it is the server of this process.
+
+        Raises:
+            RuntimeError: If it does not start; it has said why on standard error.
+        """
+        until = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+        while not self._answers():
+            if (code := self._process.poll()) is not None:
+                raise RuntimeError(f"Prefect's temporary server did not start (exit {code})")
+            if time.monotonic() > until:
+                raise RuntimeError("Prefect's temporary server does not answer")
+            time.sleep(POLL_S)
+        os.environ["PREFECT_API_URL"] = self.api
+        refresh_global_settings_context()
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.api}/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+_begun: list[TemporaryServer] = []
+
+
+def begin_temporary_server() -> None:
+    """Begin to start a temporary server, unless the user has one or it has begun."""
+    if not PREFECT_API_URL.value():
+        _begun.append(TemporaryServer())
+
+
+def use_temporary_server() -> None:
+    """Wait until the temporary server answers, unless the user has one.
+
+    Raises:
+        RuntimeError: If it does not start.
+    """
+    if not _begun:
+        begin_temporary_server()
+    for server in _begun:
+        server.use()
+
+
+def is_temporary() -> bool:
+    """Return whether nobody but this process sees its Prefect server."""
+    return any(PREFECT_API_URL.value() == server.api for server in _begun)
+
+
+def _environment() -> dict[str, str]:
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    own = {
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+    }
+    return os.environ | own | settings
+
+
+def _site_packages() -> str:
+    return str(Path(prefect.__file__).parents[1])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

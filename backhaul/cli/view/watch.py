@@ -71,7 +71,7 @@ class Watch:
         try:
             with logging_to(self.log):
                 emit(Doing("starting Prefect's server"))
-                self._start_server()
+                self._wait_for_server()
                 emit(Doing("preparing"))
                 yield
         finally:  # that its server ends at the exit is no news
@@ -83,11 +83,11 @@ class Watch:
         console.print(f"failed: {type(error).__name__}: {error}", markup=False)
         console.print(f"all of it: {shortened(self.log)}", markup=False)
 
-    def _start_server(self) -> None:
-        from flows.server.temporary import start_temporary_server
+    def _wait_for_server(self) -> None:
+        from flows.server.temporary import use_temporary_server
 
         try:
-            start_temporary_server()
+            use_temporary_server()
         except RuntimeError as error:  # the server itself has said why, if it knows
             self._view.close()
             logging.getLogger(__name__).exception("Prefect's temporary server")
@@ -104,9 +104,9 @@ class Watch:
         """Tell the user's Prefect server, if any, that the flow runs of this process end."""
         if not self._flow_run:
             return
-        from prefect.settings import PREFECT_API_URL
+        from flows.server.temporary import is_temporary
 
-        if PREFECT_API_URL.value():
+        if not is_temporary():
             from flows.cancellation import end_here
 
             end_here(self._flow_run)
