@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import prefect
 from prefect.context import refresh_global_settings_context
 from prefect.settings import (
@@ -37,13 +36,13 @@ class TemporaryServer:
     """
 
     def __init__(self) -> None:
-        port = _free_port()
-        self.api = f"http://127.0.0.1:{port}/api"
+        host, port = self._address = ("127.0.0.1", _free_port())
+        self.api = f"http://{host}:{port}/api"
         self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
             [
                 *(sys.executable, "-m", "uvicorn", "--app-dir", _site_packages()),
                 *("--factory", "prefect.server.api.server:create_app"),
-                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--host", host, "--port", str(port)),
                 *("--log-level", "error", "--lifespan", "on"),
             ],
             env=_environment(),
@@ -63,20 +62,19 @@ class TemporaryServer:
             RuntimeError: If it does not start; it has said why on standard error.
         """
         until = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
-        while not self._answers():
+        while not self._listens():
             if (code := self._process.poll()) is not None:
                 raise RuntimeError(f"Prefect's temporary server did not start (exit {code})")
             if time.monotonic() > until:
                 raise RuntimeError("Prefect's temporary server does not answer")
             time.sleep(POLL_S)
-        os.environ["PREFECT_API_URL"] = self.api
+        os.environ.update(PREFECT_API_URL=self.api, PREFECT_UI_URL="")  # it has no UI
         refresh_global_settings_context()
 
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.api}/health").is_success
-        except httpx.TransportError:
-            return False
+    def _listens(self) -> bool:
+        """Return whether it takes requests; uvicorn listens once the application is ready."""
+        with socket.socket() as probe:
+            return probe.connect_ex(self._address) == 0
 
     def _stop(self) -> None:
         self._process.terminate()
