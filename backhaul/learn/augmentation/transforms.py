@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -116,10 +117,20 @@ def major_transforms() -> list[Any]:
 
 
 def _albumentations() -> Any:
+    """Return Albumentations as it is where PyTorch is not installed.
+
+    Its steps that make tensors would import PyTorch: 3 seconds and 600 MB.
+    """
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = (
         "1"  # its import asks the network for a new version
     )
-    return importlib.import_module("albumentations")
+    if "albumentations" in sys.modules:
+        return importlib.import_module("albumentations")
+    sys.modules["albumentations.pytorch"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("albumentations")
+    finally:  # a user's pipeline may ask for it
+        del sys.modules["albumentations.pytorch"]
 
 
 def _compose(steps: list[Any], min_visibility: float) -> Any:

@@ -257,13 +257,15 @@ def test_an_unreadable_original_is_named(images: ImageSet, tmp_path: Path) -> No
     assert broken.read_bytes() == b"no image"
 
 
-def test_nothing_asks_the_network_for_a_version() -> None:
+def test_it_imports_no_pytorch_and_asks_the_network_for_no_version() -> None:
     program = (
-        "import socket\n"
+        "import socket, sys\n"
         "def refuse(*args, **kwargs): raise SystemExit('opened a connection')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "from backhaul.learn.augmentation.transforms import minor_transforms\n"
         "minor_transforms('none')\n"
+        "if 'torch' in sys.modules: raise SystemExit('imported PyTorch')\n"
+        "from albumentations.pytorch import ToTensorV2\n"
     )
     env = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
     env["PYTHONPATH"] = os.pathsep.join(sys.path)
