@@ -18,7 +18,7 @@ from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import secret
 from deployments.local.seaweedfs import SeaweedFS
-from tests.services import running, send_last_events
+from tests.services import asking, running
 
 settings.register_profile("patient", deadline=None)  # machines are busy at times
 settings.load_profile("patient")
@@ -104,23 +104,34 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     asks it for.
     """
     from prefect import settings
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.context import refresh_global_settings_context
 
+    from flows.server.temporary import TemporaryServer
+
+    folder = tmp_path_factory.mktemp("prefect_server")
     server = {
+        settings.PREFECT_SERVER_DATABASE_CONNECTION_URL: (
+            f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
+        ),
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # the end of each flow waits a second
+        settings.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 90,
         settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 100,
         settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,
         **{
             getattr(settings, f"PREFECT_SERVER_SERVICES_{name}_ENABLED"): False for name in IDLE
         },
     }
-    cache = {settings.PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
-    with (
-        settings.temporary_settings(server),
-        prefect_test_harness(server_startup_timeout=90),
-        settings.temporary_settings(cache),
-    ):
-        yield
-        send_last_events()
+    cache = {settings.PREFECT_LOCAL_STORAGE_PATH: folder / "results"}
+    with settings.temporary_settings(server):
+        temporary = TemporaryServer()
+        temporary.wait()
+        with pytest.MonkeyPatch.context() as patch:  # what no context comes with asks it, too
+            patch.setenv("PREFECT_API_URL", temporary.api)
+            refresh_global_settings_context()
+        with asking(temporary.api, None), settings.temporary_settings(cache):
+            yield
+        refresh_global_settings_context()
+        temporary.stop()
 
 
 @pytest.fixture(scope="session")

@@ -47,16 +47,15 @@ class TemporaryServer:
             ],
             env=_environment(),
         )
-        guard = subprocess.Popen(  # noqa: S603 - fixed arguments
+        self._guard = subprocess.Popen(  # noqa: S603 - fixed arguments
             [sys.executable, "-I", "-S", "-c", _GUARD, str(self._process.pid)],
             stdin=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for the run, which then ends regularly
         )
-        atexit.register(guard.kill)
-        atexit.register(self._stop)
+        atexit.register(self.stop)
 
-    def use(self) -> None:
-        """Wait until it answers; from then on it is the server of this process.
+    def wait(self) -> None:
+        """Wait until it takes requests.
 
         Raises:
             RuntimeError: If it does not start; it has said why on standard error.
@@ -68,21 +67,23 @@ class TemporaryServer:
             if time.monotonic() > until:
                 raise RuntimeError("Prefect's temporary server does not answer")
             time.sleep(POLL_S)
-        os.environ.update(PREFECT_API_URL=self.api, PREFECT_UI_URL="")  # it has no UI
-        refresh_global_settings_context()
 
-    def _listens(self) -> bool:
-        """Return whether it takes requests; uvicorn listens once the application is ready."""
-        with socket.socket() as probe:
-            return probe.connect_ex(self._address) == 0
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Stop it, and wait until it is gone."""
+        atexit.unregister(self.stop)
         self._process.terminate()
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._guard.kill()
+        self._guard.communicate()
+
+    def _listens(self) -> bool:
+        """Return whether anybody listens; uvicorn does once the application is ready."""
+        with socket.socket() as probe:
+            return probe.connect_ex(self._address) == 0
 
 
 _begun: list[TemporaryServer] = []
@@ -95,7 +96,7 @@ def begin_temporary_server() -> None:
 
 
 def use_temporary_server() -> None:
-    """Wait until the temporary server answers, unless the user has one.
+    """Let the temporary server be that of this process, unless the user has one.
 
     Raises:
         RuntimeError: If it does not start.
@@ -103,7 +104,9 @@ def use_temporary_server() -> None:
     if not _begun:
         begin_temporary_server()
     for server in _begun:
-        server.use()
+        server.wait()
+        os.environ.update(PREFECT_API_URL=server.api, PREFECT_UI_URL="")  # it has no UI
+        refresh_global_settings_context()
 
 
 def is_temporary() -> bool:
