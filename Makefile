@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Containers often set it; tests start many processes, which would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Two processes, a file each at a time; those that take long come first, as conftest.py has them.
 SIDE_BY_SIDE := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 

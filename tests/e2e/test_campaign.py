@@ -1,5 +1,7 @@
 """A whole campaign through the command, and what must not change when it is run again."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,15 @@ def test_the_command_says_what_came_out(played: Any) -> None:
     assert all(method in played.ended.out for method in METHODS)
     assert "report: runs/tiny/report.html" in played.ended.out
     assert "Traceback" not in played.ended.err
+
+
+def test_nothing_is_drawn_for_the_ui_that_a_temporary_server_does_not_have(played: Any) -> None:
+    with closing(sqlite3.connect(played.place.folder / ".backhaul" / "prefect.db")) as database:
+        shown = database.execute("SELECT count(*) FROM artifact WHERE key IS NOT NULL")
+        runs = database.execute("SELECT count(*) FROM flow_run")
+        assert shown.fetchone() == (0,)
+        assert runs.fetchone() > (0,)
+    assert "View at" not in (played.run.records / "log.txt").read_text()
 
 
 def test_the_folder_is_complete(played: Any) -> None:
