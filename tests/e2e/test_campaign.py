@@ -172,31 +172,3 @@ def test_a_second_run_computes_nothing(played: Any) -> None:
     assert ended.code == 0, ended.err
     assert played.run.computed() == set()
     assert (played.run.folder / "summary.csv").read_bytes() == played.summary
-
-
-def test_with_another_bandwidth_only_what_depends_on_it_is_computed(played: Any) -> None:
-    """Nothing is sent, which trains nothing: only the control arm's trainings are needed."""
-    ended = played.place.backhaul(
-        "run", "tiny.yaml", "--set", "bandwidth.images=0", "--name", "nothing"
-    )
-    assert ended.code == 0, ended.err
-    run = played.place.run("nothing")
-    assert run.computed(None) == set()
-    assert run.computed("init") == set()
-    for method in METHODS:
-        first = [t for t in run.json["timings"] if t["method"] == method and t["batch"] == 0]
-        cached = {t["stage"]: t["cached"] for t in first}
-        assert cached["inference"]
-        assert not cached["sampling"]
-    assert "training" not in run.computed()
-    assert [t["method"] for t in run.json["trainings"]] == [
-        "init",
-        "no-new-data",
-        "no-new-data",
-    ]
-    table = run.summary
-    assert table["images_sent_total"].max() == 0
-    of_methods = table[(table["test_set"] == "common") & (table["method"] != "no-new-data")]
-    assert of_methods["mAP50"].nunique() == 1
-    assert set(of_methods["epoch"]) == {3}
-    assert run.listed("random0_sample_3.txt") == []

@@ -110,3 +110,31 @@ def test_a_server_that_is_away_when_a_batch_begins_is_waited_for(
     state = in_process(fixed.place.config("away", **ONE))
     assert state.is_completed(), state.message
     assert len(calls) == 2  # one batch
+
+
+def test_with_another_bandwidth_only_what_depends_on_it_is_computed(fixed: Any) -> None:
+    """Nothing is sent, which trains nothing: only the control arm's trainings are needed."""
+    ended = fixed.place.backhaul(
+        "run", "tiny.yaml", "--set", "bandwidth.images=0", "--name", "nothing"
+    )
+    assert ended.code == 0, ended.err
+    run = fixed.place.run("nothing")
+    assert run.computed(None) == set()
+    assert run.computed("init") == set()
+    for method in ("iqr", "true-random", "no-new-data"):
+        first = [t for t in run.json["timings"] if t["method"] == method and t["batch"] == 0]
+        cached = {t["stage"]: t["cached"] for t in first}
+        assert cached["inference"]
+        assert not cached["sampling"]
+    assert "training" not in run.computed()
+    assert [t["method"] for t in run.json["trainings"]] == [
+        "init",
+        "no-new-data",
+        "no-new-data",
+    ]
+    table = run.summary
+    assert table["images_sent_total"].max() == 0
+    of_methods = table[(table["test_set"] == "common") & (table["method"] != "no-new-data")]
+    assert of_methods["mAP50"].nunique() == 1
+    assert set(of_methods["epoch"]) == {3}
+    assert run.listed("iqr0_sample_3.txt") == []
