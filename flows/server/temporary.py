@@ -91,7 +91,7 @@ _begun: list[TemporaryServer] = []
 
 def begin_temporary_server() -> None:
     """Begin to start a temporary server, unless the user has one or it has begun."""
-    if not PREFECT_API_URL.value():
+    if not _begun and not PREFECT_API_URL.value():
         _begun.append(TemporaryServer())
 
 
@@ -101,8 +101,7 @@ def use_temporary_server() -> None:
     Raises:
         RuntimeError: If it does not start.
     """
-    if not _begun:
-        begin_temporary_server()
+    begin_temporary_server()
     for server in _begun:
         server.wait()
         os.environ.update(PREFECT_API_URL=server.api, PREFECT_UI_URL="")  # it has no UI
