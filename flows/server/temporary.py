@@ -22,9 +22,17 @@ POLL_S = 0.05
 STOP_S = 5.0
 
 _GUARD = """
-import os, signal, sys
-sys.stdin.read()  # until the process at the other end is gone
-os.kill(int(sys.argv[1]), signal.SIGTERM)
+import subprocess, sys, threading
+server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
+def end():
+    sys.stdin.read()  # until the process at the other end is gone
+    server.terminate()
+    try:
+        server.wait(float(sys.argv[1]))
+    except subprocess.TimeoutExpired:
+        server.kill()
+threading.Thread(target=end, daemon=True).start()
+sys.exit(server.wait())
 """
 
 
@@ -38,17 +46,15 @@ class TemporaryServer:
     def __init__(self) -> None:
         host, port = self._address = ("127.0.0.1", _free_port())
         self.api = f"http://{host}:{port}/api"
-        self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
+        self._guard = subprocess.Popen(  # noqa: S603 - fixed arguments
             [
+                *(sys.executable, "-I", "-S", "-c", _GUARD, str(STOP_S)),
                 *(sys.executable, "-m", "uvicorn", "--app-dir", _site_packages()),
                 *("--factory", "prefect.server.api.server:create_app"),
                 *("--host", host, "--port", str(port)),
                 *("--log-level", "error", "--lifespan", "on"),
             ],
             env=_environment(),
-        )
-        self._guard = subprocess.Popen(  # noqa: S603 - fixed arguments
-            [sys.executable, "-I", "-S", "-c", _GUARD, str(self._process.pid)],
             stdin=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for the run, which then ends regularly
         )
@@ -62,7 +68,7 @@ class TemporaryServer:
         """
         until = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
         while not self._listens():
-            if (code := self._process.poll()) is not None:
+            if (code := self._guard.poll()) is not None:
                 raise RuntimeError(f"Prefect's temporary server did not start (exit {code})")
             if time.monotonic() > until:
                 raise RuntimeError("Prefect's temporary server does not answer")
@@ -71,13 +77,6 @@ class TemporaryServer:
     def stop(self) -> None:
         """Stop it, and wait until it is gone."""
         atexit.unregister(self.stop)
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._guard.kill()
         self._guard.communicate()
 
     def _listens(self) -> bool:

@@ -1,9 +1,13 @@
 """What a person at a terminal hears of the temporary Prefect server of a run."""
 
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import COMMAND, Place
@@ -53,3 +57,28 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     ended = run(tmp_path, COMMAND, "run", "never.yaml", **patience)
     assert ended.returncode != 0
     assert "file is not a database" in ended.stderr
+
+
+KILLED = """
+import os, signal
+from backhaul.cli.prefect import prepare_prefect
+prepare_prefect(".")
+from flows.server.temporary import TemporaryServer
+print(TemporaryServer().api, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_while_its_server_starts_leaves_none(tmp_path: Path) -> None:
+    killed = run(tmp_path, sys.executable, "-c", KILLED)
+    assert killed.returncode == -signal.SIGKILL
+    port = re.findall(r":(\d+)/api", killed.stdout)[0]
+    until = time.monotonic() + 30
+    while with_argument(port) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not with_argument(port)
+
+
+def with_argument(text: str) -> list[psutil.Process]:
+    processes = psutil.process_iter(["cmdline"])
+    return [each for each in processes if text in (each.info["cmdline"] or ())]
