@@ -201,10 +201,12 @@ def _analyze(
     with watch.open():
         with flows_at_hand():
             from backhaul.analysis.subject import open_subject
+            from blocks.opening import take_up_keys
             from flows.analyze import analyze
         subject = open_subject(files, labels)  # what is wrong is said before a server starts
         if "batch_test" in plan.sets:
             subject.schedule.first_tested(plan.batch_test or 0)
+        take_up_keys(subject.blocks)
         for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each
             logging.getLogger(lines).setLevel(logging.WARNING)
         with watch.flows():

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import prefect
@@ -19,20 +21,24 @@ from prefect.settings import (
 )
 
 POLL_S = 0.05
+ANSWER_S = 10.0
 STOP_S = 5.0
 
 _GUARD = """
-import subprocess, sys, threading
+import os, signal, subprocess, sys, threading
 server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
-def end():
-    sys.stdin.read()  # until the process at the other end is gone
+def end(*_):
     server.terminate()
-    try:
-        server.wait(float(sys.argv[1]))
-    except subprocess.TimeoutExpired:
-        server.kill()
-threading.Thread(target=end, daemon=True).start()
-sys.exit(server.wait())
+    kill = threading.Timer(float(sys.argv[1]), server.kill)
+    kill.daemon = True
+    kill.start()
+def end_with_the_other_end():
+    os.read(0, 1)
+    end()
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, end)
+threading.Thread(target=end_with_the_other_end, daemon=True).start()
+os._exit(server.wait() % 256)
 """
 
 
@@ -67,7 +73,7 @@ class TemporaryServer:
             RuntimeError: If it does not start; it has said why on standard error.
         """
         until = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
-        while not self._listens():
+        while not self._answers():
             if (code := self._guard.poll()) is not None:
                 raise RuntimeError(f"Prefect's temporary server did not start (exit {code})")
             if time.monotonic() > until:
@@ -77,12 +83,18 @@ class TemporaryServer:
     def stop(self) -> None:
         """Stop it, and wait until it is gone."""
         atexit.unregister(self.stop)
+        self._guard.terminate()  # the pipe may be open in a process that a user's code forked
         self._guard.communicate()
 
-    def _listens(self) -> bool:
-        """Return whether anybody listens; uvicorn does once the application is ready."""
-        with socket.socket() as probe:
-            return probe.connect_ex(self._address) == 0
+    def _answers(self) -> bool:
+        connection = HTTPConnection(*self._address, timeout=ANSWER_S)
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
 
 
 _begun: list[TemporaryServer] = []

@@ -29,17 +29,21 @@ def epochs_saved(store: Path) -> int:
     return len(json.loads(states[0].read_text())["history"]) if states else 0
 
 
-def alive(group: int) -> list[str]:
-    """Command lines of the processes of a group that have not ended."""
+def alive(group: int, folder: Path) -> list[str]:
+    """Command lines of the processes of a group, or in a folder, that have not ended."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             state, _, its_group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
-            if int(its_group) == group and state != "Z":
+            if state != "Z" and (int(its_group) == group or is_in(process, folder)):
                 found.append((process / "cmdline").read_text().replace("\0", " "))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
     return found
+
+
+def is_in(process: Path, folder: Path) -> bool:
+    return (process / "cwd").readlink() == folder
 
 
 def has_learned(log: Path) -> bool:
@@ -59,9 +63,9 @@ def killed(new_place: Callable[[str], Any]) -> tuple[Any, int]:
         assert run.poll() is None, (place.folder / "log").read_text()
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-        wait_until(lambda: not alive(run.pid), 30)  # neither the training nor a server stays
+        wait_until(lambda: not alive(run.pid, place.folder), 30)  # no training, no server
     finally:
-        if alive(run.pid):
+        if alive(run.pid, place.folder):
             os.killpg(run.pid, signal.SIGKILL)
     return place, epochs_saved(place.folder)
 

@@ -57,6 +57,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     ended = run(tmp_path, COMMAND, "run", "never.yaml", **patience)
     assert ended.returncode != 0
     assert "file is not a database" in ended.stderr
+    assert "Fatal Python error" not in ended.stderr
 
 
 KILLED = """
@@ -64,13 +65,16 @@ import os, signal
 from backhaul.cli.prefect import prepare_prefect
 prepare_prefect(".")
 from flows.server.temporary import TemporaryServer
-print(TemporaryServer().api, flush=True)
+server = TemporaryServer()
+print(server.api, flush=True)
+{meanwhile}
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_run_that_is_killed_while_its_server_starts_leaves_none(tmp_path: Path) -> None:
-    killed = run(tmp_path, sys.executable, "-c", KILLED)
+@pytest.mark.parametrize("meanwhile", ["", "import time; time.sleep(2)", "server.wait()"])
+def test_a_run_that_is_killed_leaves_no_server(tmp_path: Path, meanwhile: str) -> None:
+    killed = run(tmp_path, sys.executable, "-c", KILLED.format(meanwhile=meanwhile))
     assert killed.returncode == -signal.SIGKILL
     port = re.findall(r":(\d+)/api", killed.stdout)[0]
     until = time.monotonic() + 30

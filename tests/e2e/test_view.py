@@ -139,7 +139,7 @@ def test_ctrl_c_says_how_to_go_on(new_place: Callable[[str], Place], own_server:
         seen.wait_for("epoch 1 of 4", PATIENCE_S)
         seen.press(CTRL_C)
         assert seen.end(20) == 130
-        wait_until(lambda: not alive(seen.process.pid), 30)
+        wait_until(lambda: not alive(seen.process.pid, place.folder), 30)
         last = ["stopped; what was computed is kept", "go on with: backhaul run seen.yaml"]
         assert seen.text.rstrip().splitlines()[-2:] == last
         assert "Traceback" not in seen.text

@@ -41,6 +41,11 @@ class Picture:
     labels: Labels
 
 
+TENSORS = "albumentations.pytorch"
+
+_importing = threading.Lock()
+
+
 class Transformer(threading.local):
     """Makes augmented copies; each thread has its own pipelines, since these have state."""
 
@@ -117,20 +122,30 @@ def major_transforms() -> list[Any]:
 
 
 def _albumentations() -> Any:
-    """Return Albumentations as it is where PyTorch is not installed.
+    """Return Albumentations; what makes tensors in it imports PyTorch when it is asked for.
 
-    Its steps that make tensors would import PyTorch: 3 seconds and 600 MB.
+    Its own import would do so at once, which takes 3 seconds and 600 MB.
     """
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = (
         "1"  # its import asks the network for a new version
     )
-    if "albumentations" in sys.modules:
-        return importlib.import_module("albumentations")
-    sys.modules["albumentations.pytorch"] = None  # type: ignore[assignment]
-    try:
-        return importlib.import_module("albumentations")
-    finally:  # a user's pipeline may ask for it
-        del sys.modules["albumentations.pytorch"]
+    with _importing:
+        if "albumentations" in sys.modules or TENSORS in sys.modules:
+            return importlib.import_module("albumentations")
+        sys.modules[TENSORS] = None  # type: ignore[assignment]
+        try:
+            library: Any = importlib.import_module("albumentations")
+        finally:
+            del sys.modules[TENSORS]
+        library.__getattr__ = _of_tensors
+    return library
+
+
+def _of_tensors(name: str) -> Any:
+    if name not in ("pytorch", "ToTensorV2", "ToTensor3D"):
+        raise AttributeError(f"module 'albumentations' has no attribute {name!r}")
+    module = importlib.import_module(TENSORS)
+    return module if name == "pytorch" else getattr(module, name)
 
 
 def _compose(steps: list[Any], min_visibility: float) -> Any:

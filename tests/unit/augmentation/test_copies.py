@@ -265,7 +265,9 @@ def test_it_imports_no_pytorch_and_asks_the_network_for_no_version() -> None:
         "from backhaul.learn.augmentation.transforms import minor_transforms\n"
         "minor_transforms('none')\n"
         "if 'torch' in sys.modules: raise SystemExit('imported PyTorch')\n"
+        "import albumentations\n"
         "from albumentations.pytorch import ToTensorV2\n"
+        "assert albumentations.ToTensorV2 is ToTensorV2\n"
     )
     env = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
     env["PYTHONPATH"] = os.pathsep.join(sys.path)
