@@ -37,8 +37,8 @@ def alive(group: int, folder: Path) -> list[str]:
             state, _, its_group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
             if state != "Z" and (int(its_group) == group or is_in(process, folder)):
                 found.append((process / "cmdline").read_text().replace("\0", " "))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked
+        except OSError:
+            continue  # it ended while we looked, or is somebody else's
     return found
 
 
