@@ -40,7 +40,9 @@ test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
 
 test-all: $(READY)  ## Run all tests, also those with servers or a browser.
 	$(BIN)/python -m pytest -q -rP -m alone
-	$(SIDE_BY_SIDE) -m "not gpu and not alone" --durations=20
+	$(SIDE_BY_SIDE) -m "not gpu and not alone" \
+	  --durations=20 \
+	  --cov --cov-report=term --cov-fail-under=90
 
 check: $(READY)  ## Check style, types, the order of imports and the length of modules.
 	$(BIN)/ruff check .
