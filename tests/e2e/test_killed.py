@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def killed(new_place: Callable[[str], Any]) -> tuple[Any, int]:
         run.wait()
         wait_until(lambda: not alive(run.pid, place.folder), 30)  # no training, no server
     finally:
-        if alive(run.pid, place.folder):
+        with suppress(ProcessLookupError):  # as it should be
             os.killpg(run.pid, signal.SIGKILL)
     return place, epochs_saved(place.folder)
 

@@ -4,13 +4,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.e2e.conftest import COMMAND, Place
+from tests.e2e.test_killed import wait_until
 
 pytestmark = pytest.mark.prefect
 
@@ -77,10 +77,7 @@ def test_a_run_that_is_killed_leaves_no_server(tmp_path: Path, meanwhile: str) -
     killed = run(tmp_path, sys.executable, "-c", KILLED.format(meanwhile=meanwhile))
     assert killed.returncode == -signal.SIGKILL
     port = re.findall(r":(\d+)/api", killed.stdout)[0]
-    until = time.monotonic() + 30
-    while with_argument(port) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not with_argument(port)
+    wait_until(lambda: not with_argument(port), 30)
 
 
 def with_argument(text: str) -> list[psutil.Process]:
