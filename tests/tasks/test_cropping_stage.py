@@ -239,7 +239,8 @@ def test_an_edited_function_cuts_again(
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     sizes = []
-    for side in (20, 30):
+    # Python takes its compiled copy where second and size of the source are the same.
+    for side in (8, 30):
         source = f"def corner(path, detections):\n    return [(0, 0, {side}, {side})]\n"
         (tmp_path / "my_corner.py").write_text(source)
         sys.modules.pop("my_corner", None)
@@ -247,7 +248,7 @@ def test_an_edited_function_cuts_again(
         made, cached = played.crop_or_take(settings)
         assert not cached
         sizes.append(set(batch_of(made, 0).table["width"]))
-    assert sizes == [{20}, {30}]
+    assert sizes == [{8}, {30}]
     sys.modules.pop("my_corner")
 
 
