@@ -6,7 +6,11 @@ READY := $(VENV)/.ready
 # Containers often set it; tests start many processes, which would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Two processes, a file each at a time; those that take long come first, as conftest.py has them.
-SIDE_BY_SIDE := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+COVERED := .coverage.json
+SIDE_BY_SIDE := $(BIN)/python -m slipcover --json --out $(COVERED) \
+  -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# Apart, since the processes' counts are lost where it checks the bound in the same call.
+ENOUGH_REACHED := $(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 
 .PHONY: demo services up down automations test test-all check bench clean help
 
@@ -35,14 +39,14 @@ automations: $(READY)  ## Create or update triggers and alarms on the Prefect se
 
 test: $(READY)  ## Run the tests, and print how much of backhaul/ they reach.
 	$(SIDE_BY_SIDE) -m "not gpu and not s3 and not services and not browser and not slow and not index" \
-	  --durations=10 \
-	  --cov --cov-report=term --cov-fail-under=90
+	  --durations=10
+	$(ENOUGH_REACHED)
 
 test-all: $(READY)  ## Run all tests, also those with servers or a browser.
 	$(BIN)/python -m pytest -q -rP -m alone
 	$(SIDE_BY_SIDE) -m "not gpu and not alone" \
-	  --durations=20 \
-	  --cov --cov-report=term --cov-fail-under=90
+	  --durations=20
+	$(ENOUGH_REACHED)
 
 check: $(READY)  ## Check style, types, the order of imports and the length of modules.
 	$(BIN)/ruff check .
@@ -57,5 +61,5 @@ bench: $(READY)  ## Print our speed against peers, as ratios.
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what tools left behind; runs, data and the environment stay.
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage.json build dist
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
