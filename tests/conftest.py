@@ -100,13 +100,11 @@ def _keys_of_this_test() -> Iterator[None]:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary Prefect server, started once for the whole test run, with an empty cache.
 
-    It writes task runs as ours does, see `backhaul.cli.prefect`, and spares itself what no test
-    asks it for.
+    Flows here take it for that of a run without one. It spares itself what no test asks it for.
     """
     from prefect import settings
-    from prefect.context import refresh_global_settings_context
 
-    from flows.server.temporary import TemporaryServer
+    from flows.server.temporary import use_temporary_server
 
     folder = tmp_path_factory.mktemp("prefect_server")
     server = {
@@ -123,15 +121,9 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     }
     cache = {settings.PREFECT_LOCAL_STORAGE_PATH: folder / "results"}
     with settings.temporary_settings(server):
-        temporary = TemporaryServer()
-        temporary.wait()
-        with pytest.MonkeyPatch.context() as patch:  # what no context comes with asks it, too
-            patch.setenv("PREFECT_API_URL", temporary.api)
-            refresh_global_settings_context()
-        with asking(temporary.api, None), settings.temporary_settings(cache):
+        use_temporary_server()
+        with asking(os.environ["PREFECT_API_URL"], None), settings.temporary_settings(cache):
             yield
-        refresh_global_settings_context()
-        temporary.stop()
 
 
 @pytest.fixture(scope="session")

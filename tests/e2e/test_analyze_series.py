@@ -217,9 +217,9 @@ def test_on_next_batches_models_are_as_in_the_summary(
 
 def test_by_the_command(fixed: Any) -> None:
     copy_of(fixed.run.folder, "by-command")
-    place = fixed.place.without_server()
+    place = fixed.place
     asked = ("batches", "tiny-by-command", "--batch-test", "2", "--method", "iqr")
-    ended = place.process("analyze", *asked, "--format", "csv")
+    ended = place.backhaul("analyze", *asked, "--format", "csv")
     assert ended.code == 0, ended.err
     folder = place.run("tiny-by-command").folder / "analysis"
     assert ended.out == (folder / "batches_test.csv").read_text()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import COMMAND, Place
+from tests.e2e.conftest import Place
 from tests.e2e.terminal import CTRL_C, terminal
 from tests.e2e.test_killed import alive, wait_until
 
@@ -105,17 +105,9 @@ def test_the_log_has_everything(watched: tuple[Place, str]) -> None:
 
 def test_plain_lines_are_short_and_name_what_is_cached(watched: tuple[Place, str]) -> None:
     place, _ = watched
-    asked = [COMMAND, "run", "seen.yaml", "--set", "batches.count=2"]
-    ended = subprocess.run(
-        asked,
-        cwd=place.folder,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
-    lines = ended.stderr.splitlines()
+    ended = place.backhaul("run", "seen.yaml", "--set", "batches.count=2")
+    assert ended.code == 0, ended.err
+    lines = ended.err.splitlines()
     assert lines[:2] == [
         "backhaul run seen.yaml --set batches.count=2",
         "log: .backhaul/runs/seen/log.txt",
@@ -127,7 +119,7 @@ def test_plain_lines_are_short_and_name_what_is_cached(watched: tuple[Place, str
         [ended_so] = [t for t in told if t.startswith(f"{prefix}: mAP50")]
         assert ended_so.endswith(", cached")
     assert max(map(len, lines)) <= 80
-    assert "After the last batch" in ended.stdout
+    assert "After the last batch" in ended.out
 
 
 @pytest.mark.parametrize("own_server", [False, True])

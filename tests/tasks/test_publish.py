@@ -42,6 +42,12 @@ from tasks.training import train_detector
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 
+@pytest.fixture(autouse=True)
+def _somebody_looks_at_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take that of the tests for one of the user's: nothing is shown on a temporary one."""
+    monkeypatch.setattr(publish, "is_temporary", lambda: False)
+
+
 def in_a_flow(call: Callable[[], object]) -> None:
     @flow
     def doing() -> None:
