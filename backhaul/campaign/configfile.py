@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.errors import InputError
+from backhaul.yamltext import parse_yaml
+
+_MOST_SHOWN = 300  # characters of a value that is wrong
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
@@ -23,11 +25,11 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
         InputError: If the file, a key or a value is wrong; one line a problem.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected keys and values, got {type(data).__name__}")
     for override in overrides:
@@ -50,8 +52,8 @@ def _apply(data: dict[str, Any], override: str) -> None:
         if not isinstance(data, dict):
             raise InputError(f"--set {override}: {parent} has no keys of its own")
     try:
-        data[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
+        data[last] = parse_yaml(text)
+    except InputError:
         raise InputError(f"--set {override}: the value is not YAML") from None
 
 
@@ -70,4 +72,9 @@ def _describe(path: Path, error: Any) -> str:
             return f"{path}: {key}: {error['ctx']['tag']!r} is none of {known}"
     if not error["loc"]:
         return f"{path}: {message}"  # of the whole config, which is too long to repeat
-    return f"{path}: {key}: {message}, got {error['input']!r}"
+    return f"{path}: {key}: {message}, got {_shown(error['input'])}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

@@ -34,6 +34,7 @@ from backhaul.storage.localcopies import fetch
 from backhaul.storage.objects import read_uri
 from backhaul.storage.places import filesystem, patiently
 from backhaul.values.images import ImageSet
+from backhaul.yamltext import parse_yaml
 
 _READ = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
 """Suffixes, in lower case, of files other than images that belong to a data set."""
@@ -201,8 +202,8 @@ class Mirror:
 def _stay_below(path: Path) -> None:
     """Remove from a data.yaml a `path` that leads to another folder."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        content = parse_yaml(path.read_bytes())
+    except InputError:
         return  # the reader says so
     if isinstance(content, dict) and re.match(r"/|~|\.\.|[A-Za-z]:", str(content.get("path"))):
         del content["path"]

@@ -33,6 +33,7 @@ from backhaul.data.formats.writing import Put, copy_file, new_folder, put_images
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
+from backhaul.yamltext import parse_yaml
 
 _SUBSETS = ("train", "val", "valid", "test")
 _FIELDS = 5
@@ -197,9 +198,11 @@ def _find_yaml(listing: Listing) -> _DataYaml | None:
             if path.parent != listing.root:
                 continue
             try:
-                content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+                content = parse_yaml(path.read_bytes())
+            except OSError as error:
+                raise InputError(f"{path}: {error.strerror}") from None
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
             if isinstance(content, dict) and "names" in content:
                 found.append(_DataYaml(path, content))
     preferred = [data for data in found if data.path.stem == "data"]
