@@ -104,17 +104,20 @@ def probe_bytes(path: str, data: bytes) -> ImageFile:
     try:
         with open_image(data) as image:
             width, height = image.size
-            if width * height > _MOST_PIXELS:
-                raise ValueError(f"{width} x {height} pixels are too many")  # noqa: TRY301
+            _require_bounded(width, height)
             if is_turned(image):
                 width, height = height, width
             _require_complete(image, data)
-    except OSError as error:
-        raise UnreadableImageError(path, error.strerror or str(error)) from None
-    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(path, str(error)) from None
+    except Exception as error:  # whatever a decoder raises where it meets broken data
+        raise UnreadableImageError(path, _reason(error)) from None
     image_id = hashlib.sha256(data).hexdigest()[:32]
     return ImageFile(path, image_id, width, height, len(data))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError | SyntaxError | ValueError | EOFError) and str(error):
+        return str(getattr(error, "strerror", None) or error)
+    return f"is broken ({type(error).__name__})"
 
 
 Prober: TypeAlias = Callable[[str], ImageFile]
@@ -169,10 +172,32 @@ def open_image(data: bytes) -> PillowImage:
         ValueError: If it is none of the formats of `IMAGE_SUFFIXES`; a damaged one may also
             raise SyntaxError, EOFError or OSError, here or when it is decoded.
     """
+    if data[8:12] == b"WEBP":
+        _require_bounded(*_declared_in_webp(data))  # Pillow decodes it when it opens it
     for signature, decoder in _DECODERS:
         if data.startswith(signature):
             return decoder(BytesIO(data))
     raise ValueError("is no jpg, png, bmp or webp image" if data else "the file is empty")
+
+
+def _require_bounded(width: int, height: int) -> None:
+    if width * height > _MOST_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are too many")
+
+
+def _declared_in_webp(data: bytes) -> tuple[int, int]:
+    """Return the width and height that a WebP file declares (RFC 9649, sections 2.5 to 2.7)."""
+    kind, head = data[12:16], data[20:30]
+    if kind == b"VP8X":
+        return 1 + _little(head[4:7]), 1 + _little(head[7:10])
+    if kind == b"VP8L":
+        bits = _little(head[1:5])
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return _little(head[6:8]) & 0x3FFF, _little(head[8:10]) & 0x3FFF
+
+
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 def is_turned(image: PillowImage) -> bool:

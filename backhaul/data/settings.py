@@ -11,6 +11,10 @@ from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code
 from backhaul.settings import Fraction, Part, PositiveInt
+from backhaul.values.roots import is_below
+
+OURS = ("ingested", "runs")
+"""Folders of a store that are Backhaul's own, as are all that begin with a dot."""
 
 
 class FolderData(Part):
@@ -88,6 +92,23 @@ class InboxData(Part):
         description="what batches are chosen by: home = what our checkpoints see, node = what "
         "the node saw, for images that it dropped NAME.detections.json of",
     )
+
+    @field_validator("inbox", "labels")
+    @classmethod
+    def _check_folder(cls, value: str) -> str:
+        parts = value.strip("/").split("/")
+        if not is_below(value.strip("/")) or parts[0] in OURS or parts[0].startswith("."):
+            raise ValueError(
+                f"{value!r}: expected a folder below the store, none of {', '.join(OURS)}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _check_apart(self) -> Self:
+        one, other = (f"{folder.strip('/')}/" for folder in (self.inbox, self.labels))
+        if one.startswith(other) or other.startswith(one):
+            raise ValueError("inbox and labels must not lie in one another")
+        return self
 
 
 Data: TypeAlias = Annotated[FolderData | DigitsData | InboxData, Field(discriminator="kind")]

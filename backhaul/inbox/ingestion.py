@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import OnProgress
 from backhaul.errors import InputError
+from backhaul.inbox import sidecar
 from backhaul.inbox.files import DETECTIONS, sort_out
 from backhaul.inbox.log import (
     Arrival,
@@ -29,7 +30,7 @@ from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
-from backhaul.storage.moving import move, walk
+from backhaul.storage.moving import Found, move, walk
 from backhaul.storage.objects import exists_at, replace
 from backhaul.storage.places import absolute
 
@@ -37,6 +38,9 @@ LOG = logging.getLogger(__name__)
 
 ENTRY_IMAGES = 500
 """Most images of one entry of the log, so that a long absence does not fill the memory."""
+MOST_NAME_BYTES = 180
+"""Of what is left of the name of a file that is set aside; a disk takes 255 in all."""
+_WAITING = TypeAdapter(dict[str, str])
 _DIGITS = 12  # of the digest in the name of a file that was set aside
 
 
@@ -88,9 +92,11 @@ def ingest(
     root = absolute(root)
     with lease(root, "inbox", _log_wait) as owned:
         _require_own(root, inbox.strip("/"))
-        finished = finish_pending(root, owned.require)
-        ingestion = _Ingestion(root, f"{root}/{inbox.strip('/')}", class_names, owned.require)
+        place = f"{root}/{inbox.strip('/')}"
+        finished, problems = finish_pending(root, place, owned.require)
+        ingestion = _Ingestion(root, place, class_names, owned.require)
         ingestion.count_new(finished)
+        ingestion.problems += problems
         if ingestion.n_images:
             owned.require()
             create(_owner(root), inbox.strip("/").encode())
@@ -120,7 +126,7 @@ class _Ingestion:
         self._root, self._class_names, self._require = root, class_names, require
         self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in walk(inbox)}
         self._contents = sort_out(self._found)
-        self._problems = list(self._contents.problems)
+        self.problems = list(self._contents.problems)
         self._waited = _read_waiting(root)
         self._waiting: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
@@ -161,7 +167,7 @@ class _Ingestion:
             **self._counts,
             n_waiting=len(self._waiting),
             n_others=len(self._contents.others),
-            problems=tuple(map(str, self._problems)),
+            problems=tuple(map(str, self.problems)),
         )
 
     def _look(self, name: str) -> Look | None:
@@ -182,7 +188,7 @@ class _Ingestion:
         taken = write_entry(self._root, entry, self._require)
         self.count_new(taken)
         names = {f"{arrival.node}/{arrival.name}" for arrival in taken}
-        self._problems += [p for look in files if look.name in names for p in look.problems]
+        self.problems += [p for look in files if look.name in names for p in look.problems]
         return names
 
     def _set_aside(self, look: Look) -> bool:
@@ -194,10 +200,9 @@ class _Ingestion:
         if not ready:
             return False
         self._require()
-        stem, suffix = stem_and_suffix(set_aside_place(self._root, kind, look.name))
-        data = None if look.beside is None else read_or_none(look.beside.uri)
-        if look.beside is not None and data is not None:
-            digest = hashlib.sha256(data).hexdigest()
+        name, suffix = stem_and_suffix(look.name)
+        stem = set_aside_place(self._root, kind, _shortened(name))
+        if look.beside is not None and (digest := _digest_of(look.beside)) is not None:
             move(look.beside, f"{stem}.{digest[:_DIGITS]}{DETECTIONS}")
         return move(look.image, f"{stem}.{look.digest[:_DIGITS]}{suffix}")
 
@@ -212,7 +217,21 @@ class _Ingestion:
         if look.arrival is None:
             what = "set aside" if went else "looked at again next time"
             reason = f"unreadable image, {what}: {look.reason}"
-            self._problems.append(Problem(look.image.uri, None, reason, "warning"))
+            self.problems.append(Problem(look.image.uri, None, reason, "warning"))
+
+
+def _digest_of(beside: Found) -> str | None:
+    """Return a digest of a file of detections; None if it is gone."""
+    if beside.size_bytes > sidecar.MOST_BYTES:
+        return hashlib.sha256(beside.version.encode()).hexdigest()
+    data = read_or_none(beside.uri)
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _shortened(name: str) -> str:
+    """Return a name whose last part has room for a digest and a suffix."""
+    folder, slash, last = name.rpartition("/")
+    return folder + slash + last.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
 
 
 def _owner(root: str) -> str:
@@ -222,8 +241,10 @@ def _owner(root: str) -> str:
 def _read_waiting(root: str) -> dict[str, str]:
     """Return, by name, the versions of images that the last ingestion left in the inbox."""
     data = read_or_none(_waiting(root))
-    waited: dict[str, str] = {} if data is None else json.loads(data)
-    return waited
+    try:
+        return {} if data is None else _WAITING.validate_json(data)
+    except ValidationError:  # then each is only looked at once more
+        return {}
 
 
 def _waiting(root: str) -> str:

@@ -4,26 +4,37 @@ An entry records where its images are stored. Before any of them is moved, the p
 written below ``ingested/pending``; when all images are in place, the entry itself is written
 and the plan removed. So an interrupted ingestion can always be finished by the next one, and
 every image of an entry is where the entry says.
+
+What is read back is not believed: a plan moves files of the inbox alone, to the places of
+images alone. One that would do else, or is damaged, is set aside.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from backhaul.data.formats.report import Problem
 from backhaul.errors import StoreError
 from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
-from backhaul.layout import arrival_stem, inbox_entry, inbox_pending
+from backhaul.layout import arrival_stem, inbox_entry, inbox_pending, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.moving import Found, move
 from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
+from backhaul.values.roots import is_below
+
+ImageId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Suffix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\.[a-z]{3,4}$")]
+_PLACE = re.compile(r"ingested/images/(?P<part>[0-9a-f]{2})/(?P=part)[0-9a-f]{30}\.[a-z]{3,4}")
 
 
 class Arrival(BaseModel):
@@ -43,8 +54,8 @@ class Arrival(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_id: str
-    suffix: str
+    image_id: ImageId
+    suffix: Suffix
     width: int
     height: int
     node: str
@@ -57,6 +68,19 @@ class Arrival(BaseModel):
     def stem(self) -> str:
         """The image's future path, relative to the root and without suffix."""
         return arrival_stem(self.image_id)
+
+    def within(self, inbox: str) -> Arrival:
+        """Return the same arrival with its files in an inbox, see `Entry.within`."""
+        image = f"{self.node}/{self.name}"
+        files = {"image": self.image.model_copy(update={"uri": f"{inbox}/{image}"})}
+        named = [image]
+        if self.beside is not None:
+            named.append(f"{image.rpartition('/')[0]}/{self.beside.uri.rpartition('/')[2]}")
+            files["beside"] = self.beside.model_copy(update={"uri": f"{inbox}/{named[1]}"})
+        for name in named:
+            if not is_below(name):
+                raise ValueError(f"{name}: leads out of the inbox")
+        return self.model_copy(update=files)
 
     def place(self, root: str) -> str:
         """Return the image's future path in the store at `root`."""
@@ -74,9 +98,21 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    number: int
+    number: int = Field(ge=1)
     arrived: datetime
     arrivals: tuple[Arrival, ...]
+
+    def within(self, inbox: str) -> Entry:
+        """Return the same entry for an inbox that may have been moved.
+
+        Its files are found by node and name; where else it says they lie does not count.
+
+        Raises:
+            ValueError: If a name leads out of the inbox.
+        """
+        return self.model_copy(
+            update={"arrivals": tuple(a.within(inbox) for a in self.arrivals)}
+        )
 
 
 def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
@@ -88,6 +124,8 @@ def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
     number = after + 1
     while (data := read_or_none(_entry(root, number))) is not None:
         table = from_parquet(pd.DataFrame, data)
+        if not table["uri"].map(lambda uri: bool(_PLACE.fullmatch(uri))).all():
+            raise StoreError(f"{_entry(root, number)}: names files that are no arrived images")
         entries.append((number, table.assign(uri=f"{absolute(root)}/" + table["uri"])))
         number += 1
     return entries
@@ -120,19 +158,43 @@ def write_entry(root: str, entry: Entry, require: Callable[[], None]) -> Sequenc
     return _finish(root, entry, require)
 
 
-def finish_pending(root: str, require: Callable[[], None]) -> Sequence[Arrival]:
-    """Finish an interrupted ingestion; return the images that it had not logged yet.
+def finish_pending(
+    root: str, inbox: str, require: Callable[[], None]
+) -> tuple[Sequence[Arrival], Sequence[Problem]]:
+    """Finish an interrupted ingestion.
 
     Args:
         root: Root of the store.
+        inbox: Folder or address of the inbox, absolute.
         require: Raises if another process took over.
+
+    Returns:
+        The images that it had not logged yet, and what is wrong with plans that were set aside.
     """
     finished: list[Arrival] = []
-    pending = inbox_pending(absolute(root))
-    for name in names_in(pending):
-        data = read_uri(f"{pending}/{name}")
-        finished += _finish(root, Entry.model_validate_json(data), require)
-    return finished
+    problems: list[Problem] = []
+    for name in names_in(inbox_pending(absolute(root))):
+        uri = f"{inbox_pending(absolute(root))}/{name}"
+        data = read_uri(uri)
+        try:
+            entry = _plan(data, uri, root).within(inbox)
+        except ValueError as error:
+            require()
+            kept = set_aside_place(absolute(root), "damaged", name)
+            replace(kept, data)
+            remove(uri)
+            reason = f"no plan of ours, kept as {kept}: {str(error).splitlines()[0]}"
+            problems.append(Problem(uri, None, reason, "warning"))
+            continue
+        finished += _finish(root, entry, require)
+    return finished, problems
+
+
+def _plan(data: bytes, uri: str, root: str) -> Entry:
+    entry = Entry.model_validate_json(data)
+    if _pending(root, entry.number) != uri:
+        raise ValueError(f"is the plan of number {entry.number}")
+    return entry
 
 
 def _finish(root: str, entry: Entry, require: Callable[[], None]) -> list[Arrival]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from backhaul.data.decoding import require_decodable
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageFile, UnreadableImageError, probe_bytes
 from backhaul.errors import MissingObjectError, StoreError
+from backhaul.inbox import sidecar
 from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
 from backhaul.inbox.sidecar import Checked, read_detections
@@ -15,6 +17,9 @@ from backhaul.storage.conditional import read_or_none
 from backhaul.storage.moving import Found
 from backhaul.storage.objects import exists_at, read_uri
 from backhaul.storage.places import is_local
+
+MOST_BYTES = 100 * 2**20
+"""A larger image is set aside, unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,10 @@ def look_at(
     """
     data = b""
     try:
+        _require_bounded(image)
         data = _content(image.uri)
         file = probe_bytes(image.uri, data)
+        require_decodable(file, data)
     except MissingObjectError:
         return None
     except UnreadableImageError as error:
@@ -81,6 +88,12 @@ def look_at(
     return Look(name, image, beside, file.image_id, arrival, problems=tuple(problems))
 
 
+def _require_bounded(image: Found) -> None:
+    if image.size_bytes > MOST_BYTES:
+        reason = f"has {image.size_bytes:,} bytes, expected at most {MOST_BYTES:,}"
+        raise UnreadableImageError(image.uri, reason)
+
+
 def _content(uri: str) -> bytes:
     try:
         return read_uri(uri)
@@ -93,6 +106,9 @@ def _content(uri: str) -> bytes:
 def _read_beside(
     beside: Found | None, image: ImageFile, class_names: tuple[str, ...]
 ) -> Checked:
+    if beside is not None and beside.size_bytes > sidecar.MOST_BYTES:
+        reason = f"has {beside.size_bytes:,} bytes, expected at most {sidecar.MOST_BYTES:,}"
+        return None, [Problem(beside.uri, None, reason, "error")]
     data = None if beside is None else read_or_none(beside.uri)
     if beside is None or data is None:
         return None, []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -32,6 +32,13 @@ Checked: TypeAlias = tuple[str | None, list[Problem]]
 
 Corners: TypeAlias = tuple[float, float, float, float]
 
+MOST_BYTES = 4 * 2**20
+"""A larger file of detections is not looked into."""
+MOST_DETECTIONS = 3_000
+"""In one image: ten times what a checkpoint gives."""
+MOST_FEATURES = 16_384
+MOST_VOTES = 1_000_000
+
 
 class _Detection(BaseModel):
     model_config = ConfigDict(
@@ -42,7 +49,7 @@ class _Detection(BaseModel):
     name: int | str | None = Field(None, alias="class")
     confidence: Probability
     confidence_std: float = Field(0.0, ge=0.0)
-    votes: int = Field(1, ge=1)
+    votes: int = Field(1, ge=1, le=MOST_VOTES)
     xyxy: Corners
     box_spread: float = Field(0.0, ge=0.0)
     scores: dict[str, Probability] | None = None
@@ -69,8 +76,8 @@ class _Detection(BaseModel):
 class _Sidecar(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
-    detections: list[_Detection]
-    features: list[float] | None = None
+    detections: list[_Detection] = Field(max_length=MOST_DETECTIONS)
+    features: list[float] | None = Field(None, max_length=MOST_FEATURES)
 
     def text(self) -> str:
         """Return it as it is read again."""
@@ -79,7 +86,7 @@ class _Sidecar(BaseModel):
         return json.dumps(rows if self.features is None else whole)
 
 
-_List = TypeAdapter(list[_Detection])
+_List = TypeAdapter(Annotated[list[_Detection], Field(max_length=MOST_DETECTIONS)])
 
 
 def _parse(data: bytes | str) -> _Sidecar:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 
-def walk_folders(
-    root: str, on_error: Callable[[OSError], None] | None = None
-) -> Iterator[tuple[str, list[str]]]:
+def walk_folders(root: str) -> Iterator[tuple[str, list[str]]]:
     """Yield each folder below `root`, and `root` itself, once, with the names of its files.
 
     Hidden folders are left out. Links are followed, except those that lead back up.
 
     Args:
-        root: The folder.
-        on_error: Called with what a folder could not be read for; None = it is passed over.
+        root: The folder; one below it that cannot be read is passed over.
     """
     seen = set()
-    for place, folders, names in os.walk(root, onerror=on_error, followlinks=True):
+    for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()

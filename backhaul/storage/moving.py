@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError, StoreError
-from backhaul.storage.folders import walk_folders
 from backhaul.storage.places import code_of, filesystem, is_local, patiently
 
 _CHANGED = ("PreconditionFailed", "412")
@@ -43,7 +42,8 @@ class Found(BaseModel):
 def walk(uri: str) -> list[Found]:
     """Return the files below a folder, in any order; hidden folders are left out.
 
-    Links are followed. There are none if there is no such folder.
+    No link below it is followed: whoever writes there would move or read what lies elsewhere.
+    There are none if there is no such folder.
     """
     return _walk_local(uri) if is_local(uri) else _walk_s3(uri)
 
@@ -66,7 +66,8 @@ def move(source: Found, target: str) -> bool:
 
 def _walk_local(uri: str) -> list[Found]:
     found: list[Found] = []
-    for place, names in walk_folders(uri, _unless_gone):
+    for place, folders, names in os.walk(uri, onerror=_unless_gone):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         found += [file for name in names if (file := _look_local(f"{place}/{name}"))]
     return found
 
@@ -78,7 +79,7 @@ def _unless_gone(error: OSError) -> None:
 
 def _look_local(path: str) -> Found | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 - an inbox may hold 100,000 files
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):
@@ -92,26 +93,40 @@ def _move_local(source: Found, target: str) -> bool:
     if _look_local(source.uri) != source:
         return there is not None
     if there is None:
-        _rename(Path(source.uri), Path(target))
-    else:
-        _require_whole(there, source)
-        Path(source.uri).unlink()
+        return _rename(Path(source.uri), Path(target))
+    _require_whole(there, source)
+    Path(source.uri).unlink()
     return True
 
 
-def _rename(source: Path, target: Path) -> None:
+def _rename(source: Path, target: Path) -> bool:
+    """Move a file, from another disk as well; return False if it became a link meanwhile."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if not source.is_symlink():
-            source.rename(target)
-            return
+        source.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        return _copy_and_remove(source, target)
+    if target.is_symlink():
+        target.unlink()
+        return False
+    return True
+
+
+def _copy_and_remove(source: Path, target: Path) -> bool:
+    try:
+        opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
     partial = target.with_name(f"{target.name}.partial")
-    shutil.copyfile(source, partial)  # from another disk, or what a link leads to
+    with os.fdopen(opened, "rb") as content, partial.open("wb") as copy:
+        shutil.copyfileobj(content, copy)
     partial.replace(target)
     source.unlink()
+    return True
 
 
 def _walk_s3(uri: str) -> list[Found]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 from pathlib import Path
@@ -15,6 +17,7 @@ from backhaul.errors import StoreError
 from backhaul.inbox import log as inboxlog
 from backhaul.inbox.labels import read_truth
 from backhaul.inbox.log import next_number, read_log
+from backhaul.storage import moving
 from backhaul.storage.moving import Found, move, walk
 from backhaul.storage.objects import exists_at, read_uri, replace
 from tests.nodes import CLASSES, Store, picture
@@ -64,6 +67,72 @@ def test_the_work_does_not_grow_with_what_came_before(
     assert len(opened) == 2  # the new one, and that there is none after it
 
 
+# Plans that are not ours
+
+ARRIVAL = {
+    "image_id": "ab" * 16,
+    "suffix": ".jpg",
+    "width": 16,
+    "height": 12,
+    "node": "cam",
+    "name": "a.jpg",
+    "image": {"uri": "/elsewhere/secret.txt", "size_bytes": 6, "stamp": "0"},
+    "beside": None,
+    "detections": None,
+}
+ENTRY = {"number": 1, "arrived": "2026-01-01T00:00:00Z", "arrivals": [ARRIVAL]}
+BESIDE = {"uri": "/elsewhere/..", "size_bytes": 6, "stamp": "0"}
+
+
+def planned(**changes: object) -> bytes:
+    return json.dumps({**ENTRY, "arrivals": [{**ARRIVAL, **changes}]}).encode()
+
+
+FORGED = {
+    "an id that leads out": planned(image_id="../../elsewhere/b"),
+    "an id with a line": planned(image_id="ab" * 16 + "\n"),
+    "a suffix that leads out": planned(suffix="/../../../b.txt"),
+    "a node that leads out": planned(node="../elsewhere", name="secret.txt"),
+    "a name that leads out": planned(name="../../elsewhere/secret.txt"),
+    "no name": planned(name=""),
+    "detections that lead out": planned(beside=BESIDE),
+    "another number": json.dumps({**ENTRY, "number": 7}).encode(),
+    "no number": json.dumps({**ENTRY, "number": -1}).encode(),
+    "half of one": planned()[:-20],
+    "no text": b"\xff\xfe\x00",
+    "nothing": b"",
+    "depth": b"[" * 100_000,
+    "a class": b'{"__class__": "subprocess.Popen", "data": {"args": "true"}}',
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_plan_that_is_not_ours_is_set_aside_and_stops_nobody(name: str, store: Store) -> None:
+    replace(f"{store.root}/elsewhere/secret.txt", b"secret")
+    replace(f"{store.root}/ingested/pending/00000001.json", FORGED[name])
+    store.drop("cam/new.jpg", picture(1))
+    ingested = store.ingest()
+    assert store.names == ["cam/new.jpg"]
+    assert any("no plan of ours" in problem for problem in ingested.problems)
+    tree = store.tree()
+    assert tree["elsewhere/secret.txt"] == b"secret"
+    assert tree["ingested/damaged/00000001.json"] == FORGED[name]
+    assert not [file for file in tree if file.startswith("ingested/pending/")]
+    assert store.ingest().problems == ()
+
+
+def test_a_plan_moves_nothing_that_is_not_in_the_inbox(store: Store) -> None:
+    replace(f"{store.root}/elsewhere/secret.txt", b"secret")
+    outside = found_at(f"{store.root}/elsewhere/secret.txt")
+    replace(
+        f"{store.root}/ingested/pending/00000001.json",
+        planned(image=outside.model_dump()),
+    )
+    assert store.ingest().n_new == 0
+    tree = store.tree()
+    assert tree == {"elsewhere/secret.txt": b"secret"}
+
+
 # Moving
 
 
@@ -96,24 +165,46 @@ def test_what_changed_since_it_was_found_stays(store: Store) -> None:
     assert not exists_at(target)
 
 
-def test_links_are_followed_and_loops_end(folder: Store, tmp_path: Path) -> None:
+def test_no_link_of_a_node_is_followed(folder: Store, tmp_path: Path) -> None:
     outside = tmp_path / "disk"
     (outside / "cam").mkdir(parents=True)
     (outside / "cam" / "a.jpg").write_bytes(picture(1))
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    (inbox / "cam").symlink_to(outside / "cam")
-    (outside / "cam" / "loop").symlink_to(inbox)
-    (inbox / "other").mkdir()
     (tmp_path / "original.jpg").write_bytes(picture(2))
+    inbox = tmp_path / "inbox"
+    (inbox / "other").mkdir(parents=True)
+    (inbox / "cam").symlink_to(outside / "cam")
+    (inbox / "mine").symlink_to(tmp_path / "ingested")
+    (inbox / "other" / "loop").symlink_to(inbox)
     (inbox / "other" / "b.jpg").symlink_to("../../original.jpg")
     (inbox / "other" / "gone.jpg").symlink_to("nowhere")
+    (inbox / "other" / "c.detections.json").symlink_to("../../original.jpg")
     os.mkfifo(inbox / "other" / "pipe.jpg")
-    assert folder.ingest().n_new == 2
-    assert sorted(read_uri(uri) for uri in folder.log["uri"]) == sorted(
-        [picture(1), picture(2)]
-    )
-    assert (tmp_path / "original.jpg").exists()
+    folder.drop("other/c.jpg", picture(3))
+    for _ in range(2):
+        folder.ingest()
+        assert folder.names == ["other/c.jpg"]
+    assert (outside / "cam" / "a.jpg").read_bytes() == picture(1)
+    assert (tmp_path / "original.jpg").read_bytes() == picture(2)
+
+
+@pytest.mark.parametrize("other_disk", [False, True])
+def test_a_file_that_becomes_a_link_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_disk: bool
+) -> None:
+    secret, source = tmp_path / "secret.txt", tmp_path / "a" / "x.jpg"
+    target = tmp_path / "b" / "y.jpg"
+    source.parent.mkdir()
+    secret.write_bytes(b"secret")
+    source.symlink_to(secret)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    if other_disk:
+        monkeypatch.setattr(Path, "rename", refuse)
+    assert not moving._rename(source, target)
+    assert not target.exists()
+    assert secret.read_bytes() == b"secret"
 
 
 def test_a_name_that_is_no_text_does_not_hold_up_the_others(

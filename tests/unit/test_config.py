@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.configfile import load_config
 from backhaul.campaign.reference import reference
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from backhaul.sampling import IqrSampling
 
@@ -151,3 +153,19 @@ def test_how_trainings_follow_one_another_is_not_what_one_training_depends_on(
     assert plain != other.training
     assert plain.of_one_run == other.training.of_one_run
     assert plain.of_one_run != load_config(path, ("training.lr0=0.5",)).training.of_one_run
+
+
+@pytest.mark.parametrize(
+    "folder", [".", "..", "a/../b", "ingested", "ingested/x", "runs", ".backhaul", "/", ""]
+)
+@pytest.mark.parametrize("key", ["inbox", "labels"])
+def test_an_inbox_lies_apart_from_what_is_ours(key: str, folder: str) -> None:
+    with pytest.raises(ValidationError, match="below the store"):
+        InboxData.model_validate({key: folder})
+
+
+@pytest.mark.parametrize(("inbox", "labels"), [("a", "a"), ("a", "a/b"), ("a/b", "a")])
+def test_inbox_and_labels_lie_apart(inbox: str, labels: str) -> None:
+    with pytest.raises(ValidationError, match="in one another"):
+        InboxData(inbox=inbox, labels=labels)
+    assert InboxData(inbox="a", labels="ab/c").inbox == "a"
