@@ -13,9 +13,10 @@ from pydantic import Field
 from backhaul.analysis.points import further_tables, points_table
 from backhaul.analysis.series import BatchesPlan, Point, SeriesPlan
 from backhaul.analysis.series_charts import finding_of
-from backhaul.analysis.subject import Subject, open_subject
+from backhaul.analysis.subject import OwnCode, Subject, open_subject
 from backhaul.analysis.writing import keep_finding
 from backhaul.campaign.finding import Finding
+from backhaul.code import Code
 from backhaul.errors import InputError
 from backhaul.layout import RunFiles, run_at
 from backhaul.report import write_report
@@ -36,7 +37,12 @@ Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind"
 
 @flow(name="analyze", flow_run_name="analyze-{plan.kind}")
 def analyze(
-    folder: str, methods: tuple[str, ...], plan: Plan, parallel: int | None = None
+    folder: str,
+    methods: tuple[str, ...],
+    plan: Plan,
+    parallel: int | None = None,
+    detector: Code | None = None,
+    trust: bool = False,
 ) -> tuple[Finding, tuple[str, ...]]:
     """Measure what `plan` asks for of a run, keep it there, and show it on its page.
 
@@ -46,6 +52,8 @@ def analyze(
         methods: Labels of the methods. The initial training is always there.
         plan: What to measure.
         parallel: How many checkpoints are run side by side; None = as many as methods were.
+        detector: The campaign's detector of the user's own; None = Ultralytics.
+        trust: Whether code in checkpoints may be run; False = Ultralytics' classes alone.
 
     Returns:
         What was found, and where it was written.
@@ -57,7 +65,7 @@ def analyze(
     files = run_at(resolve(folder))
     if files is None:
         raise InputError(f"{folder}: expected the folder of a run in its store")
-    run = open_subject(files, methods)
+    run = open_subject(files, methods, OwnCode(detector, trust))
     take_up_keys(run.blocks)
     fraction = run.config.inference.first_epoch_fraction
     planned = plan.points(run.rounds, run.schedule, fraction)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from backhaul.analysis.subject import Subject
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.setting import Play
@@ -92,6 +90,7 @@ def step_of(
         threads=config.training.threads,
         keep_checkpoints=config.keep_checkpoints,
         detector=config.training.detector,
+        trust=config.training.trust,
         lookups=lookups,
     )
 
@@ -111,22 +110,9 @@ def step_of_subject(run: Subject, method: str = "", batch: int | None = None) ->
         batch=batch,
         device=run.config.training.device,
         threads=run.config.training.threads,
-        detector=_detector_of(run),
+        detector=run.own.detector,
+        trust=run.own.trust,
     )
-
-
-def _detector_of(run: Subject) -> UserCode | None:
-    """Return the detector of the user's own that a run has, by its stored config.
-
-    Raises:
-        InputError: If its source is not at hand, or is another than it was.
-    """
-    stored = run.config.training.detector
-    try:
-        return None if stored is None else UserCode.model_validate(stored)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InputError(f"training.detector of the run cannot be used: {reason}") from None
 
 
 def label(images: Artifact, config: CampaignConfig, truth: Artifact, step: Step) -> Artifact:

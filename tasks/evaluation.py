@@ -132,7 +132,7 @@ def evaluate(
     everything = _union(loaded)
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
-    predictor = predictor_of(detector_of((current, *looking), step))
+    predictor = predictor_of(detector_of((current, *looking), step), step.trust)
     with local_files(everything, (current, *looking)) as (files, (newest, *weights)):
         raw = predictor.predict(files, (newest,), floor, Progress(f"{step}: evaluation"))
         progress = Progress(f"{step}: evaluation of ensemble")

@@ -71,7 +71,7 @@ def infer(
     pool = read_value(ImageSet, images)
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
     settings = replace(settings, needs=frozenset(needs))
-    predictor = predictor_of(detector_of(checkpoints, step))
+    predictor = predictor_of(detector_of(checkpoints, step), step.trust)
     with local_files(pool, checkpoints) as (files, weights):
         progress = Progress(f"{step}: inference")
         fused = look(files, weights, predictor, settings, inference, progress)

@@ -99,7 +99,7 @@ def predict_part(
     lowest = min(conf_floor, inference.conf_thres)
     settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
-    predictor = predictor_of(detector_of((checkpoint,), step))
+    predictor = predictor_of(detector_of((checkpoint,), step), step.trust)
     found = predict_stored(part, (checkpoint,), settings, description, predictor)
     return write_value(step.root, found)
 

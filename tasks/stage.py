@@ -62,13 +62,17 @@ class Step(BaseModel):
         keep_checkpoints: Whether all checkpoints of a result must be there, or some may have
             been pruned, as no ensemble of this run looks with them.
         detector: The campaign's own detector, by which checkpoints that it trained are run.
+        trust: Whether code in checkpoints may be run, as the campaign's config says.
         lookups: If given, its stages are looked up in the cache and none is run: nothing is
             written, no server is asked, and one without a result raises `NotCachedError`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     resources: ClassVar[frozenset[str]] = frozenset(
-        {"root", "method", "device", "threads", "keep_checkpoints", "detector", "lookups"}
+        {
+            *("root", "method", "device", "threads", "keep_checkpoints", "detector", "trust"),
+            "lookups",
+        }
     )
 
     root: str
@@ -79,6 +83,7 @@ class Step(BaseModel):
     threads: int = 2
     keep_checkpoints: Literal["all", "ensemble"] = "all"
     detector: UserCode | None = None
+    trust: bool = False
     lookups: SkipValidation[Lookups | None] = None
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from backhaul.layout import resume_place
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
 from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
-from backhaul.learn.training.process import train
+from backhaul.learn.training.process import UnusableStateError, train
 from backhaul.learn.training.scratch import scratch_folder
 from backhaul.learn.training.workfolder import write_splits, write_work_folder
 from backhaul.storage.conditional import read_or_none
@@ -145,7 +145,7 @@ def train_detector(
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))
-        finished = _follow(job, known, place, step)
+        finished = _follow_or_begin_anew(job, known, place, step)
     return _result(finished, images, step.root)
 
 
@@ -153,6 +153,17 @@ def digest_of_model(training: Training) -> str:
     """Return the SHA-256 of a model's file; empty for a model that is given by name."""
     path = Path(training.model)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _follow_or_begin_anew(
+    job: TrainingJob, known: ResumeState, place: str, step: Step
+) -> ResumeState:
+    try:
+        return _follow(job, known, place, step)
+    except UnusableStateError as error:
+        get_run_logger().warning("begins anew, as its last state is damaged: %s", error)
+        anew = job.model_copy(update={"resume": None, "history": ()})
+        return _follow(anew, ResumeState(), place, step)
 
 
 def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> ResumeState:
@@ -194,15 +205,19 @@ def _store_epoch(
         checkpoint = Checkpoint(
             epoch=event.record.epoch, artifact=artifact, detector=code_digest(training.detector)
         )
-    uri = f"{place}/state-{event.record.epoch}.pt"
+    uri = _state_place(place, event.record.epoch)
     state = Artifact(uri=uri, sha256=sha256_of(event.state))
     put_file(event.state, uri)
     new = known.after(event, checkpoint, state)
     data = new.model_dump_json(context=Roots(store=absolute(root)))
     replace(f"{place}/state.json", data.encode())
-    if known.state is not None:
-        remove(known.state.uri)
+    if known.history:  # by its epoch: what a record names is not removed for its word
+        remove(_state_place(place, known.history[-1].epoch))
     return new
+
+
+def _state_place(place: str, epoch: int) -> str:
+    return f"{place}/state-{epoch}.pt"
 
 
 def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path | None]:

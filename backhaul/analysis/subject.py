@@ -8,8 +8,23 @@ from backhaul.analysis.series import Played, Schedule
 from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import LookingConfig, RunRecords
 from backhaul.campaign.setting import Setting
+from backhaul.code import UserCode
 from backhaul.errors import InputError
+from backhaul.identity import code_digest
 from backhaul.layout import INITIAL, RunFiles
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """What of the user's own the checkpoints of a run need, as the user says: never the store.
+
+    Args:
+        detector: The class that trained them; None = Ultralytics.
+        trust: Whether code in them may be run.
+    """
+
+    detector: UserCode | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,7 @@ class Subject:
         setting: Batches and test sets that all methods shared.
         records: The initial training, then the rounds, method after method, by batch.
         blocks: The addresses of its images that name blocks, by which their keys are found.
+        own: What of the user's own its checkpoints need.
     """
 
     files: RunFiles
@@ -29,6 +45,7 @@ class Subject:
     setting: Setting
     records: tuple[RoundRecord, ...]
     blocks: tuple[str, ...]
+    own: OwnCode = OwnCode()
 
     @property
     def rounds(self) -> tuple[Played, ...]:
@@ -44,15 +61,18 @@ class Subject:
         return Schedule(len(self.setting.batches), self.config.batches.holdout_batches)
 
 
-def open_subject(files: RunFiles, methods: tuple[str, ...]) -> Subject:
+def open_subject(
+    files: RunFiles, methods: tuple[str, ...], own: OwnCode | None = None
+) -> Subject:
     """Read a run with its initial training and the rounds of these methods.
 
     Args:
         files: Where its files lie.
         methods: Labels of the methods.
+        own: What of the user's own its checkpoints need; None = nothing.
 
     Raises:
-        InputError: If there is no run with rounds.
+        InputError: If there is no run with rounds, or another detector trained it.
     """
     known = RunRecords(files)
     place = {label: i for i, label in enumerate((INITIAL, *methods))}
@@ -61,10 +81,17 @@ def open_subject(files: RunFiles, methods: tuple[str, ...]) -> Subject:
         raise InputError(
             f"{files.view.folder}: no rounds there yet: expected a trained initial model"
         )
+    own = own or OwnCode()
+    if any(c.detector != code_digest(own.detector) for r in found for c in r.new_checkpoints):
+        raise InputError(
+            f"{files.view.folder}: a detector of the user's own trained it, or another one: "
+            "give the campaign's config (--config), with the detector as it was then"
+        )
     return Subject(
         files=files,
         config=known.looking,
         setting=known.setting,
         records=tuple(sorted(found, key=lambda record: place[record.method])),
         blocks=known.beginning.blocks,
+        own=own,
     )

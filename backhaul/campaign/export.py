@@ -20,13 +20,16 @@ from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import read_value
 
 
-def export_run(files: RunFiles, folder: Path, on_progress: OnProgress) -> None:
+def export_run(
+    files: RunFiles, folder: Path, on_progress: OnProgress, *, trust: bool = False
+) -> None:
     """Export a run to `folder`, which must be new or empty; a failed export leaves nothing.
 
     Args:
         files: Where its files lie; its records and the store are read.
         folder: Where to write.
         on_progress: Called with how many checkpoints are written, and how many there are.
+        trust: Whether code in checkpoints may be run, as the campaign's config says.
 
     Raises:
         InputError: If there is something in `folder`, or the run has no records.
@@ -47,7 +50,7 @@ def export_run(files: RunFiles, folder: Path, on_progress: OnProgress) -> None:
         write_unplayed(View(str(partial)), records.beginning.arrangement)
         for record in records.rounds:
             _write_tables(partial, record)
-        _write_checkpoints(partial, records, on_progress)
+        _write_checkpoints(partial, records, on_progress, trust)
         (partial / "classes.txt").write_text("".join(f"{n}\n" for n in class_names))
         (partial / "retrain.cfg").write_text(retrain_cfg(records.config))
         partial.rename(folder)
@@ -72,9 +75,10 @@ def _write_tables(folder: Path, record: RoundRecord) -> None:
         write_csv(view.benchmark(record.prefix, record.epoch_before), table)
 
 
-def _write_checkpoints(folder: Path, records: RunRecords, on_progress: OnProgress) -> None:
+def _write_checkpoints(
+    folder: Path, records: RunRecords, on_progress: OnProgress, trust: bool
+) -> None:
     made = [(r.method, checkpoint) for r in records.rounds for checkpoint in r.new_checkpoints]
-    own_detector = records.config["training"].get("detector") is not None
     class_names = records.beginning.class_names
     with tempfile.TemporaryDirectory(prefix="backhaul-") as fetched:
         for done, (method, checkpoint) in enumerate(made):
@@ -83,7 +87,8 @@ def _write_checkpoints(folder: Path, records: RunRecords, on_progress: OnProgres
             name = checkpoint_name(method, checkpoint.epoch)
             target = (folder / name).with_suffix(source.suffix)
             shutil.copyfile(source, target)
-            if not own_detector:
+            if not checkpoint.detector:
                 digest = checkpoint.artifact.content_digest
-                write_state_dict(source, target.with_suffix(".pth"), class_names, digest)
+                weights = target.with_suffix(".pth")
+                write_state_dict(source, weights, class_names, digest, trust=trust)
     on_progress(len(made), len(made))

@@ -40,7 +40,6 @@ class _Training(_Part):
     img_size: int
     device: str
     threads: int
-    detector: Any = None
 
 
 class _Batches(_Part):

@@ -12,6 +12,8 @@ from typer.core import TyperCommand
 
 from backhaul.analysis.results import check_metric, choose_methods
 from backhaul.analysis.series import SET_NAMES, BatchesPlan, Mode, SeriesPlan, SetName
+from backhaul.analysis.subject import OwnCode, open_subject
+from backhaul.campaign.configfile import load_config
 from backhaul.campaign.run import Run
 from backhaul.cli.analyze.inputs import Methods, open_run
 from backhaul.cli.analyze.show import Format, show
@@ -37,6 +39,15 @@ Parallel = Annotated[
     int | None,
     typer.Option(
         min=1, metavar="P", help="Checkpoints side by side; none = the run's `parallel`."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The campaign's config, where it has a detector of its own or `training.trust`: "
+        "what lies in a store names no code to run.",
     ),
 ]
 
@@ -90,6 +101,7 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     ] = None,
     metric: Drawn = None,
     parallel: Parallel = None,
+    config: Config = None,
     output: Format = "table",
     plain: Plain = False,
 ) -> None:
@@ -108,23 +120,24 @@ def series(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     opened, files, watch = _open(run, plain)
     if avg is not None and roll is not None:
         raise InputError("--roll: means other checkpoints than --avg; give one of them")
-    config = opened.config
+    stored = opened.config
     mode = Mode()
     if roll is not None:
         mode = Mode(kind="roll", count=roll)
     elif avg is not None:
-        mode = Mode(kind="avg", count=avg or config["inference"]["conf_check_num"])
+        mode = Mode(kind="avg", count=avg or stored["inference"]["conf_check_num"])
     plan = SeriesPlan(
         sets=_sets(test_sets),
         mode=mode,
         delta=delta,
-        batch_test=batch_test or config["batches"]["holdout_batches"],
+        batch_test=batch_test or stored["batches"]["holdout_batches"],
         metrics=_metrics(metric),
     )
-    _analyze(files, choose_methods(opened, method or ()), plan, parallel, output, watch)
+    labels = choose_methods(opened, method or ())
+    _analyze(files, labels, plan, parallel, _own_code(config), output, watch)
 
 
-def batches(
+def batches(  # noqa: PLR0913, PLR0917 - as many as options
     run: RunName,
     method: Methods = None,
     batch_test: Annotated[
@@ -137,6 +150,7 @@ def batches(
     ] = None,
     metric: Drawn = None,
     parallel: Parallel = None,
+    config: Config = None,
     output: Format = "table",
     plain: Plain = False,
 ) -> None:
@@ -155,7 +169,17 @@ def batches(
     plan = BatchesPlan(
         modes=(Mode(), ensemble), batch_test=batch_test, metrics=_metrics(metric)
     )
-    _analyze(files, choose_methods(opened, method or ()), plan, parallel, output, watch)
+    labels = choose_methods(opened, method or ())
+    _analyze(files, labels, plan, parallel, _own_code(config), output, watch)
+
+
+def _own_code(config: Path | None) -> OwnCode:
+    """Return what of the user's own a campaign's config names."""
+    sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
+    if config is None:
+        return OwnCode()
+    training = load_config(config).training
+    return OwnCode(training.detector, training.trust)
 
 
 def _open(name: str, plain: bool) -> tuple[Run, RunFiles, Watch]:
@@ -194,23 +218,32 @@ def _analyze(
     labels: tuple[str, ...],
     plan: SeriesPlan | BatchesPlan,
     parallel: int | None,
+    own: OwnCode,
     output: Format,
     watch: Watch,
 ) -> None:
-    sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
     with watch.open():
         with flows_at_hand():
-            from backhaul.analysis.subject import open_subject
             from blocks.opening import take_up_keys
             from flows.analyze import analyze
-        subject = open_subject(files, labels)  # what is wrong is said before a server starts
+        subject = open_subject(
+            files, labels, own
+        )  # what is wrong is said before a server starts
         if "batch_test" in plan.sets:
             subject.schedule.first_tested(plan.batch_test or 0)
         take_up_keys(subject.blocks)
         for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each
             logging.getLogger(lines).setLevel(logging.WARNING)
         with watch.flows():
-            state = analyze(files.view.folder, labels, plan, parallel, return_state=True)
+            state = analyze(
+                files.view.folder,
+                labels,
+                plan,
+                parallel,
+                own.detector,
+                own.trust,
+                return_state=True,
+            )
     try:
         finding, written = state.result()
     except MissingObjectError as error:

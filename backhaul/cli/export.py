@@ -21,6 +21,12 @@ def export(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="New or empty folder to write.")
     ],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The campaign's config, where it has `training.trust`."
+        ),
+    ] = None,
 ) -> None:
     """Write lists, benchmarks, logs and checkpoints of a run as the earlier tool did.
 
@@ -37,17 +43,19 @@ def export(
       backhaul export s3://bucket/edge/runs/cars cars
     """
     with flows_at_hand():
+        from backhaul.campaign.configfile import load_config
         from backhaul.campaign.export import export_run, require_empty
         from backhaul.campaign.runrecords import runs_of
     require_empty(folder)
     place = find_stored(run)
+    trust = config is not None and load_config(config).training.trust
     with Progress(console=Console(stderr=True), transient=True) as bars:
         for files in (records.files for records in runs_of(place)):
             last = files.name.rpartition("/")[2]
             bar = bars.add_task(f"{last}: checkpoints", total=None)
             target = folder if files == place else folder / last
             try:
-                export_run(files, target, partial(_show, bars, bar))
+                export_run(files, target, partial(_show, bars, bar), trust=trust)
             except MissingObjectError as error:
                 raise InputError(f"{error}; expected it in the store {files.root}") from None
     typer.echo(folder)

@@ -17,7 +17,9 @@ from backhaul.settings import Part, PositiveInt, Probability
 class Training(Part):
     """How the detector is trained (Ultralytics)."""
 
-    resources: ClassVar[frozenset[str]] = frozenset({"device", "n_cpu", "threads", "mlflow"})
+    resources: ClassVar[frozenset[str]] = frozenset(
+        {"device", "n_cpu", "threads", "mlflow", "trust"}
+    )
     """Fields that say with what it is computed, not what: they enter no cache key."""
 
     model: str = Field(
@@ -67,6 +69,11 @@ class Training(Part):
         None,
         description="module:Class with train and predict, in place of Ultralytics; null = "
         "Ultralytics",
+    )
+    trust: bool = Field(
+        False,
+        description="run the code in checkpoints: they may have classes of your own, not "
+        "only those of PyTorch and Ultralytics",
     )
     mlflow: bool = Field(
         False, description="log trainings to MLflow, as MLFLOW_TRACKING_URI says"

@@ -6,6 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from backhaul.errors import InputError
+
+SAFE_LOAD = "ULTRALYTICS_SAFE_LOAD"
+"""With it, Ultralytics loads checkpoints of the classes that it knows; no other code is run."""
+
 LIBRARY_ENVIRONMENT = {
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
@@ -13,8 +18,10 @@ LIBRARY_ENVIRONMENT = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    SAFE_LOAD: "1",
 }
-"""Keeps the libraries off the network and their settings files out of the user's home."""
+"""Keeps the libraries off the network, their settings files out of the user's home, and code
+out of what they load."""
 
 
 def isolate_libraries() -> None:
@@ -22,3 +29,18 @@ def isolate_libraries() -> None:
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
+
+
+def require_safe_loading() -> None:
+    """Check that Ultralytics loads safely here: it reads the environment once, at its import.
+
+    Raises:
+        InputError: If it does not.
+    """
+    from ultralytics.nn import tasks
+
+    if not (tasks.SAFE_LOAD and tasks._SafeLoad.SUPPORTED):
+        raise InputError(
+            f"checkpoints are not loaded safely here: unset {SAFE_LOAD}, and import "
+            "Ultralytics after backhaul; training.trust lets the code in checkpoints be run"
+        )

@@ -40,10 +40,15 @@ def look(
     return fuse(seen, epochs, inference.iou_thres, inference.label_from)
 
 
-def predictor_of(code: UserCode | None) -> Predictor:
-    """Return the predictor for a detector of the user's own, or without one Ultralytics'."""
+def predictor_of(code: UserCode | None, trust: bool = False) -> Predictor:
+    """Return the predictor for a detector of the user's own, or without one Ultralytics'.
+
+    Args:
+        code: The user's class; None = Ultralytics.
+        trust: Whether code in Ultralytics' checkpoints may be run.
+    """
     if code is not None:
         return OwnDetector(code)
     from backhaul.look.ultralytics import Ultralytics
 
-    return Ultralytics()
+    return Ultralytics(trust)

@@ -28,13 +28,19 @@ PADDING = 114
 _BOX_COLUMNS = 6  # x1, y1, x2, y2, confidence, class_id; scores follow
 
 
+@dataclass(frozen=True, slots=True)
 class Ultralytics:
     """Runs checkpoints of Ultralytics' detectors; every image is decoded once for all of them.
 
     A box may carry several classes (one row each), as in Ultralytics' validator. The end-to-end
     head of models that have one is switched off, since it ignores ``nms_thres``. Features are
     the means over the coarsest map of features that the head of the last checkpoint gets.
+
+    Args:
+        trust: Whether code in checkpoints may be run, see `load_model`.
     """
+
+    trust: bool = False
 
     def predict(
         self,
@@ -55,7 +61,7 @@ class Ultralytics:
         import torch
 
         torch.set_num_threads(settings.threads)
-        models = _models(checkpoints, images.class_names, settings)
+        models = self._models(checkpoints, images.class_names, settings)
         pooled = _PooledFeatures(models[-1][1]) if "features" in settings.needs else None
         found = _Found([np.zeros((0, 8))], [np.zeros((0, len(images.class_names)))])
         done = 0
@@ -71,20 +77,24 @@ class Ultralytics:
             on_progress(done, len(images))
         return _detections(images, found, settings, pooled)
 
+    def _models(
+        self,
+        checkpoints: Sequence[LocalCheckpoint],
+        class_names: tuple[str, ...],
+        settings: PredictionSettings,
+    ) -> list[tuple[int, Any]]:
+        import torch
 
-def _models(
-    checkpoints: Sequence[LocalCheckpoint],
-    class_names: tuple[str, ...],
-    settings: PredictionSettings,
-) -> list[tuple[int, Any]]:
-    import torch
-
-    place = _device(settings.device)
-    layout = torch.channels_last if place == "cpu" else torch.contiguous_format  # oneDNN's own
-    return [
-        (each.epoch, _detector(each, class_names).to(place, memory_format=layout))
-        for each in checkpoints
-    ]
+        place = _device(settings.device)
+        layout = torch.channels_last if place == "cpu" else torch.contiguous_format  # oneDNN's
+        loaded = [
+            (each, load_model(each.path, class_names, each.sha256, trust=self.trust))
+            for each in checkpoints
+        ]
+        return [
+            (each.epoch, _detector(model, each).to(place, memory_format=layout))
+            for each, model in loaded
+        ]
 
 
 class _PooledFeatures:
@@ -141,8 +151,7 @@ def _letterbox(path: str, size: int) -> _Letterboxed:
     return _Letterboxed(pixels, scale, left, top, width, height)
 
 
-def _detector(checkpoint: LocalCheckpoint, class_names: tuple[str, ...]) -> Any:
-    model = load_model(checkpoint.path, class_names, checkpoint.sha256)
+def _detector(model: Any, checkpoint: LocalCheckpoint) -> Any:
     head = model.model[-1]
     if getattr(head, "end2end", False):
         head.end2end = False

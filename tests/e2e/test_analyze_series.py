@@ -12,10 +12,11 @@ import pytest
 import tasks.inference
 from backhaul.analysis.seen import read_benchmark
 from backhaul.analysis.series import BatchesPlan, Mode, SeriesPlan
-from backhaul.campaign.finding import read_findings
+from backhaul.campaign.finding import Finding, read_findings
+from backhaul.code import UserCode
 from backhaul.layout import run_at
 from backhaul.values.results import Timing
-from flows.analyze import analyze
+from flows import analyze as flow_of_analysis
 from tasks.stage import timed
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
@@ -25,6 +26,16 @@ POS_THRES = 0.75
 SETS = ("init", "all_iter", "batch_test")
 SAME = ["mAP50", "mAP50-95", "prec", "recall", "acc", "conf", "conf_std", "n_detections"]
 OF_ENSEMBLE = ["prec", "recall", "acc", "conf", "conf_std"]
+
+
+def analyze(
+    folder: str, methods: tuple[str, ...], plan: SeriesPlan | BatchesPlan
+) -> tuple[Finding, tuple[str, ...]]:
+    """Measure with the detector that the run's config names, if any: these tests know it."""
+    config = json.loads((Path(folder) / "run.json").read_text())["config"]
+    own = config["training"]["detector"]
+    detector = own and UserCode.model_validate(own)
+    return flow_of_analysis.analyze(folder, methods, plan, detector=detector)
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +231,9 @@ def test_by_the_command(fixed: Any) -> None:
     place = fixed.place
     asked = ("batches", "tiny-by-command", "--batch-test", "2", "--method", "iqr")
     ended = place.backhaul("analyze", *asked, "--format", "csv")
+    assert "--config" in ended.one_error()  # the store names no code to run
+    config = ("--config", "tiny.yaml")
+    ended = place.backhaul("analyze", *asked, *config, "--format", "csv")
     assert ended.code == 0, ended.err
     folder = place.run("tiny-by-command").folder / "analysis"
     assert ended.out == (folder / "batches_test.csv").read_text()
@@ -236,7 +250,7 @@ def test_by_the_command(fixed: Any) -> None:
 
 
 def test_what_cannot_be_measured_is_said_before_a_server_starts(fixed: Any) -> None:
-    asked = ("--set", "batch_test", "--batch-test", "4")
+    asked = ("--set", "batch_test", "--batch-test", "4", "--config", "tiny.yaml")
     ended = fixed.place.without_server().backhaul("analyze", "series", "tiny", *asked)
     assert "--batch-test: expected 1 to 3" in ended.one_error()
     assert "server" not in ended.err

@@ -11,12 +11,13 @@ import s3fs
 from typer.testing import CliRunner, Result
 
 from backhaul.analysis.series import SeriesPlan
-from backhaul.analysis.subject import open_subject
+from backhaul.analysis.subject import OwnCode, open_subject
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.rounds import read_rounds
 from backhaul.campaign.tables import checkpoints_table
 from backhaul.campaign.view import write_round_files
 from backhaul.cli.commands import app
+from backhaul.code import UserCode
 from backhaul.errors import InputError, StoreError
 from backhaul.layout import RunFiles, View
 from backhaul.report import remotepictures as pictures
@@ -214,9 +215,11 @@ def test_checkpoints_are_measured_where_they_lie_now(moved: str) -> None:
     from flows.analyze import analyze
 
     address = f"{moved}/runs/idle"
-    _, files = analyze(address, ("true-random",), SeriesPlan(sets=("init",)))
+    own = UserCode(use=IDLE["training"]["detector"])
+    plan = SeriesPlan(sets=("init",))
+    _, files = analyze(address, ("true-random",), plan, detector=own)
     assert all(file.startswith(f"{address}/") for file in files)
-    subject = open_subject(RunFiles(moved, "idle"), ("true-random",))
+    subject = open_subject(RunFiles(moved, "idle"), ("true-random",), OwnCode(own))
     uris = {a.uri for r in subject.records for a in artifacts_in(r)}
     assert all(uri.startswith(f"{moved}/.backhaul/objects/") for uri in uris)
 

@@ -36,6 +36,10 @@ class EpochRecord(_Message):
     seconds: float
 
 
+UNUSABLE_STATE = 3
+"""Exit code of a training whose resume state cannot be loaded."""
+
+
 class TrainingJob(_Message):
     """A training to be run in a process of its own.
 

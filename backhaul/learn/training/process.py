@@ -11,9 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from backhaul.learn.training.job import EVENTS, EpochDone, StepDone, TrainingJob
+from backhaul.learn.training.job import (
+    EVENTS,
+    UNUSABLE_STATE,
+    EpochDone,
+    StepDone,
+    TrainingJob,
+)
 from backhaul.learn.training.warm import ForkedTraining, Warm
-from backhaul.look.libraries import LIBRARY_ENVIRONMENT
+from backhaul.look.libraries import LIBRARY_ENVIRONMENT, SAFE_LOAD
 
 WARM = Warm() if sys.platform == "linux" else None
 """Starts trainings; None where a process with these libraries cannot be forked."""
@@ -21,6 +27,10 @@ WARM = Warm() if sys.platform == "linux" else None
 
 class TrainingError(RuntimeError):
     """A training process ended before its training was complete."""
+
+
+class UnusableStateError(TrainingError):
+    """The state from which a training should go on cannot be loaded."""
 
 
 def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
@@ -31,6 +41,7 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
     files of an epoch are unchanged until the next event is requested.
 
     Raises:
+        UnusableStateError: If its resume state cannot be loaded.
         TrainingError: If the process fails; the message has the end of its log.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +63,8 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
             code = process.wait()
         finally:
             process.kill()
+    if code == UNUSABLE_STATE:
+        raise UnusableStateError(_last_words(log))
     if code != 0:
         raise TrainingError(f"training process {_ending(code)}: {_last_words(log)}")
 
@@ -64,9 +77,10 @@ def _tell_stored(stdin: IO[bytes]) -> None:
 def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes] | ForkedTraining:
     """Return a process that waits for the job: a warm one, or a new one for the user's code.
 
-    The user's code may start threads on import, and must be imported anew each time.
+    The user's code may start threads on import, and must be imported anew each time. The warm
+    one loads no code from checkpoints.
     """
-    if WARM is not None and job.settings.detector is None:
+    if WARM is not None and job.settings.detector is None and not job.settings.trust:
         return WARM.start(_environment(job), errors)
     trainer = "trainer" if job.settings.detector is None else "own_trainer"
     return subprocess.Popen(  # noqa: S603 - one of our own modules
@@ -83,6 +97,7 @@ def _environment(job: TrainingJob) -> dict[str, str]:
     environment = {
         **LIBRARY_ENVIRONMENT,
         **os.environ,
+        SAFE_LOAD: "0" if job.settings.trust else "1",
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "YOLO_CONFIG_DIR": str(job.folder / "settings"),  # each training chooses its own

@@ -7,7 +7,7 @@ from typing import Any
 
 from backhaul.errors import InputError
 from backhaul.learn.settings import Training
-from backhaul.look.checkpoints import file_digest, load_model, model_digest
+from backhaul.look.checkpoints import file_digest, load_model, model_digest, open_checkpoint
 
 
 def checked_digest(path: Path, class_names: tuple[str, ...], training: Training) -> str:
@@ -23,7 +23,7 @@ def checked_digest(path: Path, class_names: tuple[str, ...], training: Training)
     """
     if training.detector is not None:
         return file_digest(path)  # only the user's class can look into it
-    model = load_model(path, class_names)
+    model = load_model(path, class_names, trust=training.trust)
     found, wanted = _shapes(model), _shapes(_model(training, class_names))
     if found != wanted:
         name = min(n for n in found.keys() | wanted.keys() if found.get(n) != wanted.get(n))
@@ -36,12 +36,13 @@ def checked_digest(path: Path, class_names: tuple[str, ...], training: Training)
 
 def _model(training: Training, class_names: tuple[str, ...]) -> Any:
     """Return a model with the configured architecture and arbitrary weights."""
-    from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+    from ultralytics.nn.tasks import DetectionModel
 
     from backhaul.learn.training.trainer import model_file
 
     file = model_file(training.model)
-    layers = load_checkpoint(file)[0].yaml if file.endswith(".pt") else file
+    own = file.endswith(".pt")
+    layers = open_checkpoint(Path(file), training.trust).yaml if own else file
     return DetectionModel(layers, nc=len(class_names), verbose=False)
 
 

@@ -6,20 +6,28 @@ Run as ``python -m backhaul.learn.training.trainer``, see `backhaul.learn.traini
 from __future__ import annotations
 
 import os
+import sys
 import time
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from backhaul.learn.training.child import Events, begin, reason_to_stop
-from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.learn.training.job import (
+    UNUSABLE_STATE,
+    EpochDone,
+    EpochRecord,
+    StepDone,
+    TrainingJob,
+)
 from backhaul.look.checkpoints import load_model, model_digest
-from backhaul.look.libraries import isolate_libraries
+from backhaul.look.libraries import isolate_libraries, require_safe_loading
 
 isolate_libraries()
 
 import torch  # noqa: E402 - Ultralytics reads its environment when imported
 from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
+from ultralytics.nn.tasks import torch_safe_load  # noqa: E402
 from ultralytics.utils import SETTINGS  # noqa: E402
 
 INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
@@ -79,7 +87,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         vanish: the first steps after a resume would be far too long.
         """
         super().save_model()
-        state = torch.load(self.last, map_location="cpu", weights_only=False)
+        state, _ = torch_safe_load(self.last)
         ema = deepcopy(self.ema.ema)
         ema.criterion = None
         state |= {
@@ -149,7 +157,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         )
 
     def _save_checkpoint(self, epoch: int) -> tuple[Path, str]:
-        full = torch.load(self.last, map_location="cpu", weights_only=False)
+        full, _ = torch_safe_load(self.last)
         model = full["ema"]
         path = self.wdir / f"ckpt_{epoch}.pt"
         torch.save(
@@ -222,13 +230,28 @@ def choose_integrations(mlflow: bool) -> None:
     SETTINGS.update(SETTINGS.defaults | dict.fromkeys(INTEGRATIONS, False) | {"mlflow": mlflow})
 
 
+def _require_state(path: Path) -> None:
+    """End this process with a code of its own unless a resume state can be loaded."""
+    try:
+        torch_safe_load(path)
+    except Exception as error:  # whatever a broken pickle raises
+        reason = str(error).splitlines()[0]
+        sys.stderr.write(f"{path.name}: cannot be loaded: {reason}\n")
+        sys.stderr.flush()
+        os._exit(UNUSABLE_STATE)
+
+
 def main() -> None:
     """Run the training whose job is on standard input."""
     job, events = begin()
     choose_integrations(job.settings.mlflow)
     torch.set_num_threads(job.settings.threads)
+    if not job.settings.trust:
+        require_safe_loading()
     if job.start is not None:
-        load_model(job.start, job.class_names)
+        load_model(job.start, job.class_names, trust=job.settings.trust)
+    if job.resume is not None:
+        _require_state(job.resume)
     Trainer(job, events).train()
     os._exit(0)  # every event is flushed; taking torch apart would only cost time
 

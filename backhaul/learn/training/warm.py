@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from backhaul.learn.training.warm_server import Place
-from backhaul.look.libraries import LIBRARY_ENVIRONMENT
+from backhaul.look.libraries import LIBRARY_ENVIRONMENT, SAFE_LOAD
 
 SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
@@ -91,6 +91,7 @@ class _WarmProcess:
                     **LIBRARY_ENVIRONMENT,
                     **os.environ,
                     **SINGLE_THREADED,
+                    SAFE_LOAD: "1",
                     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 },
                 pass_fds=[far_end.fileno()],
