@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +21,7 @@ from backhaul.storage.places import absolute
 
 CONFIG = RecordType("config", CampaignConfig)
 
+_CODE = re.compile(r"(?P<module>[\w.]+):\w+")
 _RESOURCES: Any = {
     "execution": True,
     "keep_checkpoints": True,
@@ -62,20 +65,34 @@ def what_differs(stored: dict[str, Any], config: CampaignConfig) -> str:
     """Return the fields in which a stored config differs from `config`, as text.
 
     Empty if it is the same campaign. The stored config is validated by the current model, so
-    missing fields have their defaults.
+    missing fields have their defaults; not so one that names code which `config` does not, as
+    that would be imported.
 
     Args:
         stored: The fields that were stored.
         config: The campaign of today.
     """
     model = type(config)
-    stored_fields: dict[str, Any]
-    try:
-        stored_fields = _identity(model.model_validate(_without_digests(stored)))
-    except ValidationError:  # a field or a user's module is gone: the fields themselves tell
-        stored_fields = without_resources(_without_digests(stored))
-        stored_fields = _below(stored_fields, str(stored.get("store", "")))
+    plain = _without_digests(stored)
+    stored_fields = without_resources(plain)
+    stored_fields = _below(stored_fields, str(stored.get("store", "")))
+    if _code_in(plain) <= _code_in(config.model_dump(mode="json")):
+        with suppress(ValidationError):  # a field is gone: the fields themselves tell
+            stored_fields = _identity(model.model_validate(plain))
     return _differences(_identity(config), stored_fields)
+
+
+def _code_in(value: Any) -> set[str]:
+    """Return the modules that a config names or may name, as `UserCode` does."""
+    match value:
+        case dict():
+            uses = {module for module in value.get("uses") or () if isinstance(module, str)}
+            return uses.union(*map(_code_in, value.values()))
+        case list():
+            return set().union(*map(_code_in, value))
+        case str() if found := _CODE.fullmatch(value):
+            return {found["module"]}
+    return set()
 
 
 def _identity(config: CampaignConfig) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class RecordType(Generic[M]):
         """
         try:
             record = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{place}: {error}; expected a {self.name}") from None
         if not isinstance(record, dict):
             raise InputError(f"{place}: expected a {self.name}, got {type(record).__name__}")

@@ -35,7 +35,7 @@ def store_of(place: Place) -> Path:
 def forge_checkpoints(place: Place, mark: Path) -> int:
     """Put a payload into each checkpoint, and its new digest wherever the old one is."""
     changes: dict[str, str] = {}
-    for path in store_of(place).glob("objects/*/*.pt"):
+    for path in sorted(store_of(place).glob("objects/*/*.pt")):
         content = torch.load(path, map_location="cpu", weights_only=False)
         torch.save({**content, "train_args": Payload(mark)}, path)
         old, new = path.stem, hashlib.sha256(path.read_bytes()).hexdigest()

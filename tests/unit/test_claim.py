@@ -87,3 +87,29 @@ def test_a_config_of_a_newer_version_ends_it_and_stays(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="newer version"):
         claim(config(tmp_path))
     assert Path(files.config).read_text() == newer
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"training": {**IDLE["training"], "detector": "planted:Run"}},
+        {"labelling": {"source": {"use": "planted:Run"}}},
+        {"methods": [{"kind": "user", "use": "planted:Run"}]},
+        {
+            "methods": [
+                {"kind": "user", "use": {"use": "json:loads", "uses": ["planted.inner"]}}
+            ]
+        },
+    ],
+)
+def test_code_that_only_a_stored_config_names_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forged: dict[str, Any]
+) -> None:
+    files = begun(tmp_path)
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "__init__.py").write_text("raise SystemExit('it ran')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    stored = json.loads(Path(files.config).read_text())
+    Path(files.config).write_text(json.dumps(stored | forged))
+    with pytest.raises(InputError, match=r"with another config .*planted"):
+        claim(config(tmp_path))
