@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +20,6 @@ from backhaul.storage.places import absolute
 
 CONFIG = RecordType("config", CampaignConfig)
 
-_CODE = re.compile(r"(?P<module>[\w.]+):\w+")
 _RESOURCES: Any = {
     "execution": True,
     "keep_checkpoints": True,
@@ -86,12 +84,13 @@ def _code_in(value: Any) -> set[str]:
     """Return the modules that a config names or may name, as `UserCode` does."""
     match value:
         case dict():
-            uses = {module for module in value.get("uses") or () if isinstance(module, str)}
-            return uses.union(*map(_code_in, value.values()))
+            uses = value.get("uses") or []
+            named = {str(module) for module in (uses if isinstance(uses, list) else [uses])}
+            return named.union(*map(_code_in, value.values()))
         case list():
             return set().union(*map(_code_in, value))
-        case str() if found := _CODE.fullmatch(value):
-            return {found["module"]}
+        case str() if ":" in value and "/" not in value:
+            return {value.rpartition(":")[0]}
     return set()
 
 

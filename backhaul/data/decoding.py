@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
+from contextlib import nullcontext
 
 import numpy as np
 
 from backhaul.data.images import ImageFile, UnreadableImageError, open_image
+
+LARGE_PIXELS = 20_000_000
+"""Of images with more, one is decoded at a time, whatever runs side by side."""
+_one_large = threading.Lock()
 
 
 def require_decodable(image: ImageFile, data: bytes) -> None:
@@ -20,8 +26,10 @@ def require_decodable(image: ImageFile, data: bytes) -> None:
         UnreadableImageError: If its pixels cannot be decoded, or are not as many as declared.
     """
     decode = _with_opencv if importlib.util.find_spec("cv2") else _with_pillow
+    large = image.width * image.height > LARGE_PIXELS
     try:
-        size = decode(data)
+        with _one_large if large else nullcontext():
+            size = decode(data)
     except Exception as error:  # whatever a decoder raises where it meets broken data
         reason = f"its pixels cannot be decoded ({type(error).__name__})"
         raise UnreadableImageError(image.path, reason) from None

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import OnProgress
-from backhaul.errors import InputError
+from backhaul.errors import InputError, StoreError
 from backhaul.inbox import sidecar
 from backhaul.inbox.files import DETECTIONS, sort_out
 from backhaul.inbox.log import (
@@ -30,9 +30,9 @@ from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
-from backhaul.storage.moving import Found, move, walk
+from backhaul.storage.moving import Found, look_through, move
 from backhaul.storage.objects import exists_at, replace
-from backhaul.storage.places import absolute
+from backhaul.storage.places import absolute, is_local
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ ENTRY_IMAGES = 500
 """Most images of one entry of the log, so that a long absence does not fill the memory."""
 MOST_NAME_BYTES = 180
 """Of what is left of the name of a file that is set aside; a disk takes 255 in all."""
+MOST_PATH_BYTES = 600
+"""Of the whole name; one with more is kept under its digest, as S3 takes 1,024 in all."""
 _WAITING = TypeAdapter(dict[str, str])
 _DIGITS = 12  # of the digest in the name of a file that was set aside
 
@@ -124,9 +126,12 @@ class _Ingestion:
         self, root: str, inbox: str, class_names: tuple[str, ...], require: Callable[[], None]
     ) -> None:
         self._root, self._class_names, self._require = root, class_names, require
-        self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in walk(inbox)}
+        files, alone = look_through(inbox)
+        self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in files}
         self._contents = sort_out(self._found)
         self.problems = list(self._contents.problems)
+        reason = "is a link, or cannot be read: left alone with all that is below it"
+        self.problems += [Problem(place, None, reason, "warning") for place in alone]
         self._waited = _read_waiting(root)
         self._waiting: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
@@ -224,12 +229,19 @@ def _digest_of(beside: Found) -> str | None:
     """Return a digest of a file of detections; None if it is gone."""
     if beside.size_bytes > sidecar.MOST_BYTES:
         return hashlib.sha256(beside.version.encode()).hexdigest()
-    data = read_or_none(beside.uri)
+    try:
+        data = read_or_none(beside.uri)
+    except StoreError:
+        if not is_local(beside.uri):
+            raise
+        return hashlib.sha256(beside.version.encode()).hexdigest()  # one that we may not read
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _shortened(name: str) -> str:
     """Return a name whose last part has room for a digest and a suffix."""
+    if len(name.encode()) > MOST_PATH_BYTES:
+        return f"long/{hashlib.sha256(name.encode()).hexdigest()}"
     folder, slash, last = name.rpartition("/")
     return folder + slash + last.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
 

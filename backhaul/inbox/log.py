@@ -11,14 +11,16 @@ images alone. One that would do else, or is damaged, is set aside.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from backhaul.data.formats.report import Problem
 from backhaul.errors import StoreError
@@ -26,14 +28,16 @@ from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
 from backhaul.layout import arrival_stem, inbox_entry, inbox_pending, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.moving import Found, move
+from backhaul.storage.moving import Found, leads_elsewhere, move
 from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
-from backhaul.values.roots import is_below
 
 ImageId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Suffix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\.[a-z]{3,4}$")]
+Side: TypeAlias = Annotated[int, Field(ge=1, lt=2**31)]
+_DIGITS, _SHOWN = 12, 200
+_ARRIVALS = TypeAdapter(list[Any])
 _PLACE = re.compile(r"ingested/images/(?P<part>[0-9a-f]{2})/(?P=part)[0-9a-f]{30}\.[a-z]{3,4}")
 
 
@@ -56,8 +60,8 @@ class Arrival(BaseModel):
 
     image_id: ImageId
     suffix: Suffix
-    width: int
-    height: int
+    width: Side
+    height: Side
     node: str
     name: str
     image: Found
@@ -70,7 +74,13 @@ class Arrival(BaseModel):
         return arrival_stem(self.image_id)
 
     def within(self, inbox: str) -> Arrival:
-        """Return the same arrival with its files in an inbox, see `Entry.within`."""
+        """Return the same arrival for an inbox that may have been moved.
+
+        Its files are found by node and name; where else it says they lie does not count.
+
+        Raises:
+            ValueError: If a name leads out of the inbox.
+        """
         image = f"{self.node}/{self.name}"
         files = {"image": self.image.model_copy(update={"uri": f"{inbox}/{image}"})}
         named = [image]
@@ -78,7 +88,7 @@ class Arrival(BaseModel):
             named.append(f"{image.rpartition('/')[0]}/{self.beside.uri.rpartition('/')[2]}")
             files["beside"] = self.beside.model_copy(update={"uri": f"{inbox}/{named[1]}"})
         for name in named:
-            if not is_below(name):
+            if {"", ".", ".."} & {*name.split("/")} or "\0" in name:
                 raise ValueError(f"{name}: leads out of the inbox")
         return self.model_copy(update=files)
 
@@ -101,18 +111,6 @@ class Entry(BaseModel):
     number: int = Field(ge=1)
     arrived: datetime
     arrivals: tuple[Arrival, ...]
-
-    def within(self, inbox: str) -> Entry:
-        """Return the same entry for an inbox that may have been moved.
-
-        Its files are found by node and name; where else it says they lie does not count.
-
-        Raises:
-            ValueError: If a name leads out of the inbox.
-        """
-        return self.model_copy(
-            update={"arrivals": tuple(a.within(inbox) for a in self.arrivals)}
-        )
 
 
 def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
@@ -176,25 +174,38 @@ def finish_pending(
     for name in names_in(inbox_pending(absolute(root))):
         uri = f"{inbox_pending(absolute(root))}/{name}"
         data = read_uri(uri)
-        try:
-            entry = _plan(data, uri, root).within(inbox)
-        except ValueError as error:
+        entry, reason = _ours(data, name, inbox)
+        if reason:
             require()
-            kept = set_aside_place(absolute(root), "damaged", name)
+            digest = hashlib.sha256(data).hexdigest()[:_DIGITS]
+            kept = set_aside_place(absolute(root), "damaged", f"{name[:_SHOWN]}.{digest}")
             replace(kept, data)
-            remove(uri)
-            reason = f"no plan of ours, kept as {kept}: {str(error).splitlines()[0]}"
+            reason = f"no plan of ours, kept as {kept}: {reason}"
             problems.append(Problem(uri, None, reason, "warning"))
-            continue
-        finished += _finish(root, entry, require)
+        if entry is not None:
+            finished += _finish(root, entry, require)
+        else:
+            remove(uri)
     return finished, problems
 
 
-def _plan(data: bytes, uri: str, root: str) -> Entry:
-    entry = Entry.model_validate_json(data)
-    if _pending(root, entry.number) != uri:
-        raise ValueError(f"is the plan of number {entry.number}")
-    return entry
+def _ours(data: bytes, name: str, inbox: str) -> tuple[Entry | None, str]:
+    """Return what of a plan is ours, None if nothing is, and what is wrong with it."""
+    try:
+        whole = json.loads(data)
+        arrivals = _ARRIVALS.validate_python(whole["arrivals"])
+        plan = Entry.model_validate_json(json.dumps({**whole, "arrivals": []}))
+    except Exception as error:  # whatever is there in place of a plan
+        return None, f"is damaged ({type(error).__name__})"
+    if name != f"{plan.number:08d}.json":
+        return None, f"is the plan of number {plan.number}"
+    kept, reason = [], ""
+    for arrival in arrivals:
+        try:
+            kept.append(Arrival.model_validate_json(json.dumps(arrival)).within(inbox))
+        except ValueError as error:  # the others of this plan are finished
+            reason = str(error).splitlines()[-1].strip()[:_SHOWN]
+    return plan.model_copy(update={"arrivals": tuple(kept)}), reason
 
 
 def _finish(root: str, entry: Entry, require: Callable[[], None]) -> list[Arrival]:
@@ -212,6 +223,9 @@ def _finish(root: str, entry: Entry, require: Callable[[], None]) -> list[Arriva
 
 
 def _take(root: str, arrival: Arrival) -> bool:
+    own = f"/{arrival.node}/{arrival.name}"
+    if leads_elsewhere(arrival.image.uri, arrival.image.uri.removesuffix(own)):
+        return exists_at(arrival.place(root))
     if not move(arrival.image, arrival.place(root)):
         return False
     if arrival.beside is not None:

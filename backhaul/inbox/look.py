@@ -109,7 +109,12 @@ def _read_beside(
     if beside is not None and beside.size_bytes > sidecar.MOST_BYTES:
         reason = f"has {beside.size_bytes:,} bytes, expected at most {sidecar.MOST_BYTES:,}"
         return None, [Problem(beside.uri, None, reason, "error")]
-    data = None if beside is None else read_or_none(beside.uri)
+    try:
+        data = None if beside is None else read_or_none(beside.uri)
+    except StoreError as error:
+        if beside is None or not is_local(beside.uri):
+            raise
+        return None, [Problem(beside.uri, None, str(error), "error")]  # we may not read it
     if beside is None or data is None:
         return None, []
     return read_detections(data, beside.uri, image, class_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def require_safe_loading() -> None:
     """
     from ultralytics.nn import tasks
 
+    sys.modules.setdefault("clip", None)  # type: ignore[arg-type] # imported for its classes
     if not (tasks.SAFE_LOAD and tasks._SafeLoad.SUPPORTED):
         raise InputError(
             f"checkpoints are not loaded safely here: unset {SAFE_LOAD}, and import "

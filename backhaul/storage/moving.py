@@ -9,11 +9,13 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.errors import InputError, StoreError
 from backhaul.storage.places import code_of, filesystem, is_local, patiently
 
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""What is said of a file that is no more, or whose folder became something else."""
 _CHANGED = ("PreconditionFailed", "412")
 
 
@@ -29,7 +31,7 @@ class Found(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str
-    size_bytes: int
+    size_bytes: int = Field(ge=0, lt=2**63)
     stamp: str
 
     @property
@@ -38,14 +40,22 @@ class Found(BaseModel):
         return f"{self.size_bytes} {self.stamp}"
 
 
-@patiently
 def walk(uri: str) -> list[Found]:
     """Return the files below a folder, in any order; hidden folders are left out.
 
     No link below it is followed: whoever writes there would move or read what lies elsewhere.
     There are none if there is no such folder.
     """
-    return _walk_local(uri) if is_local(uri) else _walk_s3(uri)
+    return look_through(uri)[0]
+
+
+@patiently
+def look_through(uri: str) -> tuple[list[Found], list[str]]:
+    """Return the files below a folder, see `walk`, and the folders that were left alone.
+
+    Those are links, and folders that cannot be read.
+    """
+    return _walk_local(uri) if is_local(uri) else (_walk_s3(uri), [])
 
 
 def move(source: Found, target: str) -> bool:
@@ -64,23 +74,37 @@ def move(source: Found, target: str) -> bool:
     return _move_local(source, target) if is_local(target) else _move_s3(source, target)
 
 
-def _walk_local(uri: str) -> list[Found]:
+def _walk_local(uri: str) -> tuple[list[Found], list[str]]:
     found: list[Found] = []
-    for place, folders, names in os.walk(uri, onerror=_unless_gone):
+    alone: list[str] = []
+
+    def unread(error: OSError) -> None:
+        if error.errno not in _GONE:
+            if error.filename == uri:
+                raise error
+            alone.append(str(error.filename))
+
+    for place, folders, names in os.walk(uri, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        alone += [f"{place}/{name}" for name in folders if Path(place, name).is_symlink()]
         found += [file for name in names if (file := _look_local(f"{place}/{name}"))]
-    return found
+    return found, alone
 
 
-def _unless_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def leads_elsewhere(uri: str, folder: str) -> bool:
+    """Return whether a link on the way from a folder to a file below it leads elsewhere."""
+    if not is_local(uri):
+        return False
+    place, _, _ = uri.removeprefix(f"{folder}/").rpartition("/")
+    return Path(folder, place).resolve() != Path(folder).resolve() / place
 
 
 def _look_local(path: str) -> Found | None:
     try:
         status = os.lstat(path)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
         return None
     if not stat.S_ISREG(status.st_mode):
         return None

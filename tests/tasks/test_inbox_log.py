@@ -99,6 +99,7 @@ FORGED = {
     "another number": json.dumps({**ENTRY, "number": 7}).encode(),
     "no number": json.dumps({**ENTRY, "number": -1}).encode(),
     "half of one": planned()[:-20],
+    "sides without end": planned(width=10**30),
     "no text": b"\xff\xfe\x00",
     "nothing": b"",
     "depth": b"[" * 100_000,
@@ -116,7 +117,8 @@ def test_a_plan_that_is_not_ours_is_set_aside_and_stops_nobody(name: str, store:
     assert any("no plan of ours" in problem for problem in ingested.problems)
     tree = store.tree()
     assert tree["elsewhere/secret.txt"] == b"secret"
-    assert tree["ingested/damaged/00000001.json"] == FORGED[name]
+    [kept] = [file for file in tree if file.startswith("ingested/damaged/00000001.json.")]
+    assert tree[kept] == FORGED[name]
     assert not [file for file in tree if file.startswith("ingested/pending/")]
     assert store.ingest().problems == ()
 
@@ -131,6 +133,33 @@ def test_a_plan_moves_nothing_that_is_not_in_the_inbox(store: Store) -> None:
     assert store.ingest().n_new == 0
     tree = store.tree()
     assert tree == {"elsewhere/secret.txt": b"secret"}
+
+
+def test_the_good_part_of_a_plan_is_finished(folder: Store) -> None:
+    folder.drop("cam/a.jpg", picture(1))
+    folder.drop("cam/b.jpg", picture(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inboxlog, "_finish", lambda *_: [])
+        folder.ingest()
+    [plan] = Path(folder.root, "ingested", "pending").iterdir()
+    content = json.loads(plan.read_text())
+    content["arrivals"].append({**ARRIVAL, "name": "../../x"})
+    plan.write_text(json.dumps(content))
+    assert "no plan of ours" in folder.ingest().problems[0]
+    assert sorted(folder.names) == ["cam/a.jpg", "cam/b.jpg"]
+
+
+def test_a_folder_that_became_a_link_is_not_moved_from(folder: Store, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "a.jpg").write_bytes(b"secret")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "cam").symlink_to(tmp_path / "private")
+    outside = found_at(f"{folder.root}/private/a.jpg")
+    replace(
+        f"{folder.root}/ingested/pending/00000001.json", planned(image=outside.model_dump())
+    )
+    assert folder.ingest().n_new == 0
+    assert (tmp_path / "private" / "a.jpg").read_bytes() == b"secret"
 
 
 # Moving
@@ -173,7 +202,7 @@ def test_no_link_of_a_node_is_followed(folder: Store, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     (inbox / "other").mkdir(parents=True)
     (inbox / "cam").symlink_to(outside / "cam")
-    (inbox / "mine").symlink_to(tmp_path / "ingested")
+    (inbox / "mine").symlink_to(outside)
     (inbox / "other" / "loop").symlink_to(inbox)
     (inbox / "other" / "b.jpg").symlink_to("../../original.jpg")
     (inbox / "other" / "gone.jpg").symlink_to("nowhere")
@@ -181,8 +210,10 @@ def test_no_link_of_a_node_is_followed(folder: Store, tmp_path: Path) -> None:
     os.mkfifo(inbox / "other" / "pipe.jpg")
     folder.drop("other/c.jpg", picture(3))
     for _ in range(2):
-        folder.ingest()
+        problems = folder.ingest().problems
         assert folder.names == ["other/c.jpg"]
+        left = {p.partition(":")[0].rpartition("/")[2] for p in problems if "left alone" in p}
+        assert left == {"cam", "mine", "loop"}
     assert (outside / "cam" / "a.jpg").read_bytes() == picture(1)
     assert (tmp_path / "original.jpg").read_bytes() == picture(2)
 

@@ -3,12 +3,15 @@
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backhaul.learn.settings import Training
-from backhaul.learn.training.job import EpochDone, EpochRecord
+from backhaul.learn.settings import NoStopping, Training
+from backhaul.learn.training.job import EpochDone, EpochRecord, TrainingJob
+from backhaul.learn.training.process import UnusableStateError
 from tasks import training
+from tasks.stage import Step
 from tasks.training import ResumeState
 
 
@@ -69,3 +72,34 @@ def test_it_never_opens_a_state_of_another_content(
     state.unlink()
     assert found(store, tmp_path / "own") == (ResumeState(), None)
     assert caplog.text.count("begins anew") == 2
+
+
+def test_a_state_that_cannot_be_loaded_is_as_none(
+    store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it is what the record says, and is refused nevertheless: somebody forged both."""
+    jobs = []
+
+    def follow(job: Any, known: ResumeState, place: str, step: Any) -> ResumeState:
+        jobs.append(job)
+        if job.resume is not None:
+            raise UnusableStateError("state.pt: cannot be loaded: it is refused")
+        return known
+
+    monkeypatch.setattr(training, "_follow", follow)
+    record = EpochRecord(epoch=1, train_loss=1, valid_loss=None, mAP50=0.0, seconds=1)
+    job = TrainingJob(
+        folder=store,
+        class_names=("car",),
+        settings=Training(),
+        stopping=NoStopping(),
+        epochs=2,
+        seed=1,
+        history=(record,),
+        resume=store / "state.pt",
+    )
+    known = ResumeState(history=(record,), resumed=True)
+    step = Step(root=str(store), seed=1)
+    assert training._follow_or_begin_anew(job, known, place(store), step) == ResumeState()
+    assert [(job.resume, job.history) for job in jobs[1:]] == [(None, ())]
+    assert "begins anew" in caplog.text

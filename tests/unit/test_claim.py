@@ -95,6 +95,9 @@ def test_a_config_of_a_newer_version_ends_it_and_stays(tmp_path: Path) -> None:
         {"training": {**IDLE["training"], "detector": "planted:Run"}},
         {"labelling": {"source": {"use": "planted:Run"}}},
         {"methods": [{"kind": "user", "use": "planted:Run"}]},
+        {"training": {**IDLE["training"], "detector": "planted:r\u0301"}},
+        {"training": {**IDLE["training"], "detector": "planted:r\u203f"}},
+        {"labelling": {"source": {"use": "planted:Run", "uses": 5}}},
         {
             "methods": [
                 {"kind": "user", "use": {"use": "json:loads", "uses": ["planted.inner"]}}

@@ -63,7 +63,7 @@ def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
             code = process.wait()
         finally:
             process.kill()
-    if code == UNUSABLE_STATE:
+    if code == UNUSABLE_STATE and job.resume is not None and job.settings.detector is None:
         raise UnusableStateError(_last_words(log))
     if code != 0:
         raise TrainingError(f"training process {_ending(code)}: {_last_words(log)}")
@@ -84,7 +84,7 @@ def _start(job: TrainingJob, errors: int) -> subprocess.Popen[bytes] | ForkedTra
         return WARM.start(_environment(job), errors)
     trainer = "trainer" if job.settings.detector is None else "own_trainer"
     return subprocess.Popen(  # noqa: S603 - one of our own modules
-        [sys.executable, "-m", f"backhaul.learn.training.{trainer}"],
+        [sys.executable, "-P", "-m", f"backhaul.learn.training.{trainer}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
@@ -97,7 +97,7 @@ def _environment(job: TrainingJob) -> dict[str, str]:
     environment = {
         **LIBRARY_ENVIRONMENT,
         **os.environ,
-        SAFE_LOAD: "0" if job.settings.trust else "1",
+        SAFE_LOAD: "0" if job.settings.trust and job.settings.detector is None else "1",
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "YOLO_CONFIG_DIR": str(job.folder / "settings"),  # each training chooses its own

@@ -234,7 +234,7 @@ def _require_state(path: Path) -> None:
     """End this process with a code of its own unless a resume state can be loaded."""
     try:
         torch_safe_load(path)
-    except Exception as error:  # whatever a broken pickle raises
+    except TypeError as error:  # as Ultralytics says what it refuses, or cannot read
         reason = str(error).splitlines()[0]
         sys.stderr.write(f"{path.name}: cannot be loaded: {reason}\n")
         sys.stderr.flush()

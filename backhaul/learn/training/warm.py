@@ -81,7 +81,7 @@ class _WarmProcess:
         with far_end:
             self._process = subprocess.Popen(  # noqa: S603 - one of our own modules
                 [
-                    *(sys.executable, "-m", "backhaul.learn.training.warm_server"),
+                    *(sys.executable, "-P", "-m", "backhaul.learn.training.warm_server"),
                     *(str(far_end.fileno()), str(idle_s)),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -174,5 +174,5 @@ class Warm:
 
 def _place(environment: Mapping[str, str]) -> Place:
     folder = str(Path.cwd())
-    path = [folder, *(path for path in sys.path if path)]
+    path = [*(path for path in sys.path if path), folder]
     return Place(environment=dict(environment), path=path, folder=folder)

@@ -299,7 +299,7 @@ def asked(folder: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SeriesP
     plans: list[SeriesPlan] = []
     monkeypatch.setattr(
         "backhaul.cli.analyze_series._analyze",
-        lambda run, methods, plan, parallel, output, watch: plans.append(plan),
+        lambda run, methods, plan, parallel, own, output, watch: plans.append(plan),
     )
 
     def call(*arguments: str) -> SeriesPlan:
