@@ -70,7 +70,13 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     resources: ClassVar[frozenset[str]] = frozenset(
         {
-            *("root", "method", "device", "threads", "keep_checkpoints", "detector", "trust"),
+            "root",
+            "method",
+            "device",
+            "threads",
+            "keep_checkpoints",
+            "detector",
+            "trust",
             "lookups",
         }
     )

@@ -30,7 +30,7 @@ from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
-from backhaul.storage.moving import Found, look_through, move
+from backhaul.storage.moving import Found, move, walk
 from backhaul.storage.objects import exists_at, replace
 from backhaul.storage.places import absolute, is_local
 
@@ -126,7 +126,7 @@ class _Ingestion:
         self, root: str, inbox: str, class_names: tuple[str, ...], require: Callable[[], None]
     ) -> None:
         self._root, self._class_names, self._require = root, class_names, require
-        files, alone = look_through(inbox)
+        files, alone = walk(inbox)
         self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in files}
         self._contents = sort_out(self._found)
         self.problems = list(self._contents.problems)

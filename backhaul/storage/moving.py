@@ -40,20 +40,12 @@ class Found(BaseModel):
         return f"{self.size_bytes} {self.stamp}"
 
 
-def walk(uri: str) -> list[Found]:
-    """Return the files below a folder, in any order; hidden folders are left out.
-
-    No link below it is followed: whoever writes there would move or read what lies elsewhere.
-    There are none if there is no such folder.
-    """
-    return look_through(uri)[0]
-
-
 @patiently
-def look_through(uri: str) -> tuple[list[Found], list[str]]:
-    """Return the files below a folder, see `walk`, and the folders that were left alone.
+def walk(uri: str) -> tuple[list[Found], list[str]]:
+    """Return the files below a folder, in any order, and the folders that were left alone.
 
-    Those are links, and folders that cannot be read.
+    Those are links, and folders that cannot be read: whoever writes there would move or read
+    what lies elsewhere. Hidden folders are left out. There is nothing if there is no folder.
     """
     return _walk_local(uri) if is_local(uri) else (_walk_s3(uri), [])
 

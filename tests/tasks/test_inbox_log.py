@@ -166,7 +166,7 @@ def test_a_folder_that_became_a_link_is_not_moved_from(folder: Store, tmp_path: 
 
 
 def found_at(uri: str) -> Found:
-    return next(file for file in walk(uri.rpartition("/")[0]) if file.uri == uri)
+    return next(file for file in walk(uri.rpartition("/")[0])[0] if file.uri == uri)
 
 
 def test_moving_is_repeatable_and_overwrites_nothing(store: Store) -> None:
