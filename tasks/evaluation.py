@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError
 from backhaul.look.fusion import fuse
-from backhaul.look.look import look, predictor_of
+from backhaul.look.look import look
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import beside_ensemble
 from backhaul.measure.evaluation import evaluate as measure_on
@@ -22,9 +22,9 @@ from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
 from tasks.inference import (
     detector_libraries,
-    detector_of,
     local_files,
     prediction_settings,
+    predictor_for,
 )
 from tasks.keys import Inputs
 from tasks.progress import Progress
@@ -132,7 +132,7 @@ def evaluate(
     everything = _union(loaded)
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
-    predictor = predictor_of(detector_of((current, *looking), step), step.trust)
+    predictor = predictor_for((current, *looking), step)
     with local_files(everything, (current, *looking)) as (files, (newest, *weights)):
         raw = predictor.predict(files, (newest,), floor, Progress(f"{step}: evaluation"))
         progress = Progress(f"{step}: evaluation of ensemble")

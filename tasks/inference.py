@@ -10,7 +10,6 @@ from pathlib import Path
 
 from prefect import get_run_logger
 
-from backhaul.code import UserCode
 from backhaul.errors import InputError
 from backhaul.identity import code_digest
 from backhaul.look.look import look, predictor_of
@@ -71,7 +70,7 @@ def infer(
     pool = read_value(ImageSet, images)
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
     settings = replace(settings, needs=frozenset(needs))
-    predictor = predictor_of(detector_of(checkpoints, step), step.trust)
+    predictor = predictor_for(checkpoints, step)
     with local_files(pool, checkpoints) as (files, weights):
         progress = Progress(f"{step}: inference")
         fused = look(files, weights, predictor, settings, inference, progress)
@@ -106,21 +105,25 @@ def prediction_settings(
     )
 
 
-def detector_of(checkpoints: tuple[Checkpoint, ...], step: Step) -> UserCode | None:
-    """Return the campaign's own detector if it trained the checkpoints; None = Ultralytics.
+def predictor_for(checkpoints: tuple[Checkpoint, ...], step: Step) -> Predictor:
+    """Return what runs the checkpoints: the campaign's own detector if it trained them.
+
+    Args:
+        checkpoints: The checkpoints, all of one detector.
+        step: Names the campaign's detector, and whether code in checkpoints may be run.
 
     Raises:
         InputError: If another one trained them: code is never named by what lies in a store.
     """
     trained_by = {checkpoint.detector for checkpoint in checkpoints}
     if trained_by == {""}:
-        return None
+        return predictor_of(None, step.trust)
     if trained_by != {code_digest(step.detector)}:
         raise InputError(
             "the detector of a checkpoint cannot be used: expected training.detector of the "
             "campaign, with the source that trained it"
         )
-    return step.detector
+    return predictor_of(step.detector)
 
 
 @contextmanager

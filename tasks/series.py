@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from backhaul.look.fusion import fuse
-from backhaul.look.look import predictor_of
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import evaluate
 from backhaul.measure.settings import Evaluation
@@ -21,9 +20,9 @@ from backhaul.values.results import Measured
 from backhaul.values.splits import Splits
 from tasks.inference import (
     detector_libraries,
-    detector_of,
     predict_stored,
     prediction_settings,
+    predictor_for,
 )
 from tasks.keys import Inputs, libraries
 from tasks.stage import Step, stage
@@ -99,7 +98,7 @@ def predict_part(
     lowest = min(conf_floor, inference.conf_thres)
     settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
-    predictor = predictor_of(detector_of((checkpoint,), step), step.trust)
+    predictor = predictor_for((checkpoint,), step)
     found = predict_stored(part, (checkpoint,), settings, description, predictor)
     return write_value(step.root, found)
 
