@@ -128,7 +128,7 @@ class View:
 
     @property
     def rounds(self) -> str:
-        """The rounds of a run that continues hour by hour; its ``run.json`` lists none."""
+        """All rounds of a run that continues hour by hour; its ``run.json`` lists the last."""
         return f"{self.folder}/rounds.json"
 
     @property
@@ -142,9 +142,13 @@ class View:
         return f"{self.folder}/classes.csv"
 
     @property
-    def checkpoints(self) -> str:
-        """Where the checkpoints lie, of a run in an object store."""
-        return f"{self.folder}/checkpoints.csv"
+    def current(self) -> str:
+        """The checkpoint that each method goes on with."""
+        return f"{self.folder}/current.csv"
+
+    def table(self, name: str) -> str:
+        """Where a table lies that has rows by method and batch."""
+        return f"{self.folder}/{name}.csv"
 
     @property
     def page(self) -> str:

@@ -14,11 +14,11 @@ from backhaul.campaign.outcome import RunOutcome
 from backhaul.campaign.provenance import START, Start, read_starts
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.campaign.records import RoundRecord, Waiting
-from backhaul.campaign.rounds import read_rounds
+from backhaul.campaign.rounds import ROUND, read_rounds
 from backhaul.campaign.runstate import RunState, read_state
 from backhaul.campaign.setting import Beginning, Setting
 from backhaul.errors import InputError
-from backhaul.layout import RunFiles, all_records, run_of_config
+from backhaul.layout import INITIAL, RunFiles, all_records, run_of_config
 from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.conditional import read_or_none
@@ -143,6 +143,24 @@ class RunRecords:
     def rounds(self) -> tuple[RoundRecord, ...]:
         """Its rounds: the initial training, then by method and batch."""
         return read_rounds(self.files)
+
+    @property
+    def latest(self) -> tuple[RoundRecord, ...]:
+        """The initial training, and the last round of each method that has played one.
+
+        Of a run that continues hour by hour, nothing else is read.
+        """
+        if not self.goes_on_for_ever:
+            last = {each.method: each for each in self.rounds}
+            return tuple(last.values())
+        prefixes = [f"{label}{n - 1}" for label, n in self.state.played.items() if n]
+        found = (ROUND.read(self.files.round(each)) for each in (INITIAL, *prefixes))
+        return tuple(each for each in found if each is not None)
+
+    @property
+    def batches_played(self) -> dict[str, int]:
+        """How many batches each method has behind it, by label."""
+        return {each.method: each.batch + 1 for each in self.latest if each.batch is not None}
 
     @cached_property
     def state(self) -> RunState:

@@ -35,11 +35,35 @@ def checkpoints_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
     The ``sha256`` is the digest of its tensors, see `Artifact`.
     """
     rows = [
-        (checkpoint_name(r.method, c.epoch), c.epoch, c.artifact.uri, c.artifact.sha256)
+        (
+            r.method,
+            r.batch,
+            checkpoint_name(r.method, c.epoch),
+            c.epoch,
+            c.artifact.uri,
+            c.artifact.sha256,
+        )
         for r in records
         for c in r.new_checkpoints
     ]
-    return pd.DataFrame(rows, columns=["file", "epoch", "uri", "sha256"])
+    columns = ["method", "batch", "file", "epoch", "uri", "sha256"]
+    return pd.DataFrame(rows, columns=columns).astype({"batch": "Int64"})
+
+
+def current_table(latest: Iterable[RoundRecord]) -> pd.DataFrame:
+    """Return one row per method: the checkpoint that it goes on with, and its address.
+
+    Args:
+        latest: The last round of each method. If the last batch brought no training, the
+            checkpoint is of an earlier round.
+    """
+    rows = [
+        (r.method, r.batch, c.epoch, c.artifact.uri, c.artifact.sha256)
+        for r in latest
+        for c in (r.standing.current,)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "batch", "epoch", "uri", "sha256"])
+    return table.astype({"batch": "Int64"})
 
 
 def _evaluated(records: Iterable[RoundRecord]) -> pd.DataFrame:

@@ -15,21 +15,19 @@ from typing import Any
 import pandas as pd
 
 from backhaul.campaign.claim import without_resources
+from backhaul.campaign.continued import TABLES, read_table
 from backhaul.campaign.events import write_events
 from backhaul.campaign.provenance import GitState
 from backhaul.campaign.records import RoundRecord, Waiting
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Beginning, Setting
 from backhaul.campaign.tables import (
-    checkpoints_table,
-    classes_table,
-    summary_table,
+    current_table,
     timings,
     trainings,
 )
 from backhaul.identity import content_digest
 from backhaul.layout import View
-from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import (
     exists,
@@ -66,7 +64,7 @@ def write_view(records: RunRecords) -> None:
         write_waiting(view, prefix, waiting)
     if records.goes_on_for_ever:
         _write_continued(records)
-        write_about(records, ())
+        write_about(records)
         write_all_rounds(records)
     else:
         write_overview(records)
@@ -74,14 +72,13 @@ def write_view(records: RunRecords) -> None:
 
 def _write_continued(records: RunRecords) -> None:
     """Update the tables of a run that continues hour by hour with the last finished hour."""
-    files = records.files
-    tables = {"summary": files.view.summary, "classes": files.view.classes}
-    known = {name: read_or_none(files.continued(name)) for name in tables}
-    if None in known.values():
-        write_tables(files.view, records.rounds)
-    for name, data in known.items():
-        if data is not None:
-            replace(tables[name], data)
+    view = records.files.view
+    for name, table_of in TABLES.items():
+        table = read_table(records.files, name)
+        if table is not None:
+            write_csv(view.table(name), table)
+        elif records.rounds:
+            write_csv(view.table(name), table_of(records.rounds))
 
 
 def write_overview(records: RunRecords) -> None:
@@ -89,32 +86,31 @@ def write_overview(records: RunRecords) -> None:
     view = records.files.view
     write_unplayed(view, records.beginning.arrangement)
     write_tables(view, records.rounds)
-    if not is_local(view.folder):  # there they are files of the folder
-        write_csv(view.checkpoints, checkpoints_table(records.rounds))
-    write_about(records, records.rounds)
+    write_about(records)
 
 
 def write_tables(view: View, rounds: Sequence[RoundRecord]) -> None:
-    """Write the tables of metrics, if there are any."""
+    """Write the tables of metrics and of checkpoints, if there are any."""
     if rounds:
-        write_csv(view.summary, summary_table(rounds))
-        write_csv(view.classes, classes_table(rounds))
+        for name, table_of in TABLES.items():
+            write_csv(view.table(name), table_of(rounds))
 
 
-def write_about(records: RunRecords, rounds: Sequence[RoundRecord]) -> None:
-    """Write ``run.json``.
+def write_about(records: RunRecords) -> None:
+    """Write where a run stands: ``run.json``, and the checkpoints in use, ``current.csv``.
 
-    Args:
-        records: The run.
-        rounds: The rounds that the file lists.
+    A run that continues hour by hour has the last round of each method in them, so that they
+    do not grow.
     """
+    rounds = records.latest if records.goes_on_for_ever else records.rounds
     _write_json(records.files.view.run, about(records, rounds))
+    write_csv(records.files.view.current, current_table(records.latest))
 
 
 def write_all_rounds(records: RunRecords) -> None:
     """Write ``rounds.json``, the rounds that ``run.json`` lists for a run with an end.
 
-    For a run that continues hour by hour, ``run.json`` lists none, so that it does not grow.
+    For a run that continues hour by hour, ``run.json`` lists the last of each method.
     """
     rounds = _rounds(records.beginning, records.rounds)
     _write_json(records.files.view.rounds, rounds)
@@ -134,6 +130,7 @@ def about(records: RunRecords, rounds: Sequence[RoundRecord]) -> dict[str, Any]:
         "class_names": list(beginning.class_names),
         "blocks": list(beginning.blocks),
         "data": beginning.arrangement.sizes,
+        "batches_played": records.batches_played,
         "methods": {name: outcome.model_dump() for name, outcome in methods.items()},
         "versions": {} if start is None else start.versions,
         "git": (GitState() if start is None else start.git).model_dump(),

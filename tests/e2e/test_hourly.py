@@ -104,6 +104,12 @@ def test_hour_after_hour(site: Site) -> None:
     assert site.played == [0, 1]
     assert not (site.run / "to_label" / "iqr1.csv").exists()
     assert site.state["batches"] == {}
+    checkpoints, current = (
+        pd.read_csv(site.run / f"{n}.csv") for n in ("checkpoints", "current")
+    )
+    assert list(checkpoints["batch"].dropna().unique()) == [0, 1]
+    assert list(current["method"]) == ["init", "iqr"]
+    assert current["uri"].isin(checkpoints["uri"]).all()
     images = [image for number in (0, 1) for image in site.sent(number)]
     assert len(set(images)) == len(images)
 
@@ -136,6 +142,7 @@ def test_the_page_of_a_run_that_goes_on(site: Site) -> None:
     page = (site.run / "report.html").read_text()
     assert "iqr" in page
     assert json.loads(of_the_hours)["state"] == "completed"
+    assert json.loads(of_the_hours)["batches_played"] == {"iqr": 2}
     assert "No training is recorded" not in page
     rounds = json.loads((site.run / "rounds.json").read_text())
     assert [training["batch"] for training in rounds["trainings"]] == [None, 0, 1]

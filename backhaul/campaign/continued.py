@@ -1,0 +1,52 @@
+"""Tables of a run that continues hour by hour: kept with its records, shown in its folder.
+
+They have rows by method and batch, so an hour adds its own rows and reads no earlier round.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+
+import pandas as pd
+
+from backhaul.campaign.records import RoundRecord
+from backhaul.campaign.tables import checkpoints_table, classes_table, summary_table
+from backhaul.layout import RunFiles
+from backhaul.storage.conditional import read_or_none
+from backhaul.storage.objects import replace
+from backhaul.values.roots import Roots
+
+TABLES: Mapping[str, Callable[[Iterable[RoundRecord]], pd.DataFrame]] = {
+    "classes": classes_table,
+    "checkpoints": checkpoints_table,
+    "summary": summary_table,  # the last: what an hour adds to it is there
+}
+"""How each table is made of rounds, by its name."""
+
+WORDS = ("method", "test_set", "class", "file", "uri", "sha256")
+"""Columns of text: a class may be called 01, or None."""
+
+
+def read_table(files: RunFiles, name: str) -> pd.DataFrame | None:
+    """Return a table as it was written; None if it was not yet."""
+    data = read_or_none(files.continued(name))
+    if data is None:
+        return None
+    words = dict.fromkeys(WORDS, str)
+    table = pd.read_csv(io.BytesIO(data), dtype=words, keep_default_na=False, na_values=[""])
+    return _with_places(table.astype({"batch": "Int64"}), Roots(store=files.root).absolute)
+
+
+def write_table(files: RunFiles, name: str, table: pd.DataFrame) -> None:
+    """Show a table in the folder of the run, then keep it; kept, it may move with its store."""
+    replace(files.view.table(name), _csv(table))
+    replace(files.continued(name), _csv(_with_places(table, Roots(store=files.root).relative)))
+
+
+def _with_places(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    return table.assign(uri=table["uri"].map(change)) if "uri" in table else table
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
