@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import Progress
 from backhaul.data.images import ImageReader, OnProgress
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
+
+if TYPE_CHECKING:
+    from backhaul.data.formats import DataReport
 
 data = typer.Typer(
     help="Look at data sets, convert them, and write the demo's.", no_args_is_help=True
@@ -27,7 +30,13 @@ Names: TypeAlias = Annotated[Path | None, typer.Option(help="File with one class
 
 @data.command()
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a data set.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder of a data set, or its address: s3://BUCKET/PREFIX or block://NAME/PREFIX.",
+        ),
+    ],
     label_format: Annotated[
         FormatOrAuto, typer.Option("--format", help="Label format.")
     ] = "auto",
@@ -43,21 +52,36 @@ def check(
       backhaul data check ~/cars
 
       backhaul data check ~/cars --format voc --json > cars.json
+
+      backhaul data check s3://edge/cars
     """
     from backhaul.data.check import summarize
-    from backhaul.data.formats import read
 
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no folder there")
-    with _progress("reading images") as on_progress:
-        report = read(
-            FolderData(root=folder, format=label_format, names=names),
-            ImageReader(on_progress=on_progress),
-        )
+    report = _report(folder, label_format, names)
     summary = summarize(report)
     typer.echo(summary.to_json() if as_json else f"{_decoder()}\n{summary.to_text()}")
     if summary.n_errors or not summary.n_images:
         raise typer.Exit(2)
+
+
+def _report(place: str, label_format: FormatOrAuto, names: Path | None) -> DataReport:
+    """Return what is found in a folder or at an address."""
+    if "://" in place:
+        from backhaul.cli.address import resolved
+        from backhaul.data.remote import read_remote
+
+        found = FolderData(root=resolved(place), format=label_format, names=names)
+        with _progress() as bar:
+            return read_remote(found, bar("reading images"), bar("fetching labels"))
+    from backhaul.data.formats import read
+
+    if not Path(place).is_dir():
+        raise InputError(f"{place}: no folder there")
+    with _progress() as bar:
+        return read(
+            FolderData(root=place, format=label_format, names=names),
+            ImageReader(on_progress=bar("reading images")),
+        )
 
 
 def _decoder() -> str:
@@ -99,10 +123,10 @@ def convert(
     if not source.is_dir():
         raise InputError(f"{source}: no folder there")
     require_target(target, source)
-    with _progress("reading images") as on_progress:
+    with _progress() as bar:
         report = read(
             FolderData(root=source, format=read_as, names=names),
-            ImageReader(on_progress=on_progress),
+            ImageReader(on_progress=bar("reading images")),
         )
     for problem in report.problems:
         typer.echo(str(problem), err=True)
@@ -111,8 +135,9 @@ def convert(
     report.require_clean()
     for loss in losses(to, report.images):
         typer.echo(f"warning: {loss}", err=True)
-    with _progress("writing images") as on_progress:
-        write_whole(target, to, report.images, link_file if link else copy_file, on_progress)
+    with _progress() as bar:
+        put = link_file if link else copy_file
+        write_whole(target, to, report.images, put, bar("writing images"))
     summary = summarize(report)
     typer.echo(
         f"{target}: wrote {summary.n_images} images ({summary.n_empty} without objects, "
@@ -140,8 +165,12 @@ def digits(
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[OnProgress]:
-    """Give a function that shows on stderr how much is done."""
+def _progress() -> Iterator[Callable[[str], OnProgress]]:
+    """Give a function that adds a bar on stderr, and returns what moves it."""
     with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+        def add(what: str) -> OnProgress:
+            bar = bars.add_task(what, total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        yield add

@@ -10,14 +10,12 @@ from pathlib import Path
 from backhaul.campaign.finding import Finding
 from backhaul.campaign.importing import run_folders
 from backhaul.campaign.runrecords import runs_of
-from backhaul.cli.prefect import flows_at_hand
+from backhaul.cli.address import resolved
 from backhaul.errors import InputError
 from backhaul.layout import RunFiles, View, run_at
 from backhaul.report.campaign import Campaign, imported_campaign, stored_campaign
 from backhaul.report.pictures import Fetch
 from backhaul.storage.places import require_bucket
-
-BLOCK = "block://"
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def find_run(name: str) -> StoredPlace | FolderPlace:
         InputError: If there is none, or no such block.
     """
     if "://" in name:
-        address = _resolved(name.rstrip("/"))
+        address = resolved(name.rstrip("/"))
         require_bucket(address)
         places = [run_at(address)]
     else:
@@ -161,16 +159,3 @@ def _open(blocks: Iterable[str]) -> None:
 def _shown(place: str) -> str:
     """Return a place as it is shown: relative to the working directory, if it lies there."""
     return place.removeprefix(f"{Path.cwd().as_posix()}/")
-
-
-def _resolved(address: str) -> str:
-    with flows_at_hand():
-        from prefect.settings import PREFECT_API_URL
-
-        from blocks.opening import resolve
-    if address.startswith(BLOCK) and not PREFECT_API_URL.value():
-        raise InputError(
-            f"{address}: is a block of a Prefect server: set PREFECT_API_URL, or give its "
-            "s3:// address, with the keys in AWS_ACCESS_KEY_ID and so on"
-        )
-    return resolve(address)

@@ -18,6 +18,8 @@ from backhaul.campaign.tables import checkpoints_table
 from backhaul.campaign.view import write_round_files
 from backhaul.cli.commands import app
 from backhaul.code import UserCode
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData
 from backhaul.errors import InputError, StoreError
 from backhaul.layout import RunFiles, View
 from backhaul.report import remotepictures as pictures
@@ -187,17 +189,12 @@ def test_what_is_wrong_is_said(
     assert reason in str(e.value)
 
 
-def test_a_block_opens_a_run(
-    bucket: Any,
-    object_store: Any,
-    address: str,
-    prefect_server: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def keep_keys_in_block(object_store: Any, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """Move the keys from the environment into the block ``cameras``."""
     environment = object_store.environment
     ObjectStore(
         bucket="edge",
-        prefix=address.split("/")[3],
+        prefix=prefix,
         endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
         region="us-east-1",
         access_key_id=environment[KEYS[0]],
@@ -205,6 +202,32 @@ def test_a_block_opens_a_run(
     ).save("cameras", overwrite=True)
     for name in environment:
         monkeypatch.delenv(name)
+
+
+def test_a_data_set_is_checked_where_it_lies(
+    bucket: Any,
+    object_store: Any,
+    prefect_server: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "scenes"
+    write_scenes(folder, DigitsData(images=4, size_px=48))
+    bucket.put(str(folder), f"edge/{tmp_path.name}/scenes", recursive=True)
+    here = backhaul("data", "check", str(folder)).stdout
+    assert backhaul("data", "check", f"s3://edge/{tmp_path.name}/scenes").stdout == here
+    keep_keys_in_block(object_store, monkeypatch, tmp_path.name)
+    assert backhaul("data", "check", "block://cameras/scenes").stdout == here
+
+
+def test_a_block_opens_a_run(
+    bucket: Any,
+    object_store: Any,
+    address: str,
+    prefect_server: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep_keys_in_block(object_store, monkeypatch, address.split("/")[3])
     assert backhaul("report", "block://cameras/runs/idle").stdout == f"{address}/report.html\n"
     assert bucket.exists(f"{address}/report.html")
     with pytest.raises(InputError, match="block object-store/gone"):

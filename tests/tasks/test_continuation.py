@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from backhaul.campaign.recordfiles import RecordType
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import write_round
 from backhaul.campaign.runrecords import BEGINNING, RunRecords
-from backhaul.campaign.runstate import advance
+from backhaul.campaign.runstate import RunState, advance
 from backhaul.campaign.setting import Beginning
 from backhaul.campaign.view import write_view
 from backhaul.inbox.continuation import continue_view
@@ -56,7 +57,9 @@ class Hours:
     def play(self, number: int) -> None:
         for label in LABELS:
             self._played(label, number, 2 + number)
-            advance(self.files, lambda state, by=label: state.after(by, number, LABELS))
+            advance(
+                self.files, partial(RunState.after, label=label, number=number, labels=LABELS)
+            )
 
     def hour(self) -> None:
         ended = {label: MethodOutcome(state="completed") for label in LABELS}
