@@ -27,11 +27,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from backhaul.errors import InputError
+from flows.server.operation import ALARM, STUCK, ZOMBIES
 
-ZOMBIES = "backhaul: crash flow runs without a heartbeat"
-STUCK = "backhaul: crash flow runs that do not begin"
 LABELS = "backhaul: run on new labels"
-ALARM = "backhaul: alarm on failure"
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
 LABELLED = "backhaul.labelled"

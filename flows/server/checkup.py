@@ -10,10 +10,12 @@ from pathlib import Path
 from backhaul.campaign.config import CampaignConfig
 from backhaul.health import machine, software, storage
 from backhaul.health.check import Answer, Check, not_asked, ok
+from backhaul.health.size import check_size
 from backhaul.storage.localcopies import copies
 from backhaul.storage.places import is_local
 from blocks.opening import BLOCK, resolve
 from flows.server import health as server
+from flows.server import operation
 
 POOLS = ("cpu", "gpu")
 _API, _AUTH, _STORE = "prefect api", "prefect auth", "store"
@@ -72,7 +74,13 @@ def _server(config: CampaignConfig | None) -> tuple[Check, ...]:
         for name in POOLS
     ]
     deployed = Check("deployments", partial(server.check_deployments, configured), needs=_AUTH)
-    return (*connection, *pools, deployed)
+    by_itself = (
+        Check("waiting runs", partial(operation.check_waiting, configured, POOLS), needs=_AUTH),
+        Check("automations", partial(operation.check_automations, configured), needs=_AUTH),
+        Check("alarm", partial(operation.check_alarm, configured), needs=_AUTH),
+        Check("prefect database", partial(operation.check_database, configured), needs=_AUTH),
+    )
+    return (*connection, *pools, deployed, *by_itself)
 
 
 def _store(store: str | None) -> tuple[Check, ...]:
@@ -82,12 +90,13 @@ def _store(store: str | None) -> tuple[Check, ...]:
     check = Check(
         _STORE, partial(storage.check_store, store, resolve), needs=in_block, patience_s=20
     )
+    size = Check("store size", partial(check_size, store, resolve), needs=_STORE, patience_s=20)
     if not store.startswith((BLOCK, "s3://")):
-        return (check,)
+        return (check, size)
     clock = Check(
         "clock (store)", partial(storage.check_store_clock, store, resolve), needs=_STORE
     )
-    return (check, clock)
+    return (check, clock, size)
 
 
 def _machine(config: CampaignConfig | None, store: str | None) -> tuple[Check, ...]:

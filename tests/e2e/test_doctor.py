@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,55 @@ def test_a_bare_server_gets_what_is_missing(doctor: Doctor, client: Any) -> None
     paused = doctor()
     assert paused.found("work pool gpu") == f"paused queues: {name}"
     assert paused.remedy("work pool gpu") == f"prefect work-queue resume {name} -p gpu"
+
+
+def test_what_a_server_does_by_itself_is_looked_at(doctor: Doctor, client: Any) -> None:
+    from deployments.automations import crash_stuck, crash_zombies, ensure
+
+    bare = doctor()
+    assert bare.status("automations") == bare.status("alarm") == "warning"
+    assert bare.remedy("automations").startswith("make automations")
+    assert bare.remedy("alarm").startswith("BACKHAUL_ALARM_BLOCK=TYPE/NAME make automations")
+    for automation in (crash_zombies(), crash_stuck()):
+        ensure(client, automation)
+    assert doctor().status("automations") == "ok"
+    (zombies,) = client.read_automations_by_name(crash_zombies().name)
+    client.update_automation(zombies.id, crash_zombies().model_copy(update={"enabled": False}))
+    assert f"switched off: {zombies.name}" in doctor().found("automations")
+
+
+def test_runs_that_wait_for_a_slot_are_counted(doctor: Doctor, client: Any) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.states import Late, Running
+
+    client.create_work_pool(WorkPoolCreate(name="gpu", type="process"), overwrite=True)
+    flow = client.create_flow_from_name("method")
+    deployment = client.create_deployment(flow, "waits", work_pool_name="gpu")
+    began = datetime.now(UTC) - timedelta(hours=1)
+    states: tuple[Any, ...] = (Late(scheduled_time=began), Running())
+    for state in states:
+        client.create_flow_run_from_deployment(deployment, state=state)
+    waiting = doctor()
+    assert waiting.status("waiting runs") == "warning"
+    assert "gpu: 1 running, 1 late; one waits for a slot of gpu since 6" in waiting.found(
+        "waiting runs"
+    )
+    assert "2 flow runs and 0 task runs" in waiting.found("prefect database")
+
+
+def test_a_database_and_a_store_have_a_size(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prefect.db").write_bytes(b"x" * 40_000_000)
+    url = f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}"
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", url)
+    objects = tmp_path / "store" / ".backhaul" / "objects" / "ab"
+    objects.mkdir(parents=True)
+    (objects / "a.pt").write_bytes(b"x" * 20_000_000)
+    (tmp_path / "store" / "a.png").write_bytes(b"x" * 30_000_000)
+    findings = doctor("--store", str(tmp_path / "store"))
+    assert findings.found("prefect database").startswith("0.04 GB, ")
+    assert findings.found("store size").startswith("0.05 GB in 2 files, 0.02 GB of them")
 
 
 def _set_up(client: Any) -> None:
