@@ -15,9 +15,13 @@ INITIAL = "init"
 CHECKPOINT = ".pt"
 """What the names of checkpoints end in."""
 
+TABLE = ".parquet"
+"""What the names of stored tables end in."""
+
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?"
 CHECKPOINT_NAME = re.compile(r"(?P<method>.+)_ckpt_(?P<epoch>\d+)\.pt")
 _OBJECT = re.compile(rf"/{re.escape(INTERNAL)}/objects/../(?P<digest>[0-9a-f]{{64}})\.\w+$")
+_ARRIVED = re.compile(r"/ingested/images/[0-9a-f]{2}/[0-9a-f]{32}\.\w+$")
 _RUN_FOLDER = re.compile(rf"(?P<root>.*)/runs/(?P<name>{RUN_NAME})")
 _CONFIG_PLACE = re.compile(
     rf"(?P<root>.*)/{re.escape(INTERNAL)}/runs/(?P<name>{RUN_NAME})/config\.json"
@@ -38,6 +42,11 @@ def digest_in_name(uri: str) -> str | None:
     """Return the digest in the name of a stored object; None for any other file."""
     found = _OBJECT.search(uri)
     return None if found is None else found["digest"]
+
+
+def in_store(uri: str) -> bool:
+    """Return whether an image lies where Backhaul alone writes: as an object, or ingested."""
+    return f"/{INTERNAL}/" in uri or _ARRIVED.search(uri) is not None
 
 
 def result_place(root: str, key: str) -> str:
@@ -63,6 +72,17 @@ def scenes_place(root: str, digest: str) -> str:
 def data_root_place(root: str, digest: str) -> str:
     """Return where it is said where the data set with this digest lies, outside the store."""
     return internal(root, f"roots/{digest}.json")
+
+
+def damaged_place(place: str, moment: str) -> str:
+    """Return where a damaged file of a store's inner folder is kept.
+
+    Args:
+        place: Where it was.
+        moment: When it was set aside.
+    """
+    root, _, below = place.rpartition(f"/{INTERNAL}/")
+    return internal(root, f"damaged/{below}.{moment}")
 
 
 def root_of(place: str) -> str:
@@ -312,9 +332,14 @@ class RunFiles:
         """The record of a round."""
         return f"{self.rounds}/{prefix}.json"
 
+    @property
+    def bandwidths(self) -> str:
+        """The folder of the bandwidths of its batches."""
+        return f"{self.records}/bandwidth"
+
     def bandwidth(self, batch: int) -> str:
         """The bandwidth of a batch."""
-        return f"{self.records}/bandwidth/{batch}.json"
+        return f"{self.bandwidths}/{batch}.json"
 
     @property
     def starts(self) -> str:

@@ -33,6 +33,7 @@ from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import (
     exists,
+    has,
     names_in,
     put_file,
     read_value,
@@ -95,10 +96,14 @@ def write_overview(records: RunRecords) -> None:
 
 
 def write_tables(view: View, rounds: Sequence[RoundRecord]) -> None:
-    """Write the tables of metrics, if there are any."""
-    if rounds:
-        write_csv(view.summary, summary_table(rounds))
-        write_csv(view.classes, classes_table(rounds))
+    """Write the tables of metrics, if there are any.
+
+    Rounds whose metrics are gone from the store are left out: a start makes them anew.
+    """
+    there = [record for record in rounds if has(record.evaluation)]
+    if there:
+        write_csv(view.summary, summary_table(there))
+        write_csv(view.classes, classes_table(there))
 
 
 def write_about(records: RunRecords, rounds: Sequence[RoundRecord]) -> None:

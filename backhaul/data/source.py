@@ -8,7 +8,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from backhaul.data.digits import RECORD, write_scenes
+from backhaul.data.digits import RECORD, are_whole, write_scenes
 from backhaul.data.formats import DataReport, read, sources
 from backhaul.data.images import ImageReader, OnProgress
 from backhaul.data.remote import fingerprint_remote, read_remote
@@ -17,6 +17,7 @@ from backhaul.errors import InputError
 from backhaul.identity import content_digest
 from backhaul.layout import scenes_place
 from backhaul.storage.conditional import read_or_none
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import put_file
 from backhaul.storage.places import absolute, is_local
@@ -40,6 +41,8 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
         raise InputError("data.kind inbox: is for the flow hourly")
     folder = digits_folder(data, root)
     if is_local(folder):
+        if Path(folder).exists() and not are_whole(Path(folder), data):
+            set_aside(folder, "these scenes are damaged")
         write_scenes(Path(folder), data)
     else:
         _upload_scenes(folder, data, on_progress)

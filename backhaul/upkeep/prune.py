@@ -12,6 +12,7 @@ from backhaul.errors import InputError
 from backhaul.layout import (
     CHECKPOINT,
     INTERNAL,
+    TABLE,
     all_records,
     internal,
     runs_folder,
@@ -21,7 +22,6 @@ from backhaul.storage.holder import Holder, holder_in
 from backhaul.storage.objects import Stored, listing, remove_files
 from backhaul.upkeep.leanruns import LeanRun, lean_run
 from backhaul.upkeep.references import (
-    TABLE,
     References,
     name_in,
     of_each,
