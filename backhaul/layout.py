@@ -15,13 +15,9 @@ INITIAL = "init"
 CHECKPOINT = ".pt"
 """What the names of checkpoints end in."""
 
-TABLE = ".parquet"
-"""What the names of stored tables end in."""
-
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?"
 CHECKPOINT_NAME = re.compile(r"(?P<method>.+)_ckpt_(?P<epoch>\d+)\.pt")
 _OBJECT = re.compile(rf"/{re.escape(INTERNAL)}/objects/../(?P<digest>[0-9a-f]{{64}})\.\w+$")
-_ARRIVED = re.compile(r"/ingested/images/[0-9a-f]{2}/[0-9a-f]{32}\.\w+$")
 _RUN_FOLDER = re.compile(rf"(?P<root>.*)/runs/(?P<name>{RUN_NAME})")
 _CONFIG_PLACE = re.compile(
     rf"(?P<root>.*)/{re.escape(INTERNAL)}/runs/(?P<name>{RUN_NAME})/config\.json"
@@ -42,11 +38,6 @@ def digest_in_name(uri: str) -> str | None:
     """Return the digest in the name of a stored object; None for any other file."""
     found = _OBJECT.search(uri)
     return None if found is None else found["digest"]
-
-
-def in_store(uri: str) -> bool:
-    """Return whether an image lies where Backhaul alone writes: as an object, or ingested."""
-    return f"/{INTERNAL}/" in uri or _ARRIVED.search(uri) is not None
 
 
 def result_place(root: str, key: str) -> str:
@@ -75,12 +66,7 @@ def data_root_place(root: str, digest: str) -> str:
 
 
 def damaged_place(place: str, moment: str) -> str:
-    """Return where a damaged file of a store's inner folder is kept.
-
-    Args:
-        place: Where it was.
-        moment: When it was set aside.
-    """
+    """Return where a damaged file of a store's inner folder is kept from a moment on."""
     root, _, below = place.rpartition(f"/{INTERNAL}/")
     return internal(root, f"damaged/{below}.{moment}")
 
@@ -96,13 +82,7 @@ def arrival_place(root: str, name: str) -> str:
 
 
 def set_aside_place(root: str, kind: str, name: str) -> str:
-    """Return the address for a file of the inbox that is rejected for a kind of reason.
-
-    Args:
-        root: Root of the store.
-        kind: Kind of reason, the name of a folder.
-        name: Name of the file.
-    """
+    """Return the address for a file of the inbox that is rejected for a kind of reason."""
     return arrival_place(root, f"{kind}/{name}")
 
 
@@ -411,11 +391,6 @@ def runs_folder(root: str) -> str:
 
 
 def seed_in_name(name: str) -> int | None:
-    """Return the seed that the name of a run ends with; None without one.
-
-    Example:
-        >>> seed_in_name("cars/seed3"), seed_in_name("cars")
-        (3, None)
-    """
+    """Return the seed that the name of a run ends with, as in ``cars/seed3``, or None."""
     found = re.search(r"(?:^|/)seed(\d+)$", name)
     return None if found is None else int(found[1])

@@ -71,9 +71,7 @@ def campaign(config: Config) -> State[None]:
     return overall(outcomes)
 
 
-def _play(
-    config: CampaignConfig, files: RunFiles, turn: str = ""
-) -> dict[str, MethodOutcome]:
+def _play(config: CampaignConfig, files: RunFiles, turn: str = "") -> dict[str, MethodOutcome]:
     """Return how the initial training ended, or where it is completed, each of the methods."""
     transport = TRANSPORTS[config.execution]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -36,7 +37,7 @@ from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
-from tasks.stage import Lookups, Step, timed
+from tasks.stage import Lookups, Step, is_thorough, timed
 from tasks.training import digest_of_model, train_detector
 
 

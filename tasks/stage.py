@@ -151,7 +151,8 @@ def is_thorough() -> bool:
 def _finds_all(needed: Iterator[Artifact]) -> bool:
     """Return whether all artifacts are there; what is damaged of them is set aside."""
     deep = has_all_it_names if _thorough.get() else has
-    return all([deep(artifact) for artifact in needed])  # a list: each of them is looked at
+    found = [deep(artifact) for artifact in needed]  # a list, as each is looked at
+    return all(found)
 
 
 class Stage(Generic[P, R]):

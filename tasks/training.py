@@ -18,7 +18,6 @@ from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
 from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
 from backhaul.learn.training.process import UnusableStateError, train
-from backhaul.learn.training.scratch import scratch_folder
 from backhaul.learn.training.workfolder import write_splits, write_work_folder
 from backhaul.storage.checksums import with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
@@ -37,6 +36,7 @@ from backhaul.storage.objects import (
     write_value,
 )
 from backhaul.storage.places import absolute
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import TrainingResult

@@ -48,7 +48,9 @@ def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> di
     """
     number = record.get(SCHEMA)
     if not isinstance(number, int) or number < 1:
-        raise DamagedRecordError(f"{place}: {SCHEMA}: expected a number from 1 on, got {number!r}")
+        raise DamagedRecordError(
+            f"{place}: {SCHEMA}: expected a number from 1 on, got {number!r}"
+        )
     if number > schema:
         raise InputError(
             f"{place}: written by a newer version of Backhaul ({kind}, schema {number}; this "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -41,6 +40,7 @@ from backhaul.storage.objects import (
     replace,
 )
 from backhaul.storage.places import is_local
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
 from backhaul.values.results import Arrangement, Sent
@@ -198,8 +198,8 @@ def _local_events(uri: str) -> Iterator[Path]:
         yield Path(uri)
         return
     earlier = names_in(uri)
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        place = Path(name) / "events"
+    with scratch_folder() as folder:
+        place = folder / "events"
         yield place
         new = [path.name for path in place.iterdir()]
         for file in new:

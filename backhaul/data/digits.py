@@ -67,7 +67,7 @@ def write_scenes(folder: Path, data: DigitsData) -> None:
 
 
 def are_whole(folder: Path, data: DigitsData) -> bool:
-    """Return whether a folder has these scenes, with the content that they were written with."""
+    """Return whether a folder has these scenes, as they were written."""
     record = folder / RECORD
     if not record.is_file() or record.read_bytes() != data.model_dump_json().encode():
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import put_file
 from backhaul.storage.places import absolute, is_local
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
 
 
@@ -58,8 +58,8 @@ def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> No
     """Upload the scenes, their record last: an upload without it counts as incomplete."""
     if read_or_none(f"{folder}/{RECORD}") == data.model_dump_json().encode():
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        scenes = Path(temporary) / "scenes"
+    with scratch_folder() as folder_here:
+        scenes = folder_here / "scenes"
         write_scenes(scenes, data)
         paths = [path for path in scenes.rglob("*") if path.is_file() and path.name != RECORD]
 

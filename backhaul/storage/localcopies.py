@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
-from backhaul.layout import digest_in_name, in_store
+from backhaul.layout import arrival_stem, digest_in_name, root_of
 from backhaul.storage.intact import is_intact, sha256_of
 from backhaul.storage.objects import get_file
 from backhaul.storage.places import is_local
@@ -191,13 +191,18 @@ def local_image(uri: str, image_id: str, folder: Path) -> Path:
     digest = digest_in_name(uri) or image_id
     if is_local(uri):
         path = _existing(uri)
-        if in_store(uri) and not is_intact(uri, digest):
+        if _is_ours(uri, image_id) and not is_intact(uri, digest):
             raise CorruptArtifactError(uri)
         return path
     target = folder / f"{digest}{Path(uri).suffix}"
     if not target.exists():
         copies().copy(uri, digest, target)
     return target
+
+
+def _is_ours(uri: str, image_id: str) -> bool:
+    """Return whether an image lies where Backhaul alone writes: in a store, or taken in."""
+    return bool(root_of(uri)) or f"/{arrival_stem(image_id)}." in uri
 
 
 def local_file(uri: str, folder: Path) -> Path:

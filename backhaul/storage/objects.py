@@ -19,7 +19,6 @@ from pydantic import BaseModel
 from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
 from backhaul.layout import (
     CHECKPOINT,
-    TABLE,
     data_root_place,
     digest_in_name,
     object_place,
@@ -29,7 +28,7 @@ from backhaul.storage.damaged import set_aside
 from backhaul.storage.dataroots import DataRoots, decode_root, encode_root
 from backhaul.storage.digests import table_digest
 from backhaul.storage.intact import is_intact, sha256_of
-from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
+from backhaul.storage.parquet import TABLE, from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
 from backhaul.storage.relative import (
     data_sets_in,
@@ -100,12 +99,15 @@ def replace(uri: str, data: bytes) -> None:
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise _without_space(error, target.parent) from None
+        raise refusal(error, target.parent) from None
 
 
-def _without_space(error: OSError, folder: Path) -> Exception:
+def refusal(error: OSError, folder: Path) -> Exception:
+    """Return the error to raise where a folder of a store cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{folder}: no space is left there; free some, and start again")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StoreError(f"{folder}: {error.strerror}; expected a folder that can be written")
     return error
 
 

@@ -12,7 +12,6 @@ from backhaul.errors import InputError
 from backhaul.layout import (
     CHECKPOINT,
     INTERNAL,
-    TABLE,
     all_records,
     internal,
     runs_folder,
@@ -20,6 +19,7 @@ from backhaul.layout import (
 from backhaul.storage.conditional import read_or_none, swap
 from backhaul.storage.holder import Holder, holder_in
 from backhaul.storage.objects import Stored, listing, remove_files
+from backhaul.storage.parquet import TABLE
 from backhaul.upkeep.leanruns import LeanRun, lean_run
 from backhaul.upkeep.references import (
     References,

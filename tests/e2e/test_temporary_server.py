@@ -72,7 +72,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("meanwhile", ["", "import time; time.sleep(2)", "server.wait()"])
+MEANWHILE = (
+    "",
+    "import time; time.sleep(2)",
+    "server.wait()",
+    "import time; time.sleep(1); os.kill(server._guard.pid, signal.SIGKILL)",
+    "server.wait(); os.kill(server._guard.pid, signal.SIGKILL)",
+    "server.stop()",
+    "os.fork() or signal.pause()",  # a fork has our end of the pipe, too
+)
+
+
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
 def test_a_run_that_is_killed_leaves_no_server(tmp_path: Path, meanwhile: str) -> None:
     killed = run(tmp_path, sys.executable, "-c", KILLED.format(meanwhile=meanwhile))
     assert killed.returncode == -signal.SIGKILL
