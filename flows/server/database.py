@@ -20,8 +20,7 @@ def set_damaged_database_aside() -> None:
 
     A server would try again and again to use it, without a word.
     """
-    url = PREFECT_SERVER_DATABASE_CONNECTION_URL.value()
-    place = url.get_secret_value().removeprefix(_SQLITE)
+    place = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value() or "").removeprefix(_SQLITE)
     if not root_of(place) or not Path(place).exists():  # it is the user's, or not there yet
         return
     if reason := _damage(place):
