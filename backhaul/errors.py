@@ -20,8 +20,24 @@ class AwaitingLabelsError(RuntimeError):
         self.image_ids = image_ids
 
 
+class DamagedRecordError(InputError):
+    """A stored record was changed or cut off; for a run that starts it counts as missing."""
+
+
 class MissingObjectError(FileNotFoundError):
     """A stored object that an artifact refers to is gone."""
+
+
+class CorruptArtifactError(MissingObjectError):
+    """The bytes stored for an artifact are not those that were written.
+
+    Args:
+        uri: Where they are stored.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri}: content does not match its digest")
+        self.uri = uri
 
 
 class StoreError(InputError):

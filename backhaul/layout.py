@@ -65,6 +65,12 @@ def data_root_place(root: str, digest: str) -> str:
     return internal(root, f"roots/{digest}.json")
 
 
+def damaged_place(place: str, moment: str) -> str:
+    """Return where a damaged file of a store's inner folder is kept from a moment on."""
+    root, _, below = place.rpartition(f"/{INTERNAL}/")
+    return internal(root, f"damaged/{below}.{moment}")
+
+
 def root_of(place: str) -> str:
     """Return the root of the store that a record or an object lies in; empty if in none."""
     return place.rpartition(f"/{INTERNAL}/")[0]
@@ -76,13 +82,7 @@ def arrival_place(root: str, name: str) -> str:
 
 
 def set_aside_place(root: str, kind: str, name: str) -> str:
-    """Return the address for a file of the inbox that is rejected for a kind of reason.
-
-    Args:
-        root: Root of the store.
-        kind: Kind of reason, the name of a folder.
-        name: Name of the file.
-    """
+    """Return the address for a file of the inbox that is rejected for a kind of reason."""
     return arrival_place(root, f"{kind}/{name}")
 
 
@@ -316,9 +316,14 @@ class RunFiles:
         """The record of a round."""
         return f"{self.rounds}/{prefix}.json"
 
+    @property
+    def bandwidths(self) -> str:
+        """The folder of the bandwidths of its batches."""
+        return f"{self.records}/bandwidth"
+
     def bandwidth(self, batch: int) -> str:
         """The bandwidth of a batch."""
-        return f"{self.records}/bandwidth/{batch}.json"
+        return f"{self.bandwidths}/{batch}.json"
 
     @property
     def starts(self) -> str:
@@ -390,11 +395,6 @@ def runs_folder(root: str) -> str:
 
 
 def seed_in_name(name: str) -> int | None:
-    """Return the seed that the name of a run ends with; None without one.
-
-    Example:
-        >>> seed_in_name("cars/seed3"), seed_in_name("cars")
-        (3, None)
-    """
+    """Return the seed that the name of a run ends with, as in ``cars/seed3``, or None."""
     found = re.search(r"(?:^|/)seed(\d+)$", name)
     return None if found is None else int(found[1])

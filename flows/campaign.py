@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 
 from backhaul.campaign.claim import claim, files_of
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.mending import set_damaged_aside
 from backhaul.campaign.outcome import MethodOutcome, RunOutcome
 from backhaul.campaign.provenance import note_start
 from backhaul.campaign.runrecords import OUTCOME, RunRecords
@@ -25,10 +26,12 @@ from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
+from flows.healing import lost
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import failed, overall
 from flows.transport import TRANSPORTS
+from tasks.stage import thorough
 
 
 @flow(name="campaign", flow_run_name="{config.name}", on_cancellation=[cancel_children])
@@ -52,9 +55,14 @@ def campaign(config: Config) -> State[None]:
     emit_flow_run()
     emit_plan(config, range(config.batches.count or 0))
     with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
+        set_damaged_aside(files_of(here))
         files = claim(here)
         note_start(files)
         outcomes = _play(config, files)
+        if lost(outcomes):
+            get_run_logger().warning("stored objects were lost: what made them runs again")
+            with thorough():
+                outcomes = _play(config, files, turn="once more")
         own_lease.require()
         _note(files, outcomes)
         if exists_at(files.round(INITIAL)):
@@ -63,7 +71,7 @@ def campaign(config: Config) -> State[None]:
     return overall(outcomes)
 
 
-def _play(config: CampaignConfig, files: RunFiles) -> dict[str, MethodOutcome]:
+def _play(config: CampaignConfig, files: RunFiles, turn: str = "") -> dict[str, MethodOutcome]:
     """Return how the initial training ended, or where it is completed, each of the methods."""
     transport = TRANSPORTS[config.execution]
     try:
@@ -73,7 +81,7 @@ def _play(config: CampaignConfig, files: RunFiles) -> dict[str, MethodOutcome]:
         raise
     if began.state != "completed":
         return {INITIAL: began}
-    return transport.play(config, [arm.label for arm in config.arms])
+    return transport.play(config, [arm.label for arm in config.arms], turn)
 
 
 def _note(files: RunFiles, outcomes: dict[str, MethodOutcome]) -> None:
@@ -87,6 +95,7 @@ def _note(files: RunFiles, outcomes: dict[str, MethodOutcome]) -> None:
 def _with_each_seed(config: CampaignConfig) -> State[None]:
     states: list[Any] = [campaign(each, return_state=True) for each in config.each_seed]
     files = files_of(opened(config))
+    set_damaged_aside(files)
     if any(exists_at(files.of_seed(k).beginning) for k in config.seeds):
         write_report(stored_campaign(files), RemotePictures())
     worst = min(states, key=lambda state: (state.is_completed(), state.name == "Completed"))

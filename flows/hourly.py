@@ -6,29 +6,32 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from backhaul.campaign.claim import claim
+from backhaul.campaign.claim import claim, files_of
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.mending import set_damaged_aside, set_damaged_state_aside
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.campaign.provenance import note_start
 from backhaul.campaign.runrecords import RunRecords
-from backhaul.campaign.runstate import RunState, read_state
+from backhaul.campaign.runstate import RunState, advance, read_state
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from backhaul.inbox.continuation import continue_view
 from backhaul.inbox.ingestion import ingest
 from backhaul.inbox.state import take_in
-from backhaul.layout import RunFiles
+from backhaul.layout import INITIAL, RunFiles
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
+from flows.healing import lost
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
 from tasks.progress import Progress
+from tasks.stage import thorough
 
 
 @flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])
@@ -48,6 +51,7 @@ def hourly(config: Config) -> State[None]:
     here = opened(config)
     emit_flow_run()
     with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
+        set_damaged_state_aside(files_of(here))
         files, labels = claim(here), tuple(arm.label for arm in config.arms)
         transport = TRANSPORTS[config.execution]
         began = _begin(config, files, transport)
@@ -64,10 +68,27 @@ def hourly(config: Config) -> State[None]:
         emit_plan(config, range(first, state.formed))
         note_start(files)
         outcomes = transport.play(config, pending, turn=str(state.formed))
+        if lost(outcomes):
+            outcomes = _play_from_the_beginning(config, files, labels, transport)
         own_lease.require()
         continue_view(files, labels, read_state(files), outcomes)
         publish_run(files)
     return overall(outcomes)
+
+
+def _play_from_the_beginning(
+    config: CampaignConfig, files: RunFiles, labels: tuple[str, ...], transport: Transport
+) -> dict[str, MethodOutcome]:
+    """Play all hours again, and return how that ended: what is still there is cached."""
+    get_run_logger().warning("stored objects were lost: all hours are looked through again")
+    set_damaged_aside(files)
+    with thorough():
+        began = transport.begin(config)
+        if began.state != "completed":
+            return {INITIAL: began}
+        advance(files, lambda state: RunState())
+        state = take_in(opened(config), files)
+        return transport.play(config, labels, turn=f"{state.formed} once more")
 
 
 def _begin(config: CampaignConfig, files: RunFiles, transport: Transport) -> MethodOutcome:

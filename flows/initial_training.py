@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -19,7 +20,7 @@ from backhaul.campaign.view import write_crops, write_overview, write_round_file
 from backhaul.data.settings import InboxData
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import RoundBegan, emit
-from backhaul.layout import INITIAL
+from backhaul.layout import INITIAL, RunFiles
 from backhaul.storage.objects import exists_at, read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -29,13 +30,14 @@ from flows.arguments import blocks_of, known_truth, opened, step_of
 from flows.cropping import crop_batches
 from flows.events import emit_plan, emit_round
 from flows.forms import Config
+from flows.healing import again_if_lost
 from flows.preparation import prepare
 from flows.server.publish import publish_round
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
-from tasks.stage import Lookups, Step, timed
+from tasks.stage import Lookups, Step, is_thorough, timed
 from tasks.training import digest_of_model, train_detector
 
 
@@ -52,14 +54,22 @@ def initial_training(config: Config) -> State[None]:
     started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
     files = claim(config)
-    if isinstance(config.data, InboxData) and exists_at(files.setting):
+    if isinstance(config.data, InboxData) and exists_at(files.setting) and not is_thorough():
         return Completed(message="trained before: batches that arrived since go on from it")
-    emit(RoundBegan())
     try:
-        with timed() as preparing:
-            setting, arrangement, splits = prepare(config)
+        first = again_if_lost(partial(_begin, config, files, started, blocks))
     except AwaitingLabelsError as error:
         return awaiting(f"held-out images: {error}")
+    return Completed(message=f"epoch {first.standing.current.epoch}")
+
+
+def _begin(
+    config: CampaignConfig, files: RunFiles, started: datetime, blocks: tuple[str, ...]
+) -> RoundRecord:
+    """Arrange the data, train the initial model, and keep both; return its round."""
+    emit(RoundBegan())
+    with timed() as preparing:
+        setting, arrangement, splits = prepare(config)
     emit_plan(config, range(len(setting.batches)))
     beginning = Beginning(
         started=started,
@@ -82,7 +92,7 @@ def initial_training(config: Config) -> State[None]:
     timings = (*preparing, *cropping)
     BEGINNING.write(files.beginning, beginning.model_copy(update={"timings": timings}))
     SETTING.write(files.setting, setting)
-    return Completed(message=f"epoch {first.standing.current.epoch}")
+    return first
 
 
 def first_round(

@@ -16,8 +16,9 @@ from backhaul.campaign.rounds import write_round
 from backhaul.campaign.setting import Play
 from backhaul.campaign.view import write_round_files
 from backhaul.events import RoundBegan, emit, within
+from backhaul.layout import RunFiles
 from backhaul.sampling import Method
-from backhaul.storage.lease import lease
+from backhaul.storage.lease import Lease, lease
 from blocks.patience import await_prefect
 from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
@@ -25,6 +26,7 @@ from flows.cancellation import cancel_children
 from flows.course import course_of
 from flows.events import emit_round
 from flows.forms import Config
+from flows.healing import again_if_lost
 from flows.heartbeats import of_this_run_alone
 from flows.server.publish import publish_round
 from flows.states import AWAITING, awaiting
@@ -52,20 +54,27 @@ def method(config: Config, label: str) -> State[None]:
     alone = lease(config.store, run_key(config, label), _log_wait)
     with of_this_run_alone(), tags(label), within(label), alone as own_lease:
         files = claim(config)
-        course = course_of(config, files, label)
-        standing = course.standing
-        for play in course.plays(partial(agree_on_bandwidth, config)):
-            state = _play(config, arm, play, standing)
-            if state.name == AWAITING:
-                return awaiting(state.message or "")
-            record: RoundRecord = state.result()
-            own_lease.require()
-            write_round(files, record)
-            write_round_files(files.view, record)
-            course.passed(record)
-            publish_round(files, record)
-            emit_round(record)
-            standing = record.standing
+        return again_if_lost(partial(_play_all, config, arm, files, own_lease))
+
+
+def _play_all(
+    config: CampaignConfig, arm: Method, files: RunFiles, own_lease: Lease
+) -> State[None]:
+    """Play the batches that a method has not behind it, and return how that ended."""
+    course = course_of(config, files, arm.label)
+    standing = course.standing
+    for play in course.plays(partial(agree_on_bandwidth, config)):
+        state = _play(config, arm, play, standing)
+        if state.name == AWAITING:
+            return awaiting(state.message or "")
+        record: RoundRecord = state.result()
+        own_lease.require()
+        write_round(files, record)
+        write_round_files(files.view, record)
+        course.passed(record)
+        publish_round(files, record)
+        emit_round(record)
+        standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
 
 

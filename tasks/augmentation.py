@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from prefect import get_run_logger
 
 from backhaul.learn.augmentation import make_copies, plan
 from backhaul.learn.settings import Augmentation
 from backhaul.storage.imagefiles import localise, store_images
 from backhaul.storage.objects import read_value, write_value
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import concat
 from backhaul.values.splits import Splits
@@ -47,12 +45,12 @@ def augment(
     copies = plan(splits.train, fresh.train.originals().ids, augmentation.images_per_class, rng)
     for line in copies.unreached(splits.train.class_names):
         get_run_logger().warning("%s", line)
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as folder:
+    with scratch_folder() as folder:
         made = make_copies(
-            localise(fresh.train, Path(folder)),
+            localise(fresh.train, folder),
             copies,
             augmentation,
-            Path(folder),
+            folder,
             rng,
             Progress(f"{step}: augmenting"),
         )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pandas as pd
 from prefect import get_run_logger
 
@@ -13,6 +10,7 @@ from backhaul.learn.cropping import Crops, choose_cuts, cut
 from backhaul.learn.settings import Cropping
 from backhaul.storage.imagefiles import localise, store_images
 from backhaul.storage.objects import read_value, write_value
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import XYXY, FusedDetections
 from backhaul.values.images import ImageSet, concat
@@ -75,8 +73,7 @@ def _cut_and_store(
     elsewhere: set[str],
     root: str,
 ) -> Crops:
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         local = localise(images, folder)
         cuts = choose_cuts(local, detections, cropping)
         progress = Progress("cropping")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from prefect import get_run_logger
 
@@ -18,6 +16,7 @@ from backhaul.look.settings import Inference
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import read_value, write_value
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
 from backhaul.values.detections import Detections, Need
@@ -131,8 +130,7 @@ def local_files(
     images: ImageSet, checkpoints: tuple[Checkpoint, ...]
 ) -> Iterator[tuple[LocalImages, tuple[LocalCheckpoint, ...]]]:
     """Provide stored images and checkpoints as files on this disk within the block."""
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         weights = tuple(
             LocalCheckpoint(
                 c.epoch, local_object(c.artifact, folder), c.artifact.content_digest

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from prefect import get_run_logger
 
 from backhaul.code import UserCode
@@ -15,6 +12,7 @@ from backhaul.data.labelling import (
 )
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.objects import read_value, write_value
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
 from tasks.stage import Step, stage
@@ -66,8 +64,8 @@ def label_with(images: Artifact, source: UserCode, *, step: Step) -> Artifact:
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     unlabelled = read_value(ImageSet, images)
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as folder:
-        labelled = label_by_function(localise(unlabelled, Path(folder)), source)
+    with scratch_folder() as folder:
+        labelled = label_by_function(localise(unlabelled, folder), source)
     get_run_logger().info("labelled %d images with %s", len(labelled), source.use)
     uris = labelled.table.assign(uri=unlabelled.table["uri"])
     return write_value(step.root, ImageSet(uris, labelled.class_names))

@@ -19,6 +19,8 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 from backhaul.campaign.migration import converted
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.layout import result_place
+from backhaul.storage.checksums import CHECKSUM, with_checksum, without_checksum
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.objects import read_uri, replace
 from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
@@ -63,7 +65,7 @@ class Kind:
         """Return a result as JSON, with places relative to the root of its store."""
         data = self.adapter.dump_python(result, mode="json", context=_roots(root))
         record = {"type": self.name, "schema": self.schema, "data": data}
-        return json.dumps(record, allow_nan=False).encode()
+        return json.dumps(with_checksum(record), allow_nan=False).encode()
 
     def decode(self, content: bytes, root: str) -> Any:
         """Return the result encoded in `content`, for a store whose root is now `root`.
@@ -78,7 +80,7 @@ class Kind:
             raise DamagedResultError("is no JSON") from None
         match record:
             case {"type": self.name, "schema": int(schema), "data": data, **rest} if (
-                schema >= 1 and not rest
+                schema >= 1 and rest.keys() <= {CHECKSUM}
             ):
                 if schema > self.schema:
                     raise InputError(
@@ -89,6 +91,7 @@ class Kind:
             case _:
                 raise DamagedResultError(f"expected data of type {self.name}")
         try:
+            without_checksum(record)
             current = converted(self.name, schema, self.schema, data)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             reason = f"{self.name}: is no data of schema {schema} ({error})"
@@ -188,6 +191,17 @@ class StoredResults(WritableFileSystem):
             return self.serializer.loads(self._read(key))
         except (DamagedResultError, InputError) as error:
             raise type(error)(f"{self._uri(key)}: {error}") from None
+
+    def set_aside(self, key: str, error: DamagedResultError) -> None:
+        """Set the damaged result of a stage aside, so that it is missing.
+
+        Args:
+            key: The stage's cache key.
+            error: What is wrong with it.
+        """
+        uri = self._uri(key)
+        set_aside(uri, str(error).removeprefix(f"{uri}: "))
+        self._known[key] = None
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """Return a result in Prefect's record; `_sync` is part of Prefect's interface."""

@@ -23,7 +23,8 @@ from backhaul.events import StageBegan, StageEnded, emit, within
 from backhaul.layout import CHECKPOINT
 from backhaul.randomness import generator
 from backhaul.storage.lease import Lease, lease
-from backhaul.storage.objects import artifacts_in, exists
+from backhaul.storage.objects import artifacts_in, has, has_all_it_names, is_whole
+from backhaul.values.artifacts import Artifact
 from backhaul.values.results import LookedUp, Timing
 from tasks.keys import Inputs, Libraries, StageKey, no_libraries
 from tasks.results import DamagedResultError, StoredResults, kind_of
@@ -101,12 +102,12 @@ class Step(BaseModel):
         """Return the random generator of a stage of this step."""
         return generator(self.seed, *path, "initial" if self.batch is None else self.batch)
 
-    def finds(self, result: Any) -> bool:
-        """Return whether all artifacts that a stage's result refers to still exist."""
-        needed = artifacts_in(result)
-        if self.keep_checkpoints == "ensemble":
-            needed = (each for each in needed if not each.uri.endswith(CHECKPOINT))
-        return all(exists(artifact) for artifact in needed)
+    def needed(self, result: Any) -> Iterator[Artifact]:
+        """Yield the artifacts in a stage's result that must be there."""
+        pruned = CHECKPOINT if self.keep_checkpoints == "ensemble" else None
+        for artifact in artifacts_in(result):
+            if pruned is None or not artifact.uri.endswith(pruned):
+                yield artifact
 
 
 _timings: ContextVar[list[Timing] | None] = ContextVar("timings", default=None)
@@ -124,6 +125,34 @@ def timed() -> Iterator[list[Timing]]:
 
 
 _own_lease: ContextVar[Lease | None] = ContextVar("own_lease", default=None)
+
+
+_thorough: ContextVar[bool] = ContextVar("thorough", default=False)
+
+
+@contextmanager
+def thorough() -> Iterator[None]:
+    """Within the block, cached results count only if what their tables name is there as well.
+
+    It takes a look into each table, so it is for a run in which stored objects were lost.
+    """
+    token = _thorough.set(True)
+    try:
+        yield
+    finally:
+        _thorough.reset(token)
+
+
+def is_thorough() -> bool:
+    """Return whether this is within `thorough`."""
+    return _thorough.get()
+
+
+def _finds_all(needed: Iterator[Artifact]) -> bool:
+    """Return whether all artifacts are there; what is damaged of them is set aside."""
+    deep = has_all_it_names if _thorough.get() else has
+    found = [deep(artifact) for artifact in needed]  # a list, as each is looked at
+    return all(found)
 
 
 class Stage(Generic[P, R]):
@@ -174,7 +203,7 @@ class Stage(Generic[P, R]):
     def _look_up(self, lookups: Lookups, step: Step, key: str) -> R:
         try:
             result: R = self._results(step).result(key)
-            there = step.finds(result)
+            there = all(map(is_whole, step.needed(result)))
         except (MissingObjectError, DamagedResultError):
             there = False
         lookups.entries.append(LookedUp(stage=self.name, key=key, cached=there))
@@ -187,7 +216,7 @@ class Stage(Generic[P, R]):
         self._check(results, key)
         runner = self._storing_in(results)
         result = self._run(runner, key, *args, **kwargs)
-        if not step.finds(result):
+        if not _finds_all(step.needed(result)):
             get_run_logger().warning("%s: a cached object is gone, once more", self.name)
             runner.refresh_cache = True
             result = self._run(runner, key, *args, **kwargs)
@@ -207,7 +236,7 @@ class Stage(Generic[P, R]):
         except MissingObjectError:
             return
         except DamagedResultError as error:
-            get_run_logger().warning("%s: once more, as %s", self.name, error)
+            results.set_aside(key, error)
 
     def _results(self, step: Step) -> StoredResults:
         return StoredResults(root=step.root, kind=self.kind.name)

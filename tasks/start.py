@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from prefect import get_run_logger
@@ -17,6 +16,7 @@ from backhaul.learn.training.start import checked_digest
 from backhaul.storage.localcopies import local_file
 from backhaul.storage.objects import read_value, write_checkpoint
 from backhaul.storage.places import filesystem, patiently
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
@@ -116,9 +116,9 @@ def take_checkpoints(
     classes = read_value(ImageSet, images).class_names
     taken = []
     detector = code_digest(training.detector)
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+    with scratch_folder() as folder:
         for checkpoint in given:
-            path = local_file(checkpoint.uri, Path(name))
+            path = local_file(checkpoint.uri, folder)
             digest = checked_digest(path, classes, training)
             artifact = write_checkpoint(step.root, path, digest)
             taken.append(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pandas as pd
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.events import Epoch, emit
@@ -17,22 +18,25 @@ from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
 from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
 from backhaul.learn.training.process import UnusableStateError, train
-from backhaul.learn.training.scratch import scratch_folder
 from backhaul.learn.training.workfolder import write_splits, write_work_folder
+from backhaul.storage.checksums import with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import localise
+from backhaul.storage.intact import sha256_of
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import (
-    CorruptArtifactError,
+    has,
+    names_in,
     put_file,
     read_value,
     remove,
     replace,
-    sha256_of,
     write_checkpoint,
     write_value,
 )
 from backhaul.storage.places import absolute
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import TrainingResult
@@ -162,6 +166,7 @@ def _follow_or_begin_anew(
         return _follow(job, known, place, step)
     except UnusableStateError as error:
         get_run_logger().warning("begins anew, as its last state is damaged: %s", error)
+        _set_state_aside(place)
         anew = job.model_copy(update={"resume": None, "history": ()})
         return _follow(anew, ResumeState(), place, step)
 
@@ -209,8 +214,8 @@ def _store_epoch(
     state = Artifact(uri=uri, sha256=sha256_of(event.state))
     put_file(event.state, uri)
     new = known.after(event, checkpoint, state)
-    data = new.model_dump_json(context=Roots(store=absolute(root)))
-    replace(f"{place}/state.json", data.encode())
+    fields = json.loads(new.model_dump_json(context=Roots(store=absolute(root))))
+    replace(f"{place}/state.json", json.dumps(with_checksum(fields)).encode())
     if known.history:  # by its epoch: what a record names is not removed for its word
         remove(_state_place(place, known.history[-1].epoch))
     return new
@@ -229,13 +234,35 @@ def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path 
     if data is None:
         return ResumeState(), None
     try:
-        known = ResumeState.model_validate_json(data, context=Roots(store=absolute(root)))
+        known = _decoded(data, root)
         ahead = known.state if known.stop is None else None
         state = None if ahead is None else local_object(ahead, folder)
-    except (ValidationError, CorruptArtifactError, MissingObjectError) as error:
-        get_run_logger().warning("begins anew, as its last state is damaged: %s", error)
+    except (ValueError, MissingObjectError) as error:
+        reason = " ".join(str(error).split())
+        get_run_logger().warning("begins anew, as its last state is damaged: %s", reason)
+        _set_state_aside(place)
         return ResumeState(), None
     return known.model_copy(update={"resumed": True}), state
+
+
+def _set_state_aside(place: str) -> None:
+    for name in names_in(place):
+        set_aside(f"{place}/{name}", "is of a training that cannot go on from it")
+
+
+def _decoded(data: bytes, root: str) -> ResumeState:
+    """Return the stored progress of a training.
+
+    Raises:
+        ValueError: If it is damaged.
+        MissingObjectError: If one of its checkpoints is gone.
+    """
+    fields = without_checksum(json.loads(data))
+    known = ResumeState.model_validate(fields, context=Roots(store=absolute(root)))
+    for checkpoint in known.checkpoints:
+        if not has(checkpoint.artifact):
+            raise MissingObjectError(f"{checkpoint.artifact.uri}: is gone from the store")
+    return known
 
 
 def _localised(images: Splits, folder: Path) -> Splits:

@@ -18,6 +18,7 @@ from backhaul.layout import EarlierView, RunFiles, View, checkpoint_name
 from backhaul.look.statedict import write_state_dict
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import read_value
+from backhaul.storage.scratch import scratch_folder
 
 
 def export_run(
@@ -80,10 +81,10 @@ def _write_checkpoints(
 ) -> None:
     made = [(r.method, checkpoint) for r in records.rounds for checkpoint in r.new_checkpoints]
     class_names = records.beginning.class_names
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as fetched:
+    with scratch_folder() as fetched:
         for done, (method, checkpoint) in enumerate(made):
             on_progress(done, len(made))
-            source = local_object(checkpoint.artifact, Path(fetched))
+            source = local_object(checkpoint.artifact, fetched)
             name = checkpoint_name(method, checkpoint.epoch)
             target = (folder / name).with_suffix(source.suffix)
             shutil.copyfile(source, target)

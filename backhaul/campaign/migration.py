@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from backhaul.errors import InputError
+from backhaul.errors import DamagedRecordError, InputError
 
 SCHEMA = "schema"
 """The key under which a record says by which definition it was written."""
@@ -43,11 +43,14 @@ def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> di
         place: Where it was read, for errors.
 
     Raises:
-        InputError: If it does not say its schema, or says one that is newer than ours.
+        DamagedRecordError: If it does not say its schema.
+        InputError: If it says one that is newer than ours.
     """
     number = record.get(SCHEMA)
     if not isinstance(number, int) or number < 1:
-        raise InputError(f"{place}: {SCHEMA}: expected a number from 1 on, got {number!r}")
+        raise DamagedRecordError(
+            f"{place}: {SCHEMA}: expected a number from 1 on, got {number!r}"
+        )
     if number > schema:
         raise InputError(
             f"{place}: written by a newer version of Backhaul ({kind}, schema {number}; this "

@@ -14,9 +14,11 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from backhaul.campaign.migration import SCHEMA, up_to_date
-from backhaul.errors import InputError
+from backhaul.errors import DamagedRecordError, InputError
 from backhaul.layout import root_of
+from backhaul.storage.checksums import CHECKSUM, with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import names_in, replace
 from backhaul.values.roots import Roots
@@ -42,42 +44,70 @@ class RecordType(Generic[M]):
     def encode(self, record: M, root: str) -> bytes:
         """Return the bytes of a record in the store at `root`."""
         body = json.loads(record.model_dump_json(context=Roots(store=root)))
-        return json.dumps({SCHEMA: self.schema, **body}, indent=1).encode()
+        return json.dumps(with_checksum({SCHEMA: self.schema, **body}), indent=1).encode()
 
     def decode(self, data: bytes, place: str) -> M:
         """Return the record in `data`, which was read from `place`.
 
         Raises:
+            DamagedRecordError: If it was changed or cut off since it was written.
             InputError: If it is none of this type, or of a newer version.
         """
         try:
             roots = Roots(store=root_of(place))
+            self.require_unchanged(data, place)
             return self.model.model_validate(self.fields(data, place), context=roots)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
-            raise InputError(
-                f"{place}: {key}: {first['msg']}; expected a {self.name}"
-            ) from None
+            kind = InputError if CHECKSUM in json.loads(data) else DamagedRecordError
+            raise kind(f"{place}: {key}: {first['msg']}; expected a {self.name}") from None
 
     def fields(self, data: bytes, place: str) -> dict[str, Any]:
         """Return the JSON fields of the record in `data`, which was read from `place`.
 
         Raises:
-            InputError: If it is no JSON object, or of a newer version.
+            DamagedRecordError: If it is no JSON object.
+            InputError: If it is of a newer version.
         """
         try:
             record = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: {error}; expected a {self.name}") from None
+            raise DamagedRecordError(f"{place}: {error}; expected a {self.name}") from None
         if not isinstance(record, dict):
-            raise InputError(f"{place}: expected a {self.name}, got {type(record).__name__}")
+            found = type(record).__name__
+            raise DamagedRecordError(f"{place}: expected a {self.name}, got {found}")
+        record.pop(CHECKSUM, None)
         return up_to_date(self.name, self.schema, record, place)
+
+    def require_unchanged(self, data: bytes, place: str) -> None:
+        """Do nothing if the record in `data` is as it was written, as far as it can be told.
+
+        Raises:
+            DamagedRecordError: If it was changed or cut off since.
+            InputError: If it is of a newer version.
+        """
+        self.fields(data, place)
+        try:
+            without_checksum(json.loads(data))
+        except DamagedRecordError as error:
+            raise DamagedRecordError(f"{place}: {error}; expected a {self.name}") from None
 
     def read(self, place: str) -> M | None:
         """Return the record at a place; None if there is none."""
         data = read_or_none(place)
         return None if data is None else self.decode(data, place)
+
+    def set_aside_if_damaged(self, place: str) -> None:
+        """Set the record at a place aside if it is damaged, so that it counts as missing.
+
+        Raises:
+            InputError: If it is of a newer version.
+        """
+        try:
+            self.read(place)
+        except DamagedRecordError as error:
+            set_aside(place, str(error).removeprefix(f"{place}: "))
 
     def write(self, place: str, record: M) -> None:
         """Write a record atomically."""

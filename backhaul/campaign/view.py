@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from backhaul.layout import View
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import (
     exists,
+    has,
     names_in,
     put_file,
     read_value,
@@ -38,6 +38,7 @@ from backhaul.storage.objects import (
     replace,
 )
 from backhaul.storage.places import is_local
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
 from backhaul.values.results import Arrangement, Sent
@@ -90,10 +91,13 @@ def write_overview(records: RunRecords) -> None:
 
 
 def write_tables(view: View, rounds: Sequence[RoundRecord]) -> None:
-    """Write the tables of metrics and of checkpoints, if there are any."""
-    if rounds:
-        for name, table_of in TABLES.items():
-            write_csv(view.table(name), table_of(rounds))
+    """Write the tables of metrics and of checkpoints, if there are any.
+
+    Rounds whose metrics are gone from the store are left out: a start makes them anew.
+    """
+    there = [record for record in rounds if has(record.evaluation)]
+    for name, table_of in TABLES.items() if there else ():
+        write_csv(view.table(name), table_of(there))
 
 
 def write_about(records: RunRecords) -> None:
@@ -190,8 +194,8 @@ def _local_events(uri: str) -> Iterator[Path]:
         yield Path(uri)
         return
     earlier = names_in(uri)
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        place = Path(name) / "events"
+    with scratch_folder() as folder:
+        place = folder / "events"
         yield place
         new = [path.name for path in place.iterdir()]
         for file in new:

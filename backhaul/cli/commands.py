@@ -10,7 +10,7 @@ import typer
 from backhaul import __version__
 from backhaul.cli.extras import missing_extra
 from backhaul.cli.lazy import Entry, lazy
-from backhaul.errors import AwaitingLabelsError, InputError
+from backhaul.errors import AwaitingLabelsError, InputError, MissingObjectError
 
 WRONG_INPUT = 2
 SUMMARY = "Finds out which images an edge camera should send home over a thin link."
@@ -90,6 +90,9 @@ def run_app() -> None:
         _say(f"waiting for labels: {error}")
     except InputError as error:
         _say(f"error: {error}")
+        sys.exit(WRONG_INPUT)
+    except MissingObjectError as error:
+        _say(f"error: {error}; start the run again, which makes it anew")
         sys.exit(WRONG_INPUT)
     except ModuleNotFoundError as error:
         if (remedy := missing_extra(error)) is None:

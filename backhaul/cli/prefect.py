@@ -10,6 +10,7 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.cli.view.logfile import internal_folder
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
+from backhaul.storage.scratch import remove_abandoned
 
 
 def prepare_prefect(store: str) -> None:
@@ -18,6 +19,7 @@ def prepare_prefect(store: str) -> None:
     Without a server of the user's, a temporary one keeps its database below the store's root,
     or where the store is no folder, below the working directory.
     """
+    remove_abandoned()
     internal = internal_folder(store)
     internal.mkdir(parents=True, exist_ok=True)
     database = f"sqlite+aiosqlite:///{internal / 'prefect.db'}"

@@ -13,6 +13,7 @@ from backhaul.data.images import ImageFile, UnreadableImageError, open_image
 LARGE_PIXELS = 20_000_000
 """Of images with more, one is decoded at a time, whatever runs side by side."""
 _one_large = threading.Lock()
+_HAS_OPENCV = importlib.util.find_spec("cv2") is not None  # asked before threads import it
 
 
 def require_decodable(image: ImageFile, data: bytes) -> None:
@@ -25,7 +26,7 @@ def require_decodable(image: ImageFile, data: bytes) -> None:
     Raises:
         UnreadableImageError: If its pixels cannot be decoded, or are not as many as declared.
     """
-    decode = _with_opencv if importlib.util.find_spec("cv2") else _with_pillow
+    decode = _with_opencv if _HAS_OPENCV else _with_pillow
     large = image.width * image.height > LARGE_PIXELS
     try:
         with _one_large if large else nullcontext():

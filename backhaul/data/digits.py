@@ -7,6 +7,7 @@ unbalanced on purpose, so that methods that sample by class have something to do
 
 from __future__ import annotations
 
+import json
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from backhaul.data.settings import DigitsData
 from backhaul.errors import InputError
 from backhaul.geometry import xyxy_to_xywhn
 from backhaul.randomness import generator
+from backhaul.storage.intact import is_intact, sha256_of
 
 NAMES = ("zero", "one", "two", "three", "four")
 SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
@@ -28,6 +30,9 @@ SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
 
 EMPTY = 0.025
 """Probability of a scene without a digit."""
+
+CONTENTS = "contents.json"
+"""The file with the SHA-256 of each other file."""
 
 RECORD = "digits.json"
 """The file with the settings; written last, it marks the scenes as whole."""
@@ -61,9 +66,24 @@ def write_scenes(folder: Path, data: DigitsData) -> None:
                 raise
 
 
+def are_whole(folder: Path, data: DigitsData) -> bool:
+    """Return whether a folder has these scenes, as they were written."""
+    record = folder / RECORD
+    if not record.is_file() or record.read_bytes() != data.model_dump_json().encode():
+        return False
+    contents = folder / CONTENTS
+    if not contents.is_file():  # an earlier version wrote them
+        return True
+    try:
+        digests = json.loads(contents.read_bytes())
+        return all(is_intact(str(folder / name), sha256) for name, sha256 in digests.items())
+    except (AttributeError, TypeError, ValueError):  # this file is damaged itself
+        return False
+
+
 def _is_there(folder: Path, data: DigitsData) -> bool:
     record = folder / RECORD
-    if record.is_file() and record.read_text(encoding="utf-8") == data.model_dump_json():
+    if record.is_file() and record.read_bytes() == data.model_dump_json().encode():
         return True
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder, or these very scenes")
@@ -84,6 +104,9 @@ def _write(folder: Path, data: DigitsData) -> None:
         path = folder / "labels" / f"scene{number:05d}.txt"
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     write_data_yaml(folder, NAMES)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    (folder / CONTENTS).write_text(json.dumps(digests), encoding="utf-8")
     (folder / RECORD).write_text(data.model_dump_json(), encoding="utf-8")
 
 

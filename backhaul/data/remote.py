@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.localcopies import fetch
 from backhaul.storage.objects import read_uri
 from backhaul.storage.places import filesystem, patiently
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
 from backhaul.yamltext import parse_yaml
 
@@ -106,8 +106,8 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
         InputError: If there is no data set to speak of, or a name cannot be a path here.
         StoreError: If the store cannot be used, or there is no room for the labels.
     """
-    with tempfile.TemporaryDirectory(prefix="backhaul-data-") as folder:
-        mirror = Mirror(data.root, f"{Path(folder).absolute().as_posix()}/data")
+    with scratch_folder() as folder:
+        mirror = Mirror(data.root, f"{folder.absolute().as_posix()}/data")
         mirror.fill(entries(data.root), on_labels)
         here = data.model_copy(update={"root": mirror.folder})
         try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from backhaul.data.digits import RECORD, write_scenes
+from backhaul.data.digits import RECORD, are_whole, write_scenes
 from backhaul.data.formats import DataReport, read, sources
 from backhaul.data.images import ImageReader, OnProgress
 from backhaul.data.remote import fingerprint_remote, read_remote
@@ -17,9 +16,11 @@ from backhaul.errors import InputError
 from backhaul.identity import content_digest
 from backhaul.layout import scenes_place
 from backhaul.storage.conditional import read_or_none
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import put_file
 from backhaul.storage.places import absolute, is_local
+from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
 
 
@@ -40,6 +41,8 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
         raise InputError("data.kind inbox: is for the flow hourly")
     folder = digits_folder(data, root)
     if is_local(folder):
+        if Path(folder).exists() and not are_whole(Path(folder), data):
+            set_aside(folder, "these scenes are damaged")
         write_scenes(Path(folder), data)
     else:
         _upload_scenes(folder, data, on_progress)
@@ -55,8 +58,8 @@ def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> No
     """Upload the scenes, their record last: an upload without it counts as incomplete."""
     if read_or_none(f"{folder}/{RECORD}") == data.model_dump_json().encode():
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        scenes = Path(temporary) / "scenes"
+    with scratch_folder() as folder_here:
+        scenes = folder_here / "scenes"
         write_scenes(scenes, data)
         paths = [path for path in scenes.rglob("*") if path.is_file() and path.name != RECORD]
 

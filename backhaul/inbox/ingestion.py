@@ -126,6 +126,7 @@ class _Ingestion:
         self, root: str, inbox: str, class_names: tuple[str, ...], require: Callable[[], None]
     ) -> None:
         self._root, self._class_names, self._require = root, class_names, require
+        self._inbox = inbox
         files, alone = walk(inbox)
         self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in files}
         self._contents = sort_out(self._found)
@@ -208,8 +209,8 @@ class _Ingestion:
         name, suffix = stem_and_suffix(look.name)
         stem = set_aside_place(self._root, kind, _shortened(name))
         if look.beside is not None and (digest := _digest_of(look.beside)) is not None:
-            move(look.beside, f"{stem}.{digest[:_DIGITS]}{DETECTIONS}")
-        return move(look.image, f"{stem}.{look.digest[:_DIGITS]}{suffix}")
+            move(look.beside, f"{stem}.{digest[:_DIGITS]}{DETECTIONS}", self._inbox)
+        return move(look.image, f"{stem}.{look.digest[:_DIGITS]}{suffix}", self._inbox)
 
     def _note(self, look: Look, went: bool) -> None:
         """Count an image that was not ingested, or record that it stays in the inbox."""

@@ -28,7 +28,7 @@ from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
 from backhaul.layout import arrival_stem, inbox_entry, inbox_pending, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.moving import Found, leads_elsewhere, move
+from backhaul.storage.moving import Found, move
 from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
@@ -223,13 +223,11 @@ def _finish(root: str, entry: Entry, require: Callable[[], None]) -> list[Arriva
 
 
 def _take(root: str, arrival: Arrival) -> bool:
-    own = f"/{arrival.node}/{arrival.name}"
-    if leads_elsewhere(arrival.image.uri, arrival.image.uri.removesuffix(own)):
-        return exists_at(arrival.place(root))
-    if not move(arrival.image, arrival.place(root)):
+    inbox = arrival.image.uri.removesuffix(f"/{arrival.node}/{arrival.name}")
+    if not move(arrival.image, arrival.place(root), inbox):
         return False
     if arrival.beside is not None:
-        move(arrival.beside, f"{absolute(root)}/{arrival.stem}{DETECTIONS}")
+        move(arrival.beside, f"{absolute(root)}/{arrival.stem}{DETECTIONS}", inbox)
     return True
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from backhaul.errors import InputError
+from backhaul.storage.scratch import process_folder
 
 SAFE_LOAD = "ULTRALYTICS_SAFE_LOAD"
 """With it, Ultralytics loads checkpoints of the classes that it knows; no other code is run."""
@@ -15,21 +15,29 @@ SAFE_LOAD = "ULTRALYTICS_SAFE_LOAD"
 LIBRARY_ENVIRONMENT = {
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
-    "YOLO_CONFIG_DIR": str(Path(tempfile.gettempdir()) / "backhaul-ultralytics"),
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     SAFE_LOAD: "1",
 }
-"""Keeps the libraries off the network, their settings files out of the user's home, and code
-out of what they load."""
+"""Keeps the libraries off the network, and code out of what they load."""
+
+SETTINGS_FOLDER = "YOLO_CONFIG_DIR"
+"""Where Ultralytics keeps its settings: not in the user's home, nor where others may write."""
 
 
 def isolate_libraries() -> None:
     """Set `LIBRARY_ENVIRONMENT` where the user has not, before Ultralytics is imported."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
+    Path(settings_folder()).mkdir(parents=True, exist_ok=True)
+
+
+def settings_folder() -> str:
+    """Return the user's folder for Ultralytics' settings, or else one of this process."""
+    if SETTINGS_FOLDER not in os.environ:
+        os.environ[SETTINGS_FOLDER] = str(process_folder() / "ultralytics")
+    return os.environ[SETTINGS_FOLDER]
 
 
 def require_safe_loading() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from fsspec.asyn import sync
 
 from backhaul.errors import InputError, MissingObjectError
-from backhaul.storage.objects import read_uri, replace
+from backhaul.storage.objects import read_uri, refusal, replace
 from backhaul.storage.places import code_of, filesystem, is_local, patiently
 
 _LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
@@ -48,7 +48,6 @@ def read_or_none(uri: str) -> bytes | None:
 
 def _create_local(uri: str, data: bytes) -> bool:
     target = Path(uri)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target):
         if target.exists():
             return target.read_bytes() == data
@@ -68,7 +67,11 @@ def _swap_local(uri: str, old: bytes, new: bytes) -> bool:
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Hold a lock on `target` within the block; it is freed if the process is killed."""
-    lock = os.open(target.parent / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(target.parent / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+    except OSError as error:
+        raise refusal(error, target.parent) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from backhaul.errors import InputError, MissingObjectError, StoreError
-from backhaul.layout import digest_in_name
-from backhaul.storage.objects import CorruptArtifactError, get_file, sha256_of
+from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
+from backhaul.layout import arrival_stem, digest_in_name, root_of
+from backhaul.storage.intact import is_intact, sha256_of
+from backhaul.storage.objects import get_file
 from backhaul.storage.places import is_local
 from backhaul.values.artifacts import Artifact
 
@@ -173,7 +174,7 @@ def checked_file(uri: str, sha256: str, folder: Path) -> Path:
 
 
 def local_image(uri: str, image_id: str, folder: Path) -> Path:
-    """Return a local file of an image; the content of a remote one is checked.
+    """Return a local file of an image, whose content is checked if it is remote or in a store.
 
     The digest of a stored object is in its name; an augmented copy's id does not contain it.
     Any other image must have the content from which its `image_id` was made.
@@ -187,13 +188,21 @@ def local_image(uri: str, image_id: str, folder: Path) -> Path:
         MissingObjectError: If nothing is stored there.
         CorruptArtifactError: If the content is another by now.
     """
-    if is_local(uri):
-        return _existing(uri)
     digest = digest_in_name(uri) or image_id
+    if is_local(uri):
+        path = _existing(uri)
+        if _is_ours(uri, image_id) and not is_intact(uri, digest):
+            raise CorruptArtifactError(uri)
+        return path
     target = folder / f"{digest}{Path(uri).suffix}"
     if not target.exists():
         copies().copy(uri, digest, target)
     return target
+
+
+def _is_ours(uri: str, image_id: str) -> bool:
+    """Return whether an image lies where Backhaul alone writes: in a store, or taken in."""
+    return bool(root_of(uri)) or f"/{arrival_stem(image_id)}." in uri
 
 
 def local_file(uri: str, folder: Path) -> Path:
@@ -223,7 +232,7 @@ def _require(target: Path, digest: str, uri: str) -> None:
     """Remove a copy whose bytes have another digest, and raise CorruptArtifactError."""
     if not sha256_of(target).startswith(digest):
         target.unlink()
-        raise CorruptArtifactError(f"{uri}: content does not match its digest")
+        raise CorruptArtifactError(uri)
 
 
 def _existing(uri: str) -> Path:

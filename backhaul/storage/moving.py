@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +52,17 @@ def walk(uri: str) -> tuple[list[Found], list[str]]:
     return _walk_local(uri) if is_local(uri) else (_walk_s3(uri), [])
 
 
-def move(source: Found, target: str) -> bool:
+def move(source: Found, target: str, folder: str) -> bool:
     """Move a file to a target that is reserved for its content.
 
     It is safe to repeat after an interruption at any point. Nothing is overwritten, and
     `source` is removed only when its content is at `target` and `source` has not changed since
-    it was listed.
+    it was listed. No link is followed, also where one takes a folder's place at this moment.
+
+    Args:
+        source: The file.
+        target: Where it goes.
+        folder: What was listed, or a folder below that on the way to the file.
 
     Returns:
         Whether `target` is there now: it is not if `source` went or changed meanwhile.
@@ -63,7 +70,9 @@ def move(source: Found, target: str) -> bool:
     Raises:
         StoreError: If the store refuses it, is full, or what is at `target` is not whole.
     """
-    return _move_local(source, target) if is_local(target) else _move_s3(source, target)
+    if is_local(target):
+        return _move_local(source, target, folder)
+    return _move_s3(source, target)
 
 
 def _walk_local(uri: str) -> tuple[list[Found], list[str]]:
@@ -83,17 +92,27 @@ def _walk_local(uri: str) -> tuple[list[Found], list[str]]:
     return found, alone
 
 
-def leads_elsewhere(uri: str, folder: str) -> bool:
-    """Return whether a link on the way from a folder to a file below it leads elsewhere."""
-    if not is_local(uri):
-        return False
-    place, _, _ = uri.removeprefix(f"{folder}/").rpartition("/")
-    return Path(folder, place).resolve() != Path(folder).resolve() / place
-
-
-def _look_local(path: str) -> Found | None:
+@contextmanager
+def _opened(uri: str, folder: str) -> Iterator[int]:
+    """Yield the folder of a file, opened without following a link on the way from `folder`."""
+    *parts, _ = uri.removeprefix(f"{folder}/").split("/")
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        status = os.lstat(path)
+        for part in parts:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+            inner = os.open(part, flags, dir_fd=opened)
+            os.close(opened)
+            opened = inner
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _look_local(path: str, folder: int | None = None) -> Found | None:
+    """Return a regular file; None if there is none. `folder` is that of the file, opened."""
+    name = path if folder is None else path.rpartition("/")[2]
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _GONE:
             raise
@@ -104,35 +123,42 @@ def _look_local(path: str) -> Found | None:
 
 
 @patiently
-def _move_local(source: Found, target: str) -> bool:
+def _move_local(source: Found, target: str, folder: str) -> bool:
     there = _look_local(target)
-    if _look_local(source.uri) != source:
+    name = source.uri.rpartition("/")[2]
+    try:
+        with _opened(source.uri, folder) as opened:
+            if _look_local(source.uri, opened) != source:
+                return there is not None
+            if there is None:
+                return _rename(name, opened, Path(target))
+            _require_whole(there, source)
+            os.unlink(name, dir_fd=opened)
+            return True
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
         return there is not None
-    if there is None:
-        return _rename(Path(source.uri), Path(target))
-    _require_whole(there, source)
-    Path(source.uri).unlink()
-    return True
 
 
-def _rename(source: Path, target: Path) -> bool:
-    """Move a file, from another disk as well; return False if it became a link meanwhile."""
+def _rename(name: str, folder: int, target: Path) -> bool:
+    """Move a file, to another disk as well; return False if it became a link meanwhile."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        source.rename(target)
+        os.rename(name, target, src_dir_fd=folder)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        return _copy_and_remove(source, target)
+        return _copy_and_remove(name, folder, target)
     if target.is_symlink():
         target.unlink()
         return False
     return True
 
 
-def _copy_and_remove(source: Path, target: Path) -> bool:
+def _copy_and_remove(name: str, folder: int, target: Path) -> bool:
     try:
-        opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
@@ -141,7 +167,7 @@ def _copy_and_remove(source: Path, target: Path) -> bool:
     with os.fdopen(opened, "rb") as content, partial.open("wb") as copy:
         shutil.copyfileobj(content, copy)
     partial.replace(target)
-    source.unlink()
+    os.unlink(name, dir_fd=folder)
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,23 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel
 
-from backhaul.errors import InputError, MissingObjectError, StoreError
-from backhaul.layout import CHECKPOINT, data_root_place, object_place, root_of
+from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
+from backhaul.layout import (
+    CHECKPOINT,
+    data_root_place,
+    digest_in_name,
+    object_place,
+    root_of,
+)
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.dataroots import DataRoots, decode_root, encode_root
 from backhaul.storage.digests import table_digest
-from backhaul.storage.parquet import from_arrow, parquet_in, parquet_of, to_arrow
+from backhaul.storage.intact import is_intact, sha256_of
+from backhaul.storage.parquet import TABLE, from_arrow, parquet_in, parquet_of, to_arrow
 from backhaul.storage.places import absolute, filesystem, is_local, patiently
 from backhaul.storage.relative import (
     data_sets_in,
+    places_in,
     with_absolute_places,
     with_relative_places,
 )
@@ -38,10 +48,6 @@ _data_roots = DataRoots()
 
 PART_BYTES = 16 * 2**20
 """Files of twice this size and more go up in parts, two at a time."""
-
-
-class CorruptArtifactError(ValueError):
-    """The bytes stored for an artifact are not those that were written."""
 
 
 def object_uri(root: str, sha256: str, suffix: str) -> str:
@@ -69,7 +75,7 @@ def write_bytes(root: str, data: bytes, suffix: str, content: str = "") -> Artif
     """
     sha256 = hashlib.sha256(data).hexdigest()
     artifact = Artifact(uri=object_uri(root, sha256, suffix), sha256=sha256, content=content)
-    if not exists(artifact):
+    if not has(artifact):
         replace(artifact.uri, data)
     return artifact
 
@@ -93,12 +99,15 @@ def replace(uri: str, data: bytes) -> None:
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise _without_space(error, target.parent) from None
+        raise refusal(error, target.parent) from None
 
 
-def _without_space(error: OSError, folder: Path) -> Exception:
+def refusal(error: OSError, folder: Path) -> Exception:
+    """Return the error to raise where a folder of a store cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{folder}: no space is left there; free some, and start again")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StoreError(f"{folder}: {error.strerror}; expected a folder that can be written")
     return error
 
 
@@ -137,7 +146,7 @@ def read_uri(uri: str) -> bytes:
     fs, path = filesystem(uri)
     try:
         data: bytes = fs.cat_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise MissingObjectError(f"{uri}: is gone from the store") from None
     return data
 
@@ -151,7 +160,7 @@ def read_bytes(artifact: Artifact) -> bytes:
     """
     data = read_uri(artifact.uri)
     if hashlib.sha256(data).hexdigest() != artifact.sha256:
-        raise CorruptArtifactError(f"{artifact.uri}: content does not match its digest")
+        raise CorruptArtifactError(artifact.uri)
     return data
 
 
@@ -163,7 +172,7 @@ def write_value(root: str, value: Any) -> Artifact:
     """
     store = absolute(root)
     table = with_relative_places(to_arrow(value), store, _data_roots.digests(store))
-    return write_bytes(root, parquet_of(table), ".parquet", table_digest(table))
+    return write_bytes(root, parquet_of(table), TABLE, table_digest(table))
 
 
 def read_value(kind: type[T], artifact: Artifact) -> T:
@@ -222,15 +231,63 @@ def write_checkpoint(root: str, path: Path, content: str) -> Artifact:
     sha256 = sha256_of(path)
     uri = object_uri(root, sha256, CHECKPOINT)
     artifact = Artifact(uri=uri, sha256=sha256, content=content)
-    if not exists(artifact):
+    if not has(artifact):
         put_file(path, artifact.uri)
     return artifact
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def is_whole(artifact: Artifact) -> bool:
+    """Return whether the object of an artifact is there, as it was written.
+
+    In a bucket, whose content is checked whenever it is read, only whether it is there.
+    """
+    if not is_local(artifact.uri):
+        return exists(artifact)
+    return is_intact(artifact.uri, artifact.sha256)
+
+
+def has(artifact: Artifact) -> bool:
+    """Return what `is_whole` does; an object that is damaged is set aside."""
+    whole = is_whole(artifact)
+    if not whole:
+        set_damaged_aside(artifact.uri)
+    return whole
+
+
+def has_all_it_names(artifact: Artifact) -> bool:
+    """Return what `has` does, and for a table whether the objects that it names are there.
+
+    What is damaged is set aside.
+    """
+    if not has(artifact) or not artifact.uri.endswith(TABLE):
+        return has(artifact)
+    try:
+        table = parquet_in(read_bytes(artifact))
+    except MissingObjectError:
+        set_damaged_aside(artifact.uri)
+        return False
+    named = [uri for uri in places_in(table, root_of(artifact.uri)) if digest_in_name(uri)]
+    for uri in named if is_local(artifact.uri) else ():
+        set_damaged_aside(uri)
+    return all(map(exists_at, named))
+
+
+def set_damaged_aside(uri: str) -> None:
+    """Set an object aside whose content is not what its name says; any other file stays.
+
+    An object that is right stays as well, even where a record expects another content of it.
+    """
+    digest = digest_in_name(uri)
+    if digest is not None and exists_at(uri) and not _has_content(uri, digest):
+        set_aside(uri, "content does not match its digest")
+
+
+def _has_content(uri: str, sha256: str) -> bool:
+    if is_local(uri):
+        return is_intact(uri, sha256)
+    with tempfile.NamedTemporaryFile() as file:
+        get_file(uri, Path(file.name))
+        return sha256_of(Path(file.name)) == sha256
 
 
 def exists(artifact: Artifact) -> bool:

@@ -36,6 +36,9 @@ from backhaul.values.splits import Splits
 
 T = TypeVar("T", ImageSet, Splits, Detections, FusedDetections, Selection, pd.DataFrame)
 
+TABLE = ".parquet"
+"""What the names of stored tables end in."""
+
 _NUMBERS = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64()}
 _LABEL = pa.struct([(name, _NUMBERS[kind]) for name, kind in LABEL_FIELDS.items()])
 _POLYGONS = pa.list_(pa.list_(pa.float64()))  # of each object x1, y1, x2, y2, ..., or null

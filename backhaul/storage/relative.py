@@ -59,6 +59,20 @@ def data_sets_in(table: pa.Table) -> list[str]:
     return sorted(found)
 
 
+def places_in(table: pa.Table, root: str) -> list[str]:
+    """Return the absolute places in the store that a stored table names, each once.
+
+    Args:
+        table: The table as it is stored.
+        root: Where the store lies.
+    """
+    found: set[str] = set()
+    for name in _columns_of_places(table):
+        column = table[name]
+        found |= {*pc.unique(column.filter(pc.starts_with(column, STORE))).to_pylist()}
+    return sorted(f"{root}/{place.removeprefix(STORE)}" for place in found)
+
+
 def _with_prefix(table: pa.Table, old: str, new: str) -> pa.Table:
     for name in _columns_of_places(table):
         place = table.schema.get_field_index(name)

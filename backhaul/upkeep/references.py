@@ -20,7 +20,6 @@ from backhaul.layout import CHECKPOINT
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import Stored, artifacts_in, read_uri
 
-TABLE = ".parquet"
 PLACES = ("uri", "file", "source")
 """Columns of tables that hold places: of images, of benchmarks and crops, and of what crops are
 cut out of."""

@@ -20,26 +20,13 @@ from prefect.settings import (
     get_current_settings,
 )
 
+from flows.server.database import set_damaged_database_aside
+
 POLL_S = 0.05
 ANSWER_S = 10.0
 STOP_S = 5.0
 
-_GUARD = """
-import os, signal, subprocess, sys, threading
-server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
-def end(*_):
-    server.terminate()
-    kill = threading.Timer(float(sys.argv[1]), server.kill)
-    kill.daemon = True
-    kill.start()
-def end_with_the_other_end():
-    os.read(0, 1)
-    end()
-for number in (signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, end)
-threading.Thread(target=end_with_the_other_end, daemon=True).start()
-os._exit(server.wait() % 256)
-"""
+_GUARD = Path(__file__).with_name("guard.py")
 
 
 class TemporaryServer:
@@ -54,7 +41,7 @@ class TemporaryServer:
         self.api = f"http://{host}:{port}/api"
         self._guard = subprocess.Popen(  # noqa: S603 - fixed arguments
             [
-                *(sys.executable, "-I", "-S", "-c", _GUARD, str(STOP_S)),
+                *(sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(STOP_S)),
                 *(sys.executable, "-m", "uvicorn", "--app-dir", _site_packages()),
                 *("--factory", "prefect.server.api.server:create_app"),
                 *("--host", host, "--port", str(port)),
@@ -103,6 +90,7 @@ _begun: list[TemporaryServer] = []
 def begin_temporary_server() -> None:
     """Begin to start a temporary server, unless the user has one or it has begun."""
     if not _begun and not PREFECT_API_URL.value():
+        set_damaged_database_aside()
         _begun.append(TemporaryServer())
 
 

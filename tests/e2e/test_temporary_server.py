@@ -1,9 +1,13 @@
 """What a person at a terminal hears of the temporary Prefect server of a run."""
 
+import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -51,13 +55,45 @@ def test_a_busy_database_is_tried_again_without_a_word(tmp_path: Path) -> None:
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "never.yaml").write_text(CONFIG)
-    (tmp_path / ".backhaul").mkdir()
-    (tmp_path / ".backhaul" / "prefect.db").write_text("no database")
-    patience = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "20"}
-    ended = run(tmp_path, COMMAND, "run", "never.yaml", **patience)
+    database = tmp_path / "own.db"
+    database.write_text("no database")
+    own = {
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "20",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+    }
+    ended = run(tmp_path, COMMAND, "run", "never.yaml", **own)
     assert ended.returncode != 0
     assert "file is not a database" in ended.stderr
     assert "Fatal Python error" not in ended.stderr
+    assert database.read_text() == "no database"
+
+
+BEGUN = """
+from backhaul.cli.prefect import prepare_prefect
+prepare_prefect(".")
+from flows.server.temporary import use_temporary_server
+use_temporary_server()
+"""
+
+
+def test_a_damaged_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+    database = tmp_path / ".backhaul" / "prefect.db"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as made:
+        made.execute("create table some (what)")
+        made.executemany("insert into some values (?)", [("x" * 1000,)] * 100)
+        made.commit()
+    whole = database.read_bytes()
+    damages = {"no database": b"no database", "cut off": whole[:50_000]}
+    for damaged in damages.values():
+        database.write_bytes(damaged)
+        began = time.monotonic()
+        ended = run(tmp_path, sys.executable, "-c", BEGUN)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr.count("no database that can be used") == 1
+        assert time.monotonic() - began < 60
+    kept = sorted((tmp_path / ".backhaul" / "damaged").iterdir())
+    assert [path.read_bytes() for path in kept] == list(damages.values())
 
 
 KILLED = """
@@ -72,12 +108,33 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("meanwhile", ["", "import time; time.sleep(2)", "server.wait()"])
+MEANWHILE = (
+    "",
+    "import time; time.sleep(2)",
+    "server.wait()",
+    "import time; time.sleep(1); os.kill(server._guard.pid, signal.SIGKILL)",
+    "server.wait(); os.kill(server._guard.pid, signal.SIGKILL)",
+    "server.stop()",
+    """
+forked = os.fork()  # it has our end of the pipe, too
+if not forked:
+    os.closerange(1, 3)
+    signal.pause()
+print("forked", forked, flush=True)
+""",
+)
+
+
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
 def test_a_run_that_is_killed_leaves_no_server(tmp_path: Path, meanwhile: str) -> None:
     killed = run(tmp_path, sys.executable, "-c", KILLED.format(meanwhile=meanwhile))
     assert killed.returncode == -signal.SIGKILL
     port = re.findall(r":(\d+)/api", killed.stdout)[0]
-    wait_until(lambda: not with_argument(port), 30)
+    try:
+        wait_until(lambda: not with_argument(port), 30)
+    finally:
+        for pid in re.findall(r"forked (\d+)", killed.stdout):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def with_argument(text: str) -> list[psutil.Process]:

@@ -119,8 +119,8 @@ KILLED_ON_THE_WAY = """
 import os, signal, sys
 from backhaul.inbox import ingestion as inbox, log as inboxlog
 move = inboxlog.move
-def moved_and_killed(source, target):
-    move(source, target)
+def moved_and_killed(source, target, folder):
+    move(source, target, folder)
     os.kill(os.getpid(), signal.SIGKILL)
 inboxlog.move = moved_and_killed
 inbox.ingest(sys.argv[1], "inbox", ("car", "bus"))

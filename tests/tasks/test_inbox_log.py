@@ -173,14 +173,14 @@ def test_moving_is_repeatable_and_overwrites_nothing(store: Store) -> None:
     source, target = f"{store.root}/a/x.bin", f"{store.root}/b/c/y.bin"
     replace(source, b"abc")
     found = found_at(source)
-    assert move(found, target)
-    assert move(found, target)
+    assert move(found, target, store.root)
+    assert move(found, target, store.root)
     assert read_uri(target) == b"abc"
     assert not exists_at(source)
-    assert not move(found, f"{store.root}/b/other.bin")
+    assert not move(found, f"{store.root}/b/other.bin", store.root)
     replace(source, b"longer")
     with pytest.raises(StoreError, match="expected the 6 of"):
-        move(found_at(source), target)
+        move(found_at(source), target, store.root)
     assert (read_uri(source), read_uri(target)) == (b"longer", b"abc")
 
 
@@ -189,7 +189,7 @@ def test_what_changed_since_it_was_found_stays(store: Store) -> None:
     replace(source, b"abc")
     found = found_at(source)
     replace(source, b"abcd")
-    assert not move(found, target)
+    assert not move(found, target, store.root)
     assert read_uri(source) == b"abcd"
     assert not exists_at(target)
 
@@ -228,14 +228,31 @@ def test_a_file_that_becomes_a_link_is_not_taken(
     secret.write_bytes(b"secret")
     source.symlink_to(secret)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EXDEV, "another disk")
 
     if other_disk:
-        monkeypatch.setattr(Path, "rename", refuse)
-    assert not moving._rename(source, target)
+        monkeypatch.setattr(os, "rename", refuse)
+    with moving._opened(str(source), str(tmp_path)) as folder:
+        assert not moving._rename(source.name, folder, target)
     assert not target.exists()
     assert secret.read_bytes() == b"secret"
+
+
+@pytest.mark.parametrize("level", ["a", "a/b"])
+def test_a_folder_that_becomes_a_link_is_not_entered(tmp_path: Path, level: str) -> None:
+    """Also where what lies there has the size and time of what was found."""
+    theirs, source = tmp_path / "theirs", tmp_path / "inbox" / "a" / "b" / "x.jpg"
+    for path in (theirs / "x.jpg", theirs / "b" / "x.jpg", source):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"image")
+        os.utime(path, (1, 1))
+    found = found_at(str(source))
+    (tmp_path / "inbox" / level).rename(tmp_path / "gone")
+    (tmp_path / "inbox" / level).symlink_to(theirs)
+    assert not move(found, f"{tmp_path}/taken.jpg", f"{tmp_path}/inbox")
+    assert (theirs / "x.jpg").exists()
+    assert (theirs / "b" / "x.jpg").exists()
 
 
 def test_a_name_that_is_no_text_does_not_hold_up_the_others(

@@ -54,6 +54,7 @@ def test_a_store_holds_our_data_alone_and_the_next_call_finds_them(tmp_path: Pat
     record = json.loads(record_of(tmp_path).read_text())
     below = Path(first.uri).relative_to(tmp_path / ".backhaul").as_posix()
     data = first.model_dump() | {"uri": below}
+    assert record.pop("checksum")
     assert record == {"type": "artifact", "schema": 1, "data": data}
     second, (timing,) = call(str(tmp_path))
     assert timing.cached
@@ -134,6 +135,31 @@ def test_a_damaged_record_is_computed_once_more(content: bytes, tmp_path: Path) 
     assert call(str(tmp_path))[0] == expected
 
 
+def test_one_changed_letter_of_a_record_is_noticed_and_kept(tmp_path: Path) -> None:
+    expected, _ = call(str(tmp_path))
+    record = record_of(tmp_path)
+    changed = record.read_text().replace(".txt", ".png")
+    record.write_text(changed)
+    with pytest.raises(NotCachedError):
+        look(str(tmp_path))
+    assert record.read_text() == changed
+    assert call(str(tmp_path))[0] == expected
+    (kept,) = (tmp_path / ".backhaul" / "damaged" / "results").iterdir()
+    assert kept.read_text() == changed
+
+
+@pytest.mark.parametrize("content", [b"", b"conten", b"another"])
+def test_a_damaged_object_is_made_again_and_kept(content: bytes, tmp_path: Path) -> None:
+    made, _ = call(str(tmp_path))
+    Path(made.uri).write_bytes(content)
+    with pytest.raises(NotCachedError):
+        look(str(tmp_path))
+    assert call(str(tmp_path))[0] == made == look(str(tmp_path))
+    assert read_bytes(made) == b"content"
+    (kept,) = (tmp_path / ".backhaul" / "damaged" / "objects").glob("*/*")
+    assert kept.read_bytes() == content
+
+
 def test_a_newer_record_is_left_alone(tmp_path: Path) -> None:
     call(str(tmp_path))
     record = record_of(tmp_path)
@@ -151,6 +177,7 @@ def test_an_earlier_record_is_converted_and_stays_as_it_is(
     expected, _ = call(str(tmp_path))
     record = record_of(tmp_path)
     earlier = json.loads(record.read_text())
+    del earlier["checksum"]
     earlier["data"]["digest"] = earlier["data"].pop("sha256")  # as if it was called so once
     record.write_text(json.dumps(earlier))
     monkeypatch.setitem(KINDS, "artifact", replace_field(KINDS["artifact"], schema=3))

@@ -61,6 +61,22 @@ def test_it_begins_anew_where_the_record_is_damaged(
     Path(place(store), "state.json").write_text(text)
     assert found(store, tmp_path / "own") == (ResumeState(), None)
     assert "begins anew" in caplog.text
+    assert not list(Path(place(store)).iterdir())
+    kept = sorted((store / ".backhaul" / "damaged" / "resume" / "training-v1-0").iterdir())
+    assert [path.name.partition(".2")[0] for path in kept] == ["state-2.pt", "state.json"]
+    assert kept[1].read_text() == text
+
+
+def test_one_changed_byte_of_the_record_is_noticed(store: Path, tmp_path: Path) -> None:
+    record = Path(place(store), "state.json")
+    record.write_text(record.read_text().replace('"train_loss": 1.0', '"train_loss": 2.0'))
+    assert found(store, tmp_path / "own") == (ResumeState(), None)
+
+
+def test_it_begins_anew_where_a_checkpoint_is_gone(store: Path, tmp_path: Path) -> None:
+    known, _ = found(store, tmp_path / "own")
+    Path(known.checkpoints[0].artifact.uri).unlink()
+    assert found(store, tmp_path / "own") == (ResumeState(), None)
 
 
 def test_it_never_opens_a_state_of_another_content(
@@ -69,9 +85,13 @@ def test_it_never_opens_a_state_of_another_content(
     state = Path(place(store), "state-2.pt")
     state.write_bytes(b"another")
     assert found(store, tmp_path / "own") == (ResumeState(), None)
-    state.unlink()
+    assert caplog.text.count("begins anew") == 1
+    assert not state.exists()
+
+
+def test_a_state_that_is_gone_is_as_none(store: Path, tmp_path: Path) -> None:
+    Path(place(store), "state-2.pt").unlink()
     assert found(store, tmp_path / "own") == (ResumeState(), None)
-    assert caplog.text.count("begins anew") == 2
 
 
 def test_a_state_that_cannot_be_loaded_is_as_none(

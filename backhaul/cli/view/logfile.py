@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backhaul import __version__
+from backhaul.errors import InputError
 from backhaul.events import Warned, emit
 from backhaul.layout import INTERNAL
 
@@ -30,12 +31,21 @@ def log_file(store: str, name: str) -> Path:
 
 
 def begin_log(path: Path) -> None:
-    """Add a line that says what was started, and when."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Add a line that says what was started, and when.
+
+    Raises:
+        InputError: If the store cannot be written to.
+    """
     when = datetime.now(UTC).isoformat(timespec="seconds")
     command = shlex.join(["backhaul", *sys.argv[1:]])
-    with path.open("a", encoding="utf-8") as log:
-        log.write(f"=== {when}  backhaul {__version__}: {command}\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"=== {when}  backhaul {__version__}: {command}\n")
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; expected a store that can be written to"
+        ) from None
 
 
 @contextmanager

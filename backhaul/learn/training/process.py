@@ -19,7 +19,7 @@ from backhaul.learn.training.job import (
     TrainingJob,
 )
 from backhaul.learn.training.warm import ForkedTraining, Warm
-from backhaul.look.libraries import LIBRARY_ENVIRONMENT, SAFE_LOAD
+from backhaul.look.libraries import LIBRARY_ENVIRONMENT, SAFE_LOAD, SETTINGS_FOLDER
 
 WARM = Warm() if sys.platform == "linux" else None
 """Starts trainings; None where a process with these libraries cannot be forked."""
@@ -100,7 +100,7 @@ def _environment(job: TrainingJob) -> dict[str, str]:
         SAFE_LOAD: "0" if job.settings.trust and job.settings.detector is None else "1",
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
-        "YOLO_CONFIG_DIR": str(job.folder / "settings"),  # each training chooses its own
+        SETTINGS_FOLDER: str(job.folder / "settings"),  # each training chooses its own
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # user's own criteria
     }
     if job.settings.mlflow:

@@ -16,7 +16,12 @@ from types import TracebackType
 from typing import IO, Self
 
 from backhaul.learn.training.warm_server import Place
-from backhaul.look.libraries import LIBRARY_ENVIRONMENT, SAFE_LOAD
+from backhaul.look.libraries import (
+    LIBRARY_ENVIRONMENT,
+    SAFE_LOAD,
+    SETTINGS_FOLDER,
+    settings_folder,
+)
 
 SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
@@ -92,6 +97,7 @@ class _WarmProcess:
                     **os.environ,
                     **SINGLE_THREADED,
                     SAFE_LOAD: "1",
+                    SETTINGS_FOLDER: settings_folder(),
                     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 },
                 pass_fds=[far_end.fileno()],

@@ -1,0 +1,42 @@
+"""What runs do where stored objects were lost or damaged: what made them runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from backhaul.campaign.outcome import MethodOutcome
+from backhaul.errors import CorruptArtifactError, DamagedRecordError, MissingObjectError
+from backhaul.storage.objects import set_damaged_aside
+from tasks.logs import logger
+from tasks.stage import thorough
+
+T = TypeVar("T")
+
+_LOSSES = (CorruptArtifactError, DamagedRecordError, MissingObjectError)
+
+
+def again_if_lost(play: Callable[[], T]) -> T:
+    """Call `play`; if it comes upon an object that is lost, call it once more, thoroughly.
+
+    Args:
+        play: Runs stages, and reads what they stored.
+    """
+    try:
+        return play()
+    except MissingObjectError as error:
+        logger().warning("%s; what made it runs again", error)
+        if isinstance(error, CorruptArtifactError):
+            set_damaged_aside(error.uri)
+    with thorough():
+        return play()
+
+
+def lost(outcomes: dict[str, MethodOutcome]) -> list[str]:
+    """Return the methods that failed as stored objects were lost, here or on a worker."""
+    names = tuple(f"{error.__name__}:" for error in _LOSSES)
+    return [
+        label
+        for label, outcome in outcomes.items()
+        if outcome.state == "failed" and (outcome.error or "").startswith(names)
+    ]

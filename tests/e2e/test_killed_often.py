@@ -1,0 +1,73 @@
+"""A run that is killed again and again, wherever it is, ends as if nothing had been."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.e2e.conftest import Place
+from tests.e2e.test_killed import alive, wait_until
+
+pytestmark = [pytest.mark.prefect, pytest.mark.train]
+
+STARTING_S = (0.3, 6.0)
+"""When the temporary server starts, seconds after the command does."""
+
+
+def tables(place: Place) -> dict[str, bytes]:
+    """What people read of a run, but for times, with places as they are in any folder."""
+    folder = place.folder / "runs" / "tiny"
+    names = [*folder.glob("*.csv"), *folder.glob("output/*")]
+    here = str(place.folder).encode()
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes().replace(here, b"")
+        for path in names
+    }
+
+
+def left_over(place: Place) -> list[Path]:
+    return list(place.folder.glob("backhaul-*"))
+
+
+def run_for(place: Place, seconds: float) -> None:
+    """Start the run, and kill it after so many seconds, if it has not ended."""
+    run = place.start("run", "tiny.yaml")
+    try:
+        run.wait(seconds)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        run.wait()
+    wait_until(lambda: not alive(run.pid, place.folder), 30)
+
+
+def kill_often(place: Place, calm: Place, kills: int, longest_s: float) -> None:
+    for each in (place, calm):
+        each.config("tiny", control=False)
+    ended = calm.process("run", "tiny.yaml")
+    assert ended.code == 0, ended.err
+    rng = np.random.default_rng(kills)
+    for number in range(kills):
+        moments = STARTING_S if number % 3 == 0 else (STARTING_S[1], longest_s)
+        run_for(place, rng.uniform(*moments))
+    last = place.start("run", "tiny.yaml")
+    assert last.wait(400) == 0, (place.folder / "log").read_text()
+    wait_until(lambda: not alive(last.pid, place.folder), 30)
+    assert left_over(place) == []
+    assert tables(place) == tables(calm)
+    assert "Traceback" not in (place.folder / "log").read_text()
+
+
+def test_three_kills(new_place: Callable[[str], Place]) -> None:
+    place, calm = (new_place(name).without_server() for name in ("killed-often", "calm"))
+    kill_often(place, calm, 3, 9.0)
+
+
+@pytest.mark.slow
+def test_twenty_kills_of_a_run_with_ultralytics(new_place: Callable[[str], Place]) -> None:
+    place, calm = (
+        new_place(name).with_ultralytics().without_server()
+        for name in ("killed", "undisturbed")
+    )
+    kill_often(place, calm, 20, 30.0)
