@@ -1,5 +1,6 @@
 """A store in which files were changed, cut off, emptied or lost: a start makes them again."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,13 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def rot(path: Path) -> None:
+    """Change a byte as a failing disk does, which knows nothing of times."""
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -25,7 +33,7 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-DAMAGES: tuple[Callable[[Path], object], ...] = (flip, cut, empty, Path.unlink)
+DAMAGES: tuple[Callable[[Path], object], ...] = (flip, rot, cut, empty, Path.unlink)
 KINDS = {
     "results": "results/*",
     "tables": "objects/*/*.parquet",
