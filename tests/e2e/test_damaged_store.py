@@ -1,12 +1,17 @@
 """A store in which files were changed, cut off, emptied or lost: a start makes them again."""
 
+import ctypes
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Place, Played
+from tests.e2e.conftest import COMMAND, Place, Played
+from tests.e2e.edge import BATCH
+from tests.e2e.test_hourly import Site
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
@@ -114,3 +119,72 @@ def test_each_file_in_turn(
         if path.exists():
             damage(path)
             runs_again(copy, expected)
+
+
+def as_others() -> None:
+    """Let the command have no rights that only root has, so that a folder can be read-only."""
+    if os.getuid() == 0:
+        ctypes.CDLL(None).prctl(24, 1)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE: as it is executed
+
+
+@pytest.mark.parametrize("closed", ["", "objects", "leases", "runs/tiny"])
+def test_a_store_that_cannot_be_written_is_said_in_a_line(
+    closed: str, new_place: Callable[[str], Place]
+) -> None:
+    place = new_place("closed")
+    place.config("tiny")
+    folder = store_of(place) / closed
+    folder.mkdir(parents=True)
+    folder.chmod(0o555)
+    try:
+        done = subprocess.run(
+            [COMMAND, "run", "tiny.yaml"],
+            cwd=place.folder,
+            env=place.environment(),
+            preexec_fn=as_others,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    [line] = [each for each in done.stderr.splitlines() if "error: " in each]
+    assert "Permission denied" in line
+    assert str(folder) in line
+    assert len(done.stderr.splitlines()) < 8
+
+
+def an_hour(site: Site, **damages: Callable[[Path], object]) -> str:
+    """Damage files of a site by their patterns, and let the next images arrive."""
+    for pattern, damage in damages.items():
+        for path in files(site.place, pattern):
+            damage(path)
+    ended = site.hour()
+    assert ended.code == 0, ended.out + ended.err
+    assert "Traceback" not in ended.err
+    return ended.out
+
+
+def test_hours_go_on_where_files_were_damaged(new_place: Callable[[str], Place]) -> None:
+    site = Site(new_place("damaged-hours"))
+    site.edge.drop("cam1", range(BATCH))
+    an_hour(site)
+    site.edge.drop("cam1", range(BATCH, 2 * BATCH))
+    an_hour(site, **{"objects/*/*.parquet": flip})
+    assert site.played == [0, 1]
+    whole = (site.run / "summary.csv").read_bytes()
+    an_hour(site, **{"runs/edge/state.json": cut, "runs/edge/rounds/iqr*.json": empty})
+    assert (site.run / "summary.csv").read_bytes() == whole
+    site.edge.drop("cam1", range(2 * BATCH, 3 * BATCH))
+    an_hour(site, **{"runs/edge/rounds/*.json": flip, "objects/*/*.json": Path.unlink})
+    assert site.played == [0, 1, 2]
+
+    entry = site.place.folder / "ingested" / "log" / "00000001.parquet"
+    cut(entry)
+    (site.records / "state.json").unlink()
+    ended = site.hour()
+    assert ended.code == 2, ended.err
+    assert f"{entry}: is damaged" in ended.one_error()
