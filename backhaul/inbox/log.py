@@ -121,12 +121,29 @@ def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
     entries = []
     number = after + 1
     while (data := read_or_none(_entry(root, number))) is not None:
-        table = from_parquet(pd.DataFrame, data)
-        if not table["uri"].map(lambda uri: bool(_PLACE.fullmatch(uri))).all():
-            raise StoreError(f"{_entry(root, number)}: names files that are no arrived images")
+        table = _decoded(data, _entry(root, number))
         entries.append((number, table.assign(uri=f"{absolute(root)}/" + table["uri"])))
         number += 1
     return entries
+
+
+def _decoded(data: bytes, place: str) -> pd.DataFrame:
+    """Return an entry that was read at a place; it cannot be made again.
+
+    Raises:
+        StoreError: If it is damaged, or names files that are no arrived images.
+    """
+    try:
+        table = from_parquet(pd.DataFrame, data)
+        ours = table["uri"].map(lambda uri: bool(_PLACE.fullmatch(uri))).all()
+    except Exception as error:  # whatever is there in place of an entry
+        raise StoreError(
+            f"{place}: is damaged ({type(error).__name__}): expected an entry of the log of "
+            "arrived images, of which this was the only one; put a copy of it there"
+        ) from None
+    if not ours:
+        raise StoreError(f"{place}: names files that are no arrived images")
+    return table
 
 
 def next_number(root: str) -> int:

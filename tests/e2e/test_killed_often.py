@@ -8,23 +8,13 @@ import numpy as np
 import pytest
 
 from tests.e2e.conftest import Place
+from tests.e2e.test_damaged_store import tables
 from tests.e2e.test_killed import alive, wait_until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
 STARTING_S = (0.3, 6.0)
 """When the temporary server starts, seconds after the command does."""
-
-
-def tables(place: Place) -> dict[str, bytes]:
-    """What people read of a run, but for times, with places as they are in any folder."""
-    folder = place.folder / "runs" / "tiny"
-    names = [*folder.glob("*.csv"), *folder.glob("output/*")]
-    here = str(place.folder).encode()
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes().replace(here, b"")
-        for path in names
-    }
 
 
 def left_over(place: Place) -> list[Path]:

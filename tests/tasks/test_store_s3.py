@@ -25,6 +25,7 @@ from backhaul.storage.objects import (
     exists,
     exists_at,
     get_file,
+    listing,
     names_in,
     put_file,
     read_bytes,
@@ -32,6 +33,7 @@ from backhaul.storage.objects import (
     read_value,
     remove,
     replace,
+    set_damaged_aside,
     write_bytes,
     write_checkpoint,
     write_value,
@@ -114,6 +116,19 @@ def test_damage_and_loss_are_told_apart(root: str, tmp_path: Path) -> None:
         with pytest.raises(MissingObjectError, match="is gone from the store"):
             ask()
     assert not (tmp_path / "x").exists()
+
+
+@s3
+def test_a_damaged_object_is_set_aside(root: str) -> None:
+    whole, damaged = write_bytes(root, b"abc", ".bin"), write_bytes(root, b"abcd", ".bin")
+    replace(damaged.uri, b"abcx")
+    for each in (whole, damaged):
+        set_damaged_aside(each.uri)
+    assert exists(whole)
+    assert not exists(damaged)
+    [kept] = listing(f"{root}/.backhaul/damaged")
+    assert kept.uri.startswith(damaged.uri.replace("/objects/", "/damaged/objects/"))
+    assert read_uri(kept.uri) == b"abcx"
 
 
 @s3
