@@ -29,8 +29,10 @@ from flows.arguments import blocks_of, known_truth, opened, step_of
 from flows.cropping import crop_batches
 from flows.events import emit_plan, emit_round
 from flows.forms import Config
+from flows.leftovers import end_leftovers
 from flows.preparation import prepare
 from flows.server.publish import publish_round
+from flows.slots import impatient
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
@@ -51,6 +53,7 @@ def initial_training(config: Config) -> State[None]:
     """
     started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
+    end_leftovers()
     files = claim(config)
     if isinstance(config.data, InboxData) and exists_at(files.setting):
         return Completed(message="trained before: batches that arrived since go on from it")
@@ -71,7 +74,8 @@ def initial_training(config: Config) -> State[None]:
     BEGINNING.write(files.beginning, beginning)
     OUTCOME.write(files.outcome, RunOutcome())
     write_overview(RunRecords(files))
-    first = first_round(config, setting, splits)
+    with impatient():
+        first = first_round(config, setting, splits)
     write_round(files, first)
     write_round_files(files.view, first)
     publish_round(files, first)
