@@ -19,12 +19,11 @@ from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from blocks.patience import await_prefect
 from flows.ends import Awaited, await_ends, schedule
+from flows.server.queues import HOURS
 from flows.states import outcome_of
 
 INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"
-HOURS = "hours"
-"""Queue of what the hourly flow starts; all workers poll it, and before all others."""
 
 
 @dataclass(frozen=True)
