@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -59,8 +60,8 @@ def impatient() -> Iterator[None]:
 def give_way(holder: Holder) -> None:
     """Reschedule the flow run of this process, and end it; what it has computed is cached.
 
-    Does nothing where no worker waits for this process, or where the holder may be gone: its
-    lease can only be taken over by one that watches it.
+    Does nothing where no worker waits for this process, where other threads of it are at work,
+    or where the holder may be gone: its lease can only be taken over by one that watches it.
 
     Args:
         holder: The process that this one waits for.
@@ -69,7 +70,8 @@ def give_way(holder: Holder) -> None:
         Pause: To end the run, which is not over.
     """
     started_for = os.environ.get(OF_A_WORKER)
-    if not started_for or not holder.seems_alive:
+    alone = threading.current_thread() is threading.main_thread()
+    if not started_for or not alone or not holder.seems_alive:
         return
     text = f"waits for {holder}, and gives its slot back; it looks again in {REST_S:.0f} s"
     later = datetime.now(UTC) + timedelta(seconds=REST_S)

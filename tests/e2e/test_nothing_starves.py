@@ -24,6 +24,7 @@ pytestmark = [
 
 N_GPUS = 2  # of a stack without any
 STORE = f"{BUCKET}/busy"
+METHODS = ("iqr", "median-below-thresh", "true-random")
 EPOCH_S = 4
 CHANGE_S = 20.0
 """How long a worker may take from one run to the next: a process ends, and it asks for more.
@@ -69,7 +70,7 @@ def campaign(name: str, seed: int) -> dict[str, Any]:
         "initial": {"images": 16, "train": 0.5, "valid": 0.25},
         "batches": {"sampling_batch": 12, "count": 1, "train": 0.5, "valid": 0.25},
         "bandwidth": {"images": 5},
-        "methods": ["iqr", "median-below-thresh", "true-random"],
+        "methods": [{"kind": kind} for kind in METHODS],
         "augmentation": {"images_per_class": None, "flip": "none"},
         "training": TRAINING,
         "inference": CONFIG["inference"],

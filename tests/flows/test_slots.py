@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,12 @@ def other_process(root: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
 @pytest.fixture
 def client() -> Iterator[SyncPrefectClient]:
     with get_client(sync_client=True) as client:
@@ -108,10 +115,16 @@ def test_a_run_on_a_worker_looks_again_later(
 def test_a_person_waits(run: FlowRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(OF_A_WORKER)
     with other_process(tmp_path) as other:
-        assert other.stdin is not None
-        other.stdin.write("\n")
-        other.stdin.flush()
+        tell(other)
         assert work(str(tmp_path), return_state=True).name == "Completed"
+
+
+def test_a_thread_beside_others_waits(run: FlowRun, tmp_path: Path) -> None:
+    with other_process(tmp_path) as other, ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(work, str(tmp_path), return_state=True)
+        time.sleep(1)
+        tell(other)
+        assert ended.result().name == "Completed"
 
 
 def test_where_the_other_may_be_gone_a_run_stays_and_takes_over(
