@@ -21,6 +21,8 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import flow_run as this_run
 from prefect.states import Crashed
 
+from blocks.patience import await_prefect
+
 GOING_ON = [StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
 
 
@@ -31,6 +33,7 @@ def end_leftovers() -> None:
             end_below(client, UUID(this_run.id), Crashed(message="its process was lost"))
 
 
+@await_prefect
 def end_below(client: SyncPrefectClient, run: UUID, state: State[Any]) -> None:
     """Set the final state of all that went on in the process of a flow run.
 

@@ -18,6 +18,7 @@ from prefect.states import Cancelled, Scheduled
 
 from backhaul.storage.holder import Holder
 from backhaul.storage.lease import OnWait
+from blocks.patience import await_prefect
 from flows.leftovers import end_below
 from tasks.stage import told_of_waits
 
@@ -78,7 +79,7 @@ def give_way(holder: Holder) -> None:
     state: State[Any] = Scheduled(name="AwaitingRetry", message=text, scheduled_time=later)
     run = UUID(started_for)
     with get_client(sync_client=True) as client:
-        answer = client.set_flow_run_state(run, state)
+        answer = await_prefect(client.set_flow_run_state)(run, state)
         if answer.status != SetStateStatus.ACCEPT:
             return  # it is being cancelled, for example
         end_below(client, run, Cancelled(message=text))
