@@ -266,3 +266,19 @@ def wait_for(happened: Callable[[], bool], patience_s: float = 20) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("holder", "seems"),
+    [
+        (Holder.me(), True),
+        (Holder.me().model_copy(update={"pid": 2**22 + 1}), False),
+        (elsewhere(30), True),
+        (elsewhere(-30), True),
+        (elsewhere(EXPIRE_S + 30), False),
+        (elsewhere(-EXPIRE_S - 30), False),
+    ],
+    ids=["here", "here, ended", "elsewhere", "clock before ours", "silent", "clock far off"],
+)
+def test_who_renewed_lately_seems_alive(holder: Holder, *, seems: bool) -> None:
+    assert holder.seems_alive is seems
