@@ -28,7 +28,9 @@ from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
 from flows.healing import lost
 from flows.heartbeats import of_this_run_alone
+from flows.leftovers import end_leftovers
 from flows.server.publish import publish_run
+from flows.slots import wait_or_give_way
 from flows.states import failed, overall
 from flows.transport import TRANSPORTS
 from tasks.stage import thorough
@@ -39,8 +41,9 @@ def campaign(config: Config) -> State[None]:
     """Prepare what methods share, play each of them, and write the run's folder.
 
     A method that fails leaves the others alone; the campaign then ends Failed, named
-    CompletedWithFailures. One that waits for labels does not fail: the campaign then ends
-    Completed, named AwaitingLabels. A second start computes only what is missing.
+    CompletedWithFailures where others did not fail. One that waits for labels does not fail:
+    the campaign then ends Completed, named AwaitingLabels. A second start computes only what
+    is missing; where the first one goes on, it waits, and on a worker it is rescheduled.
 
     With several seeds this is a campaign a seed, one after the other, and a page of them all.
 
@@ -52,9 +55,11 @@ def campaign(config: Config) -> State[None]:
     if config.seeds:
         return _with_each_seed(config)
     here = opened(config)
+    end_leftovers()
     emit_flow_run()
     emit_plan(config, range(config.batches.count or 0))
-    with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
+    alone = lease(here.store, run_key(config), wait_or_give_way("the same run"))
+    with of_this_run_alone(), alone as own_lease:
         set_damaged_aside(files_of(here))
         files = claim(here)
         note_start(files)
@@ -102,7 +107,3 @@ def _with_each_seed(config: CampaignConfig) -> State[None]:
     messages = [f"seed {k}: {s.message}" for k, s in zip(config.seeds, states, strict=True)]
     state: State[None] = worst.model_copy(update={"message": "; ".join(messages)})
     return state
-
-
-def _log_wait(holder: str) -> None:
-    get_run_logger().warning("the same run goes on in %s: this one waits for it", holder)

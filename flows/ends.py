@@ -1,4 +1,4 @@
-"""Wait for flow runs on workers; one whose flow could not even begin is started again."""
+"""Wait for flow runs on workers; one whose process or machine was lost is started again."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Scheduled
+from prefect.states import Crashed, Scheduled
 
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.events import Elsewhere, MethodEnded, emit, within
 from blocks.patience import await_prefect
+from flows.leftovers import end_below
 from flows.states import outcome_of
 from tasks.logs import logger
 
-CRASHED = "Crashed"
 POLL_S = 3.0
-STARTS = 3
-"""How often a process may end before its flow begins, until its run has failed."""
 REPORTED_S = 30.0
 """How long a worker may go on to report such an end; it would end a new start as well."""
+DELETED = MethodOutcome(state="failed", error="its flow run was deleted")
 
 
 @dataclass
@@ -34,63 +33,68 @@ class Awaited:
 
     Args:
         name: What its outcome is returned by.
-        begun: How often its flow had begun before.
-        starts: How many starts it has, the present one among them.
+        restarts: How often it may still be started again after its process was lost.
     """
 
     name: str
-    begun: int = 0
-    starts: int = STARTS
-    _crash: UUID | None = field(default=None, init=False)
-    _seen_at: float = field(default=0.0, init=False)
+    restarts: int
+    outcome: MethodOutcome | None = field(default=None, init=False)
+    """How it ended, unless somebody has started it again since."""
+    _looked_at: UUID | None = field(default=None, init=False)
+    _since: float = field(default=0.0, init=False)
     _reported: str = field(default="", init=False)
 
-    @classmethod
-    def of(cls, name: str, run: FlowRun) -> Awaited:
-        """Return the flow run to wait for, which may have begun already."""
-        state = run.state
-        is_yet_to_begin = (
-            state is None or state.is_scheduled() or state.is_pending() or state.is_final()
-        )
-        return cls(name, run.run_count if is_yet_to_begin else run.run_count - 1)
+    def look(self, client: SyncPrefectClient, run: FlowRun, state: State) -> None:
+        """Note how the run stands, and start it again if its process was lost.
 
-    def tell(self, state: State) -> None:
+        Args:
+            client: Client of the Prefect server.
+            run: The flow run.
+            state: Its state.
+        """
+        self._tell(state)
+        if not state.is_final():
+            self.outcome = None  # perhaps a person has retried it
+            return
+        seen_before = state.id == self._looked_at
+        if not seen_before:
+            self._looked_at, self._since = state.id, time.monotonic()
+            if state.is_crashed():
+                end_below(client, run.id, Crashed(message="its process was lost"))
+        if state.is_crashed() and self.restarts:
+            self.outcome = None
+            self._start_again(client, run, state, seen_before)
+        elif not seen_before or self.outcome is None:
+            self._end(state)
+
+    def _start_again(
+        self, client: SyncPrefectClient, run: FlowRun, state: State, seen_before: bool
+    ) -> None:
+        """Start the run again once its worker no longer reports its last end."""
+        if not seen_before:
+            logger().warning(
+                "%s: its process or machine was lost (%s); it is started again in %.0f s",
+                run.name,
+                state.message or state.name,
+                REPORTED_S,
+            )
+        elif time.monotonic() - self._since > REPORTED_S:
+            self.restarts -= 1
+            with suppress(ObjectNotFound):  # deleted just now, as the next look will tell
+                schedule(client, run)
+
+    def _end(self, state: State) -> None:
+        self.outcome = outcome_of(state)
+        with within(self.name):
+            emit(MethodEnded(self.outcome.state))
+        logger().info("%s: %s %s", self.name, state.name, state.message or "")
+
+    def _tell(self, state: State) -> None:
         """Emit an event if the state of the run has changed."""
         if (name := state.name or "") != self._reported:
             self._reported = name
             with within(self.name):
                 emit(Elsewhere(name))
-
-    def awaits_a_start(self, run: FlowRun, state: State) -> bool:
-        """Return whether its process ended before its flow began, and may be started again.
-
-        A process that starts while the server is away ends at once: Prefect repeats only the
-        requests of a client that was connected before. A crash under another name is none of a
-        process: perhaps no worker is there (deployments/automations.py).
-        """
-        crashed = state.is_crashed() and state.name == CRASHED
-        return crashed and run.run_count == self.begun and self.starts > 1
-
-    def start_again(self, client: SyncPrefectClient, run: FlowRun, state: State) -> None:
-        """Start the run again once its worker no longer reports its last end.
-
-        Args:
-            client: Client of the Prefect server.
-            run: The flow run.
-            state: The state in which it ended.
-        """
-        now = time.monotonic()
-        if state.id != self._crash:
-            self._crash, self._seen_at = state.id, now
-            logger().warning(
-                "%s: ended before it began (%s); it is started again in %.0f s",
-                run.name,
-                state.message,
-                REPORTED_S,
-            )
-        elif now - self._seen_at > REPORTED_S:
-            self.starts -= 1
-            schedule(client, run)
 
 
 @await_prefect
@@ -104,29 +108,20 @@ def schedule(client: SyncPrefectClient, run: FlowRun) -> None:
 def await_ends(
     client: SyncPrefectClient, awaited: Mapping[UUID, Awaited]
 ) -> dict[str, MethodOutcome]:
-    """Return how flow runs ended, by their names, once all have."""
-    ended: dict[str, MethodOutcome] = {}
+    """Return how flow runs ended, by their names, once all are over at the same time.
+
+    One that a person retries meanwhile is waited for again.
+    """
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(awaited)))
     while True:
         runs = await_prefect(client.read_flow_runs)(flow_run_filter=chosen)
         for gone in awaited.keys() - {run.id for run in runs}:
-            ended[awaited[gone].name] = MethodOutcome(
-                state="failed", error="its flow run was deleted"
-            )
+            awaited[gone].outcome = DELETED
         for run in runs:
-            one, state = awaited[run.id], run.state
-            if state is not None:
-                one.tell(state)
-            if one.name in ended or state is None or not state.is_final():
-                continue
-            if one.awaits_a_start(run, state):
-                with suppress(ObjectNotFound):  # deleted just now, as the next look will tell
-                    one.start_again(client, run, state)
-            else:
-                ended[one.name] = outcome_of(state)
-                with within(one.name):
-                    emit(MethodEnded(ended[one.name].state))
-                logger().info("%s: %s %s", one.name, state.name, state.message or "")
-        if len(ended) == len(awaited):
-            return {one.name: ended[one.name] for one in awaited.values()}
+            if run.state is not None:
+                awaited[run.id].look(client, run, run.state)
+        outcomes = {one.name: one.outcome for one in awaited.values()}
+        ended = {name: outcome for name, outcome in outcomes.items() if outcome}
+        if len(ended) == len(outcomes):
+            return ended
         time.sleep(POLL_S)

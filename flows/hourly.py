@@ -19,6 +19,7 @@ from backhaul.inbox.continuation import continue_view
 from backhaul.inbox.ingestion import ingest
 from backhaul.inbox.state import take_in
 from backhaul.layout import INITIAL, RunFiles
+from backhaul.storage.holder import Holder
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at
 from flows.arguments import opened, run_key
@@ -27,6 +28,7 @@ from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
 from flows.healing import lost
 from flows.heartbeats import of_this_run_alone
+from flows.leftovers import end_leftovers
 from flows.server.publish import publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
@@ -49,6 +51,7 @@ def hourly(config: Config) -> State[None]:
     if not isinstance(config.data, InboxData):
         raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
     here = opened(config)
+    end_leftovers()
     emit_flow_run()
     with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
         set_damaged_state_aside(files_of(here))
@@ -115,5 +118,7 @@ def _take_in(config: CampaignConfig, inbox: InboxData, files: RunFiles) -> RunSt
     return take_in(config, files)
 
 
-def _log_wait(holder: str) -> None:
-    get_run_logger().warning("another hour goes on in %s: this one waits for it", holder)
+def _log_wait(holder: Holder, waited_s: float) -> None:
+    """Tell of it, and hold the slot: a rescheduled hour is cancelled if the next has come."""
+    if not waited_s:
+        get_run_logger().warning("another hour goes on in %s: this one waits for it", holder)

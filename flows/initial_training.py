@@ -31,8 +31,10 @@ from flows.cropping import crop_batches
 from flows.events import emit_plan, emit_round
 from flows.forms import Config
 from flows.healing import again_if_lost
+from flows.leftovers import end_leftovers
 from flows.preparation import prepare
 from flows.server.publish import publish_round
+from flows.slots import impatient
 from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
@@ -53,6 +55,7 @@ def initial_training(config: Config) -> State[None]:
     """
     started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
+    end_leftovers()
     files = claim(config)
     if isinstance(config.data, InboxData) and exists_at(files.setting) and not is_thorough():
         return Completed(message="trained before: batches that arrived since go on from it")
@@ -81,7 +84,8 @@ def _begin(
     BEGINNING.write(files.beginning, beginning)
     OUTCOME.write(files.outcome, RunOutcome())
     write_overview(RunRecords(files))
-    first = first_round(config, setting, splits)
+    with impatient():
+        first = first_round(config, setting, splits)
     write_round(files, first)
     write_round_files(files.view, first)
     publish_round(files, first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from prefect import flow, get_run_logger, tags
+from prefect import flow, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -28,7 +28,9 @@ from flows.events import emit_round
 from flows.forms import Config
 from flows.healing import again_if_lost
 from flows.heartbeats import of_this_run_alone
+from flows.leftovers import end_leftovers
 from flows.server.publish import publish_round
+from flows.slots import impatient, wait_or_give_way
 from flows.states import AWAITING, awaiting
 from flows.uplinks import agree_on_bandwidth
 
@@ -42,7 +44,8 @@ def method(config: Config, label: str) -> State[None]:
     """Play the batches of a run with one method; each is in the run's folder once it is over.
 
     The run has begun: its initial model is trained. What was computed before comes from the
-    cache. Of several runs of one method, one at a time goes on. Ends Completed, named
+    cache. Of several runs of one method, one at a time goes on; one on a worker is rescheduled
+    while another is at it. Ends Completed, named
     AwaitingLabels, where labels of sent images are not there yet.
 
     Args:
@@ -51,8 +54,9 @@ def method(config: Config, label: str) -> State[None]:
     """
     config = opened(config)
     arm = arm_of(config, label)
-    alone = lease(config.store, run_key(config, label), _log_wait)
-    with of_this_run_alone(), tags(label), within(label), alone as own_lease:
+    end_leftovers()
+    alone = lease(config.store, run_key(config, label), wait_or_give_way("this method"))
+    with of_this_run_alone(), tags(label), within(label), impatient(), alone as own_lease:
         files = claim(config)
         return again_if_lost(partial(_play_all, config, arm, files, own_lease))
 
@@ -93,7 +97,3 @@ def _play(config: CampaignConfig, arm: Method, play: Play, standing: Standing) -
         # word for it, without the record. All stages are cached by now.
         state = played()
     return state
-
-
-def _log_wait(holder: str) -> None:
-    get_run_logger().warning("another run of this method goes on in %s: this one waits", holder)

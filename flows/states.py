@@ -35,10 +35,15 @@ def failed(error: Exception) -> MethodOutcome:
 
 
 def overall(methods: dict[str, MethodOutcome]) -> State[None]:
-    """Return the final state of a campaign from the outcomes of its methods."""
+    """Return the final state of a campaign from the outcomes of its methods.
+
+    It has completed with failures only if something did not fail.
+    """
     states = {outcome.state for outcome in methods.values()}
     unfinished = [f"{k} ({o.error})" for k, o in methods.items() if o.state != "completed"]
     message = f"not completed: {'; '.join(unfinished)}"
+    if states == {"failed"}:
+        return Failed(message=message)
     if "failed" in states:
         return Failed(name=FAILURES, message=message)
     if "waiting" in states:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, WorkQueue
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this_run
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.outcome import MethodOutcome
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from blocks.patience import await_prefect
 from flows.ends import Awaited, await_ends, schedule
+from flows.server.queues import HOURS
 from flows.states import outcome_of
 
 INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"
-DEFAULT = "default"
-"""A pool's own queue, for runs that a person starts; the others are one a GPU."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,9 @@ class Child:
         name: Of the flow run.
         parameters: As JSON data.
         tags: Tags of the run.
+        queue: Queue of the pool whose workers may take it; None = that of the deployment,
+            which is `default` unless somebody has set another.
+        restarts: How often it is started again after its process or machine was lost.
         turn: What of its parent it belongs to; it is started once for each.
     """
 
@@ -43,6 +45,8 @@ class Child:
     name: str
     parameters: Mapping[str, Any]
     tags: tuple[str, ...]
+    queue: str | None
+    restarts: int
     turn: str = ""
 
 
@@ -50,14 +54,16 @@ def begin(config: CampaignConfig) -> MethodOutcome:
     """Run the initial training on a worker, and return how it ended."""
     parameters = {"config": config.model_dump(mode="json")}
     name = f"initial-training-{config.name}"
-    child = Child(INITIAL_TRAINING, name, parameters, (config.name,))
+    child = Child(
+        INITIAL_TRAINING, name, parameters, (config.name,), _queue_of(config), config.restarts
+    )
     return run_children({name: child})[name]
 
 
 def play(
     config: CampaignConfig, labels: Iterable[str], turn: str = ""
 ) -> dict[str, MethodOutcome]:
-    """Run methods on workers, spread over the queues, and return how each ended.
+    """Run methods on whichever workers are free, and return how each ended.
 
     One that is over is not run again for the same parent and `turn`.
 
@@ -74,11 +80,17 @@ def play(
                 f"{config.name}-{label}",
                 {"config": dumped, "label": label},
                 (config.name, label),
+                _queue_of(config),
+                config.restarts,
                 turn,
             )
             for label in labels
         }
     )
+
+
+def _queue_of(config: CampaignConfig) -> str | None:
+    return config.queue or (HOURS if isinstance(config.data, InboxData) else None)
 
 
 def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
@@ -88,21 +100,51 @@ def run_children(children: Mapping[str, Child]) -> dict[str, MethodOutcome]:
     over, and one that failed is scheduled once more.
 
     Raises:
-        InputError: If a deployment is missing.
+        InputError: If a deployment is missing, or a queue.
     """
     with get_client(sync_client=True) as client:
-        queues = {d: _queues(client, d) for d in {c.deployment for c in children.values()}}
-        order = {deployment: cycle(names) for deployment, names in queues.items()}
+        asked = {(child.deployment, child.queue) for child in children.values()}
+        queues = {each: _queue(client, *each) for each in asked}
         started = {
-            name: _start(client, child, next(order[child.deployment]))
+            name: _start(client, child, queues[child.deployment, child.queue])
             for name, child in children.items()
         }
-        awaited = {run.id: Awaited.of(name, run) for name, run in started.items()}
+        awaited = {
+            run.id: Awaited(name, children[name].restarts) for name, run in started.items()
+        }
         return await_ends(client, awaited)
 
 
-def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
-    """Return the queues, one a GPU, of a deployment's pool that a worker polls."""
+def _queue(client: SyncPrefectClient, deployment: str, wanted: str | None) -> str | None:
+    """Return the queue to use of a deployment's pool; None = the deployment's own."""
+    pool = _pool(client, deployment)
+    queues = {queue.name: queue for queue in client.read_work_queues(work_pool_name=pool)}
+    polled = [name for name, queue in queues.items() if queue.status == "READY"]
+    if not polled:
+        get_run_logger().warning("no worker polls work pool %s: runs wait until one does", pool)
+    if wanted == HOURS and not _is_served(queues.get(HOURS), polled):
+        get_run_logger().warning(
+            "no worker polls queue %s of work pool %s: its runs wait with all others",
+            *(HOURS, pool),
+        )
+        return None
+    if wanted is not None and wanted not in queues:
+        raise InputError(
+            f"queue: work pool {pool} has no queue {wanted!r}, expected one of "
+            f"{', '.join(sorted(queues))}"
+        )
+    return wanted
+
+
+def _is_served(queue: WorkQueue | None, polled: list[str]) -> bool:
+    """Return whether the workers poll a queue, as far as there are any.
+
+    They do not where they were started before there was this queue.
+    """
+    return queue is not None and (queue.status != "NOT_READY" or not polled)
+
+
+def _pool(client: SyncPrefectClient, deployment: str) -> str:
     try:
         pool = client.read_deployment_by_name(deployment).work_pool_name
     except ObjectNotFound:
@@ -112,12 +154,7 @@ def _queues(client: SyncPrefectClient, deployment: str) -> list[str | None]:
         ) from None
     if pool is None:
         raise InputError(f"deployment {deployment}: has no work pool: deploy it again")
-    queues = [q for q in client.read_work_queues(work_pool_name=pool) if not q.is_paused]
-    polled = [q for q in queues if q.status == "READY"]
-    if not polled:
-        get_run_logger().warning("no worker polls work pool %s: runs wait until one does", pool)
-    own = sorted(q.name for q in polled or queues if q.name != DEFAULT)
-    return [*own] or [None]
+    return pool
 
 
 @await_prefect

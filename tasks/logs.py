@@ -9,6 +9,23 @@ from prefect import get_run_logger
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger
 
+from backhaul.errors import AwaitingLabelsError, InputError, MissingObjectError
+from backhaul.learn.training.process import TrainingError
+from backhaul.storage.lease import LeaseLostError
+
+EXPECTED = (
+    InputError,
+    AwaitingLabelsError,
+    MissingObjectError,
+    TrainingError,
+    LeaseLostError,
+)
+"""Errors whose message says what is wrong, and where: a traceback would only hide it."""
+OF_RUNS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+"""Loggers by which Prefect tells how runs ended."""
+AGAIN = "exited with unexpected exception"
+"""Is said of a flow run whose end was told before."""
+
 
 def logger() -> Any:
     """Return the logger of this thread's task or flow run, or else one of the process."""
@@ -24,6 +41,21 @@ class RunLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record again, with the logger of the run."""
         logger().log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Take the traceback of an expected error from a record; leave out what was said before."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, EXPECTED):
+        return True
+    record.exc_info = None
+    return AGAIN not in record.getMessage()
+
+
+def tell_expected_errors_in_a_line() -> None:
+    """Let runs that end by an expected error say so in one line; safe to call repeatedly."""
+    for name in OF_RUNS:
+        get_logger(name).addFilter(_without_traceback)
 
 
 def forward_domain_logs() -> None:

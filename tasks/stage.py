@@ -22,7 +22,8 @@ from backhaul.errors import MissingObjectError
 from backhaul.events import StageBegan, StageEnded, emit, within
 from backhaul.layout import CHECKPOINT
 from backhaul.randomness import generator
-from backhaul.storage.lease import Lease, lease
+from backhaul.storage.holder import Holder
+from backhaul.storage.lease import Lease, OnWait, lease
 from backhaul.storage.objects import artifacts_in, has, has_all_it_names, is_whole
 from backhaul.values.artifacts import Artifact
 from backhaul.values.results import LookedUp, Timing
@@ -124,6 +125,23 @@ def timed() -> Iterator[list[Timing]]:
         _timings.reset(token)
 
 
+_on_wait: ContextVar[OnWait | None] = ContextVar("on_wait", default=None)
+
+
+@contextmanager
+def told_of_waits(on_wait: OnWait) -> Iterator[None]:
+    """Meanwhile, stages that wait for another process tell of each look at its lease.
+
+    Args:
+        on_wait: See `backhaul.storage.lease.lease`.
+    """
+    token = _on_wait.set(on_wait)
+    try:
+        yield
+    finally:
+        _on_wait.reset(token)
+
+
 _own_lease: ContextVar[Lease | None] = ContextVar("own_lease", default=None)
 
 
@@ -191,7 +209,7 @@ class Stage(Generic[P, R]):
             return self._look_up(step.lookups, step, key)
         with (
             within(step.method, step.batch),
-            lease(step.root, key, self._log_wait) as own_lease,
+            lease(step.root, key, self._wait) as own_lease,
         ):
             emit(StageBegan(self.name))
             token = _own_lease.set(own_lease)
@@ -252,8 +270,11 @@ class Stage(Generic[P, R]):
         parameters = task_run.parameters
         return f"{self.name}-{parameters['step']}{self.about(parameters)}"
 
-    def _log_wait(self, holder: str) -> None:
-        get_run_logger().info("%s: waits for %s, which is at it", self.name, holder)
+    def _wait(self, holder: Holder, waited_s: float) -> None:
+        if not waited_s:
+            get_run_logger().info("%s: waits for %s, which is at it", self.name, holder)
+        if (on_wait := _on_wait.get()) is not None:
+            on_wait(holder, waited_s)
 
     def _run(self, runner: Any, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.monotonic()

@@ -24,6 +24,8 @@ _RESOURCES: Any = {
     "execution": True,
     "keep_checkpoints": True,
     "parallel": True,
+    "queue": True,
+    "restarts": True,
     "store": True,
     "training": set(Training.resources),
     "inference": set(Inference.resources),

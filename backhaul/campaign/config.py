@@ -46,6 +46,18 @@ class CampaignConfig(Part):
         "run of the deployment `method`, on the workers of its pool",
     )
     parallel: PositiveInt = Field(2, description="methods that run side by side, if local")
+    queue: str | None = Field(
+        None,
+        min_length=1,
+        description="queue of the work pool whose workers alone may run this campaign, for "
+        "example gpu-1; null = whichever is free first",
+    )
+    restarts: int = Field(
+        2,
+        ge=0,
+        description="how often the run of a method is started again after its process or "
+        "machine was lost, on workers",
+    )
     keep_checkpoints: Literal["all", "ensemble"] = Field(
         "all",
         description="checkpoints of a run that `backhaul store prune` leaves: all, or those "

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backhaul.campaign.finding import Finding
-from backhaul.campaign.outcome import MethodOutcome
+from backhaul.campaign.outcome import MethodOutcome, Overall
 from backhaul.campaign.provenance import GitState
 from backhaul.campaign.run import (
     Findings,
@@ -59,7 +59,7 @@ class _About(_Rounds):
     """Content of ``run.json``."""
 
     name: str
-    state: Literal["completed", "completed-with-failures", "awaiting-labels", "running"]
+    state: Overall
     config: dict[str, Any]
     class_names: tuple[str, ...]
     versions: dict[str, str] = {}

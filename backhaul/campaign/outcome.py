@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
+
+Overall: TypeAlias = Literal[
+    "running", "completed", "awaiting-labels", "completed-with-failures", "failed"
+]
+"""How a run as a whole stands: it completed with failures only if not all of it failed."""
 
 
 class MethodOutcome(BaseModel):
@@ -22,14 +27,14 @@ class RunOutcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     methods: dict[str, MethodOutcome] = {}
-    state: Literal["running", "completed", "awaiting-labels", "completed-with-failures"] = (
-        "running"
-    )
+    state: Overall = "running"
 
     @classmethod
     def of(cls, methods: dict[str, MethodOutcome]) -> RunOutcome:
         """Return the outcome of a run from those of its methods."""
         states = {outcome.state for outcome in methods.values()}
+        if states == {"failed"}:
+            return cls(methods=methods, state="failed")
         if "failed" in states:
             return cls(methods=methods, state="completed-with-failures")
         waiting = "waiting" in states

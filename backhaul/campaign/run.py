@@ -111,7 +111,7 @@ class Run:
     Args:
         place: Its folder or address; relative paths of images start there.
         name: Its name.
-        state: ``running``, ``completed``, ``awaiting-labels`` or ``completed-with-failures``.
+        state: See `backhaul.campaign.outcome.Overall`.
         started: When it began.
         config: Its config, as it was stored.
         class_names: Names of the classes.

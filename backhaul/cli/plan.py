@@ -122,7 +122,8 @@ def _room(plans: Sequence[Plan], free: int | None) -> list[tuple[str, str]]:
 def _execution(campaign: CampaignConfig) -> str:
     if campaign.execution == "local":
         return f"here, {campaign.parallel} methods side by side"
-    return "deployments initial-training and method, on the queues of their work pool"
+    where = f"queue {campaign.queue}" if campaign.queue else "whichever workers are free"
+    return f"deployments initial-training and method, on {where}"
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

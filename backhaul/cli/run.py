@@ -108,15 +108,22 @@ def play(flow: Callable[..., Any], campaign: CampaignConfig, watch: Watch) -> An
         )
     with watch.flows():
         state = flow(campaign, return_state=True)
-    if state.is_failed() and state.name != "CompletedWithFailures":
+    if state.is_failed():
         _raise(state, watch)
     return state
 
 
 def _raise(state: Any, watch: Watch) -> None:
-    """Raise what ended the campaign, or say it in a line if no input can be mended."""
+    """Raise what ended the campaign, or say it in a line if no input can be mended.
+
+    Where methods failed, and not the campaign around them, nothing is raised.
+    """
+    from prefect.exceptions import FailedRun
+
     try:
         state.result()
+    except FailedRun:
+        return
     except (InputError, AwaitingLabelsError):
         raise
     except Exception as error:

@@ -28,6 +28,7 @@ from backhaul.inbox.log import (
 from backhaul.inbox.look import Look, look_at
 from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
+from backhaul.storage.holder import Holder
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
 from backhaul.storage.moving import Found, move, walk
@@ -115,8 +116,9 @@ def _require_own(root: str, inbox: str) -> None:
         )
 
 
-def _log_wait(holder: str) -> None:
-    LOG.info("the inbox: waits for %s, which is at it", holder)
+def _log_wait(holder: Holder, waited_s: float) -> None:
+    if not waited_s:
+        LOG.info("the inbox: waits for %s, which is at it", holder)
 
 
 class _Ingestion:

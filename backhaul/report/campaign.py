@@ -18,7 +18,7 @@ from backhaul.campaign.runrecords import required_runs
 from backhaul.campaign.runtables import run_of
 from backhaul.layout import RunFiles, seed_in_name
 
-STATES = ("completed-with-failures", "awaiting-labels", "running", "completed")
+STATES = ("failed", "completed-with-failures", "awaiting-labels", "running", "completed")
 """States of a run, the worst first."""
 
 

@@ -59,6 +59,9 @@ class Holder(BaseModel):
         """The content of the lease's object in the store."""
         return self.model_dump_json().encode()
 
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
     @property
     def age_s(self) -> float:
         """Seconds since the last renewal by the clock of this machine."""
@@ -67,6 +70,11 @@ class Holder(BaseModel):
     def renewed_now(self) -> Holder:
         """Return the same holder with the current time as its last renewal."""
         return self.model_copy(update={"renewed": datetime.now(UTC)})
+
+    @property
+    def seems_alive(self) -> bool:
+        """Whether it renewed the lease lately, by our clock: a guess, as clocks may differ."""
+        return not self.is_gone(silent_s=0.0) and abs(self.age_s) < EXPIRE_S
 
     def is_gone(self, silent_s: float) -> bool:
         """Return whether another process may take over the lease.

@@ -80,18 +80,22 @@ class Lease:
                 LOG.warning("a lease could not be renewed: %s", error)
 
 
+OnWait = Callable[[Holder, float], None]
+"""What is told of each look at a lease that another holds; see `lease`."""
+
 _locks: defaultdict[str, Lock] = defaultdict(Lock)
 _locks_guard = Lock()
 
 
 @contextmanager
-def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease]:
+def lease(root: str, key: str, on_wait: OnWait) -> Iterator[Lease]:
     """Wait for the lease on `key` in the store at `root`, and hold it within the block.
 
     Args:
         root: Root of the store.
         key: Name of the work that the lease protects.
-        on_wait: Called once, with the holder's name, if another process holds it.
+        on_wait: Called at each look at the lease while another process holds it, with that and
+            the seconds that it has waited, 0 at first. What it raises ends the waiting.
 
     Raises:
         StoreError: If the store cannot be used.
@@ -107,8 +111,8 @@ def lease(root: str, key: str, on_wait: Callable[[str], None]) -> Iterator[Lease
             own_lease.release()
 
 
-def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
-    pause_s, reported = 0.1, False
+def _take(uri: str, on_wait: OnWait) -> Holder:
+    pause_s, waited_s = 0.1, 0.0
     seen, since = b"", 0.0
     while True:
         mine = Holder.me()
@@ -123,8 +127,7 @@ def _take(uri: str, on_wait: Callable[[str], None]) -> Holder:
         gone = other.is_gone(silent_s=time.monotonic() - since)
         if gone and swap(uri, content, mine.encoded):
             return mine
-        if not reported:
-            on_wait(f"process {other.pid} on {other.host}")
-            reported = True
+        on_wait(other, waited_s)
         time.sleep(pause_s)
+        waited_s += pause_s
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

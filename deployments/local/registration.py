@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from backhaul.errors import InputError
@@ -28,8 +28,8 @@ def digest_of_sources() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def create_pools(environment: Mapping[str, str], queues: Iterable[str]) -> None:
-    """Create the work pools and a queue for each GPU; what is there stays as it is."""
+def create_pools(environment: Mapping[str, str]) -> None:
+    """Create the work pools; what is there stays as it is."""
     from prefect.workers.process import ProcessWorker  # noqa: PLC0415 - takes seconds
 
     api = Api(environment)
@@ -37,8 +37,15 @@ def create_pools(environment: Mapping[str, str], queues: Iterable[str]) -> None:
     for pool in ("cpu", "gpu"):
         pool_values = {"name": pool, "type": "process", "base_job_template": template}
         api.create("work_pools/", pool_values)
-    for queue in queues:
-        api.create("work_pools/gpu/queues", {"name": queue, "concurrency_limit": 1})
+
+
+def order_queues(environment: Mapping[str, str], gpus: int, log: Path) -> None:
+    """Create or update the queues of the work pools, which are there.
+
+    Raises:
+        InputError: If Prefect refuses.
+    """
+    _python(environment, log, "-m", "flows.server.queues", str(gpus))
 
 
 def register_blocks(environment: Mapping[str, str], log: Path) -> None:

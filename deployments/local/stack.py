@@ -21,6 +21,7 @@ from deployments.local.registration import (
     create_store_block,
     deploy,
     digest_of_sources,
+    order_queues,
     register_blocks,
 )
 from deployments.local.seaweedfs import SeaweedFS
@@ -30,7 +31,7 @@ from deployments.local.worker import Worker
 
 BUCKET = "backhaul"
 PARENTS_AT_ONCE = 4
-"""Campaigns and hours that the worker of the pool `cpu` has at once; they mostly wait."""
+"""Campaigns, or hours, that a worker of the pool `cpu` has at once; they mostly wait."""
 
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -69,11 +70,15 @@ class Stack:
             self.postgresql.url("prefect"),
             kept_secret(self.login_file, "admin:"),
         )
-        self.workers = [Worker(folder / "cpu", "cpu", (), PARENTS_AT_ONCE, self._of_worker(""))]
-        self.queues = {f"gpu-{number}": gpu for number, gpu in enumerate(gpus() or ("", ""))}
-        for queue, gpu in self.queues.items():
-            variables = self._of_worker(gpu)
-            self.workers.append(Worker(folder / queue, "gpu", (queue, "default"), 1, variables))
+        plain, self.gpus = self._of_worker(""), gpus() or ("", "")
+        self.workers = [
+            Worker(folder / "cpu", "cpu", (), PARENTS_AT_ONCE, plain),
+            Worker(folder / "hours", "cpu", ("hours",), PARENTS_AT_ONCE, plain),
+        ]
+        for number, gpu in enumerate(self.gpus):
+            own = f"gpu-{number}"
+            queues, variables = ("hours", own, "default"), self._of_worker(gpu)
+            self.workers.append(Worker(folder / own, "gpu", queues, 1, variables))
 
     @property
     def groups(self) -> list[list[Service]]:
@@ -117,6 +122,7 @@ class Stack:
         _start(servers, step)
         if self._write_environment():
             _stop(workers, step)  # they have the old addresses
+        _stop([worker for worker in self.workers if worker.outdated], step)
         self._register(step)
         _start(workers, step)
 
@@ -130,11 +136,12 @@ class Stack:
     def _register(self, step: Step) -> None:
         """Register pools, blocks and deployments, unless just that was done before."""
         done = self.postgresql.folder / "registered"  # it goes when the database goes
-        digest = digest_of_sources()
+        digest = f"{digest_of_sources()} {len(self.gpus)}"
         if done.exists() and done.read_text() == digest:
             return
         with step("creating the work pools cpu and gpu"):
-            create_pools(self.environment, self.queues)
+            create_pools(self.environment)
+            order_queues(self.environment, len(self.gpus), self.folder / "queues.log")
         with step("registering the blocks"):
             register_blocks(self.environment, self.folder / "blocks.log")
             create_store_block(self.environment, BUCKET, self.folder / "store-block.log")

@@ -60,6 +60,12 @@ class Worker(Service):
             *("--name", self.name, "--pool", self.pool, *queues, "--limit", str(self.limit)),
         ]
 
+    @property
+    def outdated(self) -> bool:
+        """Whether it runs, and was started with other queues or another limit."""
+        process = find_process(self.folder)
+        return process is not None and process.cmdline() != self.command()
+
     def own_environment(self) -> Mapping[str, str]:
         """Return its environment."""
         return self.variables

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from deployments.local.service import find_process, is_alive, tell
+from deployments.local.service import find_process, is_alive, tell, tree_of
 from deployments.local.stack import BUCKET, Stack
 from deployments.local.worker import Worker
 from tests.e2e.operator import Operator, new_stack
@@ -281,6 +281,27 @@ class FaultyStack(Operator):
         for process in psutil.process_iter():
             if _environment(process).get("PREFECT_API_URL") == mine and is_alive(process):
                 yield process
+
+    def worker_of(self, run: str) -> str:
+        """The name of the worker whose process has started that of a flow run."""
+        mine = set(self.processes(run))
+        (name,) = (
+            worker.name
+            for worker in self.stack.workers
+            if (process := find_process(worker.folder)) and mine & set(tree_of(process))
+        )
+        return name
+
+    def going_on(self, *runs: str) -> list[str]:
+        """What is said to go on in flow runs, and in those below them: flows and tasks."""
+        below = [child["id"] for run in runs for child in self.children(run).values()]
+        flows = {"id": {"any_": [*runs, *below]}}
+        state = {"state": {"type": {"any_": ["PENDING", "RUNNING", "SCHEDULED"]}}}
+        found = [
+            *self.post("flow_runs/filter", {"flow_runs": {**flows, **state}}),
+            *self.post("task_runs/filter", {"flow_runs": flows, "task_runs": state}),
+        ]
+        return [each["name"] for each in found] + (self.going_on(*below) if below else [])
 
     def kill_machine(self, name: str) -> None:
         """Kill a worker and all that it has started, at once."""

@@ -74,13 +74,13 @@ def test_up_says_what_to_do_next(up: str, folder: Path) -> None:
 def test_the_server_has_what_a_campaign_needs(up: str, folder: Path) -> None:
     api = Api(exported(folder))
     queues = {q["name"]: q["concurrency_limit"] for q in api.find("work_pools/gpu/queues")}
-    assert queues == {"default": None, "gpu-0": 1, "gpu-1": 1}
+    assert queues == {"hours": None, "default": None, "gpu-0": None, "gpu-1": None}
     workers = {
         worker["name"]: worker["status"]
         for pool in ("cpu", "gpu")
         for worker in api.find(f"work_pools/{pool}/workers")
     }
-    assert workers == {"cpu": "ONLINE", "gpu-0": "ONLINE", "gpu-1": "ONLINE"}
+    assert workers == dict.fromkeys(("cpu", "hours", "gpu-0", "gpu-1"), "ONLINE")
     assert "campaign" in {deployment["name"] for deployment in api.find("deployments")}
     assert [block["name"] for block in api.find("block_documents")] == ["store"]
 

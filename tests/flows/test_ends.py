@@ -1,10 +1,11 @@
 """What a parent knows of its children on a real server, and which it starts again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,10 +17,12 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Runni
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.events import Elsewhere, Happening, MethodEnded, Place, listening
 from flows import ends
-from flows.ends import STARTS, Awaited, await_ends
+from flows.ends import Awaited, await_ends
+from flows.states import overall
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
+RESTARTS = 2
 NOT_BEGUN: tuple[State, ...] = (Pending(), Crashed(message="all connection attempts failed"))
 
 
@@ -45,7 +48,7 @@ def run(client: SyncPrefectClient) -> UUID:
 def parent(run: UUID, looked: Event) -> MethodOutcome:
     """Wait for one child, from how it stands now on."""
     with get_client(sync_client=True) as own:
-        child = Awaited.of("iqr", own.read_flow_run(run))
+        child = Awaited("iqr", RESTARTS)
         looked.set()
         return await_ends(own, {run: child})["iqr"]
 
@@ -85,56 +88,111 @@ def end_of(
         return end.result(), len(starts) - len(left)
 
 
-def test_a_child_whose_process_could_not_begin_is_started_again(
-    client: SyncPrefectClient, run: UUID
+DONE: tuple[State, ...] = (Pending(), Running(), Completed())
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        NOT_BEGUN,
+        (Pending(), Running(), Crashed(message="Process exited with status code: -9")),
+        (Pending(), Running(), Crashed(message="no heartbeat for 90 s")),
+        (Pending(), Crashed(name="Stuck", message="Pending for 900 s")),
+    ],
+    ids=lambda states: states[-1].message,
+)
+def test_a_child_whose_process_was_lost_is_started_again(
+    client: SyncPrefectClient, run: UUID, lost: tuple[State, ...]
 ) -> None:
-    done: tuple[State, ...] = (Pending(), Running(), Completed())
-    end, made = end_of(client, run, NOT_BEGUN, NOT_BEGUN, done)
+    end, made = end_of(client, run, lost, lost, DONE)
     assert (end.state, made) == ("completed", 3)
 
 
-def test_one_that_can_never_begin_has_failed(client: SyncPrefectClient, run: UUID) -> None:
-    end, made = end_of(client, run, *[NOT_BEGUN] * (STARTS + 1))
-    assert (end.state, made) == ("failed", STARTS)
+def test_one_that_is_always_lost_has_failed(client: SyncPrefectClient, run: UUID) -> None:
+    end, made = end_of(client, run, *[NOT_BEGUN] * (RESTARTS + 2))
+    assert (end.state, made) == ("failed", RESTARTS + 1)
     assert end.error == "all connection attempts failed"
 
 
 @pytest.mark.parametrize(
     "states",
     [
-        (Pending(), Running(), Crashed(message="killed")),
         (Pending(), Running(), Failed(message="poisoned")),
         (Pending(), Cancelled(message="by a person")),
-        (Pending(), Crashed(name="Stuck", message="Pending for 900 s")),
     ],
     ids=lambda states: states[-1].name,
 )
-def test_what_had_begun_or_was_ended_by_another_is_not_started_again(
+def test_what_failed_or_was_cancelled_is_not_started_again(
     client: SyncPrefectClient, run: UUID, states: tuple[State, ...]
 ) -> None:
     end, made = end_of(client, run, states)
     assert (end.state, end.error, made) == ("failed", states[-1].message, 1)
 
 
-def test_a_child_that_goes_on_already_has_begun(client: SyncPrefectClient, run: UUID) -> None:
-    """Its parent was killed, and is retried."""
+def test_a_child_that_went_on_when_its_parent_was_retried_is_started_again_too(
+    client: SyncPrefectClient, run: UUID
+) -> None:
     client.set_flow_run_state(run, Pending())
     client.set_flow_run_state(run, Running())
     with waiting(client, run) as end:
         client.set_flow_run_state(run, Crashed(message="killed"))
-        assert end.result(timeout=20).error == "killed"
+        wait_until(lambda: is_scheduled(client, run))
+        for state in DONE:
+            client.set_flow_run_state(run, state)
+        assert end.result(timeout=20).state == "completed"
 
 
-def test_a_child_that_failed_before_is_started_again_where_it_cannot_begin(
+def test_a_retry_of_a_person_counts_while_the_parent_waits_for_others(
     client: SyncPrefectClient, run: UUID
 ) -> None:
-    """It was retried by a person, and its second process came while the server was away."""
-    before: list[State] = [Pending(), Running(), Failed()]
-    for state in before:
-        client.set_flow_run_state(run, state)
-    client.set_flow_run_state(run, Scheduled(), force=True)
-    end, made = end_of(client, run, NOT_BEGUN, (Pending(), Running(), Completed()))
-    assert (end.state, made) == ("completed", 2)
+    other = client.create_flow_run(nothing, state=Scheduled()).id
+    names = {run: Awaited("iqr", RESTARTS), other: Awaited("random", RESTARTS)}
+    with ThreadPoolExecutor(1) as threads:
+        ends_of_both = threads.submit(await_ends, client, names)
+        failed: list[State] = [Pending(), Running(), Failed(message="poisoned")]
+        for state in failed:
+            client.set_flow_run_state(run, state)
+        wait_until(lambda: names[run].outcome is not None)
+        client.set_flow_run_state(run, Scheduled(name="AwaitingRetry"), force=True)
+        wait_until(lambda: names[run].outcome is None)
+        for state in DONE:
+            client.set_flow_run_state(other, state)
+        for state in DONE:
+            client.set_flow_run_state(run, state)
+        found = ends_of_both.result(timeout=20)
+    assert {name: outcome.state for name, outcome in found.items()} == {
+        "iqr": "completed",
+        "random": "completed",
+    }
+
+
+def wait_until(found: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_scheduled(client: SyncPrefectClient, run: UUID) -> bool:
+    state = client.read_flow_run(run).state
+    return state is not None and state.is_scheduled()
+
+
+@pytest.mark.parametrize(
+    ("states", "name"),
+    [
+        (("completed", "failed"), "CompletedWithFailures"),
+        (("waiting", "failed"), "CompletedWithFailures"),
+        (("failed", "failed"), "Failed"),
+        (("waiting", "completed"), "AwaitingLabels"),
+        (("completed", "completed"), "Completed"),
+    ],
+)
+def test_a_campaign_completes_with_failures_only_if_something_did(
+    states: tuple[Any, ...], name: str
+) -> None:
+    outcomes = {f"m{i}": MethodOutcome(state=state) for i, state in enumerate(states)}
+    assert overall(outcomes).name == name
 
 
 def test_who_watches_hears_how_a_child_stands(client: SyncPrefectClient, run: UUID) -> None:
@@ -143,13 +201,13 @@ def test_who_watches_hears_how_a_child_stands(client: SyncPrefectClient, run: UU
         client.set_flow_run_state(run, state)
     heard: list[Happening] = []
     with listening(heard.append):
-        await_ends(client, {run: Awaited.of("iqr", client.read_flow_run(run))})
+        await_ends(client, {run: Awaited("iqr", RESTARTS)})
     assert [h.event for h in heard] == [Elsewhere("Completed"), MethodEnded("completed")]
     assert {h.place for h in heard} == {Place("iqr")}
 
 
 def test_a_child_that_somebody_deleted_has_failed(client: SyncPrefectClient, run: UUID) -> None:
     client.delete_flow_run(run)
-    ended = await_ends(client, {run: Awaited("iqr")})
+    ended = await_ends(client, {run: Awaited("iqr", RESTARTS)})
     assert ended["iqr"].state == "failed"
     assert ended["iqr"].error == "its flow run was deleted"

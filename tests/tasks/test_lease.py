@@ -27,7 +27,7 @@ import sys
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import exists_at, replace
 root = sys.argv[1]
-with lease(root, "key", lambda who: print("waits", flush=True)):
+with lease(root, "key", lambda who, waited_s: waited_s or print("waits", flush=True)):
     known = exists_at(f"{root}/result")
     print("reads" if known else "computes", flush=True)
     sys.stdin.readline()
@@ -83,22 +83,34 @@ def elsewhere(seconds_ago: float, **known: Any) -> Holder:
     return Holder.me().model_copy(update={**there, **known})
 
 
-def unexpected(holder: str) -> None:
+def unexpected(holder: Holder, waited_s: float) -> None:
     raise AssertionError(f"waits for {holder}")
+
+
+class Waits:
+    """Notes for whom a lease is waited."""
+
+    def __init__(self) -> None:
+        self.holders: list[str] = []
+
+    def __call__(self, holder: Holder, waited_s: float) -> None:
+        if not waited_s:
+            self.holders.append(str(holder))
 
 
 def test_the_second_waits_and_takes_the_result(root: str) -> None:
     with other_process(root) as other:
         assert hears(other) == "computes"
-        waited: list[str] = []
+        waited = Waits()
 
-        def on_wait(holder: str) -> None:
-            waited.append(holder)
-            tell(other)
+        def on_wait(holder: Holder, waited_s: float) -> None:
+            waited(holder, waited_s)
+            if not waited_s:
+                tell(other)
 
         with lease(root, "key", on_wait):
             assert read_uri(f"{root}/result") == b"of the other"
-        assert waited == [f"process {other.pid} on {Holder.me().host}"]
+        assert waited.holders == [f"process {other.pid} on {Holder.me().host}"]
         assert other.wait(10) == 0
     assert not exists_at(place_of(root))
 
@@ -137,12 +149,12 @@ def test_that_of_another_machine_is_taken_over_once_it_is_silent(
     replace(place_of(root), theirs.encoded)
     renewed = theirs.renewed_now().encoded
     Timer(1.0, replace, (place_of(root), renewed)).start()
-    waited: list[str] = []
+    waited = Waits()
     started = time.monotonic()
-    with lease(root, "key", waited.append) as held:
+    with lease(root, "key", waited) as held:
         assert 2.5 < time.monotonic() - started < 30
         held.require()
-    assert waited == [f"process {theirs.pid} on elsewhere"]
+    assert waited.holders == [f"process {theirs.pid} on elsewhere"]
     assert not exists_at(place_of(root))
 
 
@@ -254,3 +266,19 @@ def wait_for(happened: Callable[[], bool], patience_s: float = 20) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("holder", "seems"),
+    [
+        (Holder.me(), True),
+        (Holder.me().model_copy(update={"pid": 2**22 + 1}), False),
+        (elsewhere(30), True),
+        (elsewhere(-30), True),
+        (elsewhere(EXPIRE_S + 30), False),
+        (elsewhere(-EXPIRE_S - 30), False),
+    ],
+    ids=["here", "here, ended", "elsewhere", "clock before ours", "silent", "clock far off"],
+)
+def test_who_renewed_lately_seems_alive(holder: Holder, *, seems: bool) -> None:
+    assert holder.seems_alive is seems

@@ -243,7 +243,7 @@ def test_a_record_of_a_newer_version_ends_it(store: Store) -> None:
 def test_nothing_goes_while_something_runs(store: Store) -> None:
     store.result("mixing", store.seen)
     found = find_leftovers(store.root, ALL)
-    with lease(store.root, "run-tiny", print):
+    with lease(store.root, "run-tiny", lambda holder, waited_s: None):
         with pytest.raises(InputError, match=f"run-tiny is .* in process {os.getpid()}"):
             find_leftovers(store.root, ALL)
         with pytest.raises(InputError, match="under way"):

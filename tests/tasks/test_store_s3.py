@@ -227,7 +227,7 @@ def use_everything(root: str, big: Path, folder: Path) -> None:
         assert exists_at(place)
         assert not exists_at(f"{place}.none")
         assert read_bytes(write_bytes(root, f"object {number}".encode(), ".bin"))
-        with lease(root, f"key{number % 3}", lambda holder: None) as held:
+        with lease(root, f"key{number % 3}", lambda holder, waited_s: None) as held:
             held.require()
         remove(f"{place}.lease")
 

@@ -21,7 +21,7 @@ def test_a_training_that_lost_its_lease_stores_nothing(
         record=record, checkpoint=weights, sha256="0" * 64, state=weights, stop=None
     )
     store = tmp_path / "store"
-    with lease(str(tmp_path / "leases"), "training-1", lambda holder: None) as held:
+    with lease(str(tmp_path / "leases"), "training-1", lambda holder, waited_s: None) as held:
         monkeypatch.setattr(held, "_lost", True)  # as the thread that renews it finds
         token = stage._own_lease.set(held)
         try:

@@ -216,6 +216,7 @@ def test_a_worker_serves_each_pool_and_only_one_has_the_gpu(compose: dict[str, A
     pools = {n: s["command"][s["command"].index("--pool") + 1] for n, s in workers.items()}
     assert pools == {
         "worker-cpu": "cpu",
+        "worker-hours": "cpu",
         "worker-gpu-0": "gpu",
         "worker-gpu-0-without-gpu": "gpu",
     }
@@ -249,11 +250,10 @@ def test_init_creates_what_is_not_there(
     wanted = [
         "work-pool create cpu",
         "work-pool create gpu",
-        "work-queue create gpu-0",
-        "work-queue create gpu-1",
     ]
     assert created == ([] if there else wanted)
     assert ("python -c import os, blocks" in calls) is not there
+    assert "python -m flows.server.queues 2" in calls
     assert "prefect block register --module blocks" in calls
     assert calls.rstrip().endswith("prefect --no-prompt deploy --all")
 
@@ -288,7 +288,7 @@ def test_the_template_is_one_worker_a_gpu() -> None:
     found = directives(DEPLOYMENTS / "systemd" / "backhaul-worker-gpu@.service")
     assert "CUDA_VISIBLE_DEVICES=%i" in found["Environment"]
     (command,) = found["ExecStart"]
-    assert "--pool gpu --work-queue gpu-%i --work-queue default " in command
+    assert "--pool gpu --work-queue hours --work-queue gpu-%i --work-queue default " in command
     assert command.endswith("--limit 1")
     assert found["KillMode"] == ["control-group"]  # a training dies with its worker
     assert "PrivateDevices" not in found  # it would hide the GPUs

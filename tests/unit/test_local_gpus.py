@@ -30,11 +30,23 @@ def test_each_gpu_has_a_worker_of_its_own(
     monkeypatch.delenv(CHOSEN, raising=False)
     assert gpus() == ("0", "1", "2")
     monkeypatch.setenv(CHOSEN, "2")
-    assert workers(new_stack(tmp_path / "up")) == {"cpu": "", "gpu-0": "2"}
+    assert workers(new_stack(tmp_path / "up")) == {"cpu": "", "hours": "", "gpu-0": "2"}
 
 
 def test_without_any_two_workers_train_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CHOSEN, "")
-    assert workers(new_stack(tmp_path / "up")) == {"cpu": "", "gpu-0": "", "gpu-1": ""}
+    assert workers(new_stack(tmp_path / "up")) == {
+        "cpu": "",
+        "hours": "",
+        "gpu-0": "",
+        "gpu-1": "",
+    }
+
+
+def test_hours_have_slots_of_their_own_and_all_gpus_take_their_work(tmp_path: Path) -> None:
+    queues = {worker.name: worker.queues for worker in new_stack(tmp_path / "up").workers}
+    assert queues.pop("cpu") == ()
+    assert queues.pop("hours") == ("hours",)
+    assert queues == {name: ("hours", name, "default") for name in ("gpu-0", "gpu-1")}
