@@ -1,20 +1,31 @@
-"""SeaweedFS, an S3 server in one program, with one bucket."""
+"""SeaweedFS, an S3 server in one program, with one bucket, open to who has keys alone.
+
+Beside S3 it has ports, by HTTP and gRPC, through which its parts talk to each other, and
+through which anybody could read, write and delete without keys. HTTP of the master and of the
+filer is switched off (tokens would not do: the master hands them out to who asks); that of the
+volumes asks for a token; gRPC takes only who shows the certificate that each start makes anew.
+"""
 
 from __future__ import annotations
 
 import json
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import s3fs
 
-from deployments.local.private import write_private
+from deployments.local.certificates import own_certificate
+from deployments.local.identities import Identity
+from deployments.local.private import secret, write_private
 from deployments.local.service import Service
 
 ACCESS_KEY = "backhaul"
+PARTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
+TOKENS = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+"""What its parts sign their requests to each other with, by HTTP."""
 
 
 @dataclass
@@ -26,12 +37,15 @@ class SeaweedFS(Service):
         ports: Ports on 127.0.0.1 for ``s3``, ``master``, ``volume`` and ``filer``; those
             10,000 above them are taken, too.
         bucket: The bucket that it has.
-        secret_key: What belongs to its only access key, ``backhaul``.
+        secret_key: What belongs to the access key ``backhaul``, which may do everything: it is
+            home's, and that of the workers.
+        identities: All others who have keys; a change takes a restart.
     """
 
     ports: Mapping[str, int]
     bucket: str
     secret_key: str = field(repr=False)
+    identities: Sequence[Identity] = ()
 
     @property
     def title(self) -> str:
@@ -67,13 +81,47 @@ class SeaweedFS(Service):
     def _config(self) -> Path:
         return self.folder / "s3.json"
 
+    @property
+    def certificate(self) -> Path:
+        """What its parts show each other, and trust; its key lies beside it."""
+        return self.folder / "grpc.pem"
+
+    @property
+    def _key(self) -> Path:
+        return self.folder / "grpc.key"
+
     def prepare(self) -> None:
-        """Make the folder and the file with the keys."""
+        """Make the folder, for its owner alone, the file with the keys, and a certificate."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)  # objects lie in it as they are
+        write_private(self._config, json.dumps(self._rights()))
+        certificate, key = own_certificate("seaweedfs")
+        write_private(self.certificate, certificate)
+        write_private(self._key, key)
+
+    def _rights(self) -> dict[str, Any]:
         keys = {"accessKey": ACCESS_KEY, "secretKey": self.secret_key}
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
-        identity = {"name": "admin", "credentials": [keys], "actions": actions}
-        write_private(self._config, json.dumps({"identities": [identity]}))
+        found = {"identities": [{"name": "admin", "credentials": [keys], "actions": actions}]}
+        policies = []
+        for each in self.identities:
+            name = each.access_key
+            own = {"accessKey": name, "secretKey": each.secret_key}
+            found["identities"].append(
+                {"name": name, "credentials": [own], "policyNames": [name]}
+            )
+            policies.append({"name": name, "content": json.dumps(each.policy(self.bucket))})
+        return {**found, "policies": policies}
+
+    def own_environment(self) -> dict[str, str]:
+        """Return what closes its side ports; it is new at each start."""
+        files = {
+            f"WEED_GRPC_{part}_{kind}": str(path)
+            for part in PARTS
+            for kind, path in (("CERT", self.certificate), ("KEY", self._key))
+        }
+        tokens = {f"WEED_JWT_{name}_KEY": secret() for name in TOKENS}
+        return {**files, **tokens, "WEED_GRPC_CA": str(self.certificate)}
 
     def command(self) -> list[str]:
         """Return the command; the ports that are 0 are of services that we do not use."""
@@ -83,6 +131,7 @@ class SeaweedFS(Service):
             "ip.bind": "127.0.0.1",
             "s3.port": self.ports["s3"],
             "s3.config": self._config,
+            "s3.iam": "false",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "master.port": self.ports["master"],
@@ -95,7 +144,8 @@ class SeaweedFS(Service):
             "filer.port": self.ports["filer"],
         }
         weed = str(Path(sysconfig.get_path("scripts")) / "weed")
-        return [weed, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in options.items())]
+        settings = [f"-{name}={value}" for name, value in options.items()]
+        return [weed, "server", "-filer", "-s3", "-disableHttp", *settings]
 
     def ready(self) -> bool:
         """Return whether the bucket takes a write, which is later than all ports answer."""

@@ -20,6 +20,8 @@ from prefect.settings import (
     get_current_settings,
 )
 
+from backhaul.environment import without_secrets
+
 POLL_S = 0.05
 ANSWER_S = 10.0
 STOP_S = 5.0
@@ -131,7 +133,7 @@ def _environment() -> dict[str, str]:
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
     }
-    return os.environ | own | settings
+    return without_secrets(os.environ) | own | settings
 
 
 def _site_packages() -> str:
