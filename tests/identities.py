@@ -19,6 +19,8 @@ IDENTITIES = (
     Identity("node", "cam-1", STORE),
     Identity("annotator", "ann", STORE),
     Identity("reader", "chief", STORE),
+    Identity("home", "hour", HOUR),
+    Identity("annotator", "hour", HOUR),
     *(Identity("node", name, HOUR) for name in ("cam1", "cam2", "cam3", "bad")),
 )
 
