@@ -184,7 +184,7 @@ def test_no_http_port_beside_s3_reads_writes_or_deletes(filled: SeaweedFS) -> No
         url = address + path.format(key=key_of("results"))
         answer = httpx.request(method, url, content=b"new" if method != "GET" else None)
         about_itself = b"<title>SeaweedFS" in answer.content  # the master's page, for people
-        assert about_itself or answer.status_code in (401, 403, 404, 405), f"{method} {url}"
+        assert about_itself or 400 <= answer.status_code < 500, f"{method} {url}"
         assert "authorization" not in answer.headers  # a token for another port
         assert b"as it was" not in answer.content
     for place in PLACES:
