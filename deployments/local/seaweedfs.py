@@ -1,14 +1,7 @@
-"""SeaweedFS, an S3 server in one program, with one bucket, open to who has keys alone.
-
-Beside S3 it has ports, by HTTP and gRPC, through which its parts talk to each other, and
-through which anybody could read, write and delete without keys. HTTP of the master and of the
-filer is switched off (tokens would not do: the master hands them out to who asks); that of the
-volumes asks for a token; gRPC takes only who shows the certificate that each start makes anew.
-"""
+"""SeaweedFS, an S3 server in one program, with one bucket, open to who has keys alone."""
 
 from __future__ import annotations
 
-import json
 import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +10,11 @@ from typing import Any
 
 import s3fs
 
-from deployments.local.certificates import own_certificate
+from deployments.local.access import Access, Administrator
 from deployments.local.identities import Identity
-from deployments.local.private import secret, write_private
 from deployments.local.service import Service
 
 ACCESS_KEY = "backhaul"
-PARTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
-TOKENS = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
-"""What its parts sign their requests to each other with, by HTTP."""
 
 
 @dataclass
@@ -78,50 +67,20 @@ class SeaweedFS(Service):
         )
 
     @property
-    def _config(self) -> Path:
-        return self.folder / "s3.json"
-
-    @property
-    def certificate(self) -> Path:
-        """What its parts show each other, and trust; its key lies beside it."""
-        return self.folder / "grpc.pem"
-
-    @property
-    def _key(self) -> Path:
-        return self.folder / "grpc.key"
+    def access(self) -> Access:
+        """What closes it to all who have no keys."""
+        return Access(self.folder)
 
     def prepare(self) -> None:
-        """Make the folder, for its owner alone, the file with the keys, and a certificate."""
+        """Make the folder, for its owner alone, and the files with keys."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # objects lie in it as they are
-        write_private(self._config, json.dumps(self._rights()))
-        certificate, key = own_certificate("seaweedfs")
-        write_private(self.certificate, certificate)
-        write_private(self._key, key)
-
-    def _rights(self) -> dict[str, Any]:
-        keys = {"accessKey": ACCESS_KEY, "secretKey": self.secret_key}
-        actions = ["Admin", "Read", "Write", "List", "Tagging"]
-        found = {"identities": [{"name": "admin", "credentials": [keys], "actions": actions}]}
-        policies = []
-        for each in self.identities:
-            name = each.access_key
-            own = {"accessKey": name, "secretKey": each.secret_key}
-            found["identities"].append(
-                {"name": name, "credentials": [own], "policyNames": [name]}
-            )
-            policies.append({"name": name, "content": json.dumps(each.policy(self.bucket))})
-        return {**found, "policies": policies}
+        home = Administrator(ACCESS_KEY, self.secret_key)
+        self.access.write(self.bucket, home, self.identities)
 
     def own_environment(self) -> dict[str, str]:
-        """Return what closes its side ports; it is new at each start."""
-        files = {
-            f"WEED_GRPC_{part}_{kind}": str(path)
-            for part in PARTS
-            for kind, path in (("CERT", self.certificate), ("KEY", self._key))
-        }
-        tokens = {f"WEED_JWT_{name}_KEY": secret() for name in TOKENS}
-        return {**files, **tokens, "WEED_GRPC_CA": str(self.certificate)}
+        """Return what closes its side ports."""
+        return self.access.environment
 
     def command(self) -> list[str]:
         """Return the command; the ports that are 0 are of services that we do not use."""
@@ -130,7 +89,7 @@ class SeaweedFS(Service):
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
             "s3.port": self.ports["s3"],
-            "s3.config": self._config,
+            "s3.config": self.access.rights,
             "s3.iam": "false",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,

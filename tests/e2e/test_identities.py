@@ -224,9 +224,9 @@ def code_of(place: str, method: str, credentials: Any) -> grpc.StatusCode:
 
 
 def test_no_grpc_port_takes_who_has_no_certificate(filled: SeaweedFS) -> None:
-    trusted = filled.certificate.read_bytes()
+    trusted = filled.access.certificate.read_bytes()
     strange, key = own_certificate("seaweedfs")
-    own = (filled.folder / "grpc.key").read_bytes()
+    own = filled.access.key.read_bytes()
     places = list(grpc_places(filled))
     assert len(places) == 8
     for place, method in places:
