@@ -76,5 +76,5 @@ def test_without_keys_it_says_what_cannot_be_seen(tmp_path: Path) -> None:
     (tmp_path / "empty.env").write_text("AWS_ACCESS_KEY_ID=\n")
     (tmp_path / "binary.env").write_bytes(b"\xff\xfe")
     for name in ("empty.env", "binary.env", "missing.env", "."):
-        with pytest.raises(InputError, match="expected lines|cannot be read"):
+        with pytest.raises(InputError, match=r"expected lines|cannot be read"):
             read_keys(tmp_path / name)
