@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(BIN)/python -m slipcover --json --out $(COVERED) \
 # Apart, since the processes' counts are lost where it checks the bound in the same call.
 ENOUGH_REACHED := $(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 
-.PHONY: demo services up down automations test test-all check bench clean help
+.PHONY: demo services up down automations test test-all check bench lock clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,13 @@ check: $(READY)  ## Check style, types, the order of imports and the length of m
 
 bench: $(READY)  ## Print our speed against peers, as ratios.
 	$(BIN)/python -m benchmarks
+
+# The image installs every package by its digest, and what builds ours (after `-`) among them.
+LOCKED = pyproject.toml - --extra all --constraints constraints.txt --python-version 3.11 \
+  --python-platform linux --generate-hashes --no-header --no-annotate --quiet
+
+lock:  ## Write requirements.lock again, after a change of pyproject.toml or constraints.txt; needs uv.
+	printf 'editables\nhatchling\n' | uv pip compile $(LOCKED) --output-file requirements.lock
 
 clean:  ## Remove what tools left behind; runs, data and the environment stay.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage.json build dist

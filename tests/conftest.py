@@ -18,6 +18,7 @@ from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import secret
 from deployments.local.seaweedfs import SeaweedFS
+from tests.identities import IDENTITIES
 from tests.services import asking, running
 
 settings.register_profile("patient", deadline=None)  # machines are busy at times
@@ -128,10 +129,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    """SeaweedFS, a real S3 server, with one bucket called ``edge``."""
+    """SeaweedFS, a real S3 server, with one bucket called ``edge``; see tests/identities.py."""
     folder = tmp_path_factory.mktemp("object_store")
     ports = {name: free_port() for name in DEFAULTS["seaweedfs"]}
-    with running(SeaweedFS(folder / "seaweedfs", ports, "edge", secret())) as store:
+    seaweedfs = SeaweedFS(folder / "seaweedfs", ports, "edge", secret(), IDENTITIES)
+    with running(seaweedfs) as store:
         yield store
 
 

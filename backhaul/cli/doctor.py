@@ -36,6 +36,14 @@ def doctor(
             show_default=False,
         ),
     ] = None,
+    node_keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keys of a node, as lines AWS_ACCESS_KEY_ID=...: is what they may do enough?",
+            show_default=False,
+        ),
+    ] = None,
     settings: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -50,12 +58,14 @@ def doctor(
       backhaul doctor configs/quickstart.yaml
 
       backhaul doctor --store s3://edge/campaigns --json
+
+      backhaul doctor --store s3://edge/campaigns --node-keys cam-1.env
     """
     campaign = read_config(config, settings) if config else None
     with flows_at_hand():
         from backhaul.health import Status, examine
         from flows.server.checkup import all_checks
-    checks = all_checks(campaign, store or (campaign.store if campaign else None))
+    checks = all_checks(campaign, store or (campaign.store if campaign else None), node_keys)
     results = []
     for result in examine(checks):
         results.append(result)

@@ -90,6 +90,14 @@ def filesystem(uri: str) -> tuple[Any, str]:
     return fsspec.filesystem("s3", **_DEFAULTS, **mine), path
 
 
+def filesystem_with(uri: str, access_key: str, secret_key: str) -> tuple[Any, str]:
+    """Return the filesystem of an s3:// address with other keys than this process's."""
+    path = uri.removeprefix("s3://")
+    mine = _opened.get(path.partition("/")[0], {})
+    keys = {**mine, "key": access_key, "secret": secret_key}
+    return fsspec.filesystem("s3", **_DEFAULTS, **keys), path
+
+
 def patiently(function: Callable[P, R]) -> Callable[P, R]:
     """Retry `function` while a store does not answer, or is too busy to.
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from backhaul.errors import InputError
+from deployments.local.identities import Identity, Role
 from deployments.local.packages import install, missing_packages
 from deployments.local.registration import ROOT
 from deployments.local.stack import Stack, claimed_stack, known_stack
@@ -83,6 +84,24 @@ def status(folder: Folder = USUAL) -> None:
     _print_status(stack)
     if not all(service.running for service in stack.services):
         raise typer.Exit(1)
+
+
+@app.command()
+def key(
+    role: Annotated[Role, typer.Argument(help="What it may do: see docs/security.md.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a node, its inbox's folder.")],
+    store: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Where in the bucket its store lies.")
+    ] = "",
+    folder: Folder = USUAL,
+) -> None:
+    """Give a node, an annotator, a reader or a worker keys of its own for the object store."""
+    identity = Identity(role, name, store.strip("/"))
+    stack = known_stack(folder)
+    if stack is None:
+        raise InputError(f"nothing was ever started in {folder}: `make up` first")
+    file = stack.add(identity, step)
+    typer.echo(f"keys of {role} {name}: {_short(file)}")
 
 
 def _print_status(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from backhaul.errors import InputError
 from deployments.local.private import write_private
-from deployments.local.service import Service, without_foreign
+from deployments.local.service import Service, inherited
 
 DEBIAN = Path("/usr/lib/postgresql")
 USER = "backhaul"
@@ -151,7 +151,7 @@ class PostgreSQL(Service):
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self._program(program), *arguments],
-            env=without_foreign(os.environ) | {"PGPASSWORD": self.password, "LC_ALL": "C"},
+            env=inherited() | {"PGPASSWORD": self.password, "LC_ALL": "C"},
             cwd=self.folder,
             capture_output=True,
             text=True,

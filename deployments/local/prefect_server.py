@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import httpx
 
-from deployments.local.service import Service
+from backhaul.errors import InputError
+from deployments.local.service import BASICS, Service
 
 USUAL_PORT = 4200
 
@@ -26,6 +28,19 @@ class PrefectServer(Service):
     port: int
     database_url: str = field(repr=False)
     login: str | None = field(repr=False)
+
+    inherits: ClassVar[tuple[str, ...]] = (*BASICS, "*_proxy", "*_PROXY")
+
+    def prepare(self) -> None:
+        """Make the folder.
+
+        Raises:
+            InputError: If the login is empty, or has no name or no password: for Prefect, such
+                a server is open to all.
+        """
+        if self.login is not None and not all(self.login.strip().partition(":")):
+            raise InputError(f"{self.title}: its login is empty, expected NAME:PASSWORD")
+        super().prepare()
 
     @property
     def title(self) -> str:

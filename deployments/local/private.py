@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from backhaul.errors import InputError
+
 
 def secret() -> str:
     """Return a new password of 43 characters that need no quoting in a shell or an URL."""
@@ -22,7 +24,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 def kept_secret(path: Path, before: str = "") -> str:
-    """Return the secret in a file; the first time it is made, and follows `before`."""
+    """Return the secret in a file; the first time it is made, and follows `before`.
+
+    Raises:
+        InputError: If the file is empty: what it locks would be open.
+    """
     if not path.exists():
         write_private(path, before + secret())
-    return path.read_text(encoding="utf-8")
+    kept = path.read_text(encoding="utf-8")
+    if not kept.removeprefix(before).strip():
+        raise InputError(f"{path}: is empty, expected a secret; remove it, and one is made")
+    return kept

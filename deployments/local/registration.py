@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from backhaul.errors import InputError
 from deployments.local.api import Api
-from deployments.local.service import without_foreign
+from deployments.local.service import inherited
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE_BLOCK = "store"
@@ -97,7 +96,7 @@ def _python(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env={**without_foreign(os.environ), **environment},
+            env={**inherited(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,17 +1,17 @@
-"""SeaweedFS, an S3 server in one program, with one bucket."""
+"""SeaweedFS, an S3 server in one program, with one bucket, open to who has keys alone."""
 
 from __future__ import annotations
 
-import json
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import s3fs
 
-from deployments.local.private import write_private
+from deployments.local.access import Access, Administrator
+from deployments.local.identities import Identity
 from deployments.local.service import Service
 
 ACCESS_KEY = "backhaul"
@@ -26,12 +26,15 @@ class SeaweedFS(Service):
         ports: Ports on 127.0.0.1 for ``s3``, ``master``, ``volume`` and ``filer``; those
             10,000 above them are taken, too.
         bucket: The bucket that it has.
-        secret_key: What belongs to its only access key, ``backhaul``.
+        secret_key: What belongs to the access key ``backhaul``, which may do everything: it is
+            home's, and that of the workers.
+        identities: All others who have keys; a change takes a restart.
     """
 
     ports: Mapping[str, int]
     bucket: str
     secret_key: str = field(repr=False)
+    identities: Sequence[Identity] = ()
 
     @property
     def title(self) -> str:
@@ -64,16 +67,20 @@ class SeaweedFS(Service):
         )
 
     @property
-    def _config(self) -> Path:
-        return self.folder / "s3.json"
+    def access(self) -> Access:
+        """What closes it to all who have no keys."""
+        return Access(self.folder)
 
     def prepare(self) -> None:
-        """Make the folder and the file with the keys."""
+        """Make the folder, for its owner alone, and the files with keys."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        keys = {"accessKey": ACCESS_KEY, "secretKey": self.secret_key}
-        actions = ["Admin", "Read", "Write", "List", "Tagging"]
-        identity = {"name": "admin", "credentials": [keys], "actions": actions}
-        write_private(self._config, json.dumps({"identities": [identity]}))
+        self.folder.chmod(0o700)  # objects lie in it as they are
+        home = Administrator(ACCESS_KEY, self.secret_key)
+        self.access.write(self.bucket, home, self.identities)
+
+    def own_environment(self) -> dict[str, str]:
+        """Return what closes its side ports."""
+        return self.access.environment
 
     def command(self) -> list[str]:
         """Return the command; the ports that are 0 are of services that we do not use."""
@@ -82,7 +89,8 @@ class SeaweedFS(Service):
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
             "s3.port": self.ports["s3"],
-            "s3.config": self._config,
+            "s3.config": self.access.rights,
+            "s3.iam": "false",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "master.port": self.ports["master"],
@@ -95,7 +103,8 @@ class SeaweedFS(Service):
             "filer.port": self.ports["filer"],
         }
         weed = str(Path(sysconfig.get_path("scripts")) / "weed")
-        return [weed, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in options.items())]
+        settings = [f"-{name}={value}" for name, value in options.items()]
+        return [weed, "server", "-filer", "-s3", "-disableHttp", *settings]
 
     def ready(self) -> bool:
         """Return whether the bucket takes a write, which is later than all ports answer."""

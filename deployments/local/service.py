@@ -7,19 +7,26 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
 
+from backhaul.environment import without_secrets
 from backhaul.errors import InputError
 from backhaul.storage.holder import began_after_boot, this_machine
 
 POLL_S = 0.2
-FOREIGN = ("PREFECT_", "AWS_", "PG")
+FOREIGN = ("PREFECT_", "AWS_", "PG", "WEED_")
 """Variables of the starter's environment that would change what a service does."""
+BASICS = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_*"),
+    *("LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHON*", "XDG_*", "SSL_CERT_*", "REQUESTS_CA_BUNDLE"),
+)
+"""Patterns of the variables that any program may need."""
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -78,6 +85,8 @@ class Service(ABC):
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     kill_signal: ClassVar[signal.Signals] = signal.SIGKILL
     patience_s: ClassVar[float] = 90
+    inherits: ClassVar[tuple[str, ...]] = BASICS
+    """Patterns of the variables that it gets from its starter, but for secrets."""
 
     @property
     @abstractmethod
@@ -134,7 +143,7 @@ class Service(ABC):
         with self.log.open("ab") as log:
             child: subprocess.Popen[bytes] = subprocess.Popen(
                 self.command(),
-                env={**without_foreign(os.environ), **self.own_environment()},
+                env={**inherited(self.inherits), **self.own_environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -200,6 +209,15 @@ class Service(ABC):
         (self.folder / "pid").unlink(missing_ok=True)
 
 
-def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that mean nothing to Prefect, S3 clients or PostgreSQL."""
-    return {name: v for name, v in environment.items() if not name.startswith(FOREIGN)}
+def inherited(patterns: Sequence[str] = BASICS) -> dict[str, str]:
+    """Return what a child gets of this process's environment, which may hold many a key.
+
+    Args:
+        patterns: Of the names of the variables.
+    """
+    harmless = without_secrets(os.environ)
+    return {
+        name: value
+        for name, value in harmless.items()
+        if not name.startswith(FOREIGN) and any(fnmatch(name, each) for each in patterns)
+    }

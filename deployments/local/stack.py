@@ -10,6 +10,7 @@ import httpx
 
 from deployments.local.api import Api
 from deployments.local.gpus import gpus
+from deployments.local.identities import Identity, Keys
 from deployments.local.ports import claim_ports, read_ports
 from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
@@ -61,8 +62,13 @@ class Stack:
             ports["postgresql"]["sql"],
             kept_secret(secrets / "postgresql"),
         )
+        self.keys = Keys(folder / "keys")
         self.seaweedfs = SeaweedFS(
-            folder / "seaweedfs", ports["seaweedfs"], BUCKET, kept_secret(secrets / "s3")
+            folder / "seaweedfs",
+            ports["seaweedfs"],
+            BUCKET,
+            kept_secret(secrets / "s3"),
+            self.keys.identities,
         )
         self.server = PrefectServer(
             folder / "prefect",
@@ -150,6 +156,22 @@ class Stack:
         with step("creating the automations"):
             automate(self.environment, self.folder / "automations.log")
         done.write_text(digest)
+
+    def add(self, identity: Identity, step: Step) -> Path:
+        """Give keys to a node, an annotator or another, and return the file with them.
+
+        The object store learns of them by a restart; what uses it meanwhile waits.
+
+        Raises:
+            InputError: If it has keys already.
+        """
+        file = self.keys.add(identity, BUCKET, self.seaweedfs.address)
+        self.seaweedfs.identities = self.keys.identities
+        if self.seaweedfs.running:
+            with step(f"restarting {self.seaweedfs.title}"):
+                self.seaweedfs.stop()
+                self.seaweedfs.start()
+        return file
 
     def stop(self, step: Step) -> None:
         """Stop all that runs, in reverse order; data, secrets and ports stay.

@@ -34,6 +34,7 @@ class Worker(Service):
     variables: Mapping[str, str] = field(repr=False)
 
     patience_s: ClassVar[float] = 60
+    inherits: ClassVar[tuple[str, ...]] = ("*",)  # its flow runs may be of a user's code
 
     @property
     def name(self) -> str:

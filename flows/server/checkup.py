@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.health import machine, software, storage
+from backhaul.health import machine, nodekeys, software, storage
 from backhaul.health.check import Answer, Check, not_asked, ok
 from backhaul.health.size import check_size
 from backhaul.storage.localcopies import copies
@@ -21,18 +21,21 @@ POOLS = ("cpu", "gpu")
 _API, _AUTH, _STORE = "prefect api", "prefect auth", "store"
 
 
-def all_checks(config: CampaignConfig | None, store: str | None) -> tuple[Check, ...]:
+def all_checks(
+    config: CampaignConfig | None, store: str | None, node_keys: Path | None = None
+) -> tuple[Check, ...]:
     """Return the checks for a campaign, or for this machine alone.
 
     Args:
         config: The campaign; None = any.
         store: Root of the store; None = it is not looked at.
+        node_keys: Lines with the keys of a node, to try what they may do.
     """
     return (
         *_software(),
         *_campaign(config),
         *_server(config),
-        *_store(store),
+        *_store(store, node_keys),
         *_machine(config, store),
     )
 
@@ -83,7 +86,7 @@ def _server(config: CampaignConfig | None) -> tuple[Check, ...]:
     return (*connection, *pools, deployed, *by_itself)
 
 
-def _store(store: str | None) -> tuple[Check, ...]:
+def _store(store: str | None, node_keys: Path | None) -> tuple[Check, ...]:
     if store is None:
         return (Check(_STORE, lambda: not_asked("give a CONFIG, or --store ADDRESS")),)
     in_block = _AUTH if store.startswith(BLOCK) else None
@@ -96,7 +99,8 @@ def _store(store: str | None) -> tuple[Check, ...]:
     clock = Check(
         "clock (store)", partial(storage.check_store_clock, store, resolve), needs=_STORE
     )
-    return (check, clock, size)
+    tried = partial(nodekeys.check_node_keys, store, resolve, node_keys)
+    return (check, clock, size, Check("node keys", tried, needs=_STORE, patience_s=20))
 
 
 def _machine(config: CampaignConfig | None, store: str | None) -> tuple[Check, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ DEPLOYMENTS = ("initial-training", "campaign", "method", "hourly", "analyze")
 SCHEDULED = "hourly"
 _REQUEST_S = 5.0
 _UNAUTHORIZED = 401
+_SERVERS_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,24 @@ def check_auth(server: Server) -> Answer:
             f"the server asks for authentication, and PREFECT_API_AUTH_STRING {given}",
             "export PREFECT_API_AUTH_STRING=...  (the server's PREFECT_SERVER_API_AUTH_STRING)",
         )
-    return ok("accepted" if server.auth_string or server.api_key else "none asked for")
+    if _lets_everybody_in(server):
+        return _without_login(server)
+    return ok("accepted")
+
+
+def _lets_everybody_in(server: Server) -> bool:
+    answer = httpx.get(f"{server.url.rstrip('/')}/admin/version", timeout=_REQUEST_S)
+    return answer.is_success
+
+
+def _without_login(server: Server) -> Answer:
+    """Say that a server is open to all: what runs there is code, on all its workers."""
+    remedy = f"set {_SERVERS_LOGIN}=NAME:PASSWORD where the server starts, and restart it"
+    if os.environ.get(_SERVERS_LOGIN) == "":
+        return failed(f"{_SERVERS_LOGIN} is empty: the server lets everybody in", remedy)
+    if server.auth_string:
+        return failed("a login is given here, and the server lets everybody in without", remedy)
+    return warning("none asked for: whoever reaches the server may run code", remedy)
 
 
 def check_version(server: Server) -> Answer:

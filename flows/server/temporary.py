@@ -20,6 +20,7 @@ from prefect.settings import (
     get_current_settings,
 )
 
+from backhaul.environment import without_secrets
 from flows.server.database import set_damaged_database_aside
 
 POLL_S = 0.05
@@ -119,7 +120,7 @@ def _environment() -> dict[str, str]:
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
     }
-    return os.environ | own | settings
+    return without_secrets(os.environ) | own | settings
 
 
 def _site_packages() -> str:

@@ -52,9 +52,9 @@ class Edge:
     fs: Any
 
     @classmethod
-    def begin(cls, folder: Path, store: str, fs: Any = None) -> "Edge":
+    def begin(cls, folder: Path, store: str, fs: Any = None, images: int = 60) -> "Edge":
         """Write the scenes, and put the initial data set into the store."""
-        write_scenes(folder, DigitsData(images=60, size_px=64))
+        write_scenes(folder, DigitsData(images=images, size_px=64))
         edge = cls(folder, store, fs or fsspec.filesystem("file", auto_mkdir=True))
         edge.fs.put_file(str(folder / "data.yaml"), f"{store}/initial/data.yaml")
         for number in range(N_INITIAL):

@@ -309,3 +309,20 @@ def test_keys_may_come_from_a_block(doctor: Doctor, object_store: Any) -> None:
     assert missing.status("clock (store)") == "not asked"
     closed = doctor("--store", "block://vault", auth=None)
     assert closed.status("store") == "not asked"
+
+
+def test_a_server_that_lets_everybody_in_is_told(
+    new_place: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Doctor(new_place("open").server)
+    asked = ask(auth=None)
+    assert asked.status("prefect auth") == "warning"
+    assert "whoever reaches the server" in asked.found("prefect auth")
+    assert "PREFECT_SERVER_API_AUTH_STRING=NAME:PASSWORD" in asked.remedy("prefect auth")
+    given = ask()
+    assert given.status("prefect auth") == "failed"
+    assert "a login is given here" in given.found("prefect auth")
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "")
+    empty = ask(auth=None)
+    assert empty.status("prefect auth") == "failed"
+    assert "PREFECT_SERVER_API_AUTH_STRING is empty" in empty.found("prefect auth")

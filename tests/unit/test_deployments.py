@@ -6,10 +6,10 @@ Nothing here needs a daemon, a cluster or the network.
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ import yaml
 from prefect.utilities.schema_tools.validation import is_valid_schema, validate
 from prefect.utilities.templating import apply_values, find_placeholders
 
-ROOT = Path(__file__).resolve().parents[2]
+from deployments.local.access import Access
+from tests.unit.test_image import DOCKERFILE, ROOT, SECRET, instructions
+
 DEPLOYMENTS = ROOT / "deployments"
 UNITS = sorted((DEPLOYMENTS / "systemd").glob("*.service"))
-SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|AUTH_STRING|ACCESS_KEY|API_KEY")
+POSTGRES_NEEDS = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)")
 
 
@@ -53,108 +55,6 @@ def test_the_guide_names_files_that_are_there() -> None:
     assert units - {"backhaul-worker", "backhaul-worker-"} == known
 
 
-# Dockerfile
-
-
-def instructions(dockerfile: str) -> list[tuple[str, str]]:
-    """Return instructions and their arguments; continued lines are joined."""
-    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    pairs = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
-    return [(name.upper(), arguments) for name, arguments in pairs]
-
-
-Rule = Callable[[str, str], bool]
-RULES: dict[str, Rule] = {  # what to object to in an instruction and its arguments
-    "secret": lambda name, text: name in {"ARG", "ENV"} and bool(SECRET.search(text)),
-    "add": lambda name, _: name == "ADD",
-    "recommends": lambda _, text: (
-        "apt-get install" in text and "--no-install-recommends" not in text
-    ),
-    "lists": lambda _, text: (
-        "apt-get install" in text and "rm -rf /var/lib/apt/lists/*" not in text
-    ),
-    "pip-cache": lambda _, text: "pip install" in text and "--no-cache-dir" not in text,
-    "versions": lambda _, text: "pip install" in text and "-c constraints.txt" not in text,
-}
-
-
-def unpinned(steps: list[tuple[str, str]]) -> bool:
-    """Whether a stage starts from an image without a tag that stays what it is."""
-    values = dict(text.split("=", 1) for name, text in steps if name == "ARG")
-    bases = [text.split(" AS ")[0] for name, text in steps if name == "FROM"]
-    images = [re.sub(r"\$\{(\w+)\}", lambda m: values[m[1]], base) for base in bases]
-    return not all(re.search(r":(?!latest$)[\w.-]+$", image) for image in images)
-
-
-def runs_as_root(steps: list[tuple[str, str]]) -> bool:
-    """Whether the last stage ends as root."""
-    user = "root"
-    for name, text in steps:
-        if name in {"FROM", "USER"}:
-            user = text if name == "USER" else "root"
-    return user in {"root", "0"}
-
-
-def installs_after_source(steps: list[tuple[str, str]]) -> bool:
-    """Whether a change of the source would install all packages again."""
-    source = steps.index(("COPY", ". /opt/backhaul"))
-    return any("pip install" in text for _, text in steps[source:])
-
-
-def problems(dockerfile: str) -> set[str]:
-    """Return what a careful reader would object to in a Dockerfile."""
-    steps = instructions(dockerfile)
-    found = {rule for rule, wrong in RULES.items() if any(wrong(*step) for step in steps)}
-    checks = {"unpinned": unpinned, "root": runs_as_root, "cache": installs_after_source}
-    return found | {rule for rule, wrong in checks.items() if wrong(steps)}
-
-
-DOCKERFILE = (DEPLOYMENTS / "Dockerfile").read_text()
-
-
-def test_the_dockerfile_has_no_problems() -> None:
-    assert problems(DOCKERFILE) == set()
-
-
-@pytest.mark.parametrize(
-    ("problem", "old", "new"),
-    [
-        ("secret", "PYTHONUNBUFFERED=1", "AWS_SECRET_ACCESS_KEY=x"),
-        ("secret", 'ARG TORCH_INDEX=""', "ARG INDEX_TOKEN=x"),
-        ("add", "COPY constraints.txt ./", "ADD https://example.com/constraints.txt ./"),
-        ("unpinned", "python:3.11-slim-bookworm\n", "python\n"),
-        ("unpinned", "python:3.11-slim-bookworm\n", "python:latest\n"),
-        ("recommends", "--no-install-recommends ", ""),
-        ("lists", "rm -rf /var/lib/apt/lists/*", "true"),
-        ("pip-cache", "--no-cache-dir -c constraints.txt -e", "-c constraints.txt -e"),
-        ("versions", "-c constraints.txt -e", "-e"),
-        ("root", "USER 1000\n", ""),
-        ("root", "USER 1000\n", "USER 1000\nUSER root\n"),
-        ("cache", "WORKDIR /work\n", "RUN pip install --no-cache-dir -c constraints.txt x\n"),
-    ],
-)
-def test_the_checks_of_the_dockerfile_see_problems(problem: str, old: str, new: str) -> None:
-    assert old in DOCKERFILE
-    assert problems(DOCKERFILE.replace(old, new)) == {problem}
-
-
-def test_the_image_gets_the_source_and_nothing_else() -> None:
-    rules = [line for line in (ROOT / ".dockerignore").read_text().split() if line[0] in "*!"]
-    assert rules[0] == "*"  # what is not named stays outside: keys, runs, data
-    kept = {rule[1:] for rule in rules if rule.startswith("!")}
-    assert [name for name in kept if not (ROOT / name).exists()] == []
-    assert {"backhaul", "blocks", "flows", "tasks", "prefect.yaml"} <= kept
-    copied = [text for name, text in instructions(DOCKERFILE) if name == "COPY"]
-    sources = {
-        source.split("/")[0]
-        for text in copied
-        if not text.startswith("--from")
-        for source in text.split()[:-1]
-    }
-    assert sources - {"."} <= kept
-
-
 # compose.yaml
 
 
@@ -166,7 +66,8 @@ def compose() -> dict[str, Any]:
 def test_services_can_be_started(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         own = "build" in service
-        assert own or re.search(r":(?!latest$)[\w.-]*\d", service["image"]), name
+        tagged = re.fullmatch(r".+:[\w.-]*\d[\w.-]*\$\{(\w+):\+@\$\1\}", service["image"])
+        assert own or (tagged and tagged[1].endswith("_DIGEST")), name
         for mount in service.get("volumes", []):
             assert mount.split(":")[0] in compose["volumes"], name
     builds = [s["build"] for s in compose["services"].values() if "build" in s]
@@ -175,6 +76,44 @@ def test_services_can_be_started(compose: dict[str, Any]) -> None:
         assert context == ROOT
         assert (context / build["dockerfile"]).is_file()
         assert all(f"ARG {name}" in DOCKERFILE for name in build["args"])
+
+
+def test_services_have_few_rights(compose: dict[str, Any]) -> None:
+    needed = {"seaweedfs": {"DAC_OVERRIDE"}, "postgres": POSTGRES_NEEDS}
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service.get("cap_add", [])) == needed.get(name, set()), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert "/tmp" in service["tmpfs"], name  # noqa: S108 - not a file of ours
+        assert not {"privileged", "network_mode", "pid", "ipc"} & set(service), name
+
+
+def test_each_container_has_the_secrets_that_it_needs(compose: dict[str, Any]) -> None:
+    has = {
+        name: {key for key in service.get("environment", {}) if SECRET.search(key)}
+        for name, service in compose["services"].items()
+    }
+    store = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert has.pop("postgres") == {"POSTGRES_PASSWORD"}
+    assert has.pop("keys") == store
+    assert has.pop("seaweedfs") == set()
+    assert has.pop("server") == {
+        "PREFECT_SERVER_API_AUTH_STRING",
+        "PREFECT_SERVER_DATABASE_PASSWORD",
+    }
+    assert set(map(frozenset, has.values())) == {frozenset(store | {"PREFECT_API_AUTH_STRING"})}
+
+
+def test_the_side_ports_of_the_object_store_are_closed(compose: dict[str, Any]) -> None:
+    service = compose["services"]["seaweedfs"]
+    assert {"-disableHttp", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"} <= set(service["command"])
+    files = Access(Path("/keys")).environment
+    assert service["environment"] == {n: v for n, v in files.items() if "JWT" not in n}
+    assert "keys:/keys:ro" in service["volumes"]
+    assert "keys" in service["depends_on"]
+    readers = [n for n, s in compose["services"].items() if "keys:" in str(s.get("volumes"))]
+    assert readers == ["keys", "seaweedfs"]
 
 
 def test_services_wait_for_what_they_need(compose: dict[str, Any]) -> None:
@@ -193,7 +132,7 @@ def test_services_wait_for_what_they_need(compose: dict[str, Any]) -> None:
             assert "test" in needed["healthcheck"]
         else:  # it would never be complete if it were started again and again
             assert needed["restart"] == "no"
-    lasting = [service for name, service in services.items() if name != "init"]
+    lasting = [service for name, service in services.items() if name not in {"init", "keys"}]
     assert all("healthcheck" in service for service in lasting)
 
 
@@ -284,6 +223,20 @@ def test_units_restart_and_have_few_rights(unit: Path) -> None:
     assert (DEPLOYMENTS / "systemd" / f"{file.name}.example").is_file()
 
 
+@pytest.mark.parametrize(
+    ("login", "starts"), [("", False), (":", False), ("admin:", False), ("admin:x", True)]
+)
+def test_a_server_without_a_login_does_not_start(login: str, starts: bool) -> None:
+    (check,) = directives(DEPLOYMENTS / "systemd" / "backhaul-server.service")["ExecStartPre"]
+    program, option, script = shlex.split(check.replace("$$", "$"))
+    environment = {"PREFECT_SERVER_API_AUTH_STRING": login}
+    done = subprocess.run(
+        [program, option, script], env=environment, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode == 0) is starts
+    assert starts or "expected NAME:PASSWORD" in done.stderr
+
+
 def test_the_template_is_one_worker_a_gpu() -> None:
     found = directives(DEPLOYMENTS / "systemd" / "backhaul-worker-gpu@.service")
     assert "CUDA_VISIBLE_DEVICES=%i" in found["Environment"]
@@ -359,13 +312,17 @@ def test_a_job_asks_for_gpus_and_has_few_rights(template: dict[str, Any]) -> Non
     assert container["envFrom"] == [{"secretRef": {"name": "backhaul-worker"}}]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
-    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert ("USER", str(pod["securityContext"]["runAsUser"])) in instructions(DOCKERFILE)
     volumes = {volume["name"]: volume["emptyDir"] for volume in pod["volumes"]}
     mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     assert mounts["/dev/shm"]["medium"] == "Memory"  # noqa: S108 - not a file of ours
     assert ("WORKDIR", "/work") in instructions(DOCKERFILE)
-    assert "/work" in mounts
+    assert {"/work", "/tmp", "/home/backhaul"} <= set(mounts)  # noqa: S108
 
 
 def test_the_template_names_no_value_of_a_secret(template: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from backhaul.errors import InputError
-from deployments.local.ports import DEFAULTS, claim_ports, is_free
+from deployments.local.ports import DEFAULTS, claim_ports, free_port, is_free
+from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import kept_secret, write_private
-from deployments.local.service import find_process, is_alive, tree_of
+from deployments.local.service import find_process, inherited, is_alive, tree_of
 from deployments.local.shellfile import shell_file
+from deployments.local.worker import Worker
 from tests.services import ROOT, running
 from tests.sleeper import PARENT, Sleeper
 
@@ -124,3 +126,39 @@ def test_a_shell_reads_any_value(tmp_path: Path) -> None:
     (tmp_path / "env").write_text(shell_file({"A": "it's $HOME; `b` \n c"}))
     code = ["/bin/sh", "-c", f'. "{tmp_path}/env"; printf %s "$A"']
     assert subprocess.check_output(code, text=True) == "it's $HOME; `b` \n c"
+
+
+def test_a_service_gets_what_it_needs_of_its_starters_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starters = {
+        "AWS_SECRET_ACCESS_KEY": "abc",
+        "PREFECT_API_AUTH_STRING": "me:abc",
+        "WEED_JWT_SIGNING_KEY": "abc",
+        "SOME_TOKEN": "abc",
+        "SOMETHING": "abc",
+    }
+    for name, value in starters.items():
+        monkeypatch.setenv(name, value)
+    with running(Sleeper(tmp_path / "sleeper")) as service:
+        process = find_process(service.folder)
+        assert process is not None
+        had = process.environ()
+    assert not set(starters) & set(had)
+    assert "PATH" in had
+    assert set(starters) & set(inherited(Worker.inherits)) == {"SOMETHING"}
+
+
+@pytest.mark.parametrize("login", ["", " ", ":", "admin:", ":abc", "admin"])
+def test_a_server_without_a_login_is_refused(login: str, tmp_path: Path) -> None:
+    server = PrefectServer(tmp_path / "prefect", free_port(), "sqlite+aiosqlite://", login)
+    with pytest.raises(InputError, match="its login is empty, expected NAME:PASSWORD"):
+        server.start()
+    assert not server.running
+
+
+@pytest.mark.parametrize("kept", ["", "\n", "admin:"])
+def test_an_empty_secret_is_refused(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "login").write_text(kept)
+    with pytest.raises(InputError, match="login: is empty, expected a secret"):
+        kept_secret(tmp_path / "login", "admin:")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from backhaul.environment import without_secrets
 from backhaul.learn.training.job import (
     EVENTS,
     UNUSABLE_STATE,
@@ -23,6 +24,10 @@ from backhaul.look.libraries import LIBRARY_ENVIRONMENT, SAFE_LOAD, SETTINGS_FOL
 
 WARM = Warm() if sys.platform == "linux" else None
 """Starts trainings; None where a process with these libraries cannot be forked."""
+
+
+MLFLOW = "MLFLOW_"
+"""What the variables begin with that a training needs which reports to MLflow."""
 
 
 class TrainingError(RuntimeError):
@@ -96,7 +101,7 @@ def _environment(job: TrainingJob) -> dict[str, str]:
     threads = str(job.settings.threads)
     environment = {
         **LIBRARY_ENVIRONMENT,
-        **os.environ,
+        **without_secrets(os.environ, keep=MLFLOW if job.settings.mlflow else None),
         SAFE_LOAD: "0" if job.settings.trust and job.settings.detector is None else "1",
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from backhaul.environment import without_secrets
 from backhaul.learn.training.warm_server import Place
 from backhaul.look.libraries import (
     LIBRARY_ENVIRONMENT,
@@ -94,7 +95,7 @@ class _WarmProcess:
                 stderr=log,
                 env={
                     **LIBRARY_ENVIRONMENT,
-                    **os.environ,
+                    **without_secrets(os.environ),
                     **SINGLE_THREADED,
                     SAFE_LOAD: "1",
                     SETTINGS_FOLDER: settings_folder(),

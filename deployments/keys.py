@@ -1,0 +1,68 @@
+"""Keys for the object store of compose: ``python -m deployments.keys``, in its service `keys`.
+
+The folder /keys is a volume that SeaweedFS reads; keys of home and the bucket's name come from
+the environment, as compose.yaml sets them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backhaul.errors import InputError
+from deployments.local.access import Access, Administrator
+from deployments.local.identities import Identity, Keys, Role
+
+WRONG_INPUT = 2
+FOLDER = Path("/keys")
+
+Folder = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files lie.")]
+
+app = typer.Typer(help="Keys of those who use the object store.", no_args_is_help=True)
+
+
+@app.command()
+def write(folder: Folder = FOLDER) -> None:
+    """Write who may do what for SeaweedFS, and its certificate if it has none."""
+    home = Administrator(_variable("AWS_ACCESS_KEY_ID"), _variable("AWS_SECRET_ACCESS_KEY"))
+    Access(folder).write(_variable("BUCKET"), home, Keys(folder / "keys").identities)
+
+
+@app.command()
+def add(
+    role: Annotated[Role, typer.Argument(help="What it may do: see docs/security.md.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a node, its inbox's folder.")],
+    store: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Where in the bucket its store lies.")
+    ] = "",
+    folder: Folder = FOLDER,
+) -> None:
+    """Give a node, an annotator or another keys, and print them; then restart SeaweedFS."""
+    identity = Identity(role, name, store.strip("/"))
+    keys, address = Keys(folder / "keys"), _variable("AWS_ENDPOINT_URL_S3")
+    file = keys.add(identity, _variable("BUCKET"), address)
+    write(folder)
+    typer.echo(file.read_text(encoding="utf-8"), nl=False)
+
+
+def _variable(name: str) -> str:
+    if not os.environ.get(name):
+        raise InputError(f"{name}: is not set, or empty")
+    return os.environ[name]
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 2 it cannot be done."""
+    try:
+        app(prog_name="python -m deployments.keys")
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(WRONG_INPUT)
+
+
+if __name__ == "__main__":
+    main()

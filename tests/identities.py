@@ -1,0 +1,36 @@
+"""Those who have keys of their own for the object store of the tests."""
+
+from typing import Any
+
+import s3fs
+
+from deployments.local.identities import Identity
+from deployments.local.seaweedfs import SeaweedFS
+
+STORE = "site/a"
+"""Prefix of the store that they have rights in."""
+
+HOUR = "hour"
+"""Prefix of the store of an hour with a hostile node."""
+
+IDENTITIES = (
+    Identity("home", "site", STORE),
+    Identity("worker", "gpu", STORE),
+    Identity("node", "cam-1", STORE),
+    Identity("annotator", "ann", STORE),
+    Identity("reader", "chief", STORE),
+    Identity("home", "hour", HOUR),
+    Identity("annotator", "hour", HOUR),
+    *(Identity("node", name, HOUR) for name in ("cam1", "cam2", "cam3", "bad")),
+)
+
+
+def files_of(store: SeaweedFS, access_key: str) -> Any:
+    """Return the object store's file system with the keys of one of them."""
+    [identity] = (each for each in IDENTITIES if each.access_key == access_key)
+    return s3fs.S3FileSystem(
+        key=identity.access_key,
+        secret=identity.secret_key,
+        endpoint_url=store.address,
+        use_listings_cache=False,
+    )
