@@ -1,4 +1,4 @@
-"""Read files that anybody may have put there: regular ones alone, bounded; errors are one line."""
+"""Read files that anybody may have put there: regular ones alone, and bounded."""
 
 from __future__ import annotations
 
