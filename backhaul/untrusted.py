@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
+
+from pydantic import ValidationError
 
 from backhaul.errors import InputError
 
@@ -18,7 +21,9 @@ MOST_BYTES = 16 * 2**20
 """Of a file about one thing: the labels of an image, a config, the record of a run."""
 MOST_TABLE_BYTES = 4 * 2**30
 """Of a file about many: all labels of a data set, a list of images."""
+_MOST_NAME, _MOST_PLACE = 255, 4_000  # bytes that file systems take
 _MOST_PATH = 1_000  # characters of one in an error
+_CONTROL = re.compile(r"[\0-\x1f\x7f\ud800-\udfff]")  # and what is no UTF-8
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -118,15 +123,35 @@ def understanding(path: FilePath) -> Iterator[None]:
     """Turn whatever a parser raises within the block into an error of one line about the file.
 
     Raises:
-        UnreadableFileError: In place of any exception that is no `InputError`.
+        UnreadableFileError: In place of any exception but `InputError`, and pydantic's
+            `ValidationError`, which says where and why.
     """
     try:
         yield
-    except InputError:
+    except (InputError, ValidationError):
         raise
     except Exception as error:  # whatever it raises where it meets what nobody expected
         reason = f"cannot be understood ({type(error).__name__})"
         raise UnreadableFileError(path, reason) from error
+
+
+def user_path(text: FilePath) -> Path:
+    """Return a path that a person wrote, with ``~`` expanded.
+
+    Raises:
+        InputError: If no file can have it, or ``~`` names nobody.
+    """
+    path = str(text)
+    if _CONTROL.search(path):
+        raise InputError(f"{one_line(path)!r}: expected a path without control characters")
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"{one_line(path)!r}: there is no such user") from None
+    name = max(expanded.parts, key=len, default="")
+    if len(name.encode()) > _MOST_NAME or len(str(expanded).encode()) > _MOST_PLACE:
+        raise InputError(f"{one_line(path)!r}: is too long for a path")
+    return expanded
 
 
 def one_line(text: str, most: int = 300) -> str:

@@ -10,6 +10,10 @@ from yaml.reader import ReaderError
 
 from backhaul.errors import InputError
 
+MOST_BYTES = 2**19
+"""Of a text; the parser takes some seconds for as much."""
+MOST_DEPTH = 100
+"""Of lists and mappings in one another."""
 MOST_REPEATED = 100_000
 """Nodes that the aliases of a text may stand for, more than it has."""
 _QUOTED = re.compile(r"(['\"])[^'\"<>\s]{2,}\1")  # an alias, a tag; no single character
@@ -19,9 +23,11 @@ def parse_yaml(text: str | bytes) -> Any:
     """Return the content of a YAML text, as `yaml.safe_load`.
 
     Raises:
-        InputError: If it is not YAML, is nested too deeply, has a date or number that cannot be
-            one, or aliases that multiply without end.
+        InputError: If it is not YAML, is too large or nested too deeply, has a date or number
+            that cannot be one, or aliases that multiply without end.
     """
+    if len(text) > MOST_BYTES:
+        raise InputError(f"has {len(text):,} bytes, expected at most {MOST_BYTES:,} of YAML")
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except InputError as error:
@@ -55,6 +61,26 @@ class _Loader(yaml.SafeLoader):
         if root is not None and _size(root, known) - len(known) > MOST_REPEATED:
             raise InputError("its aliases stand for too many values")
         return root
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 - the parser's
+        """Begin a list or mapping in brackets.
+
+        Raises:
+            InputError: If it lies in too many others: the scanner takes time for each.
+        """
+        if self.flow_level >= MOST_DEPTH:
+            raise InputError("nested too deeply")
+        super().fetch_flow_collection_start(TokenClass)
+
+    def add_indent(self, column: int) -> bool:
+        """Begin an indented list or mapping, if the column is further in than the last.
+
+        Raises:
+            InputError: If it lies in too many others.
+        """
+        if len(self.indents) > MOST_DEPTH:
+            raise InputError("nested too deeply")
+        return bool(super().add_indent(column))
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Return the value of a node.

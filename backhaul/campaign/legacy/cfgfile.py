@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.errors import InputError
+from backhaul.untrusted import read_text, user_path
 
 INHERIT = "inherit"
 _SETTING = re.compile(r"([A-Za-z]\w*)\s*=(.*)")
@@ -95,11 +96,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> Cfg:
 
 
 def _own(path: Path) -> dict[str, Entry]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise InputError(f"{path}: {reason}") from None
+    lines = read_text(path).splitlines()
     entries: dict[str, Entry] = {}
     for number, text in enumerate(lines, start=1):
         line = text.strip()
@@ -107,7 +104,7 @@ def _own(path: Path) -> dict[str, Entry]:
             continue
         setting = _SETTING.fullmatch(line)
         if setting is None:
-            raise InputError(f"{path}:{number}: expected key = value, got {line!r}")
+            raise InputError(f"{path}:{number}: expected key = value")
         key, rest = setting.groups()
         if key in entries:
             raise InputError(f"{path}:{number}: {key} was set before, in {entries[key].place}")
@@ -116,8 +113,15 @@ def _own(path: Path) -> dict[str, Entry]:
     return entries
 
 
+def _path(entry: Entry) -> Path:
+    try:
+        return user_path(entry.value)
+    except InputError as error:
+        raise InputError(f"{entry.place}: {entry.key}: {error}") from None
+
+
 def _parent(entry: Entry) -> Parent:
-    named = Path(entry.value).expanduser()
+    named = _path(entry)
     for candidate, beside in ((named, False), (entry.file.parent / named, True)):
         if candidate.is_file():
             return Parent(entry, candidate, beside)

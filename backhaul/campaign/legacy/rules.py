@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from backhaul.untrusted import user_path
 
 METHODS = (
     "random",
@@ -101,7 +102,7 @@ def file(text: str) -> str:
     """
     if not text:
         raise ValueError("expected a path")
-    return Path(text).expanduser().as_posix()
+    return user_path(text).as_posix()
 
 
 @dataclass(frozen=True, slots=True)

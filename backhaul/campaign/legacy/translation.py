@@ -21,6 +21,7 @@ from backhaul.campaign.legacy.rules import METHODS, MULTISCALE_PX, RULES
 from backhaul.errors import InputError
 from backhaul.learn.darknet import KNOWN, recognise
 from backhaul.learn.settings import Training
+from backhaul.untrusted import user_path
 
 REQUIRED = ("sample_set", "bandwidth")
 MOST_MULTISCALE = 0.9
@@ -98,7 +99,7 @@ def _is_darknet(entry: Entry) -> bool:
 def _darknet(entry: Entry) -> Path:
     """Return the Darknet file, named from the working directory or from the setting's file."""
     for folder in (Path(), entry.file.parent):
-        if (path := folder / Path(entry.value).expanduser()).is_file():
+        if (path := folder / user_path(entry.value)).is_file():
             return path
     raise InputError(
         f"{entry.place}: model_config: {entry.value}: no such file; expected a Darknet .cfg, "
