@@ -51,6 +51,21 @@ class MissingFileError(UnreadableFileError):
     """There is no such file, and no link of that name."""
 
 
+class DanglingLinkError(UnreadableFileError):
+    """A link to nothing, or a file behind one."""
+
+    def __init__(self, path: FilePath, link: str) -> None:
+        what = "is a link" if link == str(path) else f"{one_line(link, _MOST_PATH)} is a link"
+        super().__init__(path, f"{what} to nothing")
+
+
+class TooLargeError(UnreadableFileError):
+    """A file that is larger than files of its kind."""
+
+    def __init__(self, path: FilePath, n_bytes: int, most_bytes: int) -> None:
+        super().__init__(path, f"has {n_bytes:,} bytes, expected at most {most_bytes:,}")
+
+
 def read_bytes(path: FilePath, most_bytes: int = MOST_BYTES) -> bytes:
     """Return the content of a regular file; a link to one counts.
 
@@ -62,7 +77,7 @@ def read_bytes(path: FilePath, most_bytes: int = MOST_BYTES) -> bytes:
     with open_file(path, most_bytes) as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:  # of a file that has no length, or grew
-        raise _too_large(path, len(data), most_bytes)
+        raise TooLargeError(path, len(data), most_bytes)
     return data
 
 
@@ -73,7 +88,15 @@ def read_text(path: FilePath, most_bytes: int = MOST_BYTES) -> str:
         MissingFileError: If nothing is there.
         UnreadableFileError: If it cannot be read, see `read_bytes`, or is no such text.
     """
-    data = read_bytes(path, most_bytes)
+    return text_of(path, read_bytes(path, most_bytes))
+
+
+def text_of(path: FilePath, data: bytes) -> str:
+    """Return the content of a file as text, see `read_text`.
+
+    Raises:
+        UnreadableFileError: If it is no UTF-8 text; `path` is where it was read.
+    """
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -169,11 +192,7 @@ def _require_regular(path: FilePath, status: os.stat_result, most_bytes: int) ->
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise UnreadableFileError(path, f"is {kind}, expected a file")
     if status.st_size > most_bytes:
-        raise _too_large(path, status.st_size, most_bytes)
-
-
-def _too_large(path: FilePath, n_bytes: int, most_bytes: int) -> UnreadableFileError:
-    return UnreadableFileError(path, f"has {n_bytes:,} bytes, expected at most {most_bytes:,}")
+        raise TooLargeError(path, status.st_size, most_bytes)
 
 
 def _explained(path: FilePath, error: OSError) -> UnreadableFileError:
@@ -181,8 +200,7 @@ def _explained(path: FilePath, error: OSError) -> UnreadableFileError:
         link = _dangling(os.fspath(path))
         if link is None:
             return MissingFileError(path, "No such file or directory")
-        what = "is a link" if link == str(path) else f"{one_line(link)} is a link"
-        return UnreadableFileError(path, f"{what} to nothing")
+        return DanglingLinkError(path, link)
     return UnreadableFileError(path, error.strerror or type(error).__name__)
 
 

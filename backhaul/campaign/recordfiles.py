@@ -19,6 +19,7 @@ from backhaul.layout import root_of
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import names_in, replace
+from backhaul.untrusted import one_line, understanding
 from backhaul.values.roots import Roots
 
 M = TypeVar("M", bound=BaseModel)
@@ -52,13 +53,13 @@ class RecordType(Generic[M]):
         """
         try:
             roots = Roots(store=root_of(place))
-            return self.model.model_validate(self.fields(data, place), context=roots)
+            with understanding(place):
+                return self.model.model_validate(self.fields(data, place), context=roots)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise InputError(
-                f"{place}: {key}: {first['msg']}; expected a {self.name}"
-            ) from None
+            key = one_line(".".join(map(str, first["loc"])))
+            reason = one_line(first["msg"])
+            raise InputError(f"{place}: {key}: {reason}; expected a {self.name}") from None
 
     def fields(self, data: bytes, place: str) -> dict[str, Any]:
         """Return the JSON fields of the record in `data`, which was read from `place`.
@@ -68,11 +69,13 @@ class RecordType(Generic[M]):
         """
         try:
             record = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: {error}; expected a {self.name}") from None
+        except Exception as error:  # whatever the parser raises
+            reason = one_line(str(error))
+            raise InputError(f"{place}: {reason}; expected a {self.name}") from None
         if not isinstance(record, dict):
             raise InputError(f"{place}: expected a {self.name}, got {type(record).__name__}")
-        return up_to_date(self.name, self.schema, record, place)
+        with understanding(place):
+            return up_to_date(self.name, self.schema, record, place)
 
     def read(self, place: str) -> M | None:
         """Return the record at a place; None if there is none."""

@@ -17,6 +17,7 @@ from backhaul.campaign.view import write_about
 from backhaul.layout import INITIAL, RunFiles
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.objects import replace
+from backhaul.untrusted import understanding
 
 
 def continue_view(
@@ -78,6 +79,11 @@ def read_table(uri: str) -> pd.DataFrame:
     data = read_or_none(uri)
     if data is None:
         return pd.DataFrame(columns=["method", "batch"])
+    with understanding(uri):
+        return _parse(data)
+
+
+def _parse(data: bytes) -> pd.DataFrame:
     words = {"method": str, "test_set": str, "class": str}  # a class may be called 01, or None
     return pd.read_csv(io.BytesIO(data), dtype=words, keep_default_na=False, na_values=[""])
 

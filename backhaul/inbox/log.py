@@ -32,6 +32,7 @@ from backhaul.storage.moving import Found, leads_elsewhere, move
 from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
+from backhaul.untrusted import one_line, understanding
 
 ImageId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Suffix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\.[a-z]{3,4}$")]
@@ -121,9 +122,10 @@ def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
     entries = []
     number = after + 1
     while (data := read_or_none(_entry(root, number))) is not None:
-        table = from_parquet(pd.DataFrame, data)
-        if not table["uri"].map(lambda uri: bool(_PLACE.fullmatch(uri))).all():
-            raise StoreError(f"{_entry(root, number)}: names files that are no arrived images")
+        with understanding(_entry(root, number)):
+            table = from_parquet(pd.DataFrame, data)
+            if not table["uri"].map(lambda uri: bool(_PLACE.fullmatch(uri))).all():
+                raise StoreError(f"{_entry(root, number)}: names files that are no images here")
         entries.append((number, table.assign(uri=f"{absolute(root)}/" + table["uri"])))
         number += 1
     return entries
@@ -203,8 +205,8 @@ def _ours(data: bytes, name: str, inbox: str) -> tuple[Entry | None, str]:
     for arrival in arrivals:
         try:
             kept.append(Arrival.model_validate_json(json.dumps(arrival)).within(inbox))
-        except ValueError as error:  # the others of this plan are finished
-            reason = str(error).splitlines()[-1].strip()[:_SHOWN]
+        except Exception as error:  # the others of this plan are finished
+            reason = one_line(str(error).splitlines()[-1].strip(), _SHOWN)
     return plan.model_copy(update={"arrivals": tuple(kept)}), reason
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ from backhaul.storage.relative import (
     data_sets_in,
     with_absolute_places,
     with_relative_places,
+)
+from backhaul.untrusted import (
+    DanglingLinkError,
+    MissingFileError,
+    UnreadableFileError,
+    open_file,
 )
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import Detections, FusedDetections
@@ -97,6 +104,8 @@ def replace(uri: str, data: bytes) -> None:
 
 
 def _without_space(error: OSError, folder: Path) -> Exception:
+    if isinstance(error, FileExistsError):  # a file lies where the store has a folder
+        return StoreError(f"{error.filename}: is a file, expected a folder of the store")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{folder}: no space is left there; free some, and start again")
     return error
@@ -134,12 +143,24 @@ def read_uri(uri: str) -> bytes:
     Raises:
         MissingObjectError: If nothing is stored there.
     """
+    if is_local(uri):
+        return _read_local(uri)
     fs, path = filesystem(uri)
     try:
         data: bytes = fs.cat_file(path)
     except FileNotFoundError:
         raise MissingObjectError(f"{uri}: is gone from the store") from None
     return data
+
+
+def _read_local(path: str) -> bytes:
+    try:
+        with open_file(path, sys.maxsize) as file:
+            return file.read()
+    except (MissingFileError, DanglingLinkError):
+        raise MissingObjectError(f"{path}: is gone from the store") from None
+    except UnreadableFileError as error:
+        raise StoreError(str(error)) from None
 
 
 def read_bytes(artifact: Artifact) -> bytes:

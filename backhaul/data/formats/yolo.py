@@ -16,10 +16,10 @@ from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import Box, WrongBoxError, check_boxes
 from backhaul.data.formats.datayaml import DataYaml, find_yaml, listed_images, names_of
 from backhaul.data.formats.files import (
+    MOST_LINES,
     NAMES_FILES,
     Listing,
     orphans,
-    read_lines,
     read_names,
     scan,
     shared_stems,
@@ -31,7 +31,7 @@ from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file, new_folder, put_images
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
-from backhaul.untrusted import MissingFileError, UnreadableFileError, understanding
+from backhaul.untrusted import MissingFileError, UnreadableFileError, read_text, understanding
 from backhaul.values.images import ImageSet
 
 _FIELDS = 5
@@ -93,7 +93,7 @@ def read_labels(image: ImageFile, n_classes: int) -> Checked:
     for path in label_paths(image.path):
         try:
             with understanding(path):
-                return parse_lines("\n".join(read_lines(path)), path, image, n_classes)
+                return parse_lines(read_text(path), path, image, n_classes)
         except MissingFileError:
             continue
         except UnreadableFileError as error:
@@ -111,7 +111,11 @@ def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Check
         n_classes: Length of the class list.
     """
     boxes, problems = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.splitlines()
+    if len(lines) > MOST_LINES:
+        reason = f"has {len(lines):,} lines, expected at most {MOST_LINES:,}"
+        return None, [Problem(path, None, reason, "error")]
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
