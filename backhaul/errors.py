@@ -24,5 +24,9 @@ class MissingObjectError(FileNotFoundError):
     """A stored object that an artifact refers to is gone."""
 
 
+class CorruptArtifactError(ValueError):
+    """The bytes stored for an artifact are not those that were written."""
+
+
 class StoreError(InputError):
     """The store cannot be used: wrong keys, no bucket, no space, or it stays away."""

@@ -6,6 +6,7 @@ python -m fuzzing [NUMBER [READER ...]]
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -57,8 +58,9 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [r for r in READERS if not arguments[1:] or r.name in arguments[1:]]
     print(_line(*_HEAD))
     rows = []
+    shares = sum(reader.share for reader in chosen)
     for reader in chosen:
-        rows.append(_fuzzed(reader.name, -(-wanted // len(chosen))))
+        rows.append(_fuzzed(reader.name, math.ceil(wanted * reader.share / shares)))
         print(rows[-1], flush=True)
     print(f"{sum(row.inputs for row in rows)} inputs over {len(rows)} readers")
     for row in rows:

@@ -26,9 +26,11 @@ class Reader:
             all is accepted, or raises `InputError` where it is refused as a whole. Anything
             else that it raises is a fault.
         mutate: Changes an input.
+        share: How many inputs it gets, in parts of what the others get: less for a slow one.
     """
 
     name: str
     seeds: Callable[[Generator], Tree]
     read: Read
     mutate: Callable[[Tree, Generator], Tree] = mutate
+    share: float = 1.0

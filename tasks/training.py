@@ -9,7 +9,7 @@ import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from backhaul.errors import InputError, MissingObjectError
+from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError
 from backhaul.events import Epoch, emit
 from backhaul.identity import code_digest
 from backhaul.layout import resume_place
@@ -23,7 +23,6 @@ from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import (
-    CorruptArtifactError,
     put_file,
     read_value,
     remove,

@@ -10,7 +10,12 @@ import typer
 from backhaul import __version__
 from backhaul.cli.extras import missing_extra
 from backhaul.cli.lazy import Entry, lazy
-from backhaul.errors import AwaitingLabelsError, InputError
+from backhaul.errors import (
+    AwaitingLabelsError,
+    CorruptArtifactError,
+    InputError,
+    MissingObjectError,
+)
 from backhaul.untrusted import one_line
 
 WRONG_INPUT = 2
@@ -90,6 +95,9 @@ def run_app() -> None:
     except AwaitingLabelsError as error:
         _say(f"waiting for labels: {error}")
     except InputError as error:
+        _say(f"error: {error}")
+        sys.exit(WRONG_INPUT)
+    except (CorruptArtifactError, MissingObjectError) as error:
         _say(f"error: {error}")
         sys.exit(WRONG_INPUT)
     except OSError as error:

@@ -33,7 +33,6 @@ from backhaul.storage.lease import lease
 from backhaul.storage.moving import Found, move, walk
 from backhaul.storage.objects import exists_at, replace
 from backhaul.storage.places import absolute, is_local
-from backhaul.untrusted import one_line
 
 LOG = logging.getLogger(__name__)
 
@@ -109,11 +108,10 @@ def ingest(
 
 def _require_own(root: str, inbox: str) -> None:
     known = read_or_none(_owner(root))
-    owner = inbox if known is None else known.decode(errors="replace")
-    if owner != inbox:
+    if known is not None and known != inbox.encode():
         raise InputError(
-            f"data.inbox: {inbox!r}: the log of this store is of {one_line(owner)!r}: "
-            "give every inbox a store of its own"
+            f"data.inbox: {inbox!r}: the log of this store is of another inbox, which "
+            f"{_owner(root)} names: give every inbox a store of its own"
         )
 
 

@@ -46,7 +46,7 @@ def read_truth(
     uris = [f"{labels}/{label_file(node, name)}" for node, name in names]
 
     def read(file: ImageFile, uri: str) -> Checked:
-        return _read_labels(uri, file, len(class_names))
+        return read_labels(uri, file, len(class_names))
 
     with ThreadPoolExecutor(TRANSFERS) as threads:
         found = list(threads.map(read, files, uris))
@@ -59,7 +59,8 @@ def read_truth(
     return ImageSet(known, class_names)
 
 
-def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Checked:
+def read_labels(uri: str, image: ImageFile, n_classes: int) -> Checked:
+    """Return the labels in the file of one image, None without one, and its problems."""
     try:
         data = read_bounded(uri, MOST_BYTES)
         if data is None:

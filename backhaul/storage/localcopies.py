@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
 from backhaul.layout import digest_in_name
-from backhaul.storage.objects import CorruptArtifactError, get_file, sha256_of
+from backhaul.storage.objects import get_file, sha256_of
 from backhaul.storage.places import is_local
 from backhaul.values.artifacts import Artifact
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel
 
-from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
 from backhaul.layout import CHECKPOINT, data_root_place, object_place, root_of
 from backhaul.storage.dataroots import DataRoots, decode_root, encode_root
 from backhaul.storage.digests import table_digest
@@ -45,10 +45,6 @@ _data_roots = DataRoots()
 
 PART_BYTES = 16 * 2**20
 """Files of twice this size and more go up in parts, two at a time."""
-
-
-class CorruptArtifactError(ValueError):
-    """The bytes stored for an artifact are not those that were written."""
 
 
 def object_uri(root: str, sha256: str, suffix: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fuzzing.reader import Reader
-from fuzzing.readers import configs, datasets
+from fuzzing.readers import configs, datasets, inboxes, runs
 
 READERS: tuple[Reader, ...] = (
     *datasets.READERS,
     *configs.READERS,
+    *inboxes.READERS,
+    *runs.READERS,
 )

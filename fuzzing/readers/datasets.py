@@ -25,7 +25,8 @@ _IMAGE_SUFFIX = ".png"
 
 
 @cache
-def _images(n_images: int) -> ImageSet:
+def small_images(n_images: int) -> ImageSet:
+    """Return labelled images, which lie in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="backhaul-fuzz-images-"))
     rows = []
     for number in range(n_images):
@@ -53,7 +54,7 @@ def _images(n_images: int) -> ImageSet:
 def _written(name: str, n_images: int) -> Tree:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "set"
-        FORMATS[name].write(folder, _images(n_images))
+        FORMATS[name].write(folder, small_images(n_images))
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))

@@ -14,7 +14,7 @@ import fsspec
 import pandas as pd
 import pytest
 
-from backhaul.errors import InputError, MissingObjectError, StoreError
+from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
 from backhaul.storage import localcopies
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.localcopies import (
@@ -24,7 +24,7 @@ from backhaul.storage.localcopies import (
     local_image,
     local_object,
 )
-from backhaul.storage.objects import CorruptArtifactError, get_file, replace, write_bytes
+from backhaul.storage.objects import get_file, replace, write_bytes
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
 

@@ -3,9 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backhaul.errors import MissingObjectError
+from backhaul.errors import CorruptArtifactError, MissingObjectError
 from backhaul.storage.objects import (
-    CorruptArtifactError,
     artifacts_in,
     exists,
     read_bytes,

@@ -17,12 +17,11 @@ import pytest
 import s3fs
 from botocore.exceptions import ClientError
 
-from backhaul.errors import MissingObjectError, StoreError
+from backhaul.errors import CorruptArtifactError, MissingObjectError, StoreError
 from backhaul.storage import places
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import (
-    CorruptArtifactError,
     exists,
     exists_at,
     get_file,

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backhaul.errors import CorruptArtifactError
 from backhaul.storage import objects
 from backhaul.storage.digests import table_digest
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import (
-    CorruptArtifactError,
     read_value,
     replace,
     write_checkpoint,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.errors import InputError
-from backhaul.untrusted import read_text, user_path
+from backhaul.untrusted import one_line, read_text, user_path
 
 INHERIT = "inherit"
 _SETTING = re.compile(r"([A-Za-z]\w*)\s*=(.*)")
@@ -84,7 +85,7 @@ def read_cfg(path: Path) -> Cfg:
 
 def _read(path: Path, children: tuple[Path, ...]) -> Cfg:
     chain = (*children, path)
-    if path.resolve() in [child.resolve() for child in children]:
+    if os.path.realpath(path) in map(os.path.realpath, children):
         raise InputError(f"{path}: inherits from itself: {' -> '.join(map(str, chain))}")
     own = _own(path)
     entry = own.pop(INHERIT, None)
@@ -123,9 +124,9 @@ def _path(entry: Entry) -> Path:
 def _parent(entry: Entry) -> Parent:
     named = _path(entry)
     for candidate, beside in ((named, False), (entry.file.parent / named, True)):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113 - raises nothing for what is no name
             return Parent(entry, candidate, beside)
     raise InputError(
-        f"{entry.place}: inherit: {entry.value}: no such file, neither from {Path.cwd()} nor "
-        f"from {entry.file.parent.resolve()}"
+        f"{entry.place}: inherit: {one_line(entry.value)}: no such file, neither from "
+        f"{Path.cwd()} nor from {entry.file.parent.resolve()}"
     )
