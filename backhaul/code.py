@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias
 
@@ -13,16 +15,33 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from backhaul.errors import InputError
+from backhaul.untrusted import MOST_TABLE_BYTES, one_line, read_bytes
 
 
 def _source(module: str) -> Path:
     try:
-        spec = importlib.util.find_spec(module)
+        spec = importlib.util.find_spec(module)  # which imports the packages that it is in
     except (ImportError, ValueError):
         spec = None
+    except BaseException as error:  # whatever the user's code raises, SystemExit among it
+        raise _told(error, f"module {module!r} cannot be imported") from error
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise InputError(f"module {module!r} was not found on the import path")
     return Path(spec.origin)
+
+
+def _told(error: BaseException, what: str) -> BaseException:
+    """Return what is to be raised in place of what a user's code raised."""
+    if isinstance(error, KeyboardInterrupt) or type(error).__module__.startswith("prefect."):
+        return error  # not of the code: somebody ends the process
+    return InputError(f"{what}: {type(error).__name__}: {one_line(_text(error))}")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # that, too, is the user's code
+        return "?"
 
 
 def source_digest(modules: tuple[str, ...]) -> str:
@@ -33,7 +52,7 @@ def source_digest(modules: tuple[str, ...]) -> str:
     """
     digest = hashlib.sha256()
     for module in modules:
-        digest.update(hashlib.sha256(_source(module).read_bytes()).digest())
+        digest.update(hashlib.sha256(read_bytes(_source(module), MOST_TABLE_BYTES)).digest())
     return digest.hexdigest()
 
 
@@ -81,12 +100,27 @@ class UserCode(BaseModel):
         module, attribute = self.use.split(":")
         try:
             loaded = importlib.import_module(module)
-        except Exception as error:  # whatever the user's code raises
-            reason = f"{type(error).__name__}: {error}"
-            raise InputError(f"module {module!r} cannot be imported: {reason}") from error
-        if not hasattr(loaded, attribute):
+            known = hasattr(loaded, attribute)
+            found = getattr(loaded, attribute, None)
+        except BaseException as error:  # whatever the user's code raises, SystemExit among it
+            raise _told(error, f"module {module!r} cannot be imported") from error
+        if not known:
             raise InputError(f"module {module!r} has no {attribute!r}")
-        return getattr(loaded, attribute)
+        return found
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let no exit of the user's code that runs within the block end this process.
+
+        Raises:
+            InputError: In place of what is no `Exception`, such as SystemExit.
+        """
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as error:
+            raise _told(error, f"{self.use} ended") from error
 
 
 class _ByName:

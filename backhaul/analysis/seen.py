@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pandas as pd
 
 from backhaul.campaign.run import Run
 from backhaul.errors import InputError
+from backhaul.untrusted import UnreadableFileError, one_line, read_bytes, understanding
 
 COLUMNS = ("file", "detected", "actual", "conf", "conf_std", "hit")
+_MOST_BYTES = 256 * 2**20
 HITS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -48,9 +51,19 @@ def read_benchmark(path: Path) -> pd.DataFrame:
         InputError: If it cannot be read, lacks a column, or holds a wrong value.
     """
     try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as e:
-        raise InputError(f"{path}: could not be read as CSV: {_reason(e)}") from None
+        data = io.BytesIO(read_bytes(path, _MOST_BYTES))
+    except UnreadableFileError as error:
+        raise InputError(f"{path}: could not be read as CSV: {error.reason}") from None
+    with understanding(path):
+        return _parse(path, data)
+
+
+def _parse(path: Path, data: io.BytesIO) -> pd.DataFrame:
+    try:
+        raw = pd.read_csv(data, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except Exception as error:  # whatever the parser raises
+        told = one_line(" ".join(str(error).split()))
+        raise InputError(f"{path}: could not be read as CSV: {told}") from None
     missing = [name for name in COLUMNS if name not in raw]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}: expected a benchmark file")
@@ -88,8 +101,5 @@ def _hits(path: Path, words: pd.Series[str]) -> pd.Series[bool]:
 def _refuse(path: Path, column: str, wrong: pd.Series[str], expected: str) -> None:
     line = int(wrong.index[0]) + 2  # the header is line 1
     value = wrong.iloc[0]
-    raise InputError(f"{path}:{line}: {column} is {value!r}, expected {expected}")
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
+    shown = one_line(repr(value))
+    raise InputError(f"{path}:{line}: {column} is {shown}, expected {expected}")

@@ -10,7 +10,7 @@ import pandas as pd
 from backhaul.analysis.png import draw
 from backhaul.campaign.finding import FINDING, Finding, StoredFinding
 from backhaul.campaign.view import write_csv
-from backhaul.errors import InputError
+from backhaul.errors import InputError, StoreError
 from backhaul.layout import RunFiles, View
 from backhaul.storage.objects import read_value, remove, replace
 from backhaul.values.artifacts import Artifact
@@ -84,6 +84,7 @@ def _write(files: Mapping[str, bytes]) -> tuple[str, ...]:
     for place, content in files.items():
         try:
             replace(place, content)
-        except OSError as error:
-            raise InputError(f"{place}: could not be written: {error.strerror}") from None
+        except (OSError, StoreError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{place}: could not be written: {reason}") from None
     return tuple(files)

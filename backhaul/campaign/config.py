@@ -21,6 +21,7 @@ from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.sampling import Method, NoNewData
 from backhaul.settings import Part, PositiveInt
+from backhaul.untrusted import user_path
 from backhaul.values.bandwidth import Bandwidth
 
 
@@ -29,6 +30,7 @@ class CampaignConfig(Part):
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?$",
+        max_length=200,
         description="name of the run and of its folder; NAME/seed3 joins the seeds of NAME",
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
@@ -98,7 +100,14 @@ class CampaignConfig(Part):
             return value.rstrip("/")
         if "://" in value:
             raise ValueError("expected a folder, s3://BUCKET/PREFIX or block://NAME")
-        return str(Path(value).expanduser())
+        return str(user_path(value))
+
+    @field_validator("lists")
+    @classmethod
+    def _check_lists(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            user_path(value)
+        return value  # as it was written: it is expanded where it is read
 
     @property
     def arms(self) -> tuple[Method, ...]:

@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.errors import InputError
+from backhaul.untrusted import UnreadableFileError, one_line, read_bytes, understanding
 from backhaul.yamltext import parse_yaml
 
-_MOST_SHOWN = 300  # characters of a value that is wrong
+_MOST_MESSAGE = 1_000  # characters
+_MOST_LINES = 100
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
@@ -25,9 +27,9 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
         InputError: If the file, a key or a value is wrong; one line a problem.
     """
     try:
-        data = parse_yaml(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        data = parse_yaml(read_bytes(path))
+    except UnreadableFileError:
+        raise
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     if not isinstance(data, dict):
@@ -35,9 +37,13 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
     for override in overrides:
         _apply(data, override)
     try:
-        return CampaignConfig.model_validate(data)
+        with understanding(path):
+            return CampaignConfig.model_validate(data)
     except ValidationError as error:
-        raise InputError("\n".join(_describe(path, item) for item in error.errors())) from None
+        wrong = error.errors()
+        lines = [_describe(path, item) for item in wrong[:_MOST_LINES]]
+        more = [f"... and {len(wrong) - _MOST_LINES} more"] if len(wrong) > _MOST_LINES else []
+        raise InputError("\n".join([*lines, *more])) from None
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -58,8 +64,8 @@ def _apply(data: dict[str, Any], override: str) -> None:
 
 
 def _describe(path: Path, error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "config"
-    message = error["msg"].removeprefix("Value error, ")
+    key = one_line(".".join(str(part) for part in error["loc"])) or "config"
+    message = one_line(error["msg"].removeprefix("Value error, "), _MOST_MESSAGE)
     match error["type"]:
         case "missing":
             return f"{path}: {key}: is missing; set it in the file or with --set {key}=..."
@@ -69,12 +75,7 @@ def _describe(path: Path, error: Any) -> str:
             return f"{path}: {key}.kind: is missing (see configs/reference.yaml)"
         case "union_tag_invalid":
             known = error["ctx"]["expected_tags"].replace("'", "")
-            return f"{path}: {key}: {error['ctx']['tag']!r} is none of {known}"
+            return f"{path}: {key}: {one_line(repr(error['ctx']['tag']))} is none of {known}"
     if not error["loc"]:
         return f"{path}: {message}"  # of the whole config, which is too long to repeat
-    return f"{path}: {key}: {message}, got {_shown(error['input'])}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return f"{path}: {key}: {message}, got {one_line(repr(error['input']))}"

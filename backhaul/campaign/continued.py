@@ -14,6 +14,7 @@ from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.tables import checkpoints_table, classes_table, summary_table
 from backhaul.layout import RunFiles
 from backhaul.storage.conditional import read_or_none
+from backhaul.storage.damaged import set_aside
 from backhaul.storage.objects import replace
 from backhaul.values.roots import Roots
 
@@ -29,13 +30,19 @@ WORDS = ("method", "test_set", "class", "file", "uri", "sha256")
 
 
 def read_table(files: RunFiles, name: str) -> pd.DataFrame | None:
-    """Return a table as it was written; None if it was not yet."""
-    data = read_or_none(files.continued(name))
+    """Return a table as it was written; None if it was not yet, or is damaged."""
+    data = read_or_none(place := files.continued(name))
     if data is None:
         return None
     words = dict.fromkeys(WORDS, str)
-    table = pd.read_csv(io.BytesIO(data), dtype=words, keep_default_na=False, na_values=[""])
-    return _with_places(table.astype({"batch": "Int64"}), Roots(store=files.root).absolute)
+    try:
+        table = pd.read_csv(
+            io.BytesIO(data), dtype=words, keep_default_na=False, na_values=[""]
+        )
+        return _with_places(table.astype({"batch": "Int64"}), Roots(store=files.root).absolute)
+    except Exception as error:  # whatever is there in place of a table
+        set_aside(place, f"cannot be read ({type(error).__name__})")
+        return None
 
 
 def write_table(files: RunFiles, name: str, table: pd.DataFrame) -> None:

@@ -5,6 +5,8 @@ Nothing but its plain files is there: what can be understood of them is taken, t
 
 from __future__ import annotations
 
+import io
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,8 +44,17 @@ from backhaul.layout import (
     sent_pattern,
 )
 from backhaul.measure.names import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
+from backhaul.untrusted import (
+    MissingFileError,
+    UnreadableFileError,
+    one_line,
+    read_bytes,
+    understanding,
+)
 
 M = TypeVar("M", bound=BaseModel)
+
+_MOST_BYTES = 256 * 2**20  # of one file of a run
 
 
 class _Rounds(BaseModel):
@@ -55,12 +66,21 @@ class _Rounds(BaseModel):
     timings: tuple[TimingRow, ...] = ()
 
 
+class _Config(BaseModel):
+    """The config in ``run.json``; of what analyses and pages use, the form is checked."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    seed: int = 0
+    methods: tuple[dict[str, Any], ...] = ()
+
+
 class _About(_Rounds):
     """Content of ``run.json``."""
 
     name: str
     state: Overall
-    config: dict[str, Any]
+    config: _Config
     class_names: tuple[str, ...]
     versions: dict[str, str] = {}
     git: GitState = GitState()
@@ -117,7 +137,7 @@ def import_run(folder: Path) -> Run:
     view = View(folder.as_posix())
     about = _read(_About, Path(view.run))
     rounds: _Rounds = about
-    if (gathered := Path(view.rounds)).is_file():
+    if os.path.lexists(gathered := Path(view.rounds)):
         rounds = _read(_Rounds, gathered)
     summary = _read_table(Path(view.summary), KEYS, SUMMARY_NUMBERS)
     known = dict.fromkeys([*about.methods, *summary["method"].dropna()])
@@ -127,7 +147,7 @@ def import_run(folder: Path) -> Run:
         name=about.name,
         state=about.state,
         started=about.started,
-        config=about.config,
+        config=about.config.model_dump(mode="json", exclude_unset=True),
         class_names=about.class_names,
         data=about.data,
         methods=about.methods,
@@ -144,13 +164,13 @@ def run_folders(folder: Path) -> tuple[Path, ...]:
 
     Empty if there is no ``run.json`` in any of them.
     """
-    if Path(View(folder.as_posix()).run).is_file():
+    if os.path.lexists(View(folder.as_posix()).run):
         return (folder,)
     seeds = {
         number: part
-        for part in (folder.iterdir() if folder.is_dir() else ())
+        for part in (folder.iterdir() if os.path.isdir(folder) else ())
         if (number := seed_in_name(part.name)) is not None
-        and Path(View(part.as_posix()).run).is_file()
+        and os.path.lexists(View(part.as_posix()).run)
     }
     return tuple(seeds[number] for number in sorted(seeds))
 
@@ -171,9 +191,10 @@ def import_findings(folder: Path) -> Findings:
 
 def _read(kind: type[M], path: Path) -> M:
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected the folder of a run") from None
+        with understanding(path):
+            return kind.model_validate_json(read_bytes(path, _MOST_BYTES))
+    except UnreadableFileError as error:
+        raise InputError(f"{error}; expected the folder of a run") from None
     except ValidationError as error:
         raise InputError(f"{path}: {_reason(error)}; expected a run's record") from None
 
@@ -181,9 +202,10 @@ def _read(kind: type[M], path: Path) -> M:
 def _read_finding(path: Path) -> Finding | str:
     """Return a finding, or one line that says why it cannot be read."""
     try:
-        return Finding.model_validate_json(path.read_bytes())
-    except OSError as error:
-        return error.strerror or "cannot be read"
+        with understanding(path):
+            return Finding.model_validate_json(read_bytes(path, _MOST_BYTES))
+    except UnreadableFileError as error:
+        return error.reason
     except ValidationError as error:
         return _reason(error)
 
@@ -191,22 +213,28 @@ def _read_finding(path: Path) -> Finding | str:
 def _reason(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    return ": ".join(part for part in (key, first["msg"]) if part)
+    return one_line(": ".join(part for part in (key, first["msg"]) if part))
 
 
 def _read_table(path: Path, words: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     """Read a CSV with exactly these columns; only empty fields are null, no word is."""
     try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
-    except (FileNotFoundError, pd.errors.EmptyDataError):
+        data = io.BytesIO(read_bytes(path, _MOST_BYTES))
+    except MissingFileError:
         return plain_table(None, words, numbers)
-    return plain_table(raw.where(raw != "", None), words, numbers)
+    with understanding(path):
+        try:
+            raw = pd.read_csv(data, dtype=str, keep_default_na=False, encoding_errors="replace")
+        except pd.errors.EmptyDataError:
+            return plain_table(None, words, numbers)
+        return plain_table(raw.where(raw != "", None), words, numbers)
 
 
 def _read_lines(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
+    try:
+        text = read_bytes(path, _MOST_BYTES).decode("utf-8", errors="replace")
+    except MissingFileError:
         return ()
-    text = path.read_text(encoding="utf-8", errors="replace")
     return tuple(line for line in text.split("\n") if line)
 
 

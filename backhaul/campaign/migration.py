@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from backhaul.errors import DamagedRecordError, InputError
+from backhaul.untrusted import one_line
 
 SCHEMA = "schema"
 """The key under which a record says by which definition it was written."""
@@ -49,7 +50,7 @@ def up_to_date(kind: str, schema: int, record: dict[str, Any], place: str) -> di
     number = record.get(SCHEMA)
     if not isinstance(number, int) or number < 1:
         raise DamagedRecordError(
-            f"{place}: {SCHEMA}: expected a number from 1 on, got {number!r}"
+            f"{place}: {SCHEMA}: expected a number from 1 on, got {one_line(repr(number))}"
         )
     if number > schema:
         raise InputError(

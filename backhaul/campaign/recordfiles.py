@@ -21,6 +21,7 @@ from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import names_in, replace
+from backhaul.untrusted import one_line, understanding
 from backhaul.values.roots import Roots
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,13 +56,14 @@ class RecordType(Generic[M]):
         """
         try:
             roots = Roots(store=root_of(place))
-            self.require_unchanged(data, place)
-            return self.model.model_validate(self.fields(data, place), context=roots)
+            with understanding(place):
+                self.require_unchanged(data, place)
+                return self.model.model_validate(self.fields(data, place), context=roots)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
+            key, reason = one_line(".".join(map(str, first["loc"]))), one_line(first["msg"])
             kind = InputError if CHECKSUM in json.loads(data) else DamagedRecordError
-            raise kind(f"{place}: {key}: {first['msg']}; expected a {self.name}") from None
+            raise kind(f"{place}: {key}: {reason}; expected a {self.name}") from None
 
     def fields(self, data: bytes, place: str) -> dict[str, Any]:
         """Return the JSON fields of the record in `data`, which was read from `place`.
@@ -72,13 +74,15 @@ class RecordType(Generic[M]):
         """
         try:
             record = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise DamagedRecordError(f"{place}: {error}; expected a {self.name}") from None
+        except Exception as error:  # whatever the parser raises
+            reason = one_line(str(error))
+            raise DamagedRecordError(f"{place}: {reason}; expected a {self.name}") from None
         if not isinstance(record, dict):
             found = type(record).__name__
             raise DamagedRecordError(f"{place}: expected a {self.name}, got {found}")
         record.pop(CHECKSUM, None)
-        return up_to_date(self.name, self.schema, record, place)
+        with understanding(place):
+            return up_to_date(self.name, self.schema, record, place)
 
     def require_unchanged(self, data: bytes, place: str) -> None:
         """Do nothing if the record in `data` is as it was written, as far as it can be told.

@@ -23,6 +23,7 @@ from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.objects import exists_at, listing
+from backhaul.untrusted import one_line
 
 R = TypeVar("R")
 
@@ -108,13 +109,15 @@ class RunRecords:
             return LookingConfig.model_validate(self.config)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{self.files.config}: {key}: {first['msg']}") from None
+            key = one_line(".".join(str(part) for part in first["loc"]))
+            reason = one_line(first["msg"])
+            raise InputError(f"{self.files.config}: {key}: {reason}") from None
 
     @property
     def goes_on_for_ever(self) -> bool:
         """Whether images arrive hour by hour, so that it has no end."""
-        return bool(self.config["data"]["kind"] == "inbox")
+        data = self.config.get("data")
+        return isinstance(data, dict) and data.get("kind") == "inbox"
 
     @cached_property
     def beginning(self) -> Beginning:

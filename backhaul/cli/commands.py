@@ -11,6 +11,7 @@ from backhaul import __version__
 from backhaul.cli.extras import missing_extra
 from backhaul.cli.lazy import Entry, lazy
 from backhaul.errors import AwaitingLabelsError, InputError, MissingObjectError
+from backhaul.untrusted import one_line
 
 WRONG_INPUT = 2
 SUMMARY = "Finds out which images an edge camera should send home over a thin link."
@@ -93,6 +94,11 @@ def run_app() -> None:
         sys.exit(WRONG_INPUT)
     except MissingObjectError as error:
         _say(f"error: {error}; start the run again, which makes it anew")
+        sys.exit(WRONG_INPUT)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _say(f"error: {one_line(str(error.filename))}: {error.strerror}")
         sys.exit(WRONG_INPUT)
     except ModuleNotFoundError as error:
         if (remedy := missing_extra(error)) is None:

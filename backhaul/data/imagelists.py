@@ -10,7 +10,12 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from backhaul.data.images import is_image
 from backhaul.errors import InputError
+from backhaul.untrusted import one_line, read_text
+
+MOST_BYTES = 2**30
+"""Of a list."""
 
 
 class ImageList(BaseModel):
@@ -43,10 +48,9 @@ def read_list(path: Path) -> ImageList:
         InputError: If it is missing or is no text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no text in UTF-8"
-        raise InputError(f"{path}: {reason}; expected a list of images") from None
+        lines = read_text(path, MOST_BYTES).split("\n")
+    except InputError as error:
+        raise InputError(f"{error}; expected a list of images") from None
     found = [(line.strip(), number) for number, line in enumerate(lines, 1) if line.strip()]
     return ImageList(
         file=path, paths=tuple(p for p, _ in found), numbers=tuple(n for _, n in found)
@@ -69,6 +73,11 @@ def sample_lists(folder: Path) -> tuple[ImageList, ...]:
     if not found or missing < len(found):
         raise InputError(f"{folder / f'sample{missing}.txt'}: expected a list of images there")
     return tuple(read_list(found[batch]) for batch in range(len(found)))
+
+
+def shown(path: str) -> str:
+    """Return a line of a list as errors name it: as it is only where it looks like an image."""
+    return one_line(path) if is_image(path) else "the line"
 
 
 class PathIndex:

@@ -132,11 +132,18 @@ class ImageReader:
         probe: Reads one; another than `probe` for images that are not on this disk.
         at_once: Threads that read; None = as many as the machine has use for.
         on_progress: Called with how many images are read, and how many there are.
+        within: The folder that no path in a data set may lead out of; None = it may name files
+            anywhere on this machine, as its user can.
     """
 
     probe: Prober = probe
     at_once: int | None = None
     on_progress: OnProgress | None = None
+    within: str | None = None
+
+    def may_read(self, path: str) -> bool:
+        """Return whether a path without ``..`` leads to where the data set may read."""
+        return self.within is None or f"{path}/".startswith(f"{self.within}/")
 
     def read(self, paths: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
         """Return identity and size of each image, in the order of `paths`."""

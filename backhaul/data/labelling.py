@@ -60,14 +60,12 @@ def label_by_function(sent: ImageSet, code: UserCode) -> ImageSet:
         InputError: If it returns anything else, or a box that breaks the rules.
     """
     function = code.load()
+    files = _files(sent)
+    with code.running():
+        answers = [function(Path(image.path), **code.params) for image in files]
     labels = [
-        _parse(
-            function(Path(image.path), **code.params),
-            image,
-            len(sent.class_names),
-            f"{code.use}: {image.path}",
-        )
-        for image in _files(sent)
+        _parse(answer, image, len(sent.class_names), f"{code.use}: {image.path}")
+        for image, answer in zip(files, answers, strict=True)
     ]
     _require_all(sent, labels)
     return _with_labels(sent, labels, [code.use] * len(sent))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.data.imagelists import ImageList, PathIndex, read_list, sample_lists
+from backhaul.data.imagelists import ImageList, PathIndex, read_list, sample_lists, shown
 from backhaul.data.settings import Batches
 from backhaul.data.split import Arrivals
 from backhaul.errors import InputError
+from backhaul.untrusted import user_path
 from backhaul.values.images import ImageSet
 from backhaul.values.splits import Splits
 
@@ -47,13 +49,13 @@ def read_lists(folder: Path) -> Lists:
     Raises:
         InputError: If a list is missing or cannot be read, or if one that is needed is empty.
     """
-    folder = folder.expanduser()
+    folder = user_path(folder)
     lists = Lists(
         train=read_list(folder / "init_train.txt"),
         valid=read_list(folder / "init_valid.txt"),
         test=read_list(folder / "init_test.txt"),
         samples=sample_lists(folder),
-        holdout=read_list(folder / HOLDOUT) if (folder / HOLDOUT).exists() else None,
+        holdout=read_list(folder / HOLDOUT) if os.path.lexists(folder / HOLDOUT) else None,
     )
     for needed in (lists.train, lists.valid, *lists.samples):
         if not needed.paths:
@@ -149,7 +151,9 @@ def _problem(path: str, found: list[int], images: ImageSet, known: dict[int, str
     uris = images.table["uri"]
     match found:
         case []:
-            return f"{path} is not in the data set (copies of an image are left out there)"
+            return (
+                f"{shown(path)} is not in the data set (copies of an image are left out there)"
+            )
         case [row]:
             return f"{path} is listed before, in {known[row]}" if row in known else ""
         case _:

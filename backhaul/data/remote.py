@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
-
-import yaml
 
 from backhaul.data.formats import DataReport, read
 from backhaul.data.images import (
@@ -34,7 +31,6 @@ from backhaul.storage.objects import read_uri
 from backhaul.storage.places import filesystem, patiently
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
-from backhaul.yamltext import parse_yaml
 
 _READ = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
 """Suffixes, in lower case, of files other than images that belong to a data set."""
@@ -111,7 +107,7 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
         mirror.fill(entries(data.root), on_labels)
         here = data.model_copy(update={"root": mirror.folder})
         try:
-            reader = ImageReader(mirror.probe, TRANSFERS, on_progress)
+            reader = ImageReader(mirror.probe, TRANSFERS, on_progress, mirror.folder)
             return mirror.translate(read(here, reader))
         except InputError as error:
             if mirror.folder not in str(error):
@@ -149,8 +145,6 @@ class Mirror:
             if error.errno != errno.ENOSPC:
                 raise
             raise StoreError(f"{self.folder}: no space is left there; set TMPDIR") from None
-        for path in (*Path(self.folder).glob("*.yaml"), *Path(self.folder).glob("*.yml")):
-            _stay_below(path)
 
     def _make(self, path: str) -> None:
         target = Path(f"{self.folder}/{path}")
@@ -197,14 +191,3 @@ class Mirror:
             for problem in report.problems
         )
         return DataReport(ImageSet(rows.assign(uri=uris), names), problems)
-
-
-def _stay_below(path: Path) -> None:
-    """Remove from a data.yaml a `path` that leads to another folder."""
-    try:
-        content = parse_yaml(path.read_bytes())
-    except InputError:
-        return  # the reader says so
-    if isinstance(content, dict) and re.match(r"/|~|\.\.|[A-Za-z]:", str(content.get("path"))):
-        del content["path"]
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

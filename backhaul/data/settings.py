@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code
 from backhaul.settings import Fraction, Part, PositiveInt
+from backhaul.untrusted import user_path
 from backhaul.values.roots import is_below
 
 OURS = ("ingested", "runs")
@@ -42,12 +43,12 @@ class FolderData(Part):
     def _expand_root(cls, value: Any) -> Any:
         if not isinstance(value, str | os.PathLike) or "://" in str(value):
             return value
-        return Path(value).expanduser().as_posix()
+        return user_path(os.fspath(value)).as_posix()
 
     @field_validator("names")
     @classmethod
     def _expand_names(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser()
+        return None if value is None else user_path(value)
 
     @field_validator("group_pattern")
     @classmethod

@@ -109,10 +109,10 @@ def ingest(
 
 def _require_own(root: str, inbox: str) -> None:
     known = read_or_none(_owner(root))
-    if known is not None and known.decode() != inbox:
+    if known is not None and known != inbox.encode():
         raise InputError(
-            f"data.inbox: {inbox!r}: the log of this store is of {known.decode()!r}: "
-            "give every inbox a store of its own"
+            f"data.inbox: {inbox!r}: the log of this store is of another inbox, which "
+            f"{_owner(root)} names: give every inbox a store of its own"
         )
 
 

@@ -13,8 +13,9 @@ from backhaul.data.formats.report import Problem
 from backhaul.data.formats.yolo import parse_lines
 from backhaul.data.images import ImageFile
 from backhaul.inbox.files import images_of, label_file
-from backhaul.storage.conditional import read_or_none
+from backhaul.storage.conditional import read_bounded
 from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.untrusted import MOST_BYTES, UnreadableFileError, text_of, understanding
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
@@ -45,7 +46,7 @@ def read_truth(
     uris = [f"{labels}/{label_file(node, name)}" for node, name in names]
 
     def read(file: ImageFile, uri: str) -> Checked:
-        return _read_labels(uri, file, len(class_names))
+        return read_labels(uri, file, len(class_names))
 
     with ThreadPoolExecutor(TRANSFERS) as threads:
         found = list(threads.map(read, files, uris))
@@ -58,15 +59,16 @@ def read_truth(
     return ImageSet(known, class_names)
 
 
-def _read_labels(uri: str, image: ImageFile, n_classes: int) -> Checked:
-    data = read_or_none(uri)
-    if data is None:
-        return None, []
+def read_labels(uri: str, image: ImageFile, n_classes: int) -> Checked:
+    """Return the labels in the file of one image, None without one, and its problems."""
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None, [Problem(uri, None, "expected UTF-8 text", "error")]
-    return parse_lines(text, uri, image, n_classes)
+        data = read_bounded(uri, MOST_BYTES)
+        if data is None:
+            return None, []
+        with understanding(uri):
+            return parse_lines(text_of(uri, data), uri, image, n_classes)
+    except UnreadableFileError as error:
+        return None, [Problem(uri, None, error.reason, "error")]
 
 
 def _if_right(uri: str, boxes: Labels | None, problems: Sequence[Problem]) -> Labels | None:

@@ -32,6 +32,7 @@ from backhaul.storage.moving import Found, move
 from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
+from backhaul.untrusted import one_line
 
 ImageId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Suffix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\.[a-z]{3,4}$")]
@@ -220,8 +221,8 @@ def _ours(data: bytes, name: str, inbox: str) -> tuple[Entry | None, str]:
     for arrival in arrivals:
         try:
             kept.append(Arrival.model_validate_json(json.dumps(arrival)).within(inbox))
-        except ValueError as error:  # the others of this plan are finished
-            reason = str(error).splitlines()[-1].strip()[:_SHOWN]
+        except Exception as error:  # the others of this plan are finished
+            reason = one_line(str(error).splitlines()[-1].strip(), _SHOWN)
     return plan.model_copy(update={"arrivals": tuple(kept)}), reason
 
 

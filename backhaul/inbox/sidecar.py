@@ -202,7 +202,10 @@ def detections_of(
     Raises:
         InputError: If a class is not in it: the image came when the list was another.
     """
-    sidecars = {name: _parse(text) for name, text in zip(image_id, texts, strict=True)}
+    try:
+        sidecars = {name: _parse(text) for name, text in zip(image_id, texts, strict=True)}
+    except ValidationError as error:
+        raise InputError(f"detections in the log of the inbox: {_reason(error)}") from None
     owners = [name for name, each in sidecars.items() for _ in each.detections]
     rows = [row for each in sidecars.values() for row in each.detections]
     found = FusedDetections(

@@ -196,7 +196,8 @@ def cut(
 def _boxes(image: Any, objects: pd.DataFrame, function: UserCode | None) -> FloatArray:
     if function is None:
         return isolated(objects)
-    answer = function.load()(Path(image.uri), objects.copy(), **function.params)
+    with function.running():
+        answer = function.load()(Path(image.uri), objects.copy(), **function.params)
     return _checked(answer, image, f"{function.use}: {image.uri}")
 
 

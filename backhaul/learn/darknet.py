@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from backhaul.errors import InputError
+from backhaul.untrusted import one_line, read_text
 
 Section: TypeAlias = tuple[str, dict[str, str]]
 
@@ -34,10 +35,10 @@ def recognise(path: Path) -> str:
     counts = {name: sum(kind == name for kind, _ in layers) for name in KNOWN["yolov3"]}
     foreign = {kind for kind, _ in layers} - counts.keys() - {"route"}
     if foreign:
-        raise InputError(f"{path}: is no YOLOv3: it has layers [{min(foreign)}]")
+        raise InputError(f"{path}: is no YOLOv3: it has layers [{one_line(min(foreign))}]")
     activations = {options.get("activation", "linear") for _, options in layers}
     if strange := activations - ACTIVATIONS:
-        raise InputError(f"{path}: is no YOLOv3: it has activations {min(strange)!r}")
+        raise InputError(f"{path}: is no YOLOv3: it has activations {one_line(min(strange))!r}")
     for name, expected in KNOWN.items():
         if counts == expected and _pools_fit(name, layers):
             return name
@@ -58,11 +59,7 @@ def read_sections(path: Path) -> list[Section]:
     Raises:
         InputError: If it cannot be read, or a line is no section and no option of one.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise InputError(f"{path}: {reason}") from None
+    text = read_text(path)
     sections: list[Section] = []
     for number, line in _content(text):
         if header := re.fullmatch(r"\[(\w+)\]", line):
@@ -72,7 +69,7 @@ def read_sections(path: Path) -> list[Section]:
             key, _, value = line.partition("=")
             sections[-1][1][key.strip()] = value.strip()
         else:
-            raise InputError(f"{path}:{number}: expected [section] or key=value, got {line!r}")
+            raise InputError(f"{path}:{number}: expected [section] or key=value")
     if not sections:
         raise InputError(f"{path}: holds no layers")
     return sections

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +12,7 @@ from backhaul.code import Code, UserCode
 from backhaul.identity import fields_in_keys
 from backhaul.learn.darknet import recognise
 from backhaul.settings import Part, PositiveInt, Probability
+from backhaul.untrusted import user_path
 
 
 class Training(Part):
@@ -131,10 +132,10 @@ class Training(Part):
     @classmethod
     def _check_model(cls, value: str) -> str:
         if value.endswith(".cfg"):
-            return recognise(Path(value).expanduser())
-        if value.endswith(".pt") and not Path(value).expanduser().is_file():
+            return recognise(user_path(value))
+        if value.endswith(".pt") and not user_path(value).is_file():
             raise ValueError("no checkpoint there, and weights are never downloaded")
-        return str(Path(value).expanduser())
+        return str(user_path(value))
 
 
 class NoStopping(Part):
@@ -252,4 +253,4 @@ class Start(Part):
     @field_validator("checkpoint")
     @classmethod
     def _expand_checkpoint(cls, value: str) -> str:
-        return value if "://" in value else str(Path(value).expanduser().resolve())
+        return value if "://" in value else str(user_path(value).resolve())

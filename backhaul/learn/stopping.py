@@ -50,7 +50,8 @@ def should_stop(
             return generalisation_loss(valid_losses) > stopping.alpha * progress
         case UserStopping():
             code = stopping.criterion
-            return bool(code.load()(**code.params).stop(train_losses, valid_losses))
+            with code.running():
+                return bool(code.load()(**code.params).stop(train_losses, valid_losses))
 
 
 def best_epoch(valid_losses: Sequence[float | None]) -> int:

@@ -61,6 +61,16 @@ class OwnDetector:
             InputError: If a checkpoint is not what it should be, or the class yields anything
                 but one array of boxes an image, or not what is needed.
         """
+        with self.code.running():
+            return self._predict(images, checkpoints, settings, on_progress)
+
+    def _predict(
+        self,
+        images: LocalImages,
+        checkpoints: Sequence[LocalCheckpoint],
+        settings: PredictionSettings,
+        on_progress: OnProgress,
+    ) -> Detections:
         detector = load_predictor(self.code)
         found, done = [], 0
         for checkpoint in checkpoints:

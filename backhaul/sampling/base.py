@@ -34,6 +34,7 @@ class SamplingMethod(BaseModel, ABC):
     kind: str
     label: str = Field(
         "",
+        max_length=100,
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z])?$",
         description="name in tables and files; must end in a letter; empty = the kind",
     )

@@ -81,7 +81,8 @@ def evaluate(density: Density, confidence: FloatArray) -> FloatArray:
     confidence = np.minimum(confidence, BELOW_ONE)
     if not isinstance(density, UserCode):
         return density.at(confidence)
-    values = np.asarray(density.load()(confidence, **density.params), dtype=np.float64)
+    with density.running():
+        values = np.asarray(density.load()(confidence, **density.params), dtype=np.float64)
     if values.shape != confidence.shape:
         raise InputError(
             f"{density.use}: expected densities of shape {confidence.shape}, got {values.shape}"

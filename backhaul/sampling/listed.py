@@ -15,6 +15,7 @@ from backhaul.data.imagelists import ImageList, PathIndex, read_list, sample_lis
 from backhaul.errors import InputError
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.cut import cut_to
+from backhaul.untrusted import user_path
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
@@ -50,7 +51,7 @@ class ListedSampling(SamplingMethod):
 
     @model_validator(mode="after")
     def _check_lists(self) -> Self:
-        object.__setattr__(self, "folder", self.folder.expanduser())
+        object.__setattr__(self, "folder", user_path(self.folder))
         current = hashlib.sha256()
         for part in (*self._chosen().values(), *sample_lists(self.folder)):
             text = "\n".join((part.file.name, *part.paths))

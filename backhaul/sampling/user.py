@@ -73,7 +73,8 @@ class UserSampling(SamplingMethod):
         Raises:
             InputError: If the code returns no names of images, or one that is not in the pool.
         """
-        chosen = self._ask(pool, bandwidth, rng)
+        with self.code.running():
+            chosen = self._ask(pool, bandwidth, rng)
         row = {name: i for names in (pool.files, pool.image_id) for i, name in enumerate(names)}
         unknown = [name for name in chosen if name not in row]
         if unknown:

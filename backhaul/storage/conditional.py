@@ -14,6 +14,7 @@ from fsspec.asyn import sync
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.storage.objects import read_uri, refusal, replace
 from backhaul.storage.places import code_of, filesystem, is_local, patiently
+from backhaul.untrusted import MissingFileError, TooLargeError, read_bytes
 
 _LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 
@@ -44,6 +45,39 @@ def read_or_none(uri: str) -> bytes | None:
         return read_uri(uri)
     except MissingObjectError:
         return None
+
+
+def read_bounded(uri: str, most_bytes: int) -> bytes | None:
+    """Return the content of a file that anybody may have put there; None if there is none.
+
+    Args:
+        uri: Where it is.
+        most_bytes: The most bytes that it may have.
+
+    Raises:
+        UnreadableFileError: If it is larger, or no regular file.
+        StoreError: If the store cannot be used.
+    """
+    if not is_local(uri):
+        return _read_bounded_remote(uri, most_bytes)
+    try:
+        return read_bytes(uri, most_bytes)
+    except MissingFileError:
+        return None
+
+
+@patiently
+def _read_bounded_remote(uri: str, most_bytes: int) -> bytes | None:
+    fs, path = _s3(uri)
+    bucket, _, key = path.partition("/")
+    try:
+        there = fs.call_s3("get_object", Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return None
+    if there["ContentLength"] > most_bytes:
+        there["Body"].close()
+        raise TooLargeError(uri, there["ContentLength"], most_bytes)
+    return _body(fs, there)
 
 
 def _create_local(uri: str, data: bytes) -> bool:

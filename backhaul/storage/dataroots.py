@@ -61,7 +61,7 @@ def decode_root(content: bytes, place: str) -> str:
     """
     try:
         record = json.loads(content)
-    except ValueError:
+    except Exception:  # whatever the parser raises
         record = None
     match record:
         case {"schema": int(schema), "root": str(root)} if schema <= SCHEMA:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,12 @@ from backhaul.storage.relative import (
     places_in,
     with_absolute_places,
     with_relative_places,
+)
+from backhaul.untrusted import (
+    DanglingLinkError,
+    MissingFileError,
+    UnreadableFileError,
+    open_file,
 )
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import Detections, FusedDetections
@@ -104,6 +111,8 @@ def replace(uri: str, data: bytes) -> None:
 
 def refusal(error: OSError, folder: Path) -> Exception:
     """Return the error to raise where a folder of a store cannot be written."""
+    if isinstance(error, FileExistsError):  # a file lies where the store has a folder
+        return StoreError(f"{error.filename}: is a file, expected a folder of the store")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{folder}: no space is left there; free some, and start again")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -143,12 +152,24 @@ def read_uri(uri: str) -> bytes:
     Raises:
         MissingObjectError: If nothing is stored there.
     """
+    if is_local(uri):
+        return _read_local(uri)
     fs, path = filesystem(uri)
     try:
         data: bytes = fs.cat_file(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise MissingObjectError(f"{uri}: is gone from the store") from None
     return data
+
+
+def _read_local(path: str) -> bytes:
+    try:
+        with open_file(path, sys.maxsize) as file:
+            return file.read()
+    except (MissingFileError, DanglingLinkError):
+        raise MissingObjectError(f"{path}: is gone from the store") from None
+    except UnreadableFileError as error:
+        raise StoreError(str(error)) from None
 
 
 def read_bytes(artifact: Artifact) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -35,6 +36,8 @@ R = TypeVar("R")
 PATIENCE_S = 300.0
 """How long a store may be away before what needs it fails."""
 
+_NO_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)
+"""What is said of a folder that no store can be in."""
 _NO_BUCKET = "NoSuchBucket"
 _TRANSIENT = (
     ConnectionError,
@@ -154,6 +157,8 @@ def code_of(error: BaseException) -> str:
 def _is_refusal(error: Exception) -> bool:
     if isinstance(error, BotoCoreError | ClientError | PermissionError):
         return True
+    if isinstance(error, OSError) and error.errno in _NO_PLACE:
+        return True
     if not isinstance(error, OSError) or not isinstance(error.__cause__, ClientError):
         return False
     missing = isinstance(error, FileNotFoundError | FileExistsError)
@@ -171,7 +176,7 @@ def _explain(error: Exception) -> str:
             f"the object store refuses these keys ({error}): check AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or the block, and what the keys may do"
         )
-    if isinstance(error, PermissionError):
+    if isinstance(error, OSError) and (error.errno in _NO_PLACE or error.filename):
         return f"{error.filename}: {error.strerror}"
     if code_of(error) == _NO_BUCKET:
         return f"the object store has no such bucket ({error}): make it, or mend the address"

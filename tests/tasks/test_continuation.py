@@ -183,6 +183,22 @@ def test_a_table_that_an_earlier_version_did_not_keep_is_made_of_all_rounds(
     assert list(hours.table("checkpoints")["epoch"]) == [1, 2, 3, 2, 3]
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff", b"method,batch\niqr,x\n", b"a\n"])
+def test_a_damaged_table_is_made_of_all_rounds(hours: Hours, content: bytes) -> None:
+    hours.play(0)
+    hours.hour()
+    hours.play(1)
+    hours.hour()
+    before = {name: hours.table(name) for name in ("summary", "checkpoints")}
+    for name in before:
+        Path(hours.files.continued(name)).write_bytes(content)
+    hours.play(2)
+    hours.hour()
+    for name, table in before.items():
+        rows = hours.table(name).merge(table, how="inner")
+        assert len(rows) == len(table)
+
+
 def test_a_moved_store_shows_where_its_checkpoints_are(hours: Hours, tmp_path: Path) -> None:
     hours.play(0)
     hours.hour()

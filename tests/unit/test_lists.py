@@ -146,7 +146,7 @@ def test_missing_and_empty_lists_are_named(
 def test_a_list_that_is_no_text_is_named(write: Write) -> None:
     folder = write({})
     (folder / "sample0.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"sample0\.txt: is no text in UTF-8"):
+    with pytest.raises(InputError, match=r"sample0\.txt: expected UTF-8 text"):
         read_lists(folder)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.errors import InputError
+from backhaul.untrusted import one_line, read_text, user_path
 
 INHERIT = "inherit"
 _SETTING = re.compile(r"([A-Za-z]\w*)\s*=(.*)")
@@ -83,7 +85,7 @@ def read_cfg(path: Path) -> Cfg:
 
 def _read(path: Path, children: tuple[Path, ...]) -> Cfg:
     chain = (*children, path)
-    if path.resolve() in [child.resolve() for child in children]:
+    if os.path.realpath(path) in map(os.path.realpath, children):
         raise InputError(f"{path}: inherits from itself: {' -> '.join(map(str, chain))}")
     own = _own(path)
     entry = own.pop(INHERIT, None)
@@ -95,11 +97,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> Cfg:
 
 
 def _own(path: Path) -> dict[str, Entry]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise InputError(f"{path}: {reason}") from None
+    lines = read_text(path).splitlines()
     entries: dict[str, Entry] = {}
     for number, text in enumerate(lines, start=1):
         line = text.strip()
@@ -107,7 +105,7 @@ def _own(path: Path) -> dict[str, Entry]:
             continue
         setting = _SETTING.fullmatch(line)
         if setting is None:
-            raise InputError(f"{path}:{number}: expected key = value, got {line!r}")
+            raise InputError(f"{path}:{number}: expected key = value")
         key, rest = setting.groups()
         if key in entries:
             raise InputError(f"{path}:{number}: {key} was set before, in {entries[key].place}")
@@ -116,12 +114,19 @@ def _own(path: Path) -> dict[str, Entry]:
     return entries
 
 
+def _path(entry: Entry) -> Path:
+    try:
+        return user_path(entry.value)
+    except InputError as error:
+        raise InputError(f"{entry.place}: {entry.key}: {error}") from None
+
+
 def _parent(entry: Entry) -> Parent:
-    named = Path(entry.value).expanduser()
+    named = _path(entry)
     for candidate, beside in ((named, False), (entry.file.parent / named, True)):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113 - raises nothing for what is no name
             return Parent(entry, candidate, beside)
     raise InputError(
-        f"{entry.place}: inherit: {entry.value}: no such file, neither from {Path.cwd()} nor "
-        f"from {entry.file.parent.resolve()}"
+        f"{entry.place}: inherit: {one_line(entry.value)}: no such file, neither from "
+        f"{Path.cwd()} nor from {entry.file.parent.resolve()}"
     )

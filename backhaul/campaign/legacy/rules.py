@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from backhaul.untrusted import one_line, user_path
 
 METHODS = (
     "random",
@@ -49,7 +50,7 @@ def number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"expected a number, got {text!r}")
+        raise ValueError(f"expected a number, got {one_line(text)!r}")
     return value
 
 
@@ -61,7 +62,7 @@ def positive(text: str) -> int:
     """
     value = whole(text)
     if value < 1:
-        raise ValueError(f"expected a whole number above 0, got {text!r}")
+        raise ValueError(f"expected a whole number above 0, got {one_line(text)!r}")
     return value
 
 
@@ -86,9 +87,9 @@ def share_of_new(text: str) -> float:
     share = number(text)
     if share <= 0:
         raise ValueError(
-            f"expected a fraction above 0, got {text!r}: nothing that was sent would be used; "
-            "retraining on old images alone is the control arm no-new-data, which every "
-            "campaign runs unless control is false"
+            f"expected a fraction above 0, got {one_line(text)!r}: nothing that was sent would "
+            "be used; retraining on old images alone is the control arm no-new-data, which "
+            "every campaign runs unless control is false"
         )
     return share
 
@@ -101,7 +102,7 @@ def file(text: str) -> str:
     """
     if not text:
         raise ValueError("expected a path")
-    return Path(text).expanduser().as_posix()
+    return user_path(text).as_posix()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from backhaul.campaign.legacy.rules import METHODS, MULTISCALE_PX, RULES
 from backhaul.errors import InputError
 from backhaul.learn.darknet import KNOWN, recognise
 from backhaul.learn.settings import Training
+from backhaul.untrusted import one_line, user_path
 
 REQUIRED = ("sample_set", "bandwidth")
 MOST_MULTISCALE = 0.9
@@ -98,11 +100,12 @@ def _is_darknet(entry: Entry) -> bool:
 def _darknet(entry: Entry) -> Path:
     """Return the Darknet file, named from the working directory or from the setting's file."""
     for folder in (Path(), entry.file.parent):
-        if (path := folder / Path(entry.value).expanduser()).is_file():
+        path = folder / user_path(entry.value)
+        if os.path.isfile(path):  # noqa: PTH113 - raises nothing for what is no name
             return path
     raise InputError(
-        f"{entry.place}: model_config: {entry.value}: no such file; expected a Darknet .cfg, "
-        "or yolov3, yolov3-tiny or yolov3-spp by name"
+        f"{entry.place}: model_config: {one_line(entry.value)}: no such file; expected a "
+        "Darknet .cfg, or yolov3, yolov3-tiny or yolov3-spp by name"
     )
 
 
@@ -172,11 +175,13 @@ def _problems(error: ValidationError, origins: Mapping[str, Entry]) -> Iterator[
         message = item["msg"].removeprefix("Value error, ")
         if field in origins:
             entry = origins[field]
-            yield f"{entry.place}: {entry.key}: {message}, got {entry.value!r}"
+            yield f"{entry.place}: {entry.key}: {message}, got {one_line(entry.value)!r}"
             continue
         prefix = f"{field}." if field else ""
         named = [origins.get(prefix + word) for word in re.findall(r"[\w.]+", message)]
-        givers = ", ".join(f"{e.place}: {e.key} = {e.value}" for e in named if e is not None)
+        givers = ", ".join(
+            f"{e.place}: {e.key} = {one_line(e.value)}" for e in named if e is not None
+        )
         yield f"{field}: {message}".removeprefix(": ") + (f" ({givers})" if givers else "")
 
 

@@ -25,8 +25,15 @@ from backhaul.data.formats.writing import (
     new_folder,
     put_images,
 )
-from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
 from backhaul.errors import InputError
+from backhaul.untrusted import (
+    MOST_TABLE_BYTES,
+    UnreadableFileError,
+    open_file,
+    read_bytes,
+    understanding,
+)
 from backhaul.values.images import ImageSet
 
 _KEYS = ("images", "annotations", "categories")
@@ -60,17 +67,20 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     """
     listing = scan(root)
     paths = _find_files(listing)
+    unreadable = _unreadable(listing)
     if not paths:
-        raise InputError(f"{root}: no COCO file (instances*.json) found")
+        why = f": {unreadable[0]}" if unreadable else ""
+        raise InputError(f"{root}: no COCO file (instances*.json) found{why}")
     listing.require_images()
     categories: dict[int, str] = {}
     entries: dict[str, _Entry] = {}
-    problems: list[Problem] = []
+    problems = unreadable
     for path in paths:
         content = _load(path)
-        _add_categories(path, content["categories"], categories)
-        of_id, missing = _add_images(path, content["images"], listing, entries)
-        problems += missing + _add_boxes(path, content["annotations"], of_id)
+        with understanding(path):
+            _add_categories(path, content["categories"], categories)
+            of_id, missing = _add_images(path, content["images"], listing, entries)
+            problems += missing + _add_boxes(path, content["annotations"], of_id)
     class_names, ids = _classes(root, categories, names)
 
     def find_labels(image: ImageFile) -> Checked:
@@ -136,8 +146,23 @@ def _find_files(listing: Listing) -> list[str]:
 
 
 def _looks_like_coco(path: str) -> bool:
-    content = Path(path).read_bytes()
+    try:
+        content = read_bytes(path, MOST_TABLE_BYTES)
+    except UnreadableFileError:
+        return False
     return all(f'"{key}"'.encode() in content for key in _KEYS)
+
+
+def _unreadable(listing: Listing) -> list[Problem]:
+    """Return a problem for each JSON file of which nobody knows whether it is COCO."""
+    problems = []
+    for path in listing.of(".json"):
+        try:
+            with open_file(path, MOST_TABLE_BYTES):
+                pass
+        except UnreadableFileError as error:
+            problems.append(Problem(path, None, error.reason, "error"))
+    return problems
 
 
 def _without_outlines(node: dict[str, Any]) -> dict[str, Any]:
@@ -146,10 +171,12 @@ def _without_outlines(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load(path: str) -> dict[str, Any]:
+    data = read_bytes(path, MOST_TABLE_BYTES)
     try:
-        content = json.loads(Path(path).read_bytes(), object_hook=_without_outlines)
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
+        content = json.loads(data, object_hook=_without_outlines)
+    except Exception as error:  # too deep, numbers that are too long, ...
+        told = str(error) if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        raise InputError(f"{path}: not JSON: {told}") from None
     lists = [content.get(key) for key in _KEYS] if isinstance(content, dict) else [None]
     if not all(_is_list_of_objects(value) for value in lists):
         raise InputError(f"{path}: expected a COCO file with the lists {', '.join(_KEYS)}")
@@ -164,7 +191,7 @@ def _is_list_of_objects(value: object) -> bool:
 def _add_categories(path: str, listed: list[Any], categories: dict[int, str]) -> None:
     try:
         found = {int(category["id"]): str(category["name"]) for category in listed}
-    except (KeyError, TypeError, ValueError):
+    except Exception:  # no such keys, ids that are lists, infinite, ...
         raise InputError(f"{path}: expected categories with an id and a name") from None
     if not found or len(found) < len(listed):
         raise InputError(f"{path}: expected categories, each id once")
@@ -200,13 +227,16 @@ def _add_images(
     find = _finder(path, listing)
     of_id: dict[Any, _Entry | None] = {}
     for image in listed:
-        name, number = str(image.get("file_name", "")), image.get("id")
+        name, number = image.get("file_name"), image.get("id")
+        if not isinstance(name, str) or not isinstance(number, int | str):
+            reason = "expected images with a file_name, and an id that is a number or a text"
+            problems.append(Problem(path, None, reason, "error"))
+            continue
         found = find(name)
         of_id[number] = None
         if found is None:
-            problems.append(
-                Problem(path, None, f"image {name!r} not found, left out", "warning")
-            )
+            named = f"image {name!r}" if is_image(name) else "an image"
+            problems.append(Problem(path, None, f"{named} not found, left out", "warning"))
         elif found in entries:
             problems.append(Problem(path, None, f"image {name!r} is listed twice", "error"))
         else:
@@ -223,9 +253,9 @@ def _add_boxes(path: str, listed: list[Any], of_id: dict[Any, _Entry | None]) ->
         try:
             entry = of_id[annotation["image_id"]]
             box = _parse(annotation)
-        except (KeyError, TypeError, ValueError):
+        except Exception:  # no such keys, ids that are lists, infinite, ...
             reason = (
-                f"annotation {annotation.get('id')}: expected the image_id of an image, "
+                f"annotation {_shown(annotation)}: expected the image_id of an image, "
                 "a category_id, and a bbox of 4 numbers"
             )
             problems.append(Problem(path, None, reason, "error"))
@@ -243,7 +273,13 @@ def _parse(annotation: dict[str, Any]) -> tuple[float, ...]:
     bbox = [float(value) for value in annotation["bbox"]]
     if len(bbox) != _BBOX:
         raise ValueError("expected 4 numbers")
-    return (annotation.get("id", -1), int(annotation["category_id"]), *bbox)
+    return (_shown(annotation), int(annotation["category_id"]), *bbox)
+
+
+def _shown(annotation: dict[str, Any]) -> int:
+    """Return the id of an annotation, -1 where it has no number as such."""
+    number = annotation.get("id")
+    return number if isinstance(number, int) else -1
 
 
 def _labels(entry: _Entry, image: ImageFile, ids: dict[int, int], n_classes: int) -> Checked:

@@ -12,8 +12,15 @@ from backhaul.data.formats.report import Problem
 from backhaul.data.images import is_image
 from backhaul.errors import InputError
 from backhaul.storage.folders import walk_folders
+from backhaul.untrusted import UnreadableFileError, read_text
 
 NAMES_FILES = ("classes.txt", "obj.names")
+MOST_LINES = 100_000
+"""Of the labels of one image."""
+MOST_WRONG = 10_000
+"""Wrong lines of one file that are named one by one."""
+_MOST_CLASSES, _MOST_NAME = 100_000, 200
+_OTHERS, _OTHERS_AN_IMAGE = 100_000, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,21 @@ def scan(root: Path) -> Listing:
     """Return the files below `root`; links are followed, hidden files and folders are not.
 
     Raises:
-        InputError: If `root` is no folder, or the name of a file is no UTF-8 text.
+        InputError: If `root` is no folder or has so many files that are no images that it is
+            no data set, or the name of a file is no UTF-8 text.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 - raises nothing where the name is no name
         raise InputError(f"{root}: expected the folder of a data set")
     images: list[str] = []
     others: dict[str, list[str]] = {}
+    passed = 0
     for place, names in walk_folders(root.absolute().as_posix()):
+        passed += 1 + len(names)
+        if passed - len(images) > _OTHERS + _OTHERS_AN_IMAGE * len(images):
+            raise InputError(
+                f"{root}: expected the folder of a data set: it has {len(images)} images among "
+                f"the first {passed:,} files and folders"
+            )
         for name in names:
             if name.startswith("."):  # such as ._photo.jpg of macOS, which is no image
                 continue
@@ -110,12 +125,7 @@ def read_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: If the file cannot be read, has no name, or has one twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: expected class names as UTF-8 text") from None
+    lines = read_text(path).splitlines()
     return require_names(path, [line.strip() for line in lines if line.strip()])
 
 
@@ -127,10 +137,29 @@ def require_names(path: Path, names: Sequence[str]) -> tuple[str, ...]:
     """
     if not names:
         raise InputError(f"{path}: no class name")
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{path}: class name {name!r} is there {times} times")
+    if len(names) > _MOST_CLASSES or max(map(len, names)) > _MOST_NAME:
+        raise InputError(
+            f"{path}: expected at most {_MOST_CLASSES:,} class names, each of at most "
+            f"{_MOST_NAME} characters"
+        )
+    first: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if first.setdefault(name, number) != number:
+            raise InputError(f"{path}: classes {first[name]} and {number} have the same name")
     return tuple(names)
+
+
+def read_lines(path: str, most: int = MOST_LINES) -> list[str]:
+    """Return the lines of the labels of one image.
+
+    Raises:
+        MissingFileError: If there is no such file.
+        UnreadableFileError: If it cannot be read, or is too long.
+    """
+    lines = read_text(path).splitlines()
+    if len(lines) > most:
+        raise UnreadableFileError(path, f"has {len(lines):,} lines, expected at most {most:,}")
+    return lines
 
 
 def shared_stems(images: Sequence[str]) -> list[Problem]:
@@ -155,7 +184,7 @@ def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> 
         InputError: If there are none, or the file is wrong.
     """
     beside = (root / name for name in NAMES_FILES)
-    path = names or next((path for path in beside if path.is_file()), None)
+    path = names or next(filter(os.path.lexists, beside), None)
     if path is not None:
         return read_names(path)
     if not found:

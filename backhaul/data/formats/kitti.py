@@ -12,7 +12,7 @@ suite", CVPR 2012, and the readme of its object development kit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from backhaul.data.formats.files import (
     Listing,
     find_class_names,
     orphans,
+    read_lines,
     scan,
     shared_stems,
     stem_and_suffix,
@@ -40,12 +41,14 @@ from backhaul.data.formats.writing import (
 )
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
+from backhaul.untrusted import UnreadableFileError, open_file, understanding
 from backhaul.values.images import ImageSet
 
 _FOLDERS = (("image_2", "label_2"), ("images", "labels"))
 _WIDTHS = (15, 16)
 _BOX = slice(4, 8)
 _DONT_CARE = "DontCare"
+_HEAD_BYTES = 4096
 _UNKNOWN_BEFORE = "-1 -1 -10"  # truncated, occluded, alpha, as the development kit has them
 _UNKNOWN_AFTER = "-1 -1 -1 -1000 -1000 -1000 -10"  # dimensions, location, rotation_y
 
@@ -77,11 +80,19 @@ def is_kitti(paths: Iterable[str]) -> bool:
     The type must be a word: 15 numbers are a polygon of YOLO.
     """
     for path in paths:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="replace").strip()
-        if text:
+        if text := _head(path).strip():
             fields = text.splitlines()[0].split()
             return len(fields) in _WIDTHS and not _is_number(fields[0])
     return False
+
+
+def _head(path: str) -> str:
+    """Return the beginning of a text; empty if it cannot be read, which its reader says."""
+    try:
+        with open_file(path) as file:
+            return file.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace")
+    except UnreadableFileError:
+        return ""
 
 
 def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
@@ -177,10 +188,13 @@ def _label_files(listing: Listing) -> dict[str, str]:
 
 def _read_file(path: str) -> _LabelFile:
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = f"expected a text file: {error}"
-        return _LabelFile(path, None, 0, (Problem(path, None, reason, "error"),))
+        with understanding(path):
+            return _parse(path, read_lines(path))
+    except UnreadableFileError as error:
+        return _LabelFile(path, None, 0, (Problem(path, None, error.reason, "error"),))
+
+
+def _parse(path: str, lines: Sequence[str]) -> _LabelFile:
     things, problems, n_dont_care = [], [], 0
     for number, line in enumerate(lines, start=1):
         if line.split(maxsplit=1)[:1] == [_DONT_CARE]:
@@ -204,8 +218,7 @@ def _parse_line(line: str, number: int) -> _Thing:
     try:
         corners = (float(x1), float(y1), float(x2), float(y2))
     except ValueError:
-        reason = f"expected numbers in columns 5 to 8, got {' '.join(fields[_BOX])!r}"
-        raise ValueError(reason) from None
+        raise ValueError("expected numbers in columns 5 to 8") from None
     return _Thing(number, fields[0], corners)
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backhaul.errors import InputError
+from backhaul.untrusted import one_line
 from backhaul.values.images import ImageSet
 
 _SHOWN = 10
+_MOST_REASON, _MOST_PATH = 500, 1_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Problem:
     line: int | None
     reason: str
     severity: Literal["error", "warning"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", one_line(self.path, _MOST_PATH))
+        object.__setattr__(self, "reason", one_line(self.reason, _MOST_REASON))
 
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"

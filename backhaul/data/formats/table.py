@@ -12,12 +12,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
-from backhaul.data.formats.files import Listing, find_class_names, image_finder, scan
+from backhaul.data.formats.files import (
+    MOST_WRONG,
+    Listing,
+    find_class_names,
+    image_finder,
+    scan,
+)
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -29,8 +36,15 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
 from backhaul.errors import InputError
+from backhaul.untrusted import (
+    MOST_TABLE_BYTES,
+    UnreadableFileError,
+    open_file,
+    open_text,
+    understanding,
+)
 from backhaul.values.images import ImageSet
 
 COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
@@ -46,6 +60,7 @@ _SYNONYMS = {
     "y2": "ymax",
 }
 _CORNERS = COLUMNS[4:]
+_MOST_LINE = 2**20  # characters; csv itself refuses a cell of more than an eighth of them
 _NEEDED = ("filename", "class", *_CORNERS)
 
 
@@ -94,9 +109,11 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     listing = scan(root)
     listing.require_images()
     entries: dict[str, _Entry] = {}
-    problems = []
+    problems: list[Problem] = []
     for path in _require_tables(listing):
-        problems += _add_table(path, listing, entries)
+        with understanding(path):
+            problems += _add_table(path, listing, entries)
+    problems += _unreadable(listing)
     found = {thing.name for entry in entries.values() for thing in entry.things}
     class_names = find_class_names(listing.root, names, found)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
@@ -166,11 +183,25 @@ def _find_tables(listing: Listing) -> list[str]:
 
 
 def _header(path: str) -> list[str]:
-    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    """Return the cells of a table's first line; none if it cannot be read."""
+    try:
+        with open_file(path, MOST_TABLE_BYTES) as file:
+            line = file.readline(_MOST_LINE).decode("utf-8-sig", errors="replace")
+        return next(csv.reader([line]), [])
+    except (UnreadableFileError, csv.Error):
+        return []
+
+
+def _unreadable(listing: Listing) -> list[Problem]:
+    """Return a problem for each CSV file of which nobody knows whether it is a table."""
+    problems = []
+    for path in listing.of(".csv"):
         try:
-            return next(csv.reader(file), [])
-        except csv.Error:
-            return []
+            with open_file(path, MOST_TABLE_BYTES):
+                pass
+        except UnreadableFileError as error:
+            problems.append(Problem(path, None, error.reason, "error"))
+    return problems
 
 
 def _require_tables(listing: Listing) -> list[str]:
@@ -180,6 +211,8 @@ def _require_tables(listing: Listing) -> list[str]:
     others = listing.of(".csv")
     if not others:
         raise InputError(f"{listing.root}: no CSV file found")
+    for problem in _unreadable(listing):
+        raise InputError(f"{problem.path}: {problem.reason}")
     raise InputError(
         f"{others[0]}:1: expected a header with {', '.join(_NEEDED)}; there is no "
         f"{', '.join(_missing(_header(others[0])))}"
@@ -192,8 +225,8 @@ def _rows(path: str) -> Iterator[_Row]:
     Raises:
         InputError: If it cannot be read, or two columns mean the same.
     """
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, strict=True)
+    with open_text(path) as file:
+        rows = csv.reader(iter(partial(file.readline, _MOST_LINE), ""), strict=True)
         try:
             columns = _columns(next(rows, []))
             twice = [name for name in COLUMNS if columns.count(name) > 1]
@@ -206,17 +239,17 @@ def _rows(path: str) -> Iterator[_Row]:
                     yield _Row(rows.line_num, dict.fromkeys(COLUMNS, "") | stripped)
         except csv.Error as error:
             raise InputError(f"{path}:{rows.line_num}: expected CSV: {error}") from None
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: expected UTF-8 text: {error}") from None
 
 
 def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[Problem]:
     """Add the images in a table to `entries`; return the table's problems."""
     root, beside = listing.root.as_posix(), path.rpartition("/")[0]
     find = image_finder(listing, (beside, f"{beside}/images", f"{root}/images", root))
-    problems = []
+    problems: list[Problem] = []
     of_name: dict[str, Problem] = {}  # said once, not for each row of an image
     for row in _rows(path):
+        if len(problems) + len(of_name) > MOST_WRONG:
+            raise InputError(f"{path}:{row.line}: more than {MOST_WRONG:,} rows are wrong")
         name = row.cells["filename"]
         found = find(name)
         if len(found) != 1:
@@ -239,7 +272,8 @@ def _not_one(path: str, row: _Row, n_found: int) -> Problem:
     if not name:
         return Problem(path, row.line, "expected a filename", "error")
     if not n_found:
-        return Problem(path, row.line, f"image {name!r} not found, left out", "warning")
+        named = f"image {name!r}" if is_image(name) else "an image"
+        return Problem(path, row.line, f"{named} not found, left out", "warning")
     reason = f"which image is it about? Several files are named {name!r}"
     return Problem(path, row.line, reason, "error")
 
@@ -272,8 +306,7 @@ def _size(cells: Mapping[str, str]) -> tuple[int, int] | None:
     try:
         return int(width), int(height)
     except ValueError:
-        reason = f"expected whole numbers of pixels as width and height, got {width!r}, "
-        raise ValueError(f"{reason}{height!r}") from None
+        raise ValueError("expected whole numbers of pixels as width and height") from None
 
 
 def _corners(cells: Mapping[str, str]) -> tuple[float, float, float, float]:
@@ -281,8 +314,7 @@ def _corners(cells: Mapping[str, str]) -> tuple[float, float, float, float]:
     try:
         x1, y1, x2, y2 = map(float, texts)
     except ValueError:
-        reason = f"expected numbers as {', '.join(_CORNERS)}, got {' '.join(texts)!r}"
-        raise ValueError(reason) from None
+        raise ValueError(f"expected numbers as {', '.join(_CORNERS)}") from None
     return x1, y1, x2, y2
 
 

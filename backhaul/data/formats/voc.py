@@ -11,8 +11,9 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
+from xml.parsers.expat import ErrorString
 
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import fromstring
 
 from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
@@ -36,9 +37,12 @@ from backhaul.data.formats.writing import (
     write_names,
 )
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
+from backhaul.untrusted import UnreadableFileError, open_file, read_bytes, understanding
 from backhaul.values.images import ImageSet
 
 _FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
+_HEAD_BYTES = 4096
+_MOST_THINGS = 100_000
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -59,11 +63,16 @@ class _Annotation(NamedTuple):
 
 def recognise(listing: Listing) -> bool:
     """Return whether the folder looks like this format."""
-    for path in listing.of(".xml"):
-        with Path(path).open("rb") as file:
-            if b"<annotation" in file.read(4096):
-                return True
-    return False
+    return any(b"<annotation" in _head(path) for path in listing.of(".xml"))
+
+
+def _head(path: str) -> bytes:
+    """Return the beginning of a file; nothing if it cannot be read, which its reader says."""
+    try:
+        with open_file(path) as file:
+            return file.read(_HEAD_BYTES)
+    except UnreadableFileError:
+        return b""
 
 
 def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
@@ -153,24 +162,49 @@ def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem
     names: dict[str, str] = {}
     for path in listing.of(".xml"):
         try:
-            root = parse(path).getroot()
-        except (ET.ParseError, ValueError, OSError) as error:
-            problems.append(Problem(path, None, f"expected XML: {error}", "error"))
+            annotation = _read_annotation(path, names)
+        except UnreadableFileError as error:
+            problems.append(Problem(path, None, error.reason, "error"))
             continue
-        if root.tag == "annotation":
-            annotations.append(_parse(path, root, names))
+        if annotation is not None:
+            annotations.append(annotation)
     return annotations, problems
+
+
+def _read_annotation(path: str, names: dict[str, str]) -> _Annotation | None:
+    """Return what an XML file says; None if it is no annotation.
+
+    Raises:
+        UnreadableFileError: If it cannot be read.
+    """
+    data = read_bytes(path)
+    with understanding(path):
+        try:
+            root = fromstring(data)
+        except ET.ParseError as error:
+            line, column = error.position
+            reason = f"expected XML: {ErrorString(error.code)}, line {line}, column {column}"
+            raise UnreadableFileError(path, reason) from None
+        except Exception as error:  # unknown encodings, entities, depth, ...
+            raise UnreadableFileError(path, f"expected XML ({type(error).__name__})") from None
+        return _parse(path, root, names) if root.tag == "annotation" else None
 
 
 def _parse(path: str, root: Any, names: dict[str, str]) -> _Annotation:
     things = []
-    for number, node in enumerate(root.findall("object"), start=1):
+    found = root.findall("object")
+    if len(found) > _MOST_THINGS:
+        raise UnreadableFileError(
+            path, f"has {len(found):,} objects, expected at most {_MOST_THINGS:,}"
+        )
+    for number, node in enumerate(found, start=1):
         name = (node.findtext("name") or "").strip()
         x1, y1, x2, y2 = (_number(node.findtext(f"bndbox/{key}")) for key in _CORNERS)
         # One string a class, not one an object: a large set has millions of objects.
         things.append(_Thing(number, names.setdefault(name, name), (x1, y1, x2, y2)))
     width, height = (_number(root.findtext(f"size/{key}")) for key in ("width", "height"))
-    size = (int(width), int(height)) if width > 0 and height > 0 else None
+    known = 0 < width < math.inf and 0 < height < math.inf
+    size = (int(width), int(height)) if known else None
     return _Annotation(path, root.findtext("filename") or "", size, tuple(things))
 
 

@@ -159,7 +159,8 @@ def _compose(steps: list[Any], min_visibility: float) -> Any:
 
 def _user_pipeline(code: UserCode) -> Any:
     a = _albumentations()
-    pipeline = code.load()(**code.params)
+    with code.running():
+        pipeline = code.load()(**code.params)
     if not isinstance(pipeline, a.BaseCompose | a.BasicTransform):
         raise InputError(
             f"augmentation.pipeline: expected an albumentations pipeline from {code.use}, "

@@ -27,16 +27,17 @@ def train(job: TrainingJob, events: Events) -> None:
     records = list(job.history)
     started = time.monotonic()
     code = job.settings.detector
-    detector: Detector = code.load()(**code.params)
-    for epoch in detector.train(_task(job)):
-        record = _record(job, len(records), epoch, time.monotonic() - started)
-        records.append(record)
-        stop = reason_to_stop(job, records)
-        events.wait_until_stored()
-        events.tell(_done(job, epoch, record, stop))
-        if stop is not None:
-            return
-        started = time.monotonic()
+    with code.running():
+        detector: Detector = code.load()(**code.params)
+        for epoch in detector.train(_task(job)):
+            record = _record(job, len(records), epoch, time.monotonic() - started)
+            records.append(record)
+            stop = reason_to_stop(job, records)
+            events.wait_until_stored()
+            events.tell(_done(job, epoch, record, stop))
+            if stop is not None:
+                return
+            started = time.monotonic()
     raise RuntimeError(
         f"{job.settings.detector.use}: ended after {len(records)} of {job.epochs} epochs"
     )

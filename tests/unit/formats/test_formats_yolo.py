@@ -76,7 +76,7 @@ BAD_LINES = {
     "1 0.5 0.99 0.1 0.1": r"box out of range: y from 45\.12 to 49\.92 px, expected ",
     "0 0.5 0.5 0.1": r"expected 5 numbers \(class cx cy w h\), got 4",
     "0 0.1 0.1 0.2 0.1 0.2 0.2": r"expected 5 numbers \(class cx cy w h\), got 7",
-    "a 0.5 0.5 0.1 0.1": r"expected 5 numbers \(class cx cy w h\), got 'a 0\.5",
+    "a 0.5 0.5 0.1 0.1": r"expected 5 numbers \(class cx cy w h\), field 1 is no number",
     "0,0.5,0.5,0.1,0.1": r"expected 5 numbers \(class cx cy w h\), got 1",
     "0.5 0.5 0.5 0.1 0.1": r"class 0\.5 is no whole number",
     "inf 0.5 0.5 0.1 0.1": r"expected 5 numbers",
@@ -314,7 +314,7 @@ def test_what_data_yaml_names_in_vain_is_a_warning(root: Path) -> None:
     ("content", "reason"),
     [
         ("names: [a, b]\nnc: 3\n", "nc is 3, but there are 2 names"),
-        ("names: [a, a]\n", "class name 'a' is there 2 times"),
+        ("names: [a, a]\n", "classes 0 and 1 have the same name"),
         ("names: {0: a, 2: b}\n", r"expected class ids 0\.\.1"),
         ("names: [a, no]\n", "False is no text; put it in quotes"),
         ("names: []\n", "no class name"),

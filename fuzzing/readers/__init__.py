@@ -1,0 +1,13 @@
+"""All readers of what comes from outside, as the fuzzer drives them."""
+
+from __future__ import annotations
+
+from fuzzing.reader import Reader
+from fuzzing.readers import configs, datasets, inboxes, runs
+
+READERS: tuple[Reader, ...] = (
+    *datasets.READERS,
+    *configs.READERS,
+    *inboxes.READERS,
+    *runs.READERS,
+)
