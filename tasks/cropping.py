@@ -19,6 +19,7 @@ from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Cropped
 from tasks.keys import libraries
 from tasks.progress import Progress
+from tasks.readable import without_unreadable
 from tasks.stage import Step, stage
 
 
@@ -75,13 +76,16 @@ def _cut_and_store(
     elsewhere: set[str],
     root: str,
 ) -> Crops:
-    with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
-        folder = Path(name)
-        local = localise(images, folder)
-        cuts = choose_cuts(local, detections, cropping)
-        progress = Progress("cropping")
-        crops = cut(local, cuts, cropping.min_visibility, folder, elsewhere, progress)
-        return Crops(store_images(root, crops.images), crops.table)
+    def work(some: ImageSet) -> Crops:
+        with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
+            folder = Path(name)
+            local = localise(some, folder)
+            cuts = choose_cuts(local, detections, cropping)
+            progress = Progress("cropping")
+            crops = cut(local, cuts, cropping.min_visibility, folder, elsewhere, progress)
+            return Crops(store_images(root, crops.images), crops.table)
+
+    return without_unreadable(root, images, "cropping", work)
 
 
 def _nothing_cut(

@@ -71,8 +71,10 @@ def probe(path: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
     """
     try:
         data = _content(path, limits)
-    except OSError as error:
-        raise UnreadableImageError(path, error.strerror or str(error)) from None
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # also of a name that no file can have
+        raise UnreadableImageError(path, _reason(error)) from None
     return probe_bytes(path, data, limits)
 
 
@@ -83,9 +85,7 @@ def _content(path: str, limits: ImageLimits) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableImageError(path, "is no file")
         require_few_bytes(path, status.st_size, limits)
-        data = file.read(limits.image_bytes + 1)
-    require_few_bytes(path, len(data), limits)
-    return data
+        return file.read(status.st_size)
 
 
 def require_few_bytes(path: str, size_bytes: int, limits: ImageLimits) -> None:

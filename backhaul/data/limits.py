@@ -38,3 +38,7 @@ class InboxLimits(ImageLimits):
     detections: PositiveInt = Field(3_000, description="detections of a node in one image")
     features: PositiveInt = Field(16_384, description="features of one image by a node")
     votes: PositiveInt = Field(1_000, description="checkpoints of a node that saw one object")
+
+
+NO_LIMITS = ImageLimits(image_bytes=2**40, image_pixels=PILLOW_PIXELS)
+"""For images that were taken in by the limits of their time."""
