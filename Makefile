@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(BIN)/python -m slipcover --json --out $(COVERED) \
 # Apart, since the processes' counts are lost where it checks the bound in the same call.
 ENOUGH_REACHED := $(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 
-.PHONY: demo services up down automations test test-all check bench clean help
+.PHONY: demo services up down automations test test-all check bench fuzz clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,12 +53,15 @@ check: $(READY)  ## Check style, types, the order of imports and the length of m
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@long=$$(find backhaul tasks flows blocks deployments tests benchmarks -name '*.py' | xargs wc -l | \
+	@long=$$(find backhaul tasks flows blocks deployments tests benchmarks fuzzing -name '*.py' | xargs wc -l | \
 	  awk '$$1 > 400 && $$2 != "total"'); \
 	if [ -n "$$long" ]; then echo "modules over 400 lines:"; echo "$$long"; exit 1; fi
 
 bench: $(READY)  ## Print our speed against peers, as ratios.
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## Give every reader thousands of inputs that nobody expects.
+	$(BIN)/python -m fuzzing
 
 clean:  ## Remove what tools left behind; runs, data and the environment stay.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage.json build dist

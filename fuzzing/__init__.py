@@ -1,0 +1,1 @@
+"""Inputs that nobody expects, for every reader of what comes from outside."""

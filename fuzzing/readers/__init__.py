@@ -1,0 +1,11 @@
+"""All readers of what comes from outside, as the fuzzer drives them."""
+
+from __future__ import annotations
+
+from fuzzing.reader import Reader
+from fuzzing.readers import configs, datasets
+
+READERS: tuple[Reader, ...] = (
+    *datasets.READERS,
+    *configs.READERS,
+)
