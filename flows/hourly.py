@@ -104,7 +104,8 @@ def _begin(config: CampaignConfig, files: RunFiles, transport: Transport) -> Met
 
 def _take_in(config: CampaignConfig, inbox: InboxData, files: RunFiles) -> RunState:
     class_names = RunRecords(files).beginning.class_names
-    found = ingest(config.store, inbox.inbox, class_names, Progress("reading the inbox"))
+    progress = Progress("reading the inbox")
+    found = ingest(config.store, inbox.inbox, class_names, progress, inbox.limits)
     for problem in found.problems:
         get_run_logger().warning("%s", problem)
     get_run_logger().info(

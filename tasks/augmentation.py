@@ -10,10 +10,11 @@ from backhaul.storage.imagefiles import localise, store_images
 from backhaul.storage.objects import read_value, write_value
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
-from backhaul.values.images import concat
+from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
 from tasks.keys import Inputs
 from tasks.progress import Progress
+from tasks.readable import without_unreadable
 from tasks.stage import Step, stage
 
 
@@ -41,20 +42,20 @@ def augment(
     splits, fresh = read_value(Splits, mixed), read_value(Splits, new)
     if augmentation.images_per_class is None:
         return mixed
-    rng = step.rng("augmentation")
-    copies = plan(splits.train, fresh.train.originals().ids, augmentation.images_per_class, rng)
-    for line in copies.unreached(splits.train.class_names):
-        get_run_logger().warning("%s", line)
-    with scratch_folder() as folder:
-        made = make_copies(
-            localise(fresh.train, folder),
-            copies,
-            augmentation,
-            folder,
-            rng,
-            Progress(f"{step}: augmenting"),
-        )
-        stored = store_images(step.root, made)
+    wanted = augmentation.images_per_class
+
+    def copy(originals: ImageSet) -> ImageSet:
+        rng = step.rng("augmentation")
+        copies = plan(splits.train, originals.originals().ids, wanted, rng)
+        for line in copies.unreached(splits.train.class_names):
+            get_run_logger().warning("%s", line)
+        progress = Progress(f"{step}: augmenting")
+        with scratch_folder() as folder:
+            local = localise(originals, folder)
+            made = make_copies(local, copies, augmentation, folder, rng, progress)
+            return store_images(step.root, made)
+
+    stored = without_unreadable(step.root, fresh.train, "augmentation", copy)
     get_run_logger().info("made %d copies of %d images", len(stored), len(fresh.train))
     train = concat([splits.train, stored])
     return write_value(step.root, Splits(train, splits.valid, splits.test))

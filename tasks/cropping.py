@@ -17,6 +17,7 @@ from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import Cropped
 from tasks.keys import libraries
 from tasks.progress import Progress
+from tasks.readable import without_unreadable
 from tasks.stage import Step, stage
 
 
@@ -73,12 +74,15 @@ def _cut_and_store(
     elsewhere: set[str],
     root: str,
 ) -> Crops:
-    with scratch_folder() as folder:
-        local = localise(images, folder)
-        cuts = choose_cuts(local, detections, cropping)
-        progress = Progress("cropping")
-        crops = cut(local, cuts, cropping.min_visibility, folder, elsewhere, progress)
-        return Crops(store_images(root, crops.images), crops.table)
+    def work(some: ImageSet) -> Crops:
+        with scratch_folder() as folder:
+            local = localise(some, folder)
+            cuts = choose_cuts(local, detections, cropping)
+            progress = Progress("cropping")
+            crops = cut(local, cuts, cropping.min_visibility, folder, elsewhere, progress)
+            return Crops(store_images(root, crops.images), crops.table)
+
+    return without_unreadable(root, images, "cropping", work)
 
 
 def _nothing_cut(

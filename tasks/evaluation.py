@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from prefect import get_run_logger
 from pydantic import BaseModel, ConfigDict
@@ -16,15 +18,16 @@ from backhaul.measure.matching import benchmark
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
-from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.detections import FusedDetections
+from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
+from backhaul.values.detections import Detections, FusedDetections
 from backhaul.values.images import ImageSet, concat
+from backhaul.values.localimages import LocalImages
 from backhaul.values.splits import Splits
 from tasks.inference import (
     detector_libraries,
-    local_files,
     prediction_settings,
     predictor_for,
+    with_local_files,
 )
 from tasks.keys import Inputs
 from tasks.progress import Progress
@@ -133,10 +136,16 @@ def evaluate(
     floor = prediction_settings(inference, img_size, evaluation.conf_floor, step)
     threshold = prediction_settings(inference, img_size, inference.conf_thres, step)
     predictor = predictor_for((current, *looking), step)
-    with local_files(everything, (current, *looking)) as (files, (newest, *weights)):
+
+    def look_at(
+        files: LocalImages, checkpoints: Sequence[LocalCheckpoint]
+    ) -> tuple[Detections, FusedDetections]:
+        newest, *weights = checkpoints
         raw = predictor.predict(files, (newest,), floor, Progress(f"{step}: evaluation"))
         progress = Progress(f"{step}: evaluation of ensemble")
-        fused = look(files, weights, predictor, threshold, inference, progress)
+        return raw, look(files, weights, predictor, threshold, inference, progress)
+
+    raw, fused = with_local_files(step.root, everything, (current, *looking), look_at)
     confident = raw.above(inference.conf_thres)
     single = fuse(confident, (current.epoch,), inference.iou_thres)
     measured = measure_on(single, raw, loaded, evaluation)

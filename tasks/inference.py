@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from prefect import get_run_logger
 
@@ -19,13 +19,15 @@ from backhaul.storage.objects import read_value, write_value
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
-from backhaul.values.detections import Detections, Need
+from backhaul.values.detections import Detections, FusedDetections, Need
 from backhaul.values.images import ImageSet
 from backhaul.values.localimages import LocalImages
 from tasks.keys import Inputs
 from tasks.progress import Progress
+from tasks.readable import without_unreadable
 from tasks.stage import Step, stage
 
+T = TypeVar("T")
 ULTRALYTICS = ("opencv-python", "torch", "torchvision", "ultralytics")
 FEW = 4  # checkpoints whose epochs a name has room for
 
@@ -70,9 +72,14 @@ def infer(
     settings = prediction_settings(inference, img_size, inference.conf_thres, step)
     settings = replace(settings, needs=frozenset(needs))
     predictor = predictor_for(checkpoints, step)
-    with local_files(pool, checkpoints) as (files, weights):
-        progress = Progress(f"{step}: inference")
-        fused = look(files, weights, predictor, settings, inference, progress)
+    progress = Progress(f"{step}: inference")
+
+    def look_at(files: LocalImages, weights: Sequence[LocalCheckpoint]) -> FusedDetections:
+        return look(files, weights, predictor, settings, inference, progress)
+
+    fused = with_local_files(step.root, pool, checkpoints, look_at)
+    if fused.features is not None:  # of all images, also of those that nobody can look at
+        fused = replace(fused, features=fused.features.filled(pool.ids))
     get_run_logger().info(
         "%d objects in %d images, by checkpoints %s",
         len(fused),
@@ -125,22 +132,36 @@ def predictor_for(checkpoints: tuple[Checkpoint, ...], step: Step) -> Predictor:
     return predictor_of(step.detector)
 
 
-@contextmanager
-def local_files(
-    images: ImageSet, checkpoints: tuple[Checkpoint, ...]
-) -> Iterator[tuple[LocalImages, tuple[LocalCheckpoint, ...]]]:
-    """Provide stored images and checkpoints as files on this disk within the block."""
-    with scratch_folder() as folder:
-        weights = tuple(
-            LocalCheckpoint(
-                c.epoch, local_object(c.artifact, folder), c.artifact.content_digest
-            )
-            for c in checkpoints
-        )
-        yield localise(images, folder).local(), weights
+def with_local_files(
+    root: str,
+    images: ImageSet,
+    checkpoints: tuple[Checkpoint, ...],
+    look_at: Callable[[LocalImages, Sequence[LocalCheckpoint]], T],
+) -> T:
+    """Return what is seen in stored images, in a second try without unreadable ones.
+
+    Args:
+        root: Root of the store.
+        images: The images.
+        checkpoints: The checkpoints.
+        look_at: Looks at images and with checkpoints that are files on this disk.
+    """
+
+    def work(some: ImageSet) -> T:
+        with scratch_folder() as folder:
+            weights = [
+                LocalCheckpoint(
+                    c.epoch, local_object(c.artifact, folder), c.artifact.content_digest
+                )
+                for c in checkpoints
+            ]
+            return look_at(localise(some, folder).local(), weights)
+
+    return without_unreadable(root, images, "inference", work)
 
 
 def predict_stored(
+    root: str,
     images: ImageSet,
     checkpoints: tuple[Checkpoint, ...],
     settings: PredictionSettings,
@@ -150,11 +171,15 @@ def predict_stored(
     """Return the detections of each stored checkpoint in stored images.
 
     Args:
+        root: Root of the store.
         images: The images.
         checkpoints: The checkpoints.
         settings: How outputs become boxes.
         description: Name of the progress in Prefect's UI.
         predictor: Runs the checkpoints.
     """
-    with local_files(images, checkpoints) as (files, weights):
+
+    def look_at(files: LocalImages, weights: Sequence[LocalCheckpoint]) -> Detections:
         return predictor.predict(files, weights, settings, Progress(description))
+
+    return with_local_files(root, images, checkpoints, look_at)

@@ -15,6 +15,7 @@ from backhaul.storage.objects import read_value, write_value
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
+from tasks.readable import without_unreadable
 from tasks.stage import Step, stage
 
 
@@ -64,8 +65,12 @@ def label_with(images: Artifact, source: UserCode, *, step: Step) -> Artifact:
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     unlabelled = read_value(ImageSet, images)
-    with scratch_folder() as folder:
-        labelled = label_by_function(localise(unlabelled, folder), source)
+
+    def work(some: ImageSet) -> ImageSet:
+        with scratch_folder() as folder:
+            done = label_by_function(localise(some, folder), source)
+        return ImageSet(done.table.assign(uri=some.table["uri"]), done.class_names)
+
+    labelled = without_unreadable(step.root, unlabelled, "labelling", work)
     get_run_logger().info("labelled %d images with %s", len(labelled), source.use)
-    uris = labelled.table.assign(uri=unlabelled.table["uri"])
-    return write_value(step.root, ImageSet(uris, labelled.class_names))
+    return write_value(step.root, labelled)

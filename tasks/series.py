@@ -99,7 +99,7 @@ def predict_part(
     settings = prediction_settings(inference, img_size, lowest, step)
     description = f"{step}: epoch {checkpoint.epoch}"
     predictor = predictor_for((checkpoint,), step)
-    found = predict_stored(part, (checkpoint,), settings, description, predictor)
+    found = predict_stored(step.root, part, (checkpoint,), settings, description, predictor)
     return write_value(step.root, found)
 
 

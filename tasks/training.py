@@ -16,18 +16,24 @@ from backhaul.identity import code_digest
 from backhaul.layout import resume_place
 from backhaul.learn.settings import Stopping, Training
 from backhaul.learn.stopping import best_epoch
-from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.learn.training.job import (
+    EpochDone,
+    EpochRecord,
+    ImageLeftOut,
+    StepDone,
+    TrainingJob,
+)
 from backhaul.learn.training.process import UnusableStateError, train
-from backhaul.learn.training.workfolder import write_splits, write_work_folder
+from backhaul.learn.training.workfolder import too_small, write_splits, write_work_folder
 from backhaul.storage.checksums import with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.intact import sha256_of
+from backhaul.storage.listing import names_in
 from backhaul.storage.localcopies import local_object
 from backhaul.storage.objects import (
     has,
-    names_in,
     put_file,
     read_value,
     remove,
@@ -39,11 +45,13 @@ from backhaul.storage.places import absolute
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.images import ImageSet, concat
 from backhaul.values.results import TrainingResult
 from backhaul.values.roots import Roots
 from backhaul.values.splits import Splits
 from tasks.keys import Inputs
 from tasks.progress import Progress
+from tasks.readable import warn_left_out, without_unreadable
 from tasks.stage import Step, require_lease, stage, stage_key
 
 
@@ -126,11 +134,37 @@ def train_detector(
     if digest_of_model(training) != model_digest:
         raise InputError(f"{training.model}: is not the file that the campaign started with")
     images = read_value(Splits, splits)
+    small = {} if training.detector else too_small(images.train) | too_small(images.valid)
+    warn_left_out(step.root, concat([images.train, images.valid]), "training", small)
+    usable = images.without(small)
+    _require_both(usable)
+    whole = concat([usable.train, usable.valid])
+
+    def work(some: ImageSet) -> TrainingResult:
+        kept = usable.without(set(whole.ids).difference(some.ids))
+        return _trained(kept, start, training, stopping, epochs, step)
+
+    return without_unreadable(step.root, whole, "training", work)
+
+
+def _require_both(images: Splits) -> None:
     if not len(images.train) or not len(images.valid):
         raise InputError(
             f"{len(images.train)} images to train on and {len(images.valid)} to validate with: "
             "raise initial.images, initial.train or initial.valid"
         )
+
+
+def _trained(
+    images: Splits,
+    start: Checkpoint | None,
+    training: Training,
+    stopping: Stopping,
+    epochs: int,
+    step: Step,
+) -> TrainingResult:
+    """Train on images that are all taken to be readable, see `train_detector`."""
+    _require_both(images)
     place = _resume_place(step, stage_key())
     with scratch_folder() as folder:
         known, resume = _find_state(place, step.root, folder)
@@ -149,7 +183,7 @@ def train_detector(
         )
         write = write_work_folder if training.detector is None else write_splits
         write(folder, _localised(images, folder))
-        finished = _follow_or_begin_anew(job, known, place, step)
+        finished = _follow_or_begin_anew(job, known, place, step, images)
     return _result(finished, images, step.root)
 
 
@@ -160,18 +194,20 @@ def digest_of_model(training: Training) -> str:
 
 
 def _follow_or_begin_anew(
-    job: TrainingJob, known: ResumeState, place: str, step: Step
+    job: TrainingJob, known: ResumeState, place: str, step: Step, images: Splits
 ) -> ResumeState:
     try:
-        return _follow(job, known, place, step)
+        return _follow(job, known, place, step, images)
     except UnusableStateError as error:
         get_run_logger().warning("begins anew, as its last state is damaged: %s", error)
         _set_state_aside(place)
         anew = job.model_copy(update={"resume": None, "history": ()})
-        return _follow(anew, ResumeState(), place, step)
+        return _follow(anew, ResumeState(), place, step, images)
 
 
-def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> ResumeState:
+def _follow(
+    job: TrainingJob, known: ResumeState, place: str, step: Step, images: Splits
+) -> ResumeState:
     """Run the training job and store what it yields, epoch by epoch."""
     logger = get_run_logger()
     progress = Progress(f"{step}: training")
@@ -181,6 +217,10 @@ def _follow(job: TrainingJob, known: ResumeState, place: str, step: Step) -> Res
     if known.history:
         logger.info("goes on after epoch %d", known.history[-1].epoch)
     for event in train(job):
+        if isinstance(event, ImageLeftOut):
+            whole = concat([images.train, images.valid])
+            warn_left_out(step.root, whole, "training", {event.image_id: event.reason})
+            continue
         if isinstance(event, StepDone):
             known = known.model_copy(update={"steps": (*known.steps, event)})
             continue

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from backhaul.data.limits import InboxLimits
 from backhaul.inbox.files import LOG_COLUMNS
 from backhaul.inbox.ingestion import Ingested, ingest
 from backhaul.inbox.log import read_log
@@ -35,8 +36,8 @@ class Store:
     def drop(self, name: str, data: bytes) -> None:
         replace(f"{self.root}/inbox/{name}", data)
 
-    def ingest(self) -> Ingested:
-        return ingest(self.root, "inbox", CLASSES)
+    def ingest(self, limits: InboxLimits | None = None) -> Ingested:
+        return ingest(self.root, "inbox", CLASSES, limits=limits or InboxLimits())
 
     @property
     def log(self) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from backhaul.layout import RunFiles
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import names_in
+from backhaul.storage.listing import names_in
 
 
 def set_damaged_aside(files: RunFiles) -> None:

@@ -20,7 +20,8 @@ from backhaul.storage.checksums import CHECKSUM, with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import names_in, replace
+from backhaul.storage.listing import names_in
+from backhaul.storage.objects import replace
 from backhaul.untrusted import one_line, understanding
 from backhaul.values.roots import Roots
 

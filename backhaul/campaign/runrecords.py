@@ -22,7 +22,8 @@ from backhaul.layout import INITIAL, RunFiles, all_records, run_of_config
 from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.conditional import read_or_none
-from backhaul.storage.objects import exists_at, listing
+from backhaul.storage.listing import listing
+from backhaul.storage.objects import exists_at
 from backhaul.untrusted import one_line
 
 R = TypeVar("R")

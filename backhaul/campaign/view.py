@@ -28,15 +28,8 @@ from backhaul.campaign.tables import (
 from backhaul.identity import content_digest
 from backhaul.layout import View
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import (
-    exists,
-    has,
-    names_in,
-    put_file,
-    read_value,
-    remove,
-    replace,
-)
+from backhaul.storage.listing import names_in
+from backhaul.storage.objects import exists, has, put_file, read_value, remove, replace
 from backhaul.storage.places import is_local
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact

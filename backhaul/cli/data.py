@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,9 +85,12 @@ def _report(place: str, label_format: FormatOrAuto, names: Path | None) -> DataR
 
 def _decoder() -> str:
     """Return with which decoder images were looked at, in the form of the summary's lines."""
-    installed = importlib.util.find_spec("cv2") is not None
-    why = "this looks at headers and ends of files" if installed else "OpenCV is not installed"
-    return f"decoder       Pillow; that of training was not used: {why}"
+    from backhaul.data.decoding import decoder
+
+    used = decoder()
+    of_training = used == "OpenCV"
+    missing = "that of training was not used: OpenCV is not installed"
+    return f"decoder       {used}; {'as trainings use it' if of_training else missing}"
 
 
 @data.command()

@@ -16,7 +16,7 @@ from backhaul.cli.prefect import flows_at_hand
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
-    from backhaul.storage.objects import Stored
+    from backhaul.storage.listing import Stored
     from backhaul.upkeep.prune import Leftovers
 
 store = typer.Typer(no_args_is_help=True, help="Keep a store small.")

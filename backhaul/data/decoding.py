@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
-from backhaul.data.images import ImageFile, UnreadableImageError, open_image
+from backhaul.data.headers import open_image
 
-LARGE_PIXELS = 20_000_000
-"""Of images with more, one is decoded at a time, whatever runs side by side."""
-_one_large = threading.Lock()
-_HAS_OPENCV = importlib.util.find_spec("cv2") is not None  # asked before threads import it
+AT_ONCE_PIXELS = 60_000_000
+"""Of all images that this process decodes at a time; a larger one is decoded alone."""
 
 
-def require_decodable(image: ImageFile, data: bytes) -> None:
+class _Room:
+    """Room for pixels, which threads take and give back."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = self._all = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room, and take it within the block."""
+        wanted = min(pixels, self._all)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
+_ROOM = _Room(AT_ONCE_PIXELS)
+
+
+def decoder() -> str:
+    """Return the name of the library that `decoded_size` decodes with."""
+    try:
+        import cv2  # noqa: F401, PLC0415 - not of the core
+    except ImportError:
+        return "Pillow"
+    return "OpenCV"
+
+
+def decoded_size(data: bytes, declared: tuple[int, int]) -> tuple[int, int]:
     """Decode the pixels of an image with OpenCV, or with Pillow where OpenCV is not installed.
 
     Args:
-        image: What is known of it.
         data: Content of the file.
+        declared: Width and height as its header has them, with the EXIF orientation applied.
+
+    Returns:
+        Width and height as displayed by that decoder.
 
     Raises:
-        UnreadableImageError: If its pixels cannot be decoded, or are not as many as declared.
+        ValueError: If its pixels cannot be decoded, or are not as many as declared.
     """
-    decode = _with_opencv if _HAS_OPENCV else _with_pillow
-    large = image.width * image.height > LARGE_PIXELS
+    decode = _with_opencv if decoder() == "OpenCV" else _with_pillow
     try:
-        with _one_large if large else nullcontext():
-            size = decode(data)
+        with _ROOM.taken(declared[0] * declared[1]):
+            size = decode(data) or declared
     except Exception as error:  # whatever a decoder raises where it meets broken data
-        reason = f"its pixels cannot be decoded ({type(error).__name__})"
-        raise UnreadableImageError(image.path, reason) from None
-    if size is not None and sorted(size) != sorted((image.width, image.height)):
-        width, height = size
-        reason = f"declares {image.width} x {image.height} pixels, and has {width} x {height}"
-        raise UnreadableImageError(image.path, reason)
+        raise ValueError(f"its pixels cannot be decoded ({type(error).__name__})") from None
+    if sorted(size) != sorted(declared):
+        raise ValueError(
+            f"declares {declared[0]} x {declared[1]} pixels, and has {size[0]} x {size[1]}"
+        )
+    return size
 
 
 def _with_opencv(data: bytes) -> tuple[int, int]:

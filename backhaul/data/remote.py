@@ -10,7 +10,7 @@ import errno
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,9 @@ from backhaul.data.images import (
     UnreadableImageError,
     is_image,
     probe_bytes,
+    require_few_bytes,
 )
+from backhaul.data.limits import ImageLimits
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError, MissingObjectError, StoreError
 from backhaul.storage.imagefiles import TRANSFERS
@@ -107,7 +109,7 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
         mirror.fill(entries(data.root), on_labels)
         here = data.model_copy(update={"root": mirror.folder})
         try:
-            reader = ImageReader(mirror.probe, TRANSFERS, on_progress, mirror.folder)
+            reader = ImageReader(mirror.probe, TRANSFERS, on_progress, within=mirror.folder)
             return mirror.translate(read(here, reader))
         except InputError as error:
             if mirror.folder not in str(error):
@@ -122,10 +124,12 @@ class Mirror:
     Args:
         root: Address of the data set.
         folder: The folder, absolute.
+        sizes: Length of each file, by its path below both.
     """
 
     root: str
     folder: str
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def fill(self, found: Sequence[Entry], on_progress: OnProgress) -> None:
         """Download the labels, and create an empty file for each image.
@@ -138,6 +142,7 @@ class Mirror:
         try:
             for entry in found:
                 self._make(entry.path)
+                self.sizes[entry.path] = entry.size
             with ThreadPoolExecutor(TRANSFERS) as threads:
                 for done, _ in enumerate(threads.map(self._fetch, labels), start=1):
                     on_progress(done, len(labels))
@@ -159,20 +164,21 @@ class Mirror:
     def _fetch(self, path: str) -> None:
         fetch(f"{self.root}/{path}", Path(f"{self.folder}/{path}"))
 
-    def probe(self, path: str) -> ImageFile:
+    def probe(self, path: str, limits: ImageLimits) -> ImageFile:
         """Return identity and size of a remote image, given its path in the folder.
 
         Raises:
-            UnreadableImageError: If it is gone, no image, truncated, or not in the folder.
+            UnreadableImageError: If it is gone, cannot be used, or is not in the folder.
             StoreError: If the store cannot be used.
         """
         if not path.startswith(f"{self.folder}/"):
             raise UnreadableImageError(path, f"expected below {self.root}")
+        require_few_bytes(path, self.sizes.get(path.removeprefix(f"{self.folder}/"), 0), limits)
         try:
             data = read_uri(self.address_in(path))
         except MissingObjectError:
             raise UnreadableImageError(path, "is gone from the store") from None
-        return probe_bytes(path, data)
+        return probe_bytes(path, data, limits)
 
     def address_in(self, text: str) -> str:
         """Return `text` with the address in place of the folder."""

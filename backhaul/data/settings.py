@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code
+from backhaul.data.limits import ImageLimits, InboxLimits
 from backhaul.settings import Fraction, Part, PositiveInt
 from backhaul.untrusted import user_path
 from backhaul.values.roots import is_below
@@ -37,6 +38,7 @@ class FolderData(Part):
         description="regular expression searched in the file name; images in which its first "
         "group matches the same text stay in one split; null = every image for itself",
     )
+    limits: ImageLimits = ImageLimits()
 
     @field_validator("root", mode="before")
     @classmethod
@@ -93,6 +95,7 @@ class InboxData(Part):
         description="what batches are chosen by: home = what our checkpoints see, node = what "
         "the node saw, for images that it dropped NAME.detections.json of",
     )
+    limits: InboxLimits = InboxLimits()
 
     @field_validator("inbox", "labels")
     @classmethod

@@ -7,14 +7,16 @@ image. Arrived images are recorded in a table with ``LOG_COLUMNS``, one row an i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.formats.report import Problem
-from backhaul.data.images import is_image, open_image
+from backhaul.data.headers import open_image
+from backhaul.data.images import is_image
 from backhaul.inbox.sidecar import detections_of
 from backhaul.values.detections import FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
@@ -115,6 +117,31 @@ def node_and_name(path: str) -> tuple[str, str]:
     """
     node, _, name = path.partition("/")
     return node, name
+
+
+def in_turns(images: Sequence[str], most: int) -> tuple[tuple[str, ...], Counter[str]]:
+    """Return the images of this hour, and how many of each node are left for the next.
+
+    Nodes take turns, an image each, so that none keeps the others out; of one node it is the
+    first by name.
+
+    Args:
+        images: Images of the inbox, sorted.
+        most: Most of one hour.
+
+    Example:
+        >>> in_turns(("a/1", "a/2", "a/3", "b/1"), 3)
+        (('a/1', 'a/2', 'b/1'), Counter({'a': 1}))
+    """
+    turns: defaultdict[str, int] = defaultdict(int)
+    numbered = []
+    for image in images:
+        node, _ = node_and_name(image)
+        numbered.append((turns[node], image))
+        turns[node] += 1
+    numbered.sort()
+    left = Counter(node_and_name(image)[0] for _, image in numbered[most:])
+    return tuple(sorted(image for _, image in numbered[:most])), left
 
 
 def label_file(node: str, name: str) -> str:

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import OnProgress
+from backhaul.data.limits import InboxLimits
 from backhaul.errors import InputError, StoreError
-from backhaul.inbox import sidecar
-from backhaul.inbox.files import DETECTIONS, sort_out
+from backhaul.inbox.files import DETECTIONS, in_turns, sort_out
 from backhaul.inbox.log import (
     Arrival,
     Entry,
@@ -43,6 +43,9 @@ MOST_NAME_BYTES = 180
 """Of what is left of the name of a file that is set aside; a disk takes 255 in all."""
 MOST_PATH_BYTES = 600
 """Of the whole name; one with more is kept under its digest, as S3 takes 1,024 in all."""
+MOST_NAMED = 5
+"""Nodes that a line names."""
+DEFAULT_LIMITS = InboxLimits()
 _WAITING = TypeAdapter(dict[str, str])
 _DIGITS = 12  # of the digest in the name of a file that was set aside
 
@@ -57,6 +60,7 @@ class Ingested(BaseModel):
         n_unreadable: Files set aside, as they are no readable image.
         n_waiting: Images that the next ingestion tries again: they cannot be read, or changed
             while they were taken in.
+        n_later: Images over the limit of one hour, not looked at yet.
         n_others: Files that are no image, left where they are.
         problems: What was wrong, a line each.
     """
@@ -68,14 +72,19 @@ class Ingested(BaseModel):
     n_duplicates: int = 0
     n_unreadable: int = 0
     n_waiting: int = 0
+    n_later: int = 0
     n_others: int = 0
     problems: tuple[str, ...] = ()
 
 
 def ingest(
-    root: str, inbox: str, class_names: tuple[str, ...], on_progress: OnProgress | None = None
+    root: str,
+    inbox: str,
+    class_names: tuple[str, ...],
+    on_progress: OnProgress | None = None,
+    limits: InboxLimits = DEFAULT_LIMITS,
 ) -> Ingested:
-    """Ingest all complete images of the inbox into the log, and return counts and problems.
+    """Ingest complete images of the inbox into the log, and return counts and problems.
 
     One process at a time ingests; it first finishes what an interrupted one left. The work
     grows with the number of files in the inbox alone. If the inbox is empty, nothing is
@@ -86,6 +95,7 @@ def ingest(
         inbox: The inbox, below the root.
         class_names: The class list, to check the nodes' detections.
         on_progress: Called with how many images are done, and how many there are.
+        limits: How much nodes may drop.
 
     Raises:
         InputError: If the store has taken in another inbox: both would share one log.
@@ -97,7 +107,7 @@ def ingest(
         _require_own(root, inbox.strip("/"))
         place = f"{root}/{inbox.strip('/')}"
         finished, problems = finish_pending(root, place, owned.require)
-        ingestion = _Ingestion(root, place, class_names, owned.require)
+        ingestion = _Ingestion(root, place, class_names, limits, owned.require)
         ingestion.count_new(finished)
         ingestion.problems += problems
         if ingestion.n_images:
@@ -125,28 +135,48 @@ class _Ingestion:
     """One ingestion: the files in the inbox at its start, and what became of them."""
 
     def __init__(
-        self, root: str, inbox: str, class_names: tuple[str, ...], require: Callable[[], None]
+        self,
+        root: str,
+        inbox: str,
+        class_names: tuple[str, ...],
+        limits: InboxLimits,
+        require: Callable[[], None],
     ) -> None:
         self._root, self._class_names, self._require = root, class_names, require
-        self._inbox = inbox
+        self._inbox, self._limits = inbox, limits
         files, alone = walk(inbox)
         self._found = {file.uri.removeprefix(f"{inbox}/"): file for file in files}
         self._contents = sort_out(self._found)
         self.problems = list(self._contents.problems)
         reason = "is a link, or cannot be read: left alone with all that is below it"
         self.problems += [Problem(place, None, reason, "warning") for place in alone]
+        self._images, self._later = in_turns(self._contents.images, limits.images_per_hour)
+        if self._later:
+            self.problems.append(self._line_on_later(inbox))
         self._waited = _read_waiting(root)
-        self._waiting: dict[str, str] = {}
+        later = set(self._contents.images).difference(self._images)
+        self._waiting = {name: v for name, v in self._waited.items() if name in later}
         self._counts: Counter[str] = Counter()
 
     @property
     def n_images(self) -> int:
-        """Number of images in the inbox."""
-        return len(self._contents.images)
+        """Number of images of this hour."""
+        return len(self._images)
+
+    def _line_on_later(self, inbox: str) -> Problem:
+        nodes = [f"{count:,} of {node}" for node, count in self._later.most_common(MOST_NAMED)]
+        more = len(self._later) - len(nodes)
+        named = ", ".join(nodes) + (f" and {more} more nodes" if more else "")
+        most = self._limits.images_per_hour
+        reason = (
+            f"{self._later.total():,} images wait for the next hour, {named}: there are more "
+            f"than {most:,} (limits.images_per_hour)"
+        )
+        return Problem(inbox, None, reason, "warning")
 
     def run(self, on_progress: OnProgress | None) -> None:
-        """Ingest all readable images, `ENTRY_IMAGES` at a time."""
-        images = self._contents.images
+        """Ingest the readable images of this hour, `ENTRY_IMAGES` at a time."""
+        images = self._images
         number = next_number(self._root) if images else 0
         for start in range(0, len(images), ENTRY_IMAGES):
             part = images[start : start + ENTRY_IMAGES]
@@ -174,6 +204,7 @@ class _Ingestion:
         return Ingested(
             **self._counts,
             n_waiting=len(self._waiting),
+            n_later=self._later.total(),
             n_others=len(self._contents.others),
             problems=tuple(map(str, self.problems)),
         )
@@ -181,7 +212,8 @@ class _Ingestion:
     def _look(self, name: str) -> Look | None:
         beside = self._contents.detections.get(name)
         detections = None if beside is None else self._found[beside]
-        return look_at(self._root, name, self._found[name], detections, self._class_names)
+        image, names = self._found[name], self._class_names
+        return look_at(self._root, name, image, detections, names, self._limits)
 
     def _take(self, files: Sequence[Look], number: int) -> set[str]:
         """Log the first image of each new content; return the names of the logged ones."""
@@ -210,9 +242,21 @@ class _Ingestion:
         self._require()
         name, suffix = stem_and_suffix(look.name)
         stem = set_aside_place(self._root, kind, _shortened(name))
-        if look.beside is not None and (digest := _digest_of(look.beside)) is not None:
+        if look.beside is not None and (digest := self._digest_of(look.beside)) is not None:
             move(look.beside, f"{stem}.{digest[:_DIGITS]}{DETECTIONS}", self._inbox)
         return move(look.image, f"{stem}.{look.digest[:_DIGITS]}{suffix}", self._inbox)
+
+    def _digest_of(self, beside: Found) -> str | None:
+        """Return a digest of a file of detections; None if it is gone."""
+        if beside.size_bytes > self._limits.sidecar_bytes:
+            return hashlib.sha256(beside.version.encode()).hexdigest()
+        try:
+            data = read_or_none(beside.uri)
+        except StoreError:
+            if not is_local(beside.uri):
+                raise
+            return hashlib.sha256(beside.version.encode()).hexdigest()  # we may not read it
+        return None if data is None else hashlib.sha256(data).hexdigest()
 
     def _note(self, look: Look, went: bool) -> None:
         """Count an image that was not ingested, or record that it stays in the inbox."""
@@ -226,19 +270,6 @@ class _Ingestion:
             what = "set aside" if went else "looked at again next time"
             reason = f"unreadable image, {what}: {look.reason}"
             self.problems.append(Problem(look.image.uri, None, reason, "warning"))
-
-
-def _digest_of(beside: Found) -> str | None:
-    """Return a digest of a file of detections; None if it is gone."""
-    if beside.size_bytes > sidecar.MOST_BYTES:
-        return hashlib.sha256(beside.version.encode()).hexdigest()
-    try:
-        data = read_or_none(beside.uri)
-    except StoreError:
-        if not is_local(beside.uri):
-            raise
-        return hashlib.sha256(beside.version.encode()).hexdigest()  # one that we may not read
-    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _shortened(name: str) -> str:

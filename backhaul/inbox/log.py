@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
@@ -28,8 +28,9 @@ from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
 from backhaul.layout import arrival_stem, inbox_entry, inbox_pending, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.storage.listing import names_in
 from backhaul.storage.moving import Found, move
-from backhaul.storage.objects import exists_at, names_in, read_uri, remove, replace
+from backhaul.storage.objects import exists_at, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
 from backhaul.storage.places import absolute
 from backhaul.untrusted import one_line
@@ -119,13 +120,33 @@ def read_log(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
 
     Each has the columns ``LOG_COLUMNS``. Earlier entries are not read, and no folder is listed.
     """
-    entries = []
-    number = after + 1
+    return list(_entries(root, after + 1))
+
+
+def dropped_as(root: str, uris: Collection[str]) -> dict[str, str]:
+    """Return as what arrived images were dropped, ``NODE/NAME``, by where they lie.
+
+    Of other images nothing is said; the whole log may be read for it.
+
+    Args:
+        root: Root of the store.
+        uris: Where images lie, some of them below ``ingested``.
+    """
+    wanted = {uri for uri in uris if uri.startswith(f"{absolute(root)}/ingested/")}
+    found: dict[str, str] = {}
+    entries = _entries(root, 1)
+    while len(found) < len(wanted) and (entry := next(entries, None)):
+        _, table = entry
+        table = table[table["uri"].isin(wanted)]
+        found |= dict(zip(table["uri"], table["node"] + "/" + table["name"], strict=True))
+    return found
+
+
+def _entries(root: str, number: int) -> Iterator[tuple[int, pd.DataFrame]]:
     while (data := read_or_none(_entry(root, number))) is not None:
         table = _decoded(data, _entry(root, number))
-        entries.append((number, table.assign(uri=f"{absolute(root)}/" + table["uri"])))
+        yield number, table.assign(uri=f"{absolute(root)}/" + table["uri"])
         number += 1
-    return entries
 
 
 def _decoded(data: bytes, place: str) -> pd.DataFrame:

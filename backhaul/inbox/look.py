@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from backhaul.data.decoding import require_decodable
 from backhaul.data.formats.report import Problem
-from backhaul.data.images import ImageFile, UnreadableImageError, probe_bytes
+from backhaul.data.images import (
+    ImageFile,
+    UnreadableImageError,
+    probe_bytes,
+    require_few_bytes,
+)
+from backhaul.data.limits import InboxLimits
 from backhaul.errors import MissingObjectError, StoreError
-from backhaul.inbox import sidecar
 from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
 from backhaul.inbox.sidecar import Checked, read_detections
@@ -17,9 +21,6 @@ from backhaul.storage.conditional import read_or_none
 from backhaul.storage.moving import Found
 from backhaul.storage.objects import exists_at, read_uri
 from backhaul.storage.places import is_local
-
-MOST_BYTES = 100 * 2**20
-"""A larger image is set aside, unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,12 @@ class Look:
 
 
 def look_at(
-    root: str, name: str, image: Found, beside: Found | None, class_names: tuple[str, ...]
+    root: str,
+    name: str,
+    image: Found,
+    beside: Found | None,
+    class_names: tuple[str, ...],
+    limits: InboxLimits,
 ) -> Look | None:
     """Read and inspect an image file of the inbox; return None if it has been removed.
 
@@ -58,13 +64,13 @@ def look_at(
         image: The file.
         beside: The file of detections that belongs to it, if there is one.
         class_names: The class list.
+        limits: How much a node may drop.
     """
     data = b""
     try:
-        _require_bounded(image)
+        require_few_bytes(image.uri, image.size_bytes, limits)
         data = _content(image.uri)
-        file = probe_bytes(image.uri, data)
-        require_decodable(file, data)
+        file = probe_bytes(image.uri, data, limits)
     except MissingObjectError:
         return None
     except UnreadableImageError as error:
@@ -83,15 +89,9 @@ def look_at(
     )
     if exists_at(arrival.place(root)):
         return Look(name, image, beside, file.image_id, arrival, known=True)
-    seen, problems = _read_beside(beside, file, class_names)
+    seen, problems = _read_beside(beside, file, class_names, limits)
     arrival = arrival.model_copy(update={"detections": seen})
     return Look(name, image, beside, file.image_id, arrival, problems=tuple(problems))
-
-
-def _require_bounded(image: Found) -> None:
-    if image.size_bytes > MOST_BYTES:
-        reason = f"has {image.size_bytes:,} bytes, expected at most {MOST_BYTES:,}"
-        raise UnreadableImageError(image.uri, reason)
 
 
 def _content(uri: str) -> bytes:
@@ -104,10 +104,13 @@ def _content(uri: str) -> bytes:
 
 
 def _read_beside(
-    beside: Found | None, image: ImageFile, class_names: tuple[str, ...]
+    beside: Found | None, image: ImageFile, class_names: tuple[str, ...], limits: InboxLimits
 ) -> Checked:
-    if beside is not None and beside.size_bytes > sidecar.MOST_BYTES:
-        reason = f"has {beside.size_bytes:,} bytes, expected at most {sidecar.MOST_BYTES:,}"
+    if beside is not None and beside.size_bytes > limits.sidecar_bytes:
+        reason = (
+            f"has {beside.size_bytes:,} bytes, expected at most {limits.sidecar_bytes:,} "
+            "(limits.sidecar_bytes)"
+        )
         return None, [Problem(beside.uri, None, reason, "error")]
     try:
         data = None if beside is None else read_or_none(beside.uri)
@@ -117,4 +120,4 @@ def _read_beside(
         return None, [Problem(beside.uri, None, str(error), "error")]  # we may not read it
     if beside is None or data is None:
         return None, []
-    return read_detections(data, beside.uri, image, class_names)
+    return read_detections(data, beside.uri, image, class_names, limits)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -20,6 +20,7 @@ from backhaul.arrays import FloatArray
 from backhaul.data.formats.checks import box_of_corners, check_boxes
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageFile
+from backhaul.data.limits import InboxLimits
 from backhaul.errors import InputError
 from backhaul.look.fusion import in_order
 from backhaul.settings import Probability
@@ -32,12 +33,9 @@ Checked: TypeAlias = tuple[str | None, list[Problem]]
 
 Corners: TypeAlias = tuple[float, float, float, float]
 
-MOST_BYTES = 4 * 2**20
-"""A larger file of detections is not looked into."""
-MOST_DETECTIONS = 3_000
-"""In one image: ten times what a checkpoint gives."""
-MOST_FEATURES = 16_384
-MOST_VOTES = 1_000_000
+DEFAULT_LIMITS = InboxLimits()
+COUNTABLE = 2**53
+"""No number of votes is larger: such an integer is exact in every table and language."""
 
 
 class _Detection(BaseModel):
@@ -49,7 +47,7 @@ class _Detection(BaseModel):
     name: int | str | None = Field(None, alias="class")
     confidence: Probability
     confidence_std: float = Field(0.0, ge=0.0)
-    votes: int = Field(1, ge=1, le=MOST_VOTES)
+    votes: int = Field(1, ge=1, le=COUNTABLE)
     xyxy: Corners
     box_spread: float = Field(0.0, ge=0.0)
     scores: dict[str, Probability] | None = None
@@ -76,8 +74,21 @@ class _Detection(BaseModel):
 class _Sidecar(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
-    detections: list[_Detection] = Field(max_length=MOST_DETECTIONS)
-    features: list[float] | None = Field(None, max_length=MOST_FEATURES)
+    detections: list[_Detection]
+    features: list[float] | None = None
+
+    def over(self, limits: InboxLimits) -> str:
+        """Return what of it is over a limit, and by how much; empty if nothing is."""
+        numbers = {
+            "detections": len(self.detections),
+            "features": len(self.features or ()),
+            "votes": max((row.votes for row in self.detections), default=0),
+        }
+        for what, number in numbers.items():
+            most: int = getattr(limits, what)
+            if number > most:
+                return f"{number:,} {what}, expected at most {most:,} (limits.{what})"
+        return ""
 
     def text(self) -> str:
         """Return it as it is read again."""
@@ -86,7 +97,7 @@ class _Sidecar(BaseModel):
         return json.dumps(rows if self.features is None else whole)
 
 
-_List = TypeAdapter(Annotated[list[_Detection], Field(max_length=MOST_DETECTIONS)])
+_List = TypeAdapter(list[_Detection])
 
 
 def _parse(data: bytes | str) -> _Sidecar:
@@ -135,7 +146,11 @@ def write_detections(seen: FusedDetections, class_names: tuple[str, ...]) -> str
 
 
 def read_detections(
-    data: bytes, path: str, image: ImageFile, class_names: tuple[str, ...]
+    data: bytes,
+    path: str,
+    image: ImageFile,
+    class_names: tuple[str, ...],
+    limits: InboxLimits = DEFAULT_LIMITS,
 ) -> Checked:
     """Return a node's detections in `image`, checked, as text for `detections_of`.
 
@@ -146,11 +161,14 @@ def read_detections(
         path: Path of the file, for the problems.
         image: The image.
         class_names: The class list.
+        limits: How much it may hold.
     """
     try:
         sidecar = _parse(data)
     except ValidationError as error:
         return None, [Problem(path, None, _reason(error), "error")]
+    if over := sidecar.over(limits):
+        return None, [Problem(path, None, over, "error")]
     kept, problems = [], []
     for number, detection in enumerate(sidecar.detections):
         what = f"detection {number}: "

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import ImageOps
 
 from backhaul.campaign.run import SampledBatch
-from backhaul.data.images import is_turned, open_image
+from backhaul.data.headers import is_turned, open_image
 
 THUMBNAIL_PX = 240
 JPEG_QUALITY = 72

@@ -10,7 +10,7 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import RunRecords, runs_in
 from backhaul.layout import CHECKPOINT, internal
-from backhaul.storage.objects import listing
+from backhaul.storage.listing import listing
 
 TRAINING = "training"
 

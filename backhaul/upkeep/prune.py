@@ -18,7 +18,8 @@ from backhaul.layout import (
 )
 from backhaul.storage.conditional import read_or_none, swap
 from backhaul.storage.holder import Holder, holder_in
-from backhaul.storage.objects import Stored, listing, remove_files
+from backhaul.storage.listing import Stored, listing
+from backhaul.storage.objects import remove_files
 from backhaul.storage.parquet import TABLE
 from backhaul.upkeep.leanruns import LeanRun, lean_run
 from backhaul.upkeep.references import (

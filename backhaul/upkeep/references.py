@@ -18,7 +18,8 @@ from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Beginning
 from backhaul.layout import CHECKPOINT
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import Stored, artifacts_in, read_uri
+from backhaul.storage.listing import Stored
+from backhaul.storage.objects import artifacts_in, read_uri
 
 PLACES = ("uri", "file", "source")
 """Columns of tables that hold places: of images, of benchmarks and crops, and of what crops are

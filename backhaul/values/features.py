@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backhaul.arrays import Float32Array, NameArray
-from backhaul.values.columns import positions, require_length
+from backhaul.values.columns import names_of, positions, require_length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +46,14 @@ class Features:
         """
         place = {name: i for i, name in enumerate(self.image_id.tolist())}
         return self.vectors[[place[name] for name in image_id]]
+
+    def filled(self, image_id: Sequence[str]) -> Features:
+        """Return the features of images, in their order, zeros where an image has none."""
+        names = names_of(image_id)
+        place = positions(names, self.image_id.tolist())
+        vectors = np.zeros((len(names), self.vectors.shape[1]), np.float32)
+        vectors[place >= 0] = self.vectors[place[place >= 0]]
+        return Features(names, vectors)
 
     def only(self, image_id: Sequence[str]) -> Features:
         """Return the features of these images, as far as they have any."""

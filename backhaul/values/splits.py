@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from backhaul.values.images import ImageSet
@@ -27,3 +28,11 @@ class Splits:
             if seen & ids:
                 raise ValueError(f"image {min(seen & ids)} is in two splits")
             seen |= ids
+
+    def without(self, image_ids: Collection[str]) -> Splits:
+        """Return the splits without these images in training and validation."""
+        train, valid = (
+            part.where(~part.table["image_id"].isin(image_ids).to_numpy())
+            for part in (self.train, self.valid)
+        )
+        return Splits(train, valid, self.test)

@@ -14,8 +14,9 @@ from backhaul.inbox.log import read_log
 from deployments.local.seaweedfs import SeaweedFS
 from tests.e2e.conftest import Ended, Place
 from tests.e2e.edge import Edge
+from tests.hostile_images import BAD, GOOD
 from tests.identities import HOUR, IDENTITIES, files_of
-from tests.tasks.test_inbox_hostile import BAD, GOOD, SIDECARS
+from tests.tasks.test_inbox_hostile import SIDECARS
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train, pytest.mark.s3]
 

@@ -19,14 +19,8 @@ from backhaul.errors import InputError, StoreError
 from backhaul.layout import INTERNAL, RunFiles, data_root_place
 from backhaul.storage.holder import ABANDONED_S, Holder
 from backhaul.storage.lease import lease
-from backhaul.storage.objects import (
-    exists,
-    listing,
-    read_uri,
-    replace,
-    write_bytes,
-    write_value,
-)
+from backhaul.storage.listing import listing
+from backhaul.storage.objects import exists, read_uri, replace, write_bytes, write_value
 from backhaul.upkeep.prune import Leftovers, find_leftovers, remove_leftovers
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint

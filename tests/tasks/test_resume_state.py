@@ -10,6 +10,8 @@ import pytest
 from backhaul.learn.settings import NoStopping, Training
 from backhaul.learn.training.job import EpochDone, EpochRecord, TrainingJob
 from backhaul.learn.training.process import UnusableStateError
+from backhaul.values.images import empty_image_set
+from backhaul.values.splits import Splits
 from tasks import training
 from tasks.stage import Step
 from tasks.training import ResumeState
@@ -100,7 +102,9 @@ def test_a_state_that_cannot_be_loaded_is_as_none(
     """Where it is what the record says, and is refused nevertheless: somebody forged both."""
     jobs = []
 
-    def follow(job: Any, known: ResumeState, place: str, step: Any) -> ResumeState:
+    def follow(
+        job: Any, known: ResumeState, place: str, step: Any, images: Splits
+    ) -> ResumeState:
         jobs.append(job)
         if job.resume is not None:
             raise UnusableStateError("state.pt: cannot be loaded: it is refused")
@@ -120,6 +124,9 @@ def test_a_state_that_cannot_be_loaded_is_as_none(
     )
     known = ResumeState(history=(record,), resumed=True)
     step = Step(root=str(store), seed=1)
-    assert training._follow_or_begin_anew(job, known, place(store), step) == ResumeState()
+    none = empty_image_set(("car",))
+    images = Splits(none, none, none)
+    begun = training._follow_or_begin_anew(job, known, place(store), step, images)
+    assert begun == ResumeState()
     assert [(job.resume, job.history) for job in jobs[1:]] == [(None, ())]
     assert "begins anew" in caplog.text

@@ -21,12 +21,11 @@ from backhaul.errors import CorruptArtifactError, MissingObjectError, StoreError
 from backhaul.storage import places
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.lease import lease
+from backhaul.storage.listing import listing, names_in
 from backhaul.storage.objects import (
     exists,
     exists_at,
     get_file,
-    listing,
-    names_in,
     put_file,
     read_bytes,
     read_uri,

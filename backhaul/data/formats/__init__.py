@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -78,7 +79,7 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set in a user's folder; nothing there is changed.
 
     Args:
-        data: The folder, its format, class names, and the pattern of groups.
+        data: The folder, its format, class names, the pattern of groups, and limits.
         reader: Reads the images.
 
     Raises:
@@ -87,7 +88,7 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     """
     root = Path(data.root)
     name = detect(root) if data.format == "auto" else data.format
-    report = FORMATS[name].read(root, data.names, reader)
+    report = FORMATS[name].read(root, data.names, replace(reader, limits=data.limits))
     if data.group_pattern is None:
         return report
     rows = report.images.table

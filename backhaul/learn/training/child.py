@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from backhaul.learn.stopping import should_stop
-from backhaul.learn.training.job import EpochDone, EpochRecord, StepDone, TrainingJob
+from backhaul.learn.training.job import EpochRecord, Event, TrainingJob
 
 
 class Events:
@@ -21,7 +21,7 @@ class Events:
         self._stream = stream
         self._stored = threading.Semaphore(1)
 
-    def tell(self, event: StepDone | EpochDone) -> None:
+    def tell(self, event: Event) -> None:
         """Send an event at once."""
         self._stream.write(event.model_dump_json() + "\n")
         self._stream.flush()

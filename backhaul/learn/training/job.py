@@ -99,5 +99,13 @@ class EpochDone(_Message):
     stop: str | None
 
 
-Event: TypeAlias = Annotated[StepDone | EpochDone, Field(discriminator="kind")]
-EVENTS: TypeAdapter[StepDone | EpochDone] = TypeAdapter(Event)
+class ImageLeftOut(_Message):
+    """An image that the trainer does not take, found when it looked through the work folder."""
+
+    kind: Literal["left-out"] = "left-out"
+    image_id: str
+    reason: str
+
+
+Event: TypeAlias = StepDone | EpochDone | ImageLeftOut
+EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])

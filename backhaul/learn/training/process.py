@@ -16,7 +16,7 @@ from backhaul.learn.training.job import (
     EVENTS,
     UNUSABLE_STATE,
     EpochDone,
-    StepDone,
+    Event,
     TrainingJob,
 )
 from backhaul.learn.training.warm import ForkedTraining, Warm
@@ -38,7 +38,7 @@ class UnusableStateError(TrainingError):
     """The state from which a training should go on cannot be loaded."""
 
 
-def train(job: TrainingJob) -> Iterator[StepDone | EpochDone]:
+def train(job: TrainingJob) -> Iterator[Event]:
     """Yield the events of a training until it has ended.
 
     The training gets a process of its own: Ultralytics' and torch's globals, GPU memory and

@@ -17,6 +17,7 @@ from backhaul.learn.training.job import (
     UNUSABLE_STATE,
     EpochDone,
     EpochRecord,
+    ImageLeftOut,
     StepDone,
     TrainingJob,
 )
@@ -26,6 +27,7 @@ from backhaul.look.libraries import isolate_libraries, require_safe_loading
 isolate_libraries()
 
 import torch  # noqa: E402 - Ultralytics reads its environment when imported
+from ultralytics.data.utils import check_image  # noqa: E402
 from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
 from ultralytics.nn.tasks import torch_safe_load  # noqa: E402
 from ultralytics.utils import SETTINGS  # noqa: E402
@@ -70,6 +72,17 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.add_callback("on_train_batch_end", Trainer._report_step)
         self.add_callback("on_train_epoch_end", Trainer._choose_validation)
         self.add_callback("on_model_save", Trainer._finish_epoch)
+
+    def build_dataset(
+        self, img_path: str, mode: str = "train", batch: int | None = None
+    ) -> Any:
+        """Also tell the parent which images Ultralytics leaves out without a word."""
+        dataset = super().build_dataset(img_path, mode, batch)
+        taken = set(dataset.im_files)
+        for path in sorted(Path(img_path).iterdir()):
+            if str(path) not in taken:
+                self.events.tell(ImageLeftOut(image_id=path.stem, reason=_refusal(path)))
+        return dataset
 
     def optimizer_step(self) -> None:
         """Step with the campaign's own limit on the gradient; Ultralytics' is fixed at 10."""
@@ -174,6 +187,15 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
 
     def _epoch_number(self) -> int:
         return self.job.start_epoch + int(self.epoch) + 1
+
+
+def _refusal(path: Path) -> str:
+    """Return why Ultralytics does not take an image."""
+    try:
+        check_image(str(path))
+    except Exception as error:  # whatever it raises, it takes for a reason as well
+        return str(error) or type(error).__name__
+    return "Ultralytics does not take its labels"
 
 
 def ultralytics_settings(job: TrainingJob) -> dict[str, Any]:

@@ -14,6 +14,19 @@ from backhaul.values.labels import Labels
 from backhaul.values.splits import Splits
 
 SPLITS = "splits.parquet"
+LEAST_SIDE_PX = 10
+"""An image with a shorter side is no image to Ultralytics."""
+
+
+def too_small(images: ImageSet) -> dict[str, str]:
+    """Return why Ultralytics would not train on images for their size, by image_id."""
+    rows = images.table[["image_id", "width", "height"]].itertuples(index=False, name=None)
+    return {
+        image_id: f"{width} x {height} pixels, Ultralytics trains on {LEAST_SIDE_PX} x "
+        f"{LEAST_SIDE_PX} or more"
+        for image_id, width, height in rows
+        if min(width, height) < LEAST_SIDE_PX
+    }
 
 
 def write_work_folder(folder: Path, splits: Splits) -> None:

@@ -1,0 +1,58 @@
+"""What lies in the folders of a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from backhaul.storage.places import filesystem, patiently
+
+
+@patiently
+def names_in(uri: str) -> list[str]:
+    """Return the names of the files in a folder, sorted; empty if there is none."""
+    fs, path = filesystem(uri)
+    try:
+        return sorted(
+            entry["name"].rpartition("/")[2]
+            for entry in fs.ls(path, detail=True)
+            if entry["type"] == "file" and not entry["name"].endswith((".partial", "/"))
+        )
+    except FileNotFoundError:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of a store.
+
+    Args:
+        uri: Where it is stored.
+        size_bytes: Its length.
+        modified: When it was written, seconds since 1970.
+    """
+
+    uri: str
+    size_bytes: int
+    modified: float
+
+
+@patiently
+def listing(uri: str) -> list[Stored]:
+    """Return all files below a folder, sorted, hidden ones as well; empty if there is none."""
+    fs, path = filesystem(uri)
+    below = f"{path}/"
+    return [
+        Stored(f"{uri}/{name.removeprefix(below)}", int(entry["size"]), _modified(entry))
+        for name, entry in sorted(fs.find(path, detail=True).items())
+        if name.startswith(below) and entry["type"] == "file" and not name.endswith("/")
+    ]
+
+
+def _modified(entry: dict[str, Any]) -> float:
+    """Return the modification time in a file system's entry; now, if it has none."""
+    if "mtime" in entry:
+        return float(entry["mtime"])
+    modified: datetime = entry.get("LastModified") or datetime.now(UTC)
+    return modified.timestamp()
