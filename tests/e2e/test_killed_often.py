@@ -49,15 +49,20 @@ def kill_often(place: Place, calm: Place, kills: int, longest_s: float) -> None:
     assert "Traceback" not in (place.folder / "log").read_text()
 
 
-def test_three_kills(new_place: Callable[[str], Place]) -> None:
-    place, calm = (new_place(name).without_server() for name in ("killed-often", "calm"))
-    kill_often(place, calm, 3, 9.0)
+def two_places(new_place: Callable[[str], Place]) -> list[Place]:
+    return [new_place(name).without_server() for name in ("killed-often", "calm")]
+
+
+def test_two_kills(new_place: Callable[[str], Place]) -> None:
+    kill_often(*two_places(new_place), kills=2, longest_s=9.0)
 
 
 @pytest.mark.slow
-def test_twenty_kills_of_a_run_with_ultralytics(new_place: Callable[[str], Place]) -> None:
-    place, calm = (
-        new_place(name).with_ultralytics().without_server()
-        for name in ("killed", "undisturbed")
-    )
-    kill_often(place, calm, 20, 30.0)
+def test_twenty_kills(new_place: Callable[[str], Place]) -> None:
+    kill_often(*two_places(new_place), kills=20, longest_s=14.0)
+
+
+@pytest.mark.slow
+def test_twenty_kills_of_trainings_by_ultralytics(new_place: Callable[[str], Place]) -> None:
+    places = (place.with_ultralytics() for place in two_places(new_place))
+    kill_often(*places, kills=20, longest_s=30.0)
