@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -11,17 +13,16 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.mending import set_damaged_aside, set_damaged_state_aside
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.campaign.provenance import note_start
-from backhaul.campaign.runrecords import RunRecords
+from backhaul.campaign.runrecords import RunRecords, has_begun
 from backhaul.campaign.runstate import RunState, advance, read_state
 from backhaul.data.settings import InboxData
-from backhaul.errors import InputError
+from backhaul.errors import InputError, MissingObjectError
 from backhaul.inbox.continuation import continue_view
 from backhaul.inbox.ingestion import ingest
 from backhaul.inbox.state import take_in
-from backhaul.layout import INITIAL, RunFiles
+from backhaul.layout import RunFiles
 from backhaul.storage.holder import Holder
-from backhaul.storage.lease import lease
-from backhaul.storage.objects import exists_at
+from backhaul.storage.lease import Lease, lease
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
@@ -33,7 +34,7 @@ from flows.server.publish import publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
 from tasks.progress import Progress
-from tasks.stage import thorough
+from tasks.stage import is_thorough, thorough
 
 
 @flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])
@@ -55,48 +56,53 @@ def hourly(config: Config) -> State[None]:
     emit_flow_run()
     with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
         set_damaged_state_aside(files_of(here))
-        files, labels = claim(here), tuple(arm.label for arm in config.arms)
-        transport = TRANSPORTS[config.execution]
-        began = _begin(config, files, transport)
-        if began.state == "waiting":
-            return awaiting(began.error or "")
-        if began.state == "failed":
-            return overall({"initial training": began})
-        state = _take_in(here, config.data, files)
-        pending = [label for label in labels if state.pending(label)]
-        if not pending:
-            continue_view(files, labels, state, {})  # an hour may have been killed at its end
-            return Completed(message=f"nothing to play, {state.formed} batches so far")
-        first = min(state.pending(label).start for label in pending)
-        emit_plan(config, range(first, state.formed))
-        note_start(files)
-        outcomes = transport.play(config, pending, turn=str(state.formed))
-        if lost(outcomes):
-            outcomes = _play_from_the_beginning(config, files, labels, transport)
-        own_lease.require()
-        continue_view(files, labels, read_state(files), outcomes)
-        publish_run(files)
-    return overall(outcomes)
-
-
-def _play_from_the_beginning(
-    config: CampaignConfig, files: RunFiles, labels: tuple[str, ...], transport: Transport
-) -> dict[str, MethodOutcome]:
-    """Play all hours again, and return how that ended: what is still there is cached."""
-    get_run_logger().warning("stored objects were lost: all hours are looked through again")
-    set_damaged_aside(files)
-    with thorough():
-        began = transport.begin(config)
-        if began.state != "completed":
-            return {INITIAL: began}
+        files = claim(here)
+        hour = partial(_play_hour, config, config.data, files, own_lease)
+        try:
+            return hour()
+        except MissingObjectError as error:
+            get_run_logger().warning("%s: all hours are looked through again", error)
+        set_damaged_aside(files)
         advance(files, lambda state: RunState())
-        state = take_in(opened(config), files)
-        return transport.play(config, labels, turn=f"{state.formed} once more")
+        with thorough():
+            return hour()
+
+
+def _play_hour(
+    config: CampaignConfig, inbox: InboxData, files: RunFiles, own_lease: Lease
+) -> State[None]:
+    """Play what is to be played, and return how that ended.
+
+    Raises:
+        MissingObjectError: If stored objects were lost, unless they were just looked for.
+    """
+    labels, transport = tuple(arm.label for arm in config.arms), TRANSPORTS[config.execution]
+    began = _begin(config, files, transport)
+    if began.state == "waiting":
+        return awaiting(began.error or "")
+    if began.state == "failed":
+        return overall({"initial training": began})
+    state = _take_in(opened(config), inbox, files)
+    pending = [label for label in labels if state.pending(label)]
+    if not pending:
+        continue_view(files, labels, state, {})  # an hour may have been killed at its end
+        return Completed(message=f"nothing to play, {state.formed} batches so far")
+    first = min(state.pending(label).start for label in pending)
+    emit_plan(config, range(first, state.formed))
+    note_start(files)
+    turn = f"{state.formed} again" if is_thorough() else str(state.formed)
+    outcomes = transport.play(config, pending, turn=turn)
+    for label in () if is_thorough() else lost(outcomes):
+        raise MissingObjectError(f"{label}: {outcomes[label].error}")
+    own_lease.require()
+    continue_view(files, labels, read_state(files), outcomes)
+    publish_run(files)
+    return overall(outcomes)
 
 
 def _begin(config: CampaignConfig, files: RunFiles, transport: Transport) -> MethodOutcome:
     """Train the initial model, unless it is: the last that this writes is the setting."""
-    if exists_at(files.setting):
+    if has_begun(files) and not is_thorough():
         return MethodOutcome(state="completed")
     note_start(files)
     return transport.begin(config)

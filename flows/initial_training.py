@@ -14,14 +14,14 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.outcome import RunOutcome
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import write_round
-from backhaul.campaign.runrecords import BEGINNING, OUTCOME, SETTING, RunRecords
+from backhaul.campaign.runrecords import BEGINNING, OUTCOME, SETTING, RunRecords, has_begun
 from backhaul.campaign.setting import Beginning, Setting
 from backhaul.campaign.view import write_crops, write_overview, write_round_files
 from backhaul.data.settings import InboxData
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import RoundBegan, emit
 from backhaul.layout import INITIAL, RunFiles
-from backhaul.storage.objects import exists_at, read_value
+from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
@@ -57,7 +57,7 @@ def initial_training(config: Config) -> State[None]:
     config = opened(config)
     end_leftovers()
     files = claim(config)
-    if isinstance(config.data, InboxData) and exists_at(files.setting) and not is_thorough():
+    if isinstance(config.data, InboxData) and has_begun(files) and not is_thorough():
         return Completed(message="trained before: batches that arrived since go on from it")
     try:
         first = again_if_lost(partial(_begin, config, files, started, blocks))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.campaign.records import RoundRecord
-from backhaul.errors import InputError
+from backhaul.errors import DamagedRecordError
 from backhaul.layout import RunFiles
 from backhaul.storage.objects import remove
 
@@ -57,10 +57,12 @@ def read_round(files: RunFiles, prefix: str) -> RoundRecord:
     """Return one round of a run.
 
     Raises:
-        InputError: If there is none.
+        DamagedRecordError: If there is none any more, or it is damaged.
     """
     place = files.round(prefix)
     record = ROUND.read(place)
     if record is None:
-        raise InputError(f"{place}: is missing: expected a run whose initial model is trained")
+        raise DamagedRecordError(
+            f"{place}: is missing: expected a run whose initial model is trained"
+        )
     return record

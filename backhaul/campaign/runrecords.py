@@ -212,6 +212,11 @@ def _required(record: R | None, place: str) -> R:
     return record
 
 
+def has_begun(files: RunFiles) -> bool:
+    """Return whether the initial model of a run is trained, and recorded."""
+    return exists_at(files.setting) and exists_at(files.beginning)
+
+
 def runs_in(root: str) -> tuple[RunRecords, ...]:
     """Return all runs in the store at `root`, by name."""
     found = (run_of_config(file.uri) for file in listing(all_records(root)))

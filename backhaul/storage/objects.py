@@ -278,8 +278,10 @@ def has_all_it_names(artifact: Artifact) -> bool:
 
     What is damaged is set aside.
     """
-    if not has(artifact) or not artifact.uri.endswith(TABLE):
-        return has(artifact)
+    if not has(artifact):
+        return False
+    if not artifact.uri.endswith(TABLE):
+        return True
     try:
         table = parquet_in(read_bytes(artifact))
     except MissingObjectError:

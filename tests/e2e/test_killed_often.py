@@ -49,15 +49,24 @@ def kill_often(place: Place, calm: Place, kills: int, longest_s: float) -> None:
     assert "Traceback" not in (place.folder / "log").read_text()
 
 
-def test_three_kills(new_place: Callable[[str], Place]) -> None:
-    place, calm = (new_place(name).without_server() for name in ("killed-often", "calm"))
-    kill_often(place, calm, 3, 9.0)
+def place_of(new_place: Callable[[str], Place], name: str) -> Place:
+    return new_place(name).without_server()
+
+
+def test_two_kills(new_place: Callable[[str], Place]) -> None:
+    place, calm = (place_of(new_place, name) for name in ("two-kills", "calm"))
+    kill_often(place, calm, kills=2, longest_s=9.0)
 
 
 @pytest.mark.slow
-def test_twenty_kills_of_a_run_with_ultralytics(new_place: Callable[[str], Place]) -> None:
+def test_twenty_kills(new_place: Callable[[str], Place]) -> None:
+    place, calm = (place_of(new_place, name) for name in ("twenty-kills", "calm"))
+    kill_often(place, calm, kills=20, longest_s=14.0)
+
+
+@pytest.mark.slow
+def test_twenty_kills_of_trainings_by_ultralytics(new_place: Callable[[str], Place]) -> None:
     place, calm = (
-        new_place(name).with_ultralytics().without_server()
-        for name in ("killed", "undisturbed")
+        place_of(new_place, name).with_ultralytics() for name in ("trainings", "calm")
     )
-    kill_often(place, calm, 20, 30.0)
+    kill_often(place, calm, kills=20, longest_s=30.0)
