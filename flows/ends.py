@@ -17,7 +17,7 @@ from prefect.states import Crashed, Scheduled
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.events import Elsewhere, MethodEnded, emit, within
 from blocks.patience import await_prefect
-from flows.leftovers import end_below
+from flows.leftovers import end_below, forget_process
 from flows.states import outcome_of
 from tasks.logs import logger
 
@@ -102,6 +102,7 @@ def schedule(client: SyncPrefectClient, run: FlowRun) -> None:
     """Reschedule a finished flow run, unless it was rescheduled meanwhile."""
     state = client.read_flow_run(run.id).state
     if state is not None and run.state is not None and state.id == run.state.id:
+        forget_process(client, run.id)
         client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
 
 

@@ -1,4 +1,4 @@
-"""Subflows and tasks that a flow run had in its process, which is gone."""
+"""What a flow run had in its process, which is gone: subflows, tasks, and its number."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ def end_leftovers() -> None:
     if (this_run.run_count or 1) > 1:
         with get_client(sync_client=True) as client:
             end_below(client, UUID(this_run.id), Crashed(message="its process was lost"))
+
+
+@await_prefect
+def forget_process(client: SyncPrefectClient, run: UUID) -> None:
+    """Let a rescheduled flow run be as one that has never had a process.
+
+    The server would wait for that to end where somebody cancels the run.
+
+    Args:
+        client: Client of the Prefect server.
+        run: The flow run.
+    """
+    client.request(
+        *("PATCH", "/flow_runs/{id}"),
+        path_params={"id": run},
+        json={"infrastructure_pid": None},
+    )
 
 
 @await_prefect

@@ -19,10 +19,10 @@ from prefect.states import Cancelled, Scheduled
 from backhaul.storage.holder import Holder
 from backhaul.storage.lease import OnWait
 from blocks.patience import await_prefect
-from flows.leftovers import end_below
+from flows.leftovers import end_below, forget_process
 from tasks.stage import told_of_waits
 
-REST_S = 30.0
+REST_S = 60.0
 """Seconds until a run that gave its slot back looks again. A worker fetches runs ten seconds
 early, and must have noticed by then that the process before has ended."""
 PATIENCE_S = 20.0
@@ -83,5 +83,6 @@ def give_way(holder: Holder) -> None:
         if answer.status != SetStateStatus.ACCEPT:
             return  # it is being cancelled, for example
         end_below(client, run, Cancelled(message=text))
+        forget_process(client, run)
     get_run_logger().warning("%s", text)
     raise Pause(text, state=answer.state)

@@ -41,6 +41,9 @@ QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
+EARLY = {"PREFECT_WORKER_PREFETCH_SECONDS": "30"}
+"""Lets an hour begin at its time: its process needs seconds to load, and then waits for it."""
+
 Step = Callable[[str], AbstractContextManager[None]]
 """Says what begins, and what it took when it is done."""
 
@@ -79,7 +82,7 @@ class Stack:
         plain, self.gpus = self._of_worker(""), gpus() or ("", "")
         self.workers = [
             Worker(folder / "cpu", "cpu", (), PARENTS_AT_ONCE, plain),
-            Worker(folder / "hours", "cpu", ("hours",), PARENTS_AT_ONCE, plain),
+            Worker(folder / "hours", "cpu", ("hours",), PARENTS_AT_ONCE, plain | EARLY),
         ]
         for number, gpu in enumerate(self.gpus):
             own = f"gpu-{number}"

@@ -16,7 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
-from prefect.states import Completed, Crashed, Pending, Running, Scheduled
+from prefect.states import Cancelling, Completed, Crashed, Pending, Running, Scheduled
 
 from backhaul.errors import InputError
 from backhaul.storage import holder as holders
@@ -110,6 +110,16 @@ def test_a_run_on_a_worker_looks_again_later(
     begin(client, run)
     assert state_of(client, run.id).name == "Completed"
     assert client.read_flow_run(run.id).run_count == 2
+
+
+def test_one_that_waits_for_its_turn_can_be_cancelled(
+    client: SyncPrefectClient, run: FlowRun, tmp_path: Path
+) -> None:
+    client.update_flow_run(run.id, infrastructure_pid="4711")  # as its worker does
+    with other_process(tmp_path), pytest.raises(Pause):
+        begin(client, run)
+    client.set_flow_run_state(run.id, Cancelling(), force=True)  # as the button does
+    assert state_of(client, run.id).name == "Cancelled"
 
 
 def test_a_person_waits(run: FlowRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
