@@ -53,7 +53,8 @@ MOMENTS = {
 
 def meanwhile(module: Any, name: str, when: str, act: Callable[[], None]) -> Any:
     """Return a function of a module that does something else as well, once."""
-    known, done = getattr(module, name), []
+    known = getattr(module, name)
+    done: list[bool] = []
 
     def call(*arguments: Any) -> Any:
         about_it = name == "walk" or "bad/a.jpg" in str(arguments)
