@@ -19,18 +19,29 @@ IDENTITIES = (
     Identity("node", "cam-1", STORE),
     Identity("annotator", "ann", STORE),
     Identity("reader", "chief", STORE),
+    Identity("worker", "campaign", "campaign"),
     Identity("home", "hour", HOUR),
     Identity("annotator", "hour", HOUR),
     *(Identity("node", name, HOUR) for name in ("cam1", "cam2", "cam3", "bad")),
 )
 
 
+def environment_of(store: SeaweedFS, access_key: str) -> dict[str, str]:
+    """Return the variables with which a process has the keys of one of them."""
+    return _identity(access_key).environment(store.address)
+
+
 def files_of(store: SeaweedFS, access_key: str) -> Any:
     """Return the object store's file system with the keys of one of them."""
-    [identity] = (each for each in IDENTITIES if each.access_key == access_key)
+    identity = _identity(access_key)
     return s3fs.S3FileSystem(
         key=identity.access_key,
         secret=identity.secret_key,
         endpoint_url=store.address,
         use_listings_cache=False,
     )
+
+
+def _identity(access_key: str) -> Identity:
+    [identity] = (each for each in IDENTITIES if each.access_key == access_key)
+    return identity

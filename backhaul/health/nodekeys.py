@@ -87,12 +87,20 @@ def _victims(root: str) -> Iterator[dict[str, str]]:
     home, _ = filesystem(root)
     try:
         for uri in places.values():
-            home.pipe_file(uri.removeprefix("s3://"), b"as it was")
+            _put(home, uri)
         yield places
     finally:
         for uri in places.values():
             with suppress(*_REFUSALS):
                 home.rm_file(uri.removeprefix("s3://"))
+
+
+def _put(home: Any, uri: str) -> None:
+    try:
+        home.pipe_file(uri.removeprefix("s3://"), b"as it was")
+    except PermissionError:
+        place = uri.rpartition("/")[0]
+        raise InputError(f"{place}: cannot be written: ask with home's keys") from None
 
 
 def _tries(node: Any, root: str, victims: dict[str, str]) -> dict[str, Callable[[], object]]:

@@ -1,4 +1,4 @@
-"""A whole campaign whose store and data set lie in S3: the same as on a disk."""
+"""A whole campaign whose store and data set lie in S3, with a worker's keys: as on a disk."""
 
 import io
 import json
@@ -9,6 +9,7 @@ import pytest
 
 from deployments.local.seaweedfs import SeaweedFS
 from tests.e2e.conftest import Played
+from tests.identities import environment_of
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train, pytest.mark.s3]
 
@@ -19,11 +20,11 @@ STORE = "edge/campaign"
 def in_bucket(fixed: Played, object_store: SeaweedFS) -> SeaweedFS:
     """The bucket, once the shared campaign has been played in it."""
     scenes = next((fixed.place.folder / ".backhaul" / "data").glob("digits-*"))
-    object_store.filesystem.put(str(scenes), "edge/scenes", recursive=True)
-    data = {"kind": "folder", "root": "s3://edge/scenes"}
+    object_store.filesystem.put(str(scenes), f"{STORE}/scenes", recursive=True)
+    data = {"kind": "folder", "root": f"s3://{STORE}/scenes"}
     config = fixed.place.config("in-bucket", store=f"s3://{STORE}", data=data)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in object_store.environment.items():
+        for name, value in environment_of(object_store, "worker-campaign").items():
             patch.setenv(name, value)
         patch.setenv("BACKHAUL_CACHE", str(fixed.place.folder / "copies"))
         ended = fixed.place.backhaul("run", config)

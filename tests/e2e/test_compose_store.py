@@ -22,7 +22,7 @@ from tests.services import ROOT, running
 
 pytestmark = pytest.mark.s3
 
-HOME = {"AWS_ACCESS_KEY_ID": "home", "AWS_SECRET_ACCESS_KEY": "of-the-tests", "BUCKET": "b"}
+HOME = {"AWS_ACCESS_KEY_ID": "home", "AWS_SECRET_ACCESS_KEY": "of-the-tests", "BUCKET": "edge"}
 PORTS = ("s3", "master", "volume", "filer")
 
 
@@ -56,7 +56,7 @@ class OfCompose(Service):
 
     def ready(self) -> bool:
         try:
-            self.files(HOME).pipe_file("b/.ready", b"yes")
+            self.files(HOME).pipe_file("edge/.ready", b"yes")
         except OSError:
             return False
         return True
@@ -121,17 +121,17 @@ def test_a_node_that_was_added_may_send_and_no_more(
     store: OfCompose, node: dict[str, str]
 ) -> None:
     assert node["AWS_ENDPOINT_URL_S3"] == "http://store"
-    assert node["BACKHAUL_STORE"] == "s3://b"
+    assert node["BACKHAUL_STORE"] == "s3://edge"
     files = store.files(node)
-    files.pipe_file("b/inbox/cam-1/a.jpg", b"image")
-    assert store.files(HOME).cat_file("b/inbox/cam-1/a.jpg") == b"image"
+    files.pipe_file("edge/inbox/cam-1/a.jpg", b"image")
+    assert store.files(HOME).cat_file("edge/inbox/cam-1/a.jpg") == b"image"
     for key in ("inbox/cam-2/a.jpg", ".backhaul/results/x", "labels/cam-1/a.txt"):
         with pytest.raises(PermissionError):
-            files.pipe_file(f"b/{key}", b"x")
+            files.pipe_file(f"edge/{key}", b"x")
     with pytest.raises(PermissionError):
-        files.call_s3("delete_object", Bucket="b", Key="inbox/cam-1/a.jpg")
+        files.call_s3("delete_object", Bucket="edge", Key="inbox/cam-1/a.jpg")
     with pytest.raises(PermissionError):
-        files.call_s3("list_objects_v2", Bucket="b")
+        files.call_s3("list_objects_v2", Bucket="edge")
 
 
 def test_wrong_input_is_one_line(folder: Path, node: dict[str, str]) -> None:

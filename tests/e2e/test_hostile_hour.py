@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from backhaul.inbox import look
 from backhaul.inbox.log import read_log
 from deployments.local.seaweedfs import SeaweedFS
 from tests.e2e.conftest import Ended, Place
 from tests.e2e.edge import Edge
 from tests.hostile_images import BAD, GOOD
-from tests.identities import HOUR, IDENTITIES, files_of
+from tests.identities import HOUR, environment_of, files_of
 from tests.tasks.test_inbox_hostile import SIDECARS
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train, pytest.mark.s3]
@@ -48,11 +47,9 @@ class Site:
 
     def hour(self) -> Ended:
         with pytest.MonkeyPatch.context() as patch:
-            [home] = (each for each in IDENTITIES if each.access_key == "home-hour")
-            for name, value in home.environment(self.store.address).items():
-                patch.setenv(name, value)
+            for name, value in environment_of(self.store, "home-hour").items():
+                patch.setenv(name, value)  # keys that open nothing outside this store
             patch.setenv("BACKHAUL_CACHE", str(self.place.folder / "copies"))
-            patch.setattr(look, "MOST_BYTES", 2**18)  # else the test would send 100 MiB
             return self.place.backhaul("hourly", self.config, "--plain")
 
     def tree(self, below: str = "") -> dict[str, bytes]:
@@ -112,6 +109,7 @@ def site(new_place: Callable[[str], Place], object_store: SeaweedFS) -> Site:
         annotator.label("bad", number)
     config = place.folder / "hour.yaml"
     changed = home.config(f"s3://{STORE}", batches=BATCH)
+    changed["data"]["limits"] = {"image_bytes": 2**18}  # else the test would send 100 MiB
     config.write_text(yaml.safe_dump(changed))
     return Site(place, object_store, dropped, config)
 

@@ -19,10 +19,10 @@ from tests.services import ROOT, guarded
 pytestmark = [pytest.mark.s3, pytest.mark.prefect, pytest.mark.services]
 
 
-def local(action: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def local(action: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run the command that `make` runs."""
     return subprocess.run(
-        [sys.executable, "-m", "deployments.local", action, "--folder", str(folder)],
+        [sys.executable, "-m", "deployments.local", action, *more, "--folder", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -129,6 +129,29 @@ def test_the_bucket_takes_the_keys_of_the_shell(
     files = s3fs.S3FileSystem()
     files.pipe_file("backhaul/here", b"yes")
     assert files.cat_file("backhaul/here") == b"yes"
+
+
+def test_a_node_gets_keys_of_its_own(up: str, folder: Path) -> None:
+    import s3fs
+
+    added = local("key", folder, "node", "cam-1")
+    assert added.returncode == 0, added.stderr
+    file = folder / "keys" / "node" / "cam-1.env"
+    assert str(file) in added.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    keys = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert keys["AWS_SECRET_ACCESS_KEY"] not in added.stdout
+    files = s3fs.S3FileSystem(
+        key=keys["AWS_ACCESS_KEY_ID"],
+        secret=keys["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=keys["AWS_ENDPOINT_URL_S3"],
+    )
+    files.pipe_file("backhaul/inbox/cam-1/a.part", b"yes")
+    with pytest.raises(PermissionError):
+        files.pipe_file("backhaul/.backhaul/results/x", b"no")
+    assert local("status", folder).returncode == 0
+    again = local("key", folder, "node", "cam-1")
+    assert (again.returncode, again.stderr.count("has keys already")) == (2, 1)
 
 
 def test_a_second_up_starts_what_is_missing(up: str, folder: Path) -> None:

@@ -10,7 +10,7 @@ from backhaul.errors import InputError
 from backhaul.health import Status
 from backhaul.health.nodekeys import check_node_keys, read_keys
 from blocks.opening import resolve
-from tests.identities import IDENTITIES, STORE
+from tests.identities import IDENTITIES, STORE, environment_of
 
 URI = f"s3://edge/{STORE}"
 
@@ -65,6 +65,17 @@ def test_keys_that_the_store_does_not_know_are_not_called_good(
     answer = check_node_keys(URI, resolve, file_of(*wrong))
     assert answer.status == Status.FAILED
     assert "the keys are refused" in answer.found
+
+
+@pytest.mark.s3
+def test_who_asks_needs_homes_keys(
+    file_of: Any, object_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = file_of("node-cam-1")
+    for name, value in environment_of(object_store, "worker-gpu").items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="cannot be written: ask with home's keys"):
+        check_node_keys(URI, resolve, file)
 
 
 def test_without_keys_it_says_what_cannot_be_seen(tmp_path: Path) -> None:
