@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backhaul.data.formats import DataReport, read
+from backhaul.data.formats.files import LABEL_SUFFIXES
 from backhaul.data.images import (
     ImageFile,
     ImageReader,
@@ -31,9 +32,6 @@ from backhaul.storage.localcopies import fetch
 from backhaul.storage.objects import read_uri
 from backhaul.storage.places import filesystem, patiently
 from backhaul.values.images import ImageSet
-
-_READ = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
-"""Suffixes, in lower case, of files other than images that belong to a data set."""
 
 
 class Entry(NamedTuple):
@@ -75,7 +73,7 @@ def _listed(root: str) -> list[Entry]:
 
 def _belongs(path: str) -> bool:
     passed_over = any(not part or part.startswith(".") for part in path.split("/"))
-    return not passed_over and (is_image(path) or Path(path).suffix.lower() in _READ)
+    return not passed_over and (is_image(path) or Path(path).suffix.lower() in LABEL_SUFFIXES)
 
 
 def fingerprint_remote(root: str) -> str:
@@ -107,7 +105,7 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
         mirror.fill(entries(data.root), on_labels)
         here = data.model_copy(update={"root": mirror.folder})
         try:
-            reader = ImageReader(mirror.probe, TRANSFERS, on_progress, mirror.folder)
+            reader = ImageReader(mirror.probe, TRANSFERS, on_progress, within=mirror.folder)
             return mirror.translate(read(here, reader))
         except InputError as error:
             if mirror.folder not in str(error):
