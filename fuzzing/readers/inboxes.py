@@ -114,5 +114,5 @@ READERS = (
     Reader("sidecar", _sidecar, _read_sidecar),
     Reader("annotations", _labels, _read_labels),
     Reader("inbox log", _log, _read_log),
-    Reader("inbox", _inbox, _ingest, _mutate_inbox),
+    Reader("inbox", _inbox, _ingest, _mutate_inbox, share=0.5),
 )

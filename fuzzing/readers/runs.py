@@ -112,9 +112,7 @@ _COMMANDS = (
     "report",
     "analyze compare",
     "analyze curves",
-    "analyze regression",
     "analyze rolling",
-    "analyze classes",
 )
 
 
