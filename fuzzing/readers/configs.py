@@ -122,5 +122,5 @@ READERS = (
     Reader("earlier tool", _cfg, _import_cfg),
     Reader("darknet", _darknet, _recognise),
     Reader("lists", _lists, _play_lists),
-    Reader("class names", _names, _read_names),
+    Reader("class names", _names, _read_names, share=2),
 )

@@ -134,8 +134,8 @@ def _call(folder: Path) -> Iterable[str]:
 
 
 READERS = (
-    Reader("records", lambda _: dict(_records()), _read_records, share=0.1),
-    Reader("run folder", lambda _: dict(_view()), _read_view, share=0.1),
-    Reader("report, analyze", _commanded, _call, _mutate_view, share=0.02),
+    Reader("records", lambda _: dict(_records()), _read_records, share=0.05),
+    Reader("run folder", lambda _: dict(_view()), _read_view, share=0.05),
+    Reader("report, analyze", _commanded, _call, _mutate_view, share=0.01),
     Reader("benchmark", _benchmark, _read_benchmark),
 )

@@ -15,7 +15,7 @@ INPUTS = 60
 @pytest.mark.timeout(120)  # a hang ends here
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 def test_no_input_is_more_than_refused(reader: Reader) -> None:
-    outcomes = [give(reader, number) for number in range(math.ceil(INPUTS * reader.share))]
+    outcomes = [give(reader, number) for number in range(math.ceil(INPUTS * reader.share) + 1)]
     faults = {each.number: each.fault for each in outcomes if each.fault}
     assert not faults, "\n".join(f"{number}: {fault}" for number, fault in faults.items())
 
