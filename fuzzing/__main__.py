@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fuzzing.readers import READERS
-from fuzzing.run import MOST_S
+from fuzzing.run import STUCK_S
 
 WANTED = 52_000
 """Inputs over all readers."""
@@ -84,7 +84,7 @@ def _fuzzed(name: str, end: int) -> Row:
         last = reports[-1].get("begun", first) if reports else first
         row.inputs += 1
         row.faults[last] = (
-            f"ended the process, at {MOST_S} s or by itself:\n" + (done.stderr[-3000:])
+            f"ended the process, at {STUCK_S:g} s or by itself:\n" + (done.stderr[-3000:])
         )
         first = last + 1
     return row

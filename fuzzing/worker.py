@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 
 from fuzzing.readers import READERS
-from fuzzing.run import MOST_S, give
+from fuzzing.run import STUCK_S, give
 
 _ADDRESS_SPACE = 8 * 2**30
 """A reader that wants more gets a MemoryError, and the machine lives on."""
@@ -22,7 +22,7 @@ def main(name: str, first: int, end: int) -> None:
     before = None
     for number in range(first, end):
         print(json.dumps({"begun": number}), flush=True)
-        faulthandler.dump_traceback_later(MOST_S + (before is None) * MOST_S, exit=True)
+        faulthandler.dump_traceback_later(STUCK_S, exit=True)
         outcome = give(reader, number)
         faulthandler.cancel_dump_traceback_later()
         before = _most_mb() if before is None else before  # what is imported late is no growth

@@ -16,6 +16,7 @@ from backhaul.layout import RunFiles, View, run_at
 from backhaul.report.campaign import Campaign, imported_campaign, stored_campaign
 from backhaul.report.pictures import Fetch
 from backhaul.storage.places import require_bucket
+from backhaul.untrusted import user_path
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def find_run(name: str) -> StoredPlace | FolderPlace:
         require_bucket(address)
         places = [run_at(address)]
     else:
+        user_path(name)
         places = [run_at(folder) for folder in (name, f"runs/{name}")]
     for files in places:
         if files is not None and runs_of(files):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backhaul.data.formats import DataReport, read
+from backhaul.data.formats.files import LABEL_SUFFIXES
 from backhaul.data.images import (
     ImageFile,
     ImageReader,
@@ -33,9 +34,6 @@ from backhaul.storage.objects import read_uri
 from backhaul.storage.places import filesystem, patiently
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
-
-_READ = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
-"""Suffixes, in lower case, of files other than images that belong to a data set."""
 
 
 class Entry(NamedTuple):
@@ -77,7 +75,7 @@ def _listed(root: str) -> list[Entry]:
 
 def _belongs(path: str) -> bool:
     passed_over = any(not part or part.startswith(".") for part in path.split("/"))
-    return not passed_over and (is_image(path) or Path(path).suffix.lower() in _READ)
+    return not passed_over and (is_image(path) or Path(path).suffix.lower() in LABEL_SUFFIXES)
 
 
 def fingerprint_remote(root: str) -> str:

@@ -16,12 +16,15 @@ from PIL import ImageOps
 
 from backhaul.campaign.run import SampledBatch
 from backhaul.data.headers import is_turned, open_image
+from backhaul.errors import InputError
+from backhaul.untrusted import read_bytes
 
 THUMBNAIL_PX = 240
 JPEG_QUALITY = 72
 PER_SIDE = 4  # pictures sent and not sent, of one method and batch
 MAX_PICTURES = 240  # of the page
 MAX_BOXES = 40  # of one picture
+_MOST_BYTES = 100 * 2**20  # of an image
 ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
 
 Fetch: TypeAlias = Callable[[str], bytes | None]
@@ -106,8 +109,8 @@ class Album:
             return self.fetch(file) if self.fetch else None
         path = unquote(urlsplit(file).path) if file.startswith("file:") else file
         try:
-            return (self.folder / path).read_bytes()
-        except (OSError, ValueError):
+            return read_bytes(self.folder / path, _MOST_BYTES)
+        except InputError:
             return None  # gone, or no path at all: the page shows a placeholder
 
     def used(self) -> list[Thumbnail]:

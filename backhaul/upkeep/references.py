@@ -56,11 +56,7 @@ def _references_of_record(record: BaseModel) -> References:
 
 def references_of_result(file: Stored) -> References:
     """Return the references of a stage's result; none of a damaged one, which is run again."""
-    try:
-        record = json.loads(read_uri(file.uri))
-    except ValueError:
-        return References()
-    return References(frozenset(map(name_in, _uris(record))))
+    return References(frozenset(map(name_in, _uris(_parsed(read_uri(file.uri))))))
 
 
 def references_of_state(file: Stored) -> References:
@@ -111,4 +107,12 @@ def _uris(value: Any) -> Iterator[str]:
             for item in value:
                 yield from _uris(item)
         case str() if value[:1] in ("{", "["):
-            yield from _uris(json.loads(value))
+            yield from _uris(_parsed(value))
+
+
+def _parsed(text: str | bytes) -> Any:
+    """Return what JSON says; None where it is none, or nested too deeply."""
+    try:
+        return json.loads(text)
+    except Exception:  # whatever the parser raises
+        return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
+import yaml
 from numpy.random import Generator
 
 from backhaul.campaign.configfile import load_config
@@ -20,7 +22,7 @@ from fuzzing.reader import Reader
 from fuzzing.readers.datasets import small_images
 from fuzzing.tree import Tree
 
-_CONFIGS = Path(__file__).parents[2] / "configs"
+_CONFIG = Path(__file__).parents[2] / "configs/quickstart.yaml"
 _CFG = """\
 # Overall
 inherit = base.cfg
@@ -51,9 +53,15 @@ _TINY = "".join(
 )
 
 
+@cache
+def _all_fields() -> bytes:
+    """Return a config that gives all fields."""
+    plain = load_config(_CONFIG).model_dump(mode="json")
+    return yaml.safe_dump(plain, sort_keys=False).encode()
+
+
 def _config(rng: Generator) -> Tree:
-    path = pick(sorted(_CONFIGS.glob("*.yaml")), rng)
-    return {"config.yaml": path.read_bytes()}
+    return {"config.yaml": pick((_CONFIG.read_bytes(), _all_fields()), rng)}
 
 
 def _load_config(folder: Path) -> Iterable[str]:
@@ -109,10 +117,10 @@ def _read_names(folder: Path) -> Iterable[str]:
 
 
 READERS = (
-    Reader("config", _config, _load_config),
-    Reader("yaml", _config, _parse_yaml),
+    Reader("config", _config, _load_config, share=0.5),
+    Reader("yaml", _config, _parse_yaml, share=0.5),
     Reader("earlier tool", _cfg, _import_cfg),
     Reader("darknet", _darknet, _recognise),
     Reader("lists", _lists, _play_lists),
-    Reader("class names", _names, _read_names),
+    Reader("class names", _names, _read_names, share=2),
 )

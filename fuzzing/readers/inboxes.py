@@ -111,8 +111,8 @@ def _ingest(folder: Path) -> Iterable[str]:
 
 
 READERS = (
-    Reader("sidecar", _sidecar, _read_sidecar),
-    Reader("annotations", _labels, _read_labels),
+    Reader("sidecar", _sidecar, _read_sidecar, share=2),
+    Reader("annotations", _labels, _read_labels, share=2),
     Reader("inbox log", _log, _read_log),
-    Reader("inbox", _inbox, _ingest, _mutate_inbox),
+    Reader("inbox", _inbox, _ingest, _mutate_inbox, share=0.3),
 )

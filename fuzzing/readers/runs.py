@@ -112,9 +112,7 @@ _COMMANDS = (
     "report",
     "analyze compare",
     "analyze curves",
-    "analyze regression",
     "analyze rolling",
-    "analyze classes",
 )
 
 
@@ -136,8 +134,8 @@ def _call(folder: Path) -> Iterable[str]:
 
 
 READERS = (
-    Reader("records", lambda _: dict(_records()), _read_records),
-    Reader("run folder", lambda _: dict(_view()), _read_view),
-    Reader("report, analyze", _commanded, _call, _mutate_view, share=0.05),
+    Reader("records", lambda _: dict(_records()), _read_records, share=0.05),
+    Reader("run folder", lambda _: dict(_view()), _read_view, share=0.05),
+    Reader("report, analyze", _commanded, _call, _mutate_view, share=0.01),
     Reader("benchmark", _benchmark, _read_benchmark),
 )

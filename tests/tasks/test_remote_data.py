@@ -156,11 +156,37 @@ def test_a_path_of_another_machine_does_not_lead_away(
     assert report.images.table["uri"].str.startswith(f"{bucket}/images/").all()
 
 
-def test_images_that_a_list_names_elsewhere_are_left_out(scenes: Path, bucket: str) -> None:
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ("{scenes}/images", ""),
+        ("../../../../../../..{scenes}/images", ""),
+        ("{secret}", ""),
+        ("list.txt", "{scenes}/images/scene00000.png"),
+        ("list.txt", "../../../../../..{scenes}/images/scene00000.png"),
+        ("list.txt", "{secret}"),
+        ("/", ""),
+    ],
+)
+def test_nothing_of_this_disk_is_read_for_a_data_set_elsewhere(
+    entry: str, line: str, scenes: Path, bucket: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary.jpg\ncanary\n")
     upload(scenes, bucket)
-    put(f"{bucket}/data.yaml", f"names: [a, b, c, d, e]\ntrain: {scenes}/images\n".encode())
-    with pytest.raises(InputError, match="expected below memory://edge/set"):
-        read_there(bucket).require_clean()
+    names = "names: [" + ", ".join(f"c{k}" for k in range(10)) + "]"
+    train = entry.format(scenes=scenes, secret=secret)
+    put(f"{bucket}/data.yaml", f"{names}\nval: images\ntrain: {train}\n".encode())
+    put(f"{bucket}/list.txt", line.format(scenes=scenes, secret=secret).encode())
+    report = read_there(bucket)
+    assert report.images.table["uri"].str.startswith(f"{bucket}/images/").all()
+    [problem] = [each for each in report.problems if each.reason.endswith("left out")]
+    assert problem.path.startswith(f"{bucket}/")
+    assert "canary" not in problem.reason
+    put(f"{bucket}/data.yaml", f"{names}\ntrain: {train}\n".encode())
+    with pytest.raises(InputError, match=r"no image .*left out") as caught:
+        read_there(bucket)
+    assert "canary" not in str(caught.value)
 
 
 def test_problems_name_addresses(scenes: Path, bucket: str) -> None:

@@ -1,10 +1,13 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from backhaul.code import UserCode, source_digest
+from backhaul.errors import InputError
+from backhaul.sampling.density import evaluate
 
 
 @pytest.fixture
@@ -59,3 +62,51 @@ def test_a_module_that_cannot_be_imported_is_named_with_the_reason(
     module.write_text(source, encoding="utf-8")
     with pytest.raises(ValidationError, match="'users_own_module' cannot be imported: "):
         UserCode.model_validate("users_own_module:double")
+
+
+EXITS = (
+    "raise SystemExit(0)",
+    "import sys; sys.exit('no')",
+    "raise GeneratorExit",
+    "class Mine(BaseException): pass\nraise Mine('a\\nb')",
+    "class Silent(Exception):\n    def __str__(self): raise OSError\nraise Silent",
+)
+
+
+@pytest.mark.parametrize("source", EXITS)
+def test_a_module_that_ends_the_process_is_named(module: Path, source: str) -> None:
+    module.write_text(source, encoding="utf-8")
+    with pytest.raises(ValidationError, match="'users_own_module' cannot be imported: "):
+        UserCode.model_validate("users_own_module:double")
+
+
+@pytest.mark.parametrize("source", EXITS[:2])
+def test_so_is_one_whose_package_does(module: Path, source: str) -> None:
+    module.unlink()
+    package = module.with_suffix("")
+    package.mkdir()
+    (package / "__init__.py").write_text(source, encoding="utf-8")
+    (package / "inner.py").write_text("double = 2", encoding="utf-8")
+    with pytest.raises(ValidationError, match=r"'users_own_module\.inner' cannot be imported"):
+        UserCode.model_validate("users_own_module.inner:double")
+
+
+@pytest.mark.usefixtures("module")
+def test_an_exit_within_a_users_code_ends_no_process() -> None:
+    code = UserCode.model_validate("users_own_module:double")
+    with (
+        pytest.raises(InputError, match="users_own_module:double ended: SystemExit: 3"),
+        code.running(),
+    ):
+        sys.exit(3)
+    with pytest.raises(ZeroDivisionError), code.running():
+        raise ZeroDivisionError
+    with pytest.raises(KeyboardInterrupt), code.running():
+        raise KeyboardInterrupt  # a person's, for all that is known
+
+
+def test_a_density_that_exits_is_wrong_input(module: Path) -> None:
+    module.write_text("def double(*_):\n    raise SystemExit(1)\n", encoding="utf-8")
+    code = UserCode.model_validate("users_own_module:double")
+    with pytest.raises(InputError, match="users_own_module:double ended: SystemExit"):
+        evaluate(code, np.array([0.5]))

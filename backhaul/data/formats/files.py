@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.data.formats.report import Problem
-from backhaul.data.images import is_image
+from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import walk_folders
 from backhaul.untrusted import UnreadableFileError, read_text
@@ -20,7 +20,11 @@ MOST_LINES = 100_000
 MOST_WRONG = 10_000
 """Wrong lines of one file that are named one by one."""
 _MOST_CLASSES, _MOST_NAME = 100_000, 200
-_OTHERS, _OTHERS_AN_IMAGE = 100_000, 10
+LABEL_SUFFIXES = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
+"""Suffixes, in lower case, of files other than images that belong to a data set."""
+_LABEL_OF_ONE = (".txt", ".xml")
+_FOREIGN, _FOREIGN_AN_IMAGE = 100_000, 10
+_NO_DISKS = ("proc", "sys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +59,44 @@ def scan(root: Path) -> Listing:
         InputError: If `root` is no folder or has so many files that are no images that it is
             no data set, or the name of a file is no UTF-8 text.
     """
-    if not os.path.isdir(root):  # noqa: PTH112 - raises nothing where the name is no name
-        raise InputError(f"{root}: expected the folder of a data set")
+    _require_place(root)
     images: list[str] = []
     others: dict[str, list[str]] = {}
-    passed = 0
-    for place, names in walk_folders(root.absolute().as_posix()):
-        passed += 1 + len(names)
-        if passed - len(images) > _OTHERS + _OTHERS_AN_IMAGE * len(images):
+    foreign = 0
+    for path in _files(root):
+        suffix = stem_and_suffix(path)[1].lower()
+        if suffix in IMAGE_SUFFIXES:
+            images.append(path)
+            continue
+        others.setdefault(suffix, []).append(path)
+        foreign += suffix not in LABEL_SUFFIXES
+        if foreign > _FOREIGN + _FOREIGN_AN_IMAGE * len(images):
             raise InputError(
-                f"{root}: expected the folder of a data set: it has {len(images)} images among "
-                f"the first {passed:,} files and folders"
+                f"{root}: expected the folder of a data set: it has {len(images):,} images, "
+                f"and {foreign:,} files that are neither images nor labels"
             )
-        for name in names:
-            if name.startswith("."):  # such as ._photo.jpg of macOS, which is no image
-                continue
-            path = _require_utf8(f"{place}/{name}")
-            if is_image(name):
-                images.append(path)
-            else:
-                others.setdefault(stem_and_suffix(name)[1].lower(), []).append(path)
     return Listing(
         root.absolute(),
         tuple(sorted(images)),
         {suffix: tuple(sorted(paths)) for suffix, paths in others.items()},
     )
+
+
+def _require_place(root: Path) -> None:
+    if not os.path.isdir(root):  # noqa: PTH112 - raises nothing where the name is no name
+        raise InputError(f"{root}: expected the folder of a data set")
+    if os.path.realpath(root).split("/")[1] in _NO_DISKS:
+        raise InputError(f"{root}: expected the folder of a data set, on a disk")
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Yield all files, and folders that are named like the labels of an image."""
+    for place, names in walk_folders(root.absolute().as_posix()):
+        if place.endswith(_LABEL_OF_ONE):
+            yield _require_utf8(place)
+        for name in names:
+            if not name.startswith("."):  # such as ._photo.jpg of macOS, which is no image
+                yield _require_utf8(f"{place}/{name}")
 
 
 def _require_utf8(path: str) -> str:
