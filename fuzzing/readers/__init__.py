@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fuzzing.reader import Reader
-from fuzzing.readers import configs, datasets
+from fuzzing.readers import configs, datasets, images
 
 READERS: tuple[Reader, ...] = (
     *datasets.READERS,
     *configs.READERS,
+    *images.READERS,
 )
