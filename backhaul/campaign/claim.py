@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.recordfiles import RecordType
+from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from backhaul.layout import RunFiles
 from backhaul.learn.settings import Training
@@ -31,6 +32,8 @@ _RESOURCES: Any = {
     "inference": set(Inference.resources),
 }
 """What of a config cannot change a result."""
+_OF_INBOXES: Any = _RESOURCES | {"data": set(InboxData.resources)}
+"""The same, where images arrive in an inbox."""
 
 
 def files_of(config: CampaignConfig) -> RunFiles:
@@ -98,16 +101,23 @@ def _code_in(value: Any) -> set[str]:
 
 def _identity(config: CampaignConfig) -> dict[str, Any]:
     """Return the fields that can change a result, without digests of sources."""
-    fields = config.model_dump(mode="json", exclude=_RESOURCES)
+    fields = config.model_dump(mode="json", exclude=_resources(config.data.kind))
     identity: dict[str, Any] = _below(_without_digests(fields), config.store)
     return identity
 
 
+def _resources(kind: Any) -> Any:
+    """Return what cannot change a result, by the kind of the data."""
+    return _OF_INBOXES if kind == "inbox" else _RESOURCES
+
+
 def without_resources(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a stored config that can change a result."""
+    data = fields.get("data")
+    resources = _resources(data.get("kind") if isinstance(data, dict) else None)
     kept = {}
     for key, value in fields.items():
-        inner = _RESOURCES.get(key)
+        inner = resources.get(key)
         if isinstance(inner, set) and isinstance(value, dict):
             kept[key] = {name: item for name, item in value.items() if name not in inner}
         elif inner is not True:

@@ -53,7 +53,10 @@ def open_image(data: bytes, most_pixels: int = PILLOW_PIXELS) -> PillowImage:
 
 def _require_bounded(width: int, height: int, most: int) -> None:
     if width * height > most:
-        raise ValueError(f"declares {width} x {height} pixels, expected at most {most:,}")
+        raise ValueError(
+            f"declares {width} x {height} pixels, expected at most {most:,} "
+            "(limits.image_pixels)"
+        )
 
 
 def _declared_in_webp(data: bytes) -> tuple[int, int]:

@@ -77,6 +77,9 @@ class DigitsData(Part):
 class InboxData(Part):
     """Images that edge nodes drop hour by hour; for the flow `hourly`."""
 
+    resources: ClassVar[frozenset[str]] = frozenset({"limits"})
+    """Limits say what is taken in from now on, and change nothing of what was."""
+
     kind: Literal["inbox"] = "inbox"
     inbox: str = Field(
         "inbox", description="where nodes drop images, as NODE/NAME.jpg: below the store"

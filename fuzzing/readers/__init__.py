@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fuzzing.reader import Reader
-from fuzzing.readers import configs, datasets, inboxes, runs
+from fuzzing.readers import configs, datasets, images, inboxes, runs
 
 READERS: tuple[Reader, ...] = (
     *datasets.READERS,
     *configs.READERS,
     *inboxes.READERS,
     *runs.READERS,
+    *images.READERS,
 )

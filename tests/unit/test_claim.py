@@ -116,3 +116,19 @@ def test_code_that_only_a_stored_config_names_is_not_imported(
     Path(files.config).write_text(json.dumps(stored | forged))
     with pytest.raises(InputError, match=r"with another config .*planted"):
         claim(config(tmp_path))
+
+
+def test_limits_of_an_inbox_may_be_changed_and_those_of_a_data_set_make_another_run(
+    tmp_path: Path,
+) -> None:
+    arriving = {"kind": "inbox"}
+    initial = {**IDLE["initial"], "data": {"kind": "folder", "root": "/first"}}
+    files = begun(tmp_path, data=arriving, initial=initial)
+    more = {**arriving, "limits": {"images_per_hour": 9}}
+    assert claim(config(tmp_path, data=more, initial=initial)) == files
+    assert '"images_per_hour":9' in Path(files.config).read_text().replace(" ", "")
+    first = {"kind": "folder", "root": "/first", "limits": {"image_pixels": 9}}
+    with pytest.raises(
+        InputError, match=r"initial.data.limits.image_pixels was 100000000, now 9"
+    ):
+        claim(config(tmp_path, data=arriving, initial={**initial, "data": first}))
