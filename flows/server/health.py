@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -15,7 +15,9 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_A
 
 from backhaul.health.check import Answer, failed, not_asked, ok, warning
 from backhaul.health.clock import compare_clocks
+from flows.server.queues import DEFAULT, HOURS
 
+HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30"
 DEPLOYMENTS = ("initial-training", "campaign", "method", "hourly", "analyze")
 SCHEDULED = "hourly"
 _REQUEST_S = 5.0
@@ -142,36 +144,59 @@ def check_pool(server: Server, name: str) -> Answer:
         queues = client.read_work_queues(name)
         workers = client.read_workers_for_work_pool(name)
     online = sorted(each.name for each in workers if each.status == WorkerStatus.ONLINE)
-    paused = sorted(each.name for each in queues if each.is_paused)
-    idle = sorted(each.name for each in queues if _has_no_worker(each))
     if pool.is_paused:
         return failed("is paused", f"prefect work-pool resume {name}")
     if not online:
         gone = f"no worker is online ({len(workers)} offline)"
-        return failed(gone, _worker_command(name, idle))
-    if paused:
-        commands = "; ".join(f"prefect work-queue resume {each} -p {name}" for each in paused)
+        return failed(gone, _worker_command(name, _without_worker(queues)))
+    return _check_queues(name, queues, f"{len(online)} online: {', '.join(online)}")
+
+
+def _check_queues(pool: str, queues: Sequence[WorkQueue], found: str) -> Answer:
+    """Say whether runs of all queues of a pool go on; `found` is what is known of its workers."""
+    if paused := sorted(each.name for each in queues if each.is_paused):
+        commands = "; ".join(f"prefect work-queue resume {each} -p {pool}" for each in paused)
         return failed(f"paused queues: {', '.join(paused)}", commands)
-    found = f"{len(online)} online: {', '.join(online)}"
-    if idle:
+    if idle := _without_worker(queues):
         missing = f"{found}; no worker polls {', '.join(idle)}"
-        return warning(missing, _worker_command(name, idle))
+        return warning(missing, _worker_command(pool, idle))
+    if HOURS not in {each.name for each in queues}:
+        return warning(
+            f"{found}; there is no queue {HOURS}, so hours wait with all else",
+            "python -m flows.server.queues GPUS  (GPUS: how many; then restart the workers)",
+        )
     return ok(found)
 
 
-def _has_no_worker(queue: WorkQueue) -> bool:
-    """Return whether runs of a queue would wait; those of `default` go to any worker."""
-    return queue.name != "default" and queue.status == WorkQueueStatus.NOT_READY
+def _without_worker(queues: Sequence[WorkQueue]) -> list[str]:
+    """Return the queues whose runs would wait; those of `default` go to any worker."""
+    return sorted(
+        each.name
+        for each in queues
+        if each.name != DEFAULT and each.status == WorkQueueStatus.NOT_READY
+    )
 
 
 def _worker_command(pool: str, queues: Iterable[str]) -> str:
-    if pool != "gpu":
-        return f"prefect worker start -p {pool}"
-    numbers = [each.removeprefix("gpu-") for each in queues if each.startswith("gpu-")] or ["0"]
-    return "; ".join(
-        f"CUDA_VISIBLE_DEVICES={number} prefect worker start -p gpu -q gpu-{number} --limit 1"
-        for number in numbers
-    )
+    """Return what starts the workers that poll queues, as all of `deployments` starts them.
+
+    Without heartbeats, flow runs whose machine is lost would stay Running.
+    """
+    if pool == "gpu":
+        named = [each.removeprefix("gpu-") for each in queues if each.startswith("gpu-")]
+        commands = [
+            f"CUDA_VISIBLE_DEVICES={number} {_start(pool, HOURS, f'gpu-{number}', DEFAULT)} "
+            "--limit 1"
+            for number in named or ["0"]
+        ]
+    else:
+        commands = [f"{_start(pool, *queues)} --limit 4"]
+    return f"{'; '.join(commands)}  (or all of a machine: make up)"
+
+
+def _start(pool: str, *queues: str) -> str:
+    polled = "".join(f" --work-queue {queue}" for queue in queues)
+    return f"{HEARTBEATS} prefect worker start --type process --pool {pool}{polled}"
 
 
 def check_deployments(server: Server) -> Answer:

@@ -22,6 +22,7 @@ from tests.services import asking
 pytestmark = pytest.mark.prefect
 
 PASSWORD = "admin:open-sesame-31"  # noqa: S105 - of a server of the tests
+HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30"
 FLOWS = ("initial-training", "campaign", "method", "hourly", "analyze")
 
 
@@ -183,22 +184,30 @@ def test_a_bare_server_gets_what_is_missing(doctor: Doctor, client: Any) -> None
     _set_up(client)
     idle = doctor()
     assert idle.found("work pool cpu") == "no worker is online (0 offline)"
-    assert idle.remedy("work pool cpu") == "prefect worker start -p cpu"
-    gpu = "CUDA_VISIBLE_DEVICES={0} prefect worker start -p gpu -q gpu-{0} --limit 1"
-    assert idle.remedy("work pool gpu") == "; ".join(gpu.format(i) for i in (0, 1))
+    beats = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30 prefect worker start --type process"
+    up = "  (or all of a machine: make up)"
+    queue = "--work-queue"
+    hours = f"{beats} --pool cpu {queue} hours --limit 4{up}"
+    assert idle.remedy("work pool cpu") == hours
+    polled = f"{queue} hours {queue} gpu-{{0}} {queue} default"
+    gpu = f"CUDA_VISIBLE_DEVICES={{0}} {beats} --pool gpu {polled} --limit 1"
+    assert idle.remedy("work pool gpu") == "; ".join(gpu.format(i) for i in (0, 1)) + up
     assert idle.status("deployments") == "ok"
 
     _work(client, "cpu", "default")
-    _work(client, "gpu", "gpu-0")
+    _work(client, "gpu", "hours", "gpu-0", "default")
     half = doctor()
     assert half.code == 0
-    assert half.status("work pool cpu") == "ok"
+    assert "no worker polls hours" in half.found("work pool cpu")
+    assert half.remedy("work pool cpu") == hours
     assert half.status("work pool gpu") == "warning"
     assert "no worker polls gpu-1" in half.found("work pool gpu")
-    assert half.remedy("work pool gpu") == gpu.format(1)
+    assert half.remedy("work pool gpu") == gpu.format(1) + up
 
+    _work(client, "cpu", "hours")
     _work(client, "gpu", "gpu-1")
-    assert doctor().status("work pool gpu") == "ok"
+    whole = doctor()
+    assert whole.status("work pool cpu") == whole.status("work pool gpu") == "ok"
 
     client.update_work_queue(client.read_work_queues("gpu")[0].id, is_paused=True)
     name = client.read_work_queues("gpu")[0].name
@@ -259,18 +268,37 @@ def test_a_database_and_a_store_have_a_size(
 def _set_up(client: Any) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
 
+    from flows.server.queues import ensure_queues
+
     for name in ("cpu", "gpu"):
         client.create_work_pool(WorkPoolCreate(name=name, type="process"))
-    for name in ("gpu-0", "gpu-1"):
-        client.create_work_queue(name, concurrency_limit=1, work_pool_name="gpu")
+    ensure_queues(client, 2)
     for name in FLOWS:
         client.create_deployment(client.create_flow_from_name(name), name)
 
 
-def _work(client: Any, pool: str, queue: str) -> None:
+def _work(client: Any, pool: str, *queues: str) -> None:
     """Do what a worker does that waits for runs."""
-    client.send_worker_heartbeat(pool, f"on {queue}", heartbeat_interval_seconds=30)
-    client.get_scheduled_flow_runs_for_work_pool(pool, [queue])
+    client.send_worker_heartbeat(pool, f"on {queues[0]}", heartbeat_interval_seconds=30)
+    client.get_scheduled_flow_runs_for_work_pool(pool, [*queues])
+
+
+def test_the_stack_starts_workers_as_doctor_says(tmp_path: Path) -> None:
+    from deployments.local.worker import Worker
+    from flows.server.health import _worker_command
+
+    queues = ("hours", "gpu-0", "default")
+    own = " ".join(Worker(tmp_path / "gpu-0", "gpu", queues, 1, {}).command()[2:])
+    told = _worker_command("gpu", ["gpu-0"])
+    for part in ("worker start --type process", "--pool gpu", "--limit 1"):
+        assert part in own
+        assert part in told
+    polled = " ".join(f"--work-queue {queue}" for queue in queues)
+    assert polled in own
+    assert polled in told
+    unit = Path(__file__).parents[2] / "deployments" / "systemd"
+    assert HEARTBEATS in told
+    assert HEARTBEATS in (unit / "backhaul-worker-cpu.service").read_text()
 
 
 def test_a_local_campaign_needs_no_pools(
