@@ -153,7 +153,7 @@ def check_pool(server: Server, name: str) -> Answer:
 
 
 def _check_queues(pool: str, queues: Sequence[WorkQueue], found: str) -> Answer:
-    """Say whether runs of all queues of a pool go on; `found` is what is known of its workers."""
+    """Say whether runs of all queues of a pool go on; `found` tells of its workers."""
     if paused := sorted(each.name for each in queues if each.is_paused):
         commands = "; ".join(f"prefect work-queue resume {each} -p {pool}" for each in paused)
         return failed(f"paused queues: {', '.join(paused)}", commands)
