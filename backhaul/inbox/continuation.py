@@ -16,7 +16,7 @@ from backhaul.campaign.tables import classes_table, summary_table
 from backhaul.campaign.view import write_about
 from backhaul.layout import INITIAL, RunFiles
 from backhaul.storage.conditional import read_or_none
-from backhaul.storage.objects import replace
+from backhaul.storage.objects import read_uri, replace
 
 
 def continue_view(
@@ -46,6 +46,9 @@ def continue_view(
         _write(files.continued("classes"), files.view.classes, classes)
         whole = _joined(summary, summary_table(missing))  # the last: it tells what is there
         _write(files.continued("summary"), files.view.summary, whole)
+    else:  # the initial training may have been looked through again, and wrote its rows alone
+        for shown, name in ((files.view.summary, "summary"), (files.view.classes, "classes")):
+            replace(shown, read_uri(files.continued(name)))
     ended = {label: MethodOutcome(state="completed") for label in labels} | outcomes
     OUTCOME.write(files.outcome, RunOutcome.of(ended))
     write_about(RunRecords(files), ())
