@@ -5,18 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Setting
-from backhaul.data.digits import RECORD
+from backhaul.data.digits import RECORD, are_whole
 from backhaul.data.settings import DigitsData, InboxData
 from backhaul.data.source import digits_folder
 from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
 from backhaul.storage.objects import exists_at
+from backhaul.storage.places import is_local
 from backhaul.values.results import LookedUp
 from flows.batch import play_batch
 from flows.initial_training import first_round
@@ -76,7 +78,8 @@ def _require_scenes(config: CampaignConfig) -> None:
     if not isinstance(config.data, DigitsData):
         return
     scenes = digits_folder(config.data, config.store)
-    if not exists_at(f"{scenes}/{RECORD}"):
+    there = exists_at(f"{scenes}/{RECORD}")
+    if not there or (is_local(scenes) and not are_whole(Path(scenes), config.data)):
         raise NotCachedError(scenes)
 
 

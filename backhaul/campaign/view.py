@@ -57,14 +57,14 @@ def write_view(records: RunRecords) -> None:
     for prefix, waiting in records.waiting.items():
         write_waiting(view, prefix, waiting)
     if records.goes_on_for_ever:
-        _write_continued(records)
+        write_continued(records)
         write_about(records)
         write_all_rounds(records)
     else:
         write_overview(records)
 
 
-def _write_continued(records: RunRecords) -> None:
+def write_continued(records: RunRecords) -> None:
     """Update the tables of a run that continues hour by hour with the last finished hour."""
     view = records.files.view
     for name, table_of in TABLES.items():

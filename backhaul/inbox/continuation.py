@@ -12,7 +12,7 @@ from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.rounds import read_round, read_rounds
 from backhaul.campaign.runrecords import OUTCOME, RunRecords
 from backhaul.campaign.runstate import RunState
-from backhaul.campaign.view import write_about
+from backhaul.campaign.view import write_about, write_continued
 from backhaul.layout import INITIAL, RunFiles
 
 
@@ -39,6 +39,8 @@ def continue_view(
     if missing:
         for name in TABLES:
             write_table(files, name, _with(missing, name, files))
+    else:  # the initial training may have been looked through again, and wrote its rows alone
+        write_continued(RunRecords(files))
     ended = {label: MethodOutcome(state="completed") for label in labels} | outcomes
     OUTCOME.write(files.outcome, RunOutcome.of(ended))
     write_about(RunRecords(files))
