@@ -1,6 +1,7 @@
 """The GPUs that `make up` gives to workers."""
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def test_a_worker_with_other_queues_than_it_was_started_with_is_outdated(
         earlier.setattr(Worker, "command", lambda worker: sleeping)
         worker.launch()
         try:
+            time.sleep(0.5)  # a process has no command line for a moment
             assert not worker.outdated
             earlier.undo()
             assert worker.outdated
