@@ -1,11 +1,14 @@
 """The GPUs that `make up` gives to workers."""
 
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from deployments.local.gpus import CHOSEN, gpus
 from deployments.local.stack import Stack
+from deployments.local.worker import Worker
 from tests.e2e.operator import new_stack
 
 LISTED = """#!/bin/sh
@@ -50,3 +53,22 @@ def test_hours_have_slots_of_their_own_and_all_gpus_take_their_work(tmp_path: Pa
     assert queues.pop("cpu") == ()
     assert queues.pop("hours") == ("hours",)
     assert queues == {name: ("hours", name, "default") for name in ("gpu-0", "gpu-1")}
+
+
+def test_a_worker_with_other_queues_than_it_was_started_with_is_outdated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = new_stack(tmp_path / "up")
+    worker = stack.workers[-1]
+    assert not worker.outdated  # it does not run
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Worker, "command", lambda worker: sleeping)
+        worker.launch()
+        try:
+            time.sleep(0.5)  # a process has no command line for a moment
+            assert not worker.outdated
+            earlier.undo()
+            assert worker.outdated
+        finally:
+            worker.kill()
