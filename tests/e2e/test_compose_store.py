@@ -49,14 +49,18 @@ class OfCompose(Service):
     def command(self) -> list[str]:
         weed = str(Path(sysconfig.get_path("scripts")) / "weed")
         ours = [f"-{name}.port={port}" for name, port in self.ports.items()]
-        return [weed, *self._settings["seaweedfs"]["command"], *ours]
+        small = ["-volume.max=50", "-master.volumeSizeLimitMB=256"]  # on any disk
+        return [weed, *self._settings["seaweedfs"]["command"], *ours, *small]
 
     def own_environment(self) -> dict[str, str]:
         return dict(self._settings["seaweedfs"]["environment"])
 
     def ready(self) -> bool:
+        files = self.files(HOME)
         try:
-            self.files(HOME).pipe_file("edge/.ready", b"yes")
+            if not files.exists("edge"):
+                files.call_s3("create_bucket", Bucket="edge")
+            files.pipe_file("edge/.ready", b"yes")
         except OSError:
             return False
         return True
