@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 
 from fuzzing.readers import READERS
-from fuzzing.run import STUCK_S, give
+from fuzzing.run import STUCK_S, give, input_of
 
 _ADDRESS_SPACE = 8 * 2**30
 """A reader that wants more gets a MemoryError, and the machine lives on."""
@@ -19,6 +19,7 @@ def main(name: str, first: int, end: int) -> None:
     """Give the reader the inputs from `first` on; print JSON before and after each."""
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     reader = next(each for each in READERS if each.name == name)
+    input_of(reader, first)  # what is imported for it costs no time of an input's
     before = None
     for number in range(first, end):
         print(json.dumps({"begun": number}), flush=True)

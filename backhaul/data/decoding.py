@@ -2,41 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
 from backhaul.data.headers import open_image
-
-AT_ONCE_PIXELS = 60_000_000
-"""Of all images that this process decodes at a time; a larger one is decoded alone."""
-
-
-class _Room:
-    """Room for pixels, which threads take and give back."""
-
-    def __init__(self, pixels: int) -> None:
-        self._free = self._all = pixels
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, pixels: int) -> Iterator[None]:
-        """Wait until there is room, and take it within the block."""
-        wanted = min(pixels, self._all)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= wanted)
-            self._free -= wanted
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += wanted
-                self._changed.notify_all()
-
-
-_ROOM = _Room(AT_ONCE_PIXELS)
 
 
 def decoder() -> str:
@@ -63,8 +31,7 @@ def decoded_size(data: bytes, declared: tuple[int, int]) -> tuple[int, int]:
     """
     decode = _with_opencv if decoder() == "OpenCV" else _with_pillow
     try:
-        with _ROOM.taken(declared[0] * declared[1]):
-            size = decode(data) or declared
+        size = decode(data) or declared
     except Exception as error:  # whatever a decoder raises where it meets broken data
         raise ValueError(f"its pixels cannot be decoded ({type(error).__name__})") from None
     if sorted(size) != sorted(declared):

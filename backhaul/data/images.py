@@ -13,6 +13,7 @@ from typing import TypeAlias
 from backhaul.data.decoding import decoded_size
 from backhaul.data.headers import is_turned, open_image, require_complete
 from backhaul.data.limits import ImageLimits
+from backhaul.data.room import FILE_BYTES, PIXELS
 from backhaul.errors import InputError
 
 OnProgress: TypeAlias = Callable[[int, int], None]
@@ -70,22 +71,22 @@ def probe(path: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
         UnreadableImageError: If the file is missing, not a file, or its image cannot be used.
     """
     try:
-        data = _content(path, limits)
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would have us wait
+        with os.fdopen(opened, "rb") as file:
+            size_bytes = _size_of_file(path, os.fstat(opened))
+            require_few_bytes(path, size_bytes, limits)
+            with FILE_BYTES.taken(size_bytes):
+                return probe_bytes(path, file.read(size_bytes), limits)
     except UnreadableImageError:
         raise
     except Exception as error:  # also of a name that no file can have
         raise UnreadableImageError(path, _reason(error)) from None
-    return probe_bytes(path, data, limits)
 
 
-def _content(path: str, limits: ImageLimits) -> bytes:
-    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would have us wait
-    with os.fdopen(opened, "rb") as file:
-        status = os.fstat(opened)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImageError(path, "is no file")
-        require_few_bytes(path, status.st_size, limits)
-        return file.read(status.st_size)
+def _size_of_file(path: str, status: os.stat_result) -> int:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableImageError(path, "is no file")
+    return status.st_size
 
 
 def require_few_bytes(path: str, size_bytes: int, limits: ImageLimits) -> None:
@@ -113,8 +114,9 @@ def probe_bytes(path: str, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) ->
     try:
         with open_image(data, limits.image_pixels) as image:
             width, height = image.size[::-1] if is_turned(image) else image.size
-            require_complete(image, data)
-        width, height = decoded_size(data, (width, height))
+            with PIXELS.taken(width * height):
+                require_complete(image, data)
+                width, height = decoded_size(data, (width, height))
     except Exception as error:  # whatever a decoder raises where it meets broken data
         raise UnreadableImageError(path, _reason(error)) from None
     image_id = hashlib.sha256(data).hexdigest()[:32]

@@ -26,6 +26,7 @@ from backhaul.data.images import (
     require_few_bytes,
 )
 from backhaul.data.limits import ImageLimits
+from backhaul.data.room import FILE_BYTES
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError, MissingObjectError, StoreError
 from backhaul.storage.imagefiles import TRANSFERS
@@ -171,12 +172,14 @@ class Mirror:
         """
         if not path.startswith(f"{self.folder}/"):
             raise UnreadableImageError(path, f"expected below {self.root}")
-        require_few_bytes(path, self.sizes.get(path.removeprefix(f"{self.folder}/"), 0), limits)
-        try:
-            data = read_uri(self.address_in(path))
-        except MissingObjectError:
-            raise UnreadableImageError(path, "is gone from the store") from None
-        return probe_bytes(path, data, limits)
+        size = self.sizes.get(path.removeprefix(f"{self.folder}/"), 0)
+        require_few_bytes(path, size, limits)
+        with FILE_BYTES.taken(size):
+            try:
+                data = read_uri(self.address_in(path))
+            except MissingObjectError:
+                raise UnreadableImageError(path, "is gone from the store") from None
+            return probe_bytes(path, data, limits)
 
     def address_in(self, text: str) -> str:
         """Return `text` with the address in place of the folder."""

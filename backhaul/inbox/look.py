@@ -13,6 +13,7 @@ from backhaul.data.images import (
     require_few_bytes,
 )
 from backhaul.data.limits import InboxLimits
+from backhaul.data.room import FILE_BYTES
 from backhaul.errors import MissingObjectError, StoreError
 from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
@@ -66,20 +67,22 @@ def look_at(
         class_names: The class list.
         limits: How much a node may drop.
     """
-    data = b""
+    digest = hashlib.sha256(image.version.encode()).hexdigest()  # of one that is not read
     try:
         require_few_bytes(image.uri, image.size_bytes, limits)
-        data = _content(image.uri)
-        file = probe_bytes(image.uri, data, limits)
+        with FILE_BYTES.taken(image.size_bytes):
+            data = _content(image.uri)
+            digest = hashlib.sha256(data).hexdigest()
+            file, suffix = probe_bytes(image.uri, data, limits), suffix_of(data)
+            del data
     except MissingObjectError:
         return None
     except UnreadableImageError as error:
-        digest = hashlib.sha256(data or image.version.encode()).hexdigest()
         return Look(name, image, beside, digest, reason=error.reason)
     node, own_name = node_and_name(name)
     arrival = Arrival(
         image_id=file.image_id,
-        suffix=suffix_of(data),
+        suffix=suffix,
         width=file.width,
         height=file.height,
         node=node,

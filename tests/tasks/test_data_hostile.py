@@ -1,6 +1,10 @@
 """Images of a data set that no training could read: each is left out with its reason."""
 
 import os
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from backhaul.cli.commands import app
 from backhaul.data.formats import read
 from backhaul.data.images import UnreadableImageError, probe
 from backhaul.data.limits import ImageLimits
+from backhaul.data.room import Room
 from backhaul.data.settings import FolderData
 from tests.hostile_images import BAD, suffix_of
 from tests.nodes import picture
@@ -68,3 +73,22 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     for name in ("pipe.jpg", "zero.jpg"):
         with pytest.raises(UnreadableImageError, match="is no file"):
             probe(f"{tmp_path}/{name}")
+
+
+def test_many_threads_have_no_more_than_the_room_there_is() -> None:
+    room, holding = Room(10), Counter[str]()
+    most, lock = [], threading.Lock()
+
+    def work(amount: int) -> None:
+        with room.taken(amount):
+            with lock:
+                holding["all"] += min(amount, 10)
+                most.append(holding["all"])
+            time.sleep(0.002)
+            with lock:
+                holding["all"] -= min(amount, 10)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, [3, 4, 50, 1, 9, 10, 2, 5] * 5))
+    assert max(most) <= 10
+    assert len(most) == 40
