@@ -108,6 +108,11 @@ def listed_images(data: DataYaml, reader: ImageReader) -> tuple[list[str], list[
     Raises:
         InputError: If a list cannot be read.
     """
+    with understanding(data.path):
+        return _listed_images(data, reader)
+
+
+def _listed_images(data: DataYaml, reader: ImageReader) -> tuple[list[str], list[Problem]]:
     base = _base(data, reader)
     images: list[str] = []
     problems: list[Problem] = []
@@ -117,7 +122,7 @@ def listed_images(data: DataYaml, reader: ImageReader) -> tuple[list[str], list[
             try:
                 found, wrong = _images_at(_resolve(base, entry, reader), base, reader, data)
             except _NothingThereError as error:
-                where = f"{subset}: {one_line(entry)}" if isinstance(entry, str) else subset
+                where = f"{subset}: {one_line(str(entry))}" if _is_word(entry) else subset
                 reason = f"{where}: {error}, left out"
                 problems.append(Problem(str(data.path), None, reason, "warning"))
                 continue
@@ -130,21 +135,27 @@ class _NothingThereError(ValueError):
     """An entry that leads to no images, and why."""
 
 
+def _is_word(value: object) -> bool:
+    """Return whether a value of YAML may be a path: a text, or a folder called 2024."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 def _base(data: DataYaml, reader: ImageReader) -> Path:
     path = data.content.get("path") or ""
     here = data.path.parent
-    if not isinstance(path, str):
+    if not _is_word(path):
         raise InputError(f"{data.path}: path: expected the path of a folder")
-    base = os.path.normpath(here / path)
+    base = os.path.normpath(here / str(path))
     return Path(base) if reader.may_read(base) and os.path.isdir(base) else here
 
 
 def _resolve(base: Path, entry: object, reader: ImageReader) -> str:
-    if not isinstance(entry, str):
+    if not _is_word(entry):
         raise _NothingThereError("expected the path of a folder or list of images")
-    places = [os.path.normpath(base / entry)]
-    if entry.startswith("../"):  # as Roboflow writes its own folders
-        places.append(os.path.normpath(base / entry.removeprefix("../")))
+    path = str(entry)
+    places = [os.path.normpath(base / path)]
+    if path.startswith("../"):  # as Roboflow writes its own folders
+        places.append(os.path.normpath(base / path.removeprefix("../")))
     inside = [place for place in places if reader.may_read(place)]
     if not inside:
         raise _NothingThereError(f"leads out of the data set in {reader.within}")

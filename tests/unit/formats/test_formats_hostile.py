@@ -181,3 +181,13 @@ def test_values_that_nobody_expects_end_in_short_lines(
         path.write_text(text, encoding="utf-8")
     told = told_of(tmp_path / "set", name)
     assert max(map(len, told.splitlines()), default=0) < 2000
+
+
+@pytest.mark.parametrize("entry", ["2024", "[2024]"])
+def test_a_folder_called_by_a_number_is_found(
+    entry: str, tmp_path: Path, odd_set: ImageSet
+) -> None:
+    written(tmp_path / "set", "yolo", odd_set)
+    (tmp_path / "set/images").rename(tmp_path / "set/2024")
+    (tmp_path / "set/data.yaml").write_text(f"train: {entry}\nnames: [a, b, c]\n")
+    assert len(read(FolderData(root=tmp_path / "set", format="yolo")).images)
