@@ -234,7 +234,9 @@ class _Ingestion:
     def _set_aside(self, look: Look) -> bool:
         """Move a duplicate or unreadable file out of the inbox; return whether it moved."""
         if look.arrival is None:
-            kind, ready = "unreadable", self._waited.get(look.name) == look.image.version
+            # A file of a folder may still be written; an object of a bucket is whole.
+            unchanged = self._waited.get(look.name) == look.image.version
+            kind, ready = "unreadable", unchanged or not is_local(look.image.uri)
         else:
             kind, ready = "duplicates", exists_at(look.arrival.place(self._root))
         if not ready:

@@ -126,15 +126,33 @@ def test_setting_aside_overwrites_nothing(store: Store) -> None:
     assert sorted(aside.values()) == sorted(expected)
 
 
-def test_a_file_that_is_no_image_is_set_aside_at_the_second_look(store: Store) -> None:
+def test_a_file_of_a_folder_that_is_no_image_is_set_aside_at_the_second_look(
+    folder: Store,
+) -> None:
+    folder.drop("cam/bad.jpg", picture(1)[:-30])
+    folder.drop("cam/good.jpg", picture(2))
+    first = folder.ingest()
+    assert (first.n_new, first.n_unreadable, first.n_waiting) == (1, 0, 1)
+    assert "cam/bad.jpg: warning: unreadable image, looked at again" in first.problems[0]
+    second = folder.ingest()
+    assert (second.n_new, second.n_unreadable, second.n_waiting) == (0, 1, 0)
+
+
+@pytest.mark.s3
+def test_an_object_of_a_bucket_that_is_no_image_is_set_aside_at_once(bucket: Store) -> None:
+    bucket.drop("cam/bad.jpg", picture(1)[:-30])
+    done = bucket.ingest()
+    assert (done.n_unreadable, done.n_waiting) == (1, 0)
+    assert "cam/bad.jpg: warning: unreadable image, set aside" in done.problems[0]
+
+
+def test_files_that_are_no_images_are_kept_once_and_stop_nothing(store: Store) -> None:
     store.drop("cam/bad.jpg", picture(1)[:-30])
     store.drop("cam/empty.png", b"")
     store.drop("cam/good.jpg", picture(2))
-    first = store.ingest()
-    assert (first.n_new, first.n_unreadable, first.n_waiting) == (1, 0, 2)
-    assert "cam/bad.jpg: warning: unreadable image, looked at again" in first.problems[0]
-    second = store.ingest()
-    assert (second.n_new, second.n_unreadable, second.n_waiting) == (0, 2, 0)
+    done = [store.ingest() for _ in range(2)]
+    assert sum(each.n_new for each in done) == 1
+    assert sum(each.n_unreadable for each in done) == 2
     aside = store.tree("ingested/unreadable/")
     assert sorted(aside.values()) == [b"", picture(1)[:-30]]
     before = store.tree()
@@ -158,12 +176,12 @@ def test_an_image_that_claims_to_be_huge_is_unreadable_and_harms_nothing(
     assert (done.n_new, done.n_waiting) == (1, 1)
 
 
-def test_a_file_that_still_grows_waits_until_it_is_whole(store: Store) -> None:
+def test_a_file_that_still_grows_waits_until_it_is_whole(folder: Store) -> None:
     for size in (0, 200, 250):
-        store.drop("cam/a.jpg", picture(1)[:size])
-        assert (store.ingest().n_waiting, len(store.log)) == (1, 0)
-    store.drop("cam/a.jpg", picture(1))
-    assert (store.ingest().n_new, store.ingest()) == (1, Ingested())
+        folder.drop("cam/a.jpg", picture(1)[:size])
+        assert (folder.ingest().n_waiting, len(folder.log)) == (1, 0)
+    folder.drop("cam/a.jpg", picture(1))
+    assert (folder.ingest().n_new, folder.ingest()) == (1, Ingested())
 
 
 def test_other_files_are_left_alone_and_counted(store: Store) -> None:
