@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
+import tempfile
 from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
@@ -31,6 +34,13 @@ class Odd(Enum):
 
 Tree: TypeAlias = dict[str, bytes | Odd]
 """Contents by the path below the folder, with ``/``."""
+
+
+def kept_folder() -> Path:
+    """Return a new folder that is removed when this process ends."""
+    folder = tempfile.mkdtemp(prefix="backhaul-fuzz-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def write_tree(tree: Tree, folder: Path) -> None:

@@ -18,7 +18,7 @@ from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 from fuzzing.mutation import mutate, pick
 from fuzzing.reader import Reader
-from fuzzing.tree import Tree
+from fuzzing.tree import Tree, kept_folder
 
 NAMES = ("car", "van", "walker")
 _IMAGE_SUFFIX = ".png"
@@ -27,7 +27,7 @@ _IMAGE_SUFFIX = ".png"
 @cache
 def small_images(n_images: int) -> ImageSet:
     """Return labelled images, which lie in a temporary folder."""
-    folder = Path(tempfile.mkdtemp(prefix="backhaul-fuzz-images-"))
+    folder = kept_folder()
     rows = []
     for number in range(n_images):
         path = folder / f"{number}{_IMAGE_SUFFIX}"

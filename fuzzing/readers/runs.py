@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,7 @@ from backhaul.layout import RunFiles, internal
 from backhaul.report.campaign import imported_campaign
 from fuzzing.mutation import mutate, pick
 from fuzzing.reader import Reader
-from fuzzing.tree import Tree
+from fuzzing.tree import Tree, kept_folder
 
 _STORE = Path(__file__).parents[2] / "tests/store/store-1.tar.xz"
 _TEXTS = (".json", ".csv", ".txt")
@@ -32,7 +31,7 @@ _RUNS = ("finished", "hours")
 @cache
 def stored() -> Path:
     """Return a store that a version of Backhaul made, with the folders of its runs."""
-    folder = Path(tempfile.mkdtemp(prefix="backhaul-fuzz-store-"))
+    folder = kept_folder()
     with tarfile.open(_STORE) as packed:
         packed.extractall(folder, filter="data")
     store = folder / "store"
