@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -87,11 +86,9 @@ def test_a_damaged_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
     damages = {"no database": b"no database", "cut off": whole[:50_000]}
     for damaged in damages.values():
         database.write_bytes(damaged)
-        began = time.monotonic()
         ended = run(tmp_path, sys.executable, "-c", BEGUN)
         assert ended.returncode == 0, ended.stderr
         assert ended.stderr.count("no database that can be used") == 1
-        assert time.monotonic() - began < 60
     kept = sorted((tmp_path / ".backhaul" / "damaged").iterdir())
     assert [path.read_bytes() for path in kept] == list(damages.values())
 
