@@ -7,13 +7,19 @@ from typing import TypeVar
 
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.errors import CorruptArtifactError, DamagedRecordError, MissingObjectError
+from backhaul.layout import INTERNAL
 from backhaul.storage.objects import set_damaged_aside
 from tasks.logs import logger
 from tasks.stage import thorough
 
 T = TypeVar("T")
 
-_LOSSES = (CorruptArtifactError, DamagedRecordError, MissingObjectError)
+LOSSES = (CorruptArtifactError, DamagedRecordError, MissingObjectError)
+
+
+def can_be_made_again(loss: object) -> bool:
+    """Return whether what is lost was computed; images of a user or a node were not."""
+    return f"/{INTERNAL}/" in str(loss)
 
 
 def again_if_lost(play: Callable[[], T]) -> T:
@@ -25,6 +31,8 @@ def again_if_lost(play: Callable[[], T]) -> T:
     try:
         return play()
     except MissingObjectError as error:
+        if not can_be_made_again(error):
+            raise
         logger().warning("%s; what made it runs again", error)
         if isinstance(error, CorruptArtifactError):
             set_damaged_aside(error.uri)
@@ -33,10 +41,12 @@ def again_if_lost(play: Callable[[], T]) -> T:
 
 
 def lost(outcomes: dict[str, MethodOutcome]) -> list[str]:
-    """Return the methods that failed as stored objects were lost, here or on a worker."""
-    names = tuple(f"{error.__name__}:" for error in _LOSSES)
+    """Return the methods that failed as computed objects were lost, here or on a worker."""
+    names = tuple(f"{error.__name__}:" for error in LOSSES)
     return [
         label
         for label, outcome in outcomes.items()
-        if outcome.state == "failed" and (outcome.error or "").startswith(names)
+        if outcome.state == "failed"
+        and (outcome.error or "").startswith(names)
+        and can_be_made_again(outcome.error)
     ]

@@ -10,6 +10,7 @@ from prefect.states import Completed
 
 from backhaul.campaign.claim import claim, files_of
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.continued import forget_tables
 from backhaul.campaign.mending import set_damaged_aside, set_damaged_state_aside
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.campaign.provenance import note_start
@@ -27,7 +28,7 @@ from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
-from flows.healing import lost
+from flows.healing import LOSSES, can_be_made_again, lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
 from flows.server.publish import publish_run
@@ -60,10 +61,13 @@ def hourly(config: Config) -> State[None]:
         hour = partial(_play_hour, config, config.data, files, own_lease)
         try:
             return hour()
-        except MissingObjectError as error:
+        except LOSSES as error:
+            if not can_be_made_again(error):
+                raise
             get_run_logger().warning("%s: all hours are looked through again", error)
         set_damaged_aside(files)
         advance(files, lambda state: RunState())
+        forget_tables(files)
         with thorough():
             return hour()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
@@ -39,12 +40,12 @@ from flows.states import awaiting
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, evaluate
 from tasks.inference import infer
-from tasks.stage import Lookups, Step, is_thorough, timed
+from tasks.stage import Lookups, Step, is_thorough, thorough, timed
 from tasks.training import digest_of_model, train_detector
 
 
 @flow(name="initial-training", flow_run_name="initial-training-{config.name}")
-def initial_training(config: Config) -> State[None]:
+def initial_training(config: Config, after_losses: bool = False) -> State[None]:
     """Arrange the data and train the initial model; both are kept with the run.
 
     Where the campaign starts from a checkpoint, that one stands for the training. Where labels
@@ -52,7 +53,14 @@ def initial_training(config: Config) -> State[None]:
 
     Args:
         config: The campaign.
+        after_losses: Look also whether all that cached tables name is there, and make anew what
+            is not: objects of the store were lost.
     """
+    with thorough() if after_losses else nullcontext():
+        return _trained(config)
+
+
+def _trained(config: CampaignConfig) -> State[None]:
     started, blocks = datetime.now(UTC), blocks_of(config)
     config = opened(config)
     end_leftovers()

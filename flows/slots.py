@@ -14,6 +14,7 @@ from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import Pause
+from prefect.runtime import flow_run as this_run
 from prefect.states import Cancelled, Scheduled
 
 from backhaul.storage.holder import Holder
@@ -48,7 +49,13 @@ def wait_or_give_way(what: str) -> OnWait:
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """Meanwhile, a run on a worker gives its slot back where a stage takes another long."""
+    """Meanwhile, a run on a worker gives its slot back where a stage takes another long.
+
+    One that is a part of another in the same process waits: it would send that one away.
+    """
+    if this_run.id != os.environ.get(OF_A_WORKER):
+        yield
+        return
 
     def on_wait(holder: Holder, waited_s: float) -> None:
         if waited_s > PATIENCE_S:

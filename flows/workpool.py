@@ -21,6 +21,7 @@ from blocks.patience import await_prefect
 from flows.ends import Awaited, await_ends, schedule
 from flows.server.queues import HOURS
 from flows.states import outcome_of
+from tasks.stage import is_thorough
 
 INITIAL_TRAINING = "initial-training/initial-training"
 METHOD = "method/method"
@@ -52,10 +53,16 @@ class Child:
 
 def begin(config: CampaignConfig) -> MethodOutcome:
     """Run the initial training on a worker, and return how it ended."""
-    parameters = {"config": config.model_dump(mode="json")}
+    after_losses = is_thorough()
     name = f"initial-training-{config.name}"
     child = Child(
-        INITIAL_TRAINING, name, parameters, (config.name,), _queue_of(config), config.restarts
+        INITIAL_TRAINING,
+        name,
+        {"config": config.model_dump(mode="json"), "after_losses": after_losses},
+        (config.name,),
+        _queue_of(config),
+        config.restarts,
+        turn="after losses" if after_losses else "",
     )
     return run_children({name: child})[name]
 

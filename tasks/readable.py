@@ -9,9 +9,10 @@ from prefect import get_run_logger
 
 from backhaul.data.images import ImageReader, UnreadableImageError
 from backhaul.data.limits import NO_LIMITS
-from backhaul.errors import InputError
+from backhaul.errors import InputError, MissingObjectError
 from backhaul.inbox.log import dropped_as
 from backhaul.storage.imagefiles import localise
+from backhaul.storage.lease import LeaseLostError
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
 
@@ -41,6 +42,8 @@ def without_unreadable(
     """
     try:
         return work(images)
+    except (InputError, LeaseLostError, MissingObjectError):  # not for a broken image
+        raise
     except Exception:
         reasons = _unreadable(images)
         if not reasons:

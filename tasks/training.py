@@ -277,7 +277,7 @@ def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path 
         known = _decoded(data, root)
         ahead = known.state if known.stop is None else None
         state = None if ahead is None else local_object(ahead, folder)
-    except (ValueError, MissingObjectError) as error:
+    except Exception as error:  # whatever lies in place of a state
         reason = " ".join(str(error).split())
         get_run_logger().warning("begins anew, as its last state is damaged: %s", reason)
         _set_state_aside(place)

@@ -15,7 +15,7 @@ from backhaul.campaign.tables import checkpoints_table, classes_table, summary_t
 from backhaul.layout import RunFiles
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
-from backhaul.storage.objects import replace
+from backhaul.storage.objects import remove, replace
 from backhaul.values.roots import Roots
 
 TABLES: Mapping[str, Callable[[Iterable[RoundRecord]], pd.DataFrame]] = {
@@ -49,6 +49,12 @@ def write_table(files: RunFiles, name: str, table: pd.DataFrame) -> None:
     """Show a table in the folder of the run, then keep it; kept, it may move with its store."""
     replace(files.view.table(name), _csv(table))
     replace(files.continued(name), _csv(_with_places(table, Roots(store=files.root).relative)))
+
+
+def forget_tables(files: RunFiles) -> None:
+    """Let the next hour make all tables of the records of all rounds."""
+    for name in TABLES:
+        remove(files.continued(name))
 
 
 def _with_places(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:

@@ -268,7 +268,7 @@ def is_whole(artifact: Artifact) -> bool:
 def has(artifact: Artifact) -> bool:
     """Return what `is_whole` does; an object that is damaged is set aside."""
     whole = is_whole(artifact)
-    if not whole:
+    if not whole and is_local(artifact.uri):  # in a bucket, it is not there
         set_damaged_aside(artifact.uri)
     return whole
 

@@ -57,12 +57,15 @@ def _new_folder() -> tuple[Path, int]:
     """Return a new folder, and the open lock on it."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(OSError):  # it was just removed, as it was not locked yet
+        try:
             lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # just removed by another process, as it was not locked yet
+            continue
+        with suppress(OSError):  # a disk without locks: nobody else can lock it, either
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if folder.exists():
-                return folder, lock
-            os.close(lock)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 def _remove_unused(folder: Path) -> None:

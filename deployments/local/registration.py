@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backhaul.errors import InputError
 from deployments.local.api import Api
-from deployments.local.service import inherited
+from deployments.local.service import BASICS, inherited
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE_BLOCK = "store"
@@ -96,7 +96,7 @@ def _python(environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env={**inherited(), **environment},
+            env={**inherited((*BASICS, "BACKHAUL_*")), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -169,12 +169,8 @@ def _check_queues(pool: str, queues: Sequence[WorkQueue], found: str) -> Answer:
 
 
 def _without_worker(queues: Sequence[WorkQueue]) -> list[str]:
-    """Return the queues whose runs would wait; those of `default` go to any worker."""
-    return sorted(
-        each.name
-        for each in queues
-        if each.name != DEFAULT and each.status == WorkQueueStatus.NOT_READY
-    )
+    """Return the queues whose runs would wait."""
+    return sorted(each.name for each in queues if each.status == WorkQueueStatus.NOT_READY)
 
 
 def _worker_command(pool: str, queues: Iterable[str]) -> str:
@@ -189,8 +185,8 @@ def _worker_command(pool: str, queues: Iterable[str]) -> str:
             "--limit 1"
             for number in named or ["0"]
         ]
-    else:
-        commands = [f"{_start(pool, *queues)} --limit 4"]
+    else:  # hours have a worker of their own, which no campaign fills
+        commands = [f"{_start(pool, queue)} --limit 4" for queue in queues]
     return f"{'; '.join(commands)}  (or all of a machine: make up)"
 
 

@@ -37,9 +37,9 @@ def ensure_queues(client: SyncPrefectClient, gpus: int) -> None:
         known = {queue.name for queue in client.read_work_queues(work_pool_name=pool)}
         for name in [name for name in wanted if name not in known]:
             client.create_work_queue(name, work_pool_name=pool)
-        queues = {queue.name: queue for queue in client.read_work_queues(work_pool_name=pool)}
         for priority, name in enumerate(wanted, start=1):
-            queue = queues[name]
+            # Read one by one: the server moves others when one gets their priority.
+            queue = client.read_work_queue_by_name(name, work_pool_name=pool)
             limit = None if queue.concurrency_limit == 1 else queue.concurrency_limit
             if (queue.priority, queue.concurrency_limit) != (priority, limit):
                 client.update_work_queue(queue.id, priority=priority, concurrency_limit=limit)

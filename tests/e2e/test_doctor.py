@@ -187,8 +187,8 @@ def test_a_bare_server_gets_what_is_missing(doctor: Doctor, client: Any) -> None
     beats = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30 prefect worker start --type process"
     up = "  (or all of a machine: make up)"
     queue = "--work-queue"
-    hours = f"{beats} --pool cpu {queue} hours --limit 4{up}"
-    assert idle.remedy("work pool cpu") == hours
+    cpu = f"{beats} --pool cpu {queue} {{0}} --limit 4"
+    assert idle.remedy("work pool cpu") == "; ".join(map(cpu.format, ("default", "hours"))) + up
     polled = f"{queue} hours {queue} gpu-{{0}} {queue} default"
     gpu = f"CUDA_VISIBLE_DEVICES={{0}} {beats} --pool gpu {polled} --limit 1"
     assert idle.remedy("work pool gpu") == "; ".join(gpu.format(i) for i in (0, 1)) + up
@@ -199,7 +199,7 @@ def test_a_bare_server_gets_what_is_missing(doctor: Doctor, client: Any) -> None
     half = doctor()
     assert half.code == 0
     assert "no worker polls hours" in half.found("work pool cpu")
-    assert half.remedy("work pool cpu") == hours
+    assert half.remedy("work pool cpu") == cpu.format("hours") + up
     assert half.status("work pool gpu") == "warning"
     assert "no worker polls gpu-1" in half.found("work pool gpu")
     assert half.remedy("work pool gpu") == gpu.format(1) + up
