@@ -184,9 +184,9 @@ def test_no_checkpoint_looks_twice_at_an_image(
     looked: list[tuple[str, str]] = []
     see = tasks.inference.predict_stored
 
-    def noted(images: Any, checkpoints: Any, *rest: Any) -> Any:
+    def noted(root: str, images: Any, checkpoints: Any, *rest: Any) -> Any:
         looked.extend((c.artifact.sha256, i) for c in checkpoints for i in images.ids)
-        return see(images, checkpoints, *rest)
+        return see(root, images, checkpoints, *rest)
 
     monkeypatch.setattr("tasks.series.predict_stored", noted)
     plan = SeriesPlan(sets=("sample", "cur_iter", "all_iter"), delta=50, batch_test=2)

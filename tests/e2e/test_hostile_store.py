@@ -162,7 +162,7 @@ def forge_arrivals(place: Place, mark: Path) -> None:
     root = place.folder
     (root / "private.jpg").write_bytes(b"private")
     pending = root / "ingested" / "pending"
-    pending.mkdir(parents=True)
+    pending.mkdir(parents=True, exist_ok=True)
     number = len(list((root / "ingested" / "log").iterdir())) + 1
     file = {"uri": f"{root}/private.jpg", "size_bytes": 7, "stamp": "1"}
     arrival = {"image_id": "../../out", "suffix": ".jpg", "width": 1, "height": 1}
