@@ -9,7 +9,7 @@ from prefect import get_run_logger
 
 from backhaul.data.images import ImageReader, UnreadableImageError
 from backhaul.data.limits import NO_LIMITS
-from backhaul.errors import InputError, MissingObjectError
+from backhaul.errors import InputError, MissingObjectError, StoreError
 from backhaul.inbox.log import dropped_as
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.lease import LeaseLostError
@@ -42,7 +42,7 @@ def without_unreadable(
     """
     try:
         return work(images)
-    except (InputError, LeaseLostError, MissingObjectError):  # not for a broken image
+    except (LeaseLostError, MissingObjectError, StoreError):  # not for a broken image
         raise
     except Exception:
         reasons = _unreadable(images)

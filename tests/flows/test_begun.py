@@ -8,6 +8,8 @@ from backhaul.campaign.config import CampaignConfig
 from flows.initial_training import initial_training
 from tests.e2e.edge import CONFIG
 
+KEPT = ("beginning.json", "setting.json", "rounds/init.json", "rounds/iqr0.json")
+
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
 
@@ -19,10 +21,10 @@ def test_what_its_hours_have_played_stays(tmp_path: Path) -> None:
     config = CampaignConfig.model_validate({**CONFIG, "store": store, "initial": initial})
     run = tmp_path / ".backhaul" / "runs" / config.name
     (run / "rounds").mkdir(parents=True)
-    for name in ("setting.json", "rounds/init.json", "rounds/iqr0.json"):
+    for name in KEPT:
         (run / name).write_text("as it was")
     state = initial_training(config, return_state=True)
     assert state.is_completed()
     assert "trained before" in (state.message or "")
-    for name in ("setting.json", "rounds/init.json", "rounds/iqr0.json"):
+    for name in KEPT:
         assert (run / name).read_text() == "as it was"

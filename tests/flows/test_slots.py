@@ -151,13 +151,20 @@ def test_where_the_other_may_be_gone_a_run_stays_and_takes_over(
 
 
 def test_a_stage_of_another_is_waited_for_a_while(
-    client: SyncPrefectClient, run: FlowRun
+    client: SyncPrefectClient, run: FlowRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.set_flow_run_state(run.id, Running())
     alive = Holder.me()
 
     @flow
+    def part_of_it() -> None:
+        with impatient():
+            assert _on_wait.get() is None  # it would send away the run around it
+
+    @flow
     def impatiently() -> None:
+        part_of_it()
+        monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", str(run.id))
         with impatient():
             on_wait = _on_wait.get()
             assert on_wait is not None

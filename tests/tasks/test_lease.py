@@ -271,14 +271,14 @@ def wait_for(happened: Callable[[], bool], patience_s: float = 20) -> None:
 @pytest.mark.parametrize(
     ("holder", "seems"),
     [
-        (Holder.me(), True),
-        (Holder.me().model_copy(update={"pid": 2**22 + 1}), False),
-        (elsewhere(30), True),
-        (elsewhere(-30), True),
-        (elsewhere(EXPIRE_S + 30), False),
-        (elsewhere(-EXPIRE_S - 30), False),
+        (Holder.me, True),
+        (lambda: Holder.me().model_copy(update={"pid": 2**22 + 1}), False),
+        (lambda: elsewhere(30), True),
+        (lambda: elsewhere(-30), True),
+        (lambda: elsewhere(EXPIRE_S + 30), False),
+        (lambda: elsewhere(-EXPIRE_S - 30), False),
     ],
     ids=["here", "here, ended", "elsewhere", "clock before ours", "silent", "clock far off"],
 )
-def test_who_renewed_lately_seems_alive(holder: Holder, *, seems: bool) -> None:
-    assert holder.seems_alive is seems
+def test_who_renewed_lately_seems_alive(holder: Callable[[], Holder], *, seems: bool) -> None:
+    assert holder().seems_alive is seems

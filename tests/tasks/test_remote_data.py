@@ -279,7 +279,7 @@ def test_the_demo_goes_into_the_store_once_and_whole(
     monkeypatch.setattr(data_tasks, "put_file", put_file)
     folder = data_folder(data, bucket, quiet)
     assert folder.root.startswith(f"{bucket}/.backhaul/data/digits-")
-    assert count(bucket) == 9 + 9 + 2
+    assert count(bucket) == 9 + 9 + 3
     monkeypatch.setattr(data_tasks, "put_file", broken)  # nothing more is put
     assert data_folder(data, bucket, quiet) == folder
 
