@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 
 _NAMED = re.compile(
-    r"^AWS_|^PG|SECRET|CREDENTIAL|COOKIE|APIKEY|PASSW|PASSFILE|PASSPHRASE|CONNECTION_URL"
-    r"|(^|_)(TOKENS?|AUTH|KEYS?|PASS|PAT|PRIVATE|DSN)(_|$)",
+    r"^AWS_|^PG|SECRET|CREDENTIAL|COOKIE|APIKEY|PASSW|PASSFILE|PASSPHRASE|CONNECTION_(URL|STRING)"
+    r"|(^|_)(TOKENS?|AUTH|KEYS?|PASS|PAT|PRIVATE|DSN|JWT|SAS)(_|$)|_PWD(_|$)",
     re.IGNORECASE,
 )
 """Names of variables that open something: keys of stores, logins, databases."""
-_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+_WITH_PASSWORD = re.compile(r"://[^/\s@]+@")
 
 
 def without_secrets(environment: Mapping[str, str], keep: str | None = None) -> dict[str, str]:

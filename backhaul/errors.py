@@ -42,3 +42,7 @@ class CorruptArtifactError(MissingObjectError):
 
 class StoreError(InputError):
     """The store cannot be used: wrong keys, no bucket, no space, or it stays away."""
+
+
+class RefusedFileError(StoreError):
+    """One file of a store that cannot be read or moved; no other is concerned."""

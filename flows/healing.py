@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from backhaul.campaign.outcome import MethodOutcome
@@ -23,21 +24,26 @@ def can_be_made_again(loss: object) -> bool:
 
 
 def again_if_lost(play: Callable[[], T]) -> T:
-    """Call `play`; if it comes upon an object that is lost, call it once more, thoroughly.
+    """Call `play`; as often as it comes upon another object that is lost, again, thoroughly.
 
     Args:
         play: Runs stages, and reads what they stored.
+
+    Raises:
+        MissingObjectError: If what is lost cannot be made again, or was not.
     """
-    try:
-        return play()
-    except MissingObjectError as error:
-        if not can_be_made_again(error):
-            raise
-        logger().warning("%s; what made it runs again", error)
-        if isinstance(error, CorruptArtifactError):
-            set_damaged_aside(error.uri)
-    with thorough():
-        return play()
+    seen: set[str] = set()
+    while True:
+        try:
+            with thorough() if seen else nullcontext():
+                return play()
+        except MissingObjectError as error:
+            if not can_be_made_again(error) or str(error) in seen:
+                raise
+            logger().warning("%s; what made it runs again", error)
+            seen.add(str(error))
+            if isinstance(error, CorruptArtifactError):
+                set_damaged_aside(error.uri)
 
 
 def lost(outcomes: dict[str, MethodOutcome]) -> list[str]:

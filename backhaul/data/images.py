@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -77,8 +78,12 @@ def probe(path: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
             require_few_bytes(path, size_bytes, limits)
             with FILE_BYTES.taken(size_bytes):
                 return probe_bytes(path, file.read(size_bytes), limits)
-    except UnreadableImageError:
+    except (UnreadableImageError, MemoryError):
         raise
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # this machine's
+            raise
+        raise UnreadableImageError(path, _reason(error)) from None
     except Exception as error:  # also of a name that no file can have
         raise UnreadableImageError(path, _reason(error)) from None
 

@@ -34,6 +34,7 @@ from backhaul.storage.localcopies import fetch
 from backhaul.storage.objects import read_uri
 from backhaul.storage.places import filesystem, patiently
 from backhaul.storage.scratch import scratch_folder
+from backhaul.untrusted import MOST_TABLE_BYTES, TooLargeError
 from backhaul.values.images import ImageSet
 
 
@@ -159,8 +160,14 @@ class Mirror:
             raise InputError(
                 f"{self.root}/{path}: a file and a folder have this name; rename one"
             ) from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise InputError(f"{self.root}/{path}: a name too long for a file") from None
 
     def _fetch(self, path: str) -> None:
+        if self.sizes[path] > MOST_TABLE_BYTES:
+            raise TooLargeError(f"{self.root}/{path}", self.sizes[path], MOST_TABLE_BYTES)
         fetch(f"{self.root}/{path}", Path(f"{self.folder}/{path}"))
 
     def probe(self, path: str, limits: ImageLimits) -> ImageFile:

@@ -92,7 +92,7 @@ def fingerprint(data: FolderData, root: str) -> str:
     for path in sources(data):
         try:
             status = os.stat(path)  # noqa: PTH116 - 200,000 Path objects are slow
-        except FileNotFoundError:
+        except OSError:  # gone, or no file: reading says what is wrong with it
             continue
         name = path.removeprefix(below)
         digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())

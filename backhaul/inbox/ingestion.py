@@ -16,7 +16,7 @@ from backhaul.data.formats.files import stem_and_suffix
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import OnProgress
 from backhaul.data.limits import InboxLimits
-from backhaul.errors import InputError, StoreError
+from backhaul.errors import InputError, RefusedFileError
 from backhaul.inbox.files import DETECTIONS, in_turns, sort_out
 from backhaul.inbox.log import (
     Arrival,
@@ -31,7 +31,7 @@ from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.holder import Holder
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
-from backhaul.storage.moving import Found, move, walk
+from backhaul.storage.moving import Found, move, read_found, walk
 from backhaul.storage.objects import exists_at, replace
 from backhaul.storage.places import absolute, is_local
 
@@ -253,11 +253,9 @@ class _Ingestion:
         if beside.size_bytes > self._limits.sidecar_bytes:
             return hashlib.sha256(beside.version.encode()).hexdigest()
         try:
-            data = read_or_none(beside.uri)
-        except StoreError:
-            if not is_local(beside.uri):
-                raise
-            return hashlib.sha256(beside.version.encode()).hexdigest()  # we may not read it
+            data = read_found(beside, self._inbox)
+        except RefusedFileError:
+            return hashlib.sha256(beside.version.encode()).hexdigest()
         return None if data is None else hashlib.sha256(data).hexdigest()
 
     def _note(self, look: Look, went: bool) -> None:

@@ -14,14 +14,12 @@ from backhaul.data.images import (
 )
 from backhaul.data.limits import InboxLimits
 from backhaul.data.room import FILE_BYTES
-from backhaul.errors import MissingObjectError, StoreError
+from backhaul.errors import RefusedFileError
 from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
 from backhaul.inbox.sidecar import Checked, read_detections
-from backhaul.storage.conditional import read_or_none
-from backhaul.storage.moving import Found
-from backhaul.storage.objects import exists_at, read_uri
-from backhaul.storage.places import is_local
+from backhaul.storage.moving import Found, read_found
+from backhaul.storage.objects import exists_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,16 @@ def look_at(
     try:
         require_few_bytes(image.uri, image.size_bytes, limits)
         with FILE_BYTES.taken(image.size_bytes):
-            data = _content(image.uri)
+            data = read_found(image, image.uri.removesuffix(f"/{name}"))
+            if data is None:
+                return None
             digest = hashlib.sha256(data).hexdigest()
             file, suffix = probe_bytes(image.uri, data, limits), suffix_of(data)
             del data
-    except MissingObjectError:
-        return None
     except UnreadableImageError as error:
         return Look(name, image, beside, digest, reason=error.reason)
+    except RefusedFileError as error:
+        return Look(name, image, beside, digest, reason=str(error))
     node, own_name = node_and_name(name)
     arrival = Arrival(
         image_id=file.image_id,
@@ -92,35 +92,31 @@ def look_at(
     )
     if exists_at(arrival.place(root)):
         return Look(name, image, beside, file.image_id, arrival, known=True)
-    seen, problems = _read_beside(beside, file, class_names, limits)
+    folder = image.uri.removesuffix(f"/{name}")
+    seen, problems = _read_beside(beside, folder, file, class_names, limits)
     arrival = arrival.model_copy(update={"detections": seen})
     return Look(name, image, beside, file.image_id, arrival, problems=tuple(problems))
 
 
-def _content(uri: str) -> bytes:
-    try:
-        return read_uri(uri)
-    except StoreError as error:
-        if is_local(uri):  # of this file alone, such as one that we may not read
-            raise UnreadableImageError(uri, str(error)) from None
-        raise
-
-
 def _read_beside(
-    beside: Found | None, image: ImageFile, class_names: tuple[str, ...], limits: InboxLimits
+    beside: Found | None,
+    folder: str,
+    image: ImageFile,
+    class_names: tuple[str, ...],
+    limits: InboxLimits,
 ) -> Checked:
-    if beside is not None and beside.size_bytes > limits.sidecar_bytes:
+    if beside is None:
+        return None, []
+    if beside.size_bytes > limits.sidecar_bytes:
         reason = (
             f"has {beside.size_bytes:,} bytes, expected at most {limits.sidecar_bytes:,} "
             "(limits.sidecar_bytes)"
         )
         return None, [Problem(beside.uri, None, reason, "error")]
     try:
-        data = None if beside is None else read_or_none(beside.uri)
-    except StoreError as error:
-        if beside is None or not is_local(beside.uri):
-            raise
-        return None, [Problem(beside.uri, None, str(error), "error")]  # we may not read it
-    if beside is None or data is None:
+        data = read_found(beside, folder)
+    except RefusedFileError as error:
+        return None, [Problem(beside.uri, None, str(error), "error")]
+    if data is None:
         return None, []
     return read_detections(data, beside.uri, image, class_names, limits)

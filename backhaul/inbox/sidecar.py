@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -34,6 +34,10 @@ Checked: TypeAlias = tuple[str | None, list[Problem]]
 Corners: TypeAlias = tuple[float, float, float, float]
 
 DEFAULT_LIMITS = InboxLimits()
+MOST_PROBLEMS = 5
+"""Of one file; what follows is not looked at."""
+FINITE = float(np.finfo(np.float32).max)
+"""No number of a node is larger: features are kept in single precision."""
 COUNTABLE = 2**53
 """No number of votes is larger: such an integer is exact in every table and language."""
 
@@ -46,10 +50,10 @@ class _Detection(BaseModel):
     class_id: int | None = None
     name: int | str | None = Field(None, alias="class")
     confidence: Probability
-    confidence_std: float = Field(0.0, ge=0.0)
+    confidence_std: float = Field(0.0, ge=0.0, le=FINITE)
     votes: int = Field(1, ge=1, le=COUNTABLE)
     xyxy: Corners
-    box_spread: float = Field(0.0, ge=0.0)
+    box_spread: float = Field(0.0, ge=0.0, le=FINITE)
     scores: dict[str, Probability] | None = None
 
     def class_among(self, class_names: tuple[str, ...]) -> int:
@@ -75,7 +79,7 @@ class _Sidecar(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
     detections: list[_Detection]
-    features: list[float] | None = None
+    features: list[Annotated[float, Field(ge=-FINITE, le=FINITE)]] | None = None
 
     def over(self, limits: InboxLimits) -> str:
         """Return what of it is over a limit, and by how much; empty if nothing is."""
@@ -169,29 +173,42 @@ def read_detections(
         return None, [Problem(path, None, _reason(error), "error")]
     if over := sidecar.over(limits):
         return None, [Problem(path, None, over, "error")]
-    kept, problems = [], []
+    kept: list[_Detection] = []
+    problems: list[Problem] = []
     for number, detection in enumerate(sidecar.detections):
-        what = f"detection {number}: "
-        try:
-            class_id = detection.class_among(class_names)
-            if detection.scores is not None:
-                detection.scores_among(class_names)
-        except InputError as error:
-            problems.append(Problem(path, None, f"{what}{error}", "error"))
-            continue
-        box = box_of_corners(class_id, detection.xyxy, image, what=what)
-        good, wrong = check_boxes(path, [box], image, len(class_names))
+        if len(problems) >= MOST_PROBLEMS:
+            left = len(sidecar.detections) - number
+            reason = f"{left:,} more detections are not looked at, after so many problems"
+            problems.append(Problem(path, None, reason, "error"))
+            break
+        good, wrong = _checked(detection, f"detection {number}: ", path, image, class_names)
         problems += wrong
-        if len(good):
-            known = {
-                "class_id": None,
-                "name": class_names[class_id],
-                "xyxy": _inside(detection.xyxy, image),
-            }
-            kept.append(detection.model_copy(update=known))
+        kept += good
     if any(problem.severity == "error" for problem in problems):
         return None, problems
     return sidecar.model_copy(update={"detections": kept}).text(), problems
+
+
+def _checked(
+    detection: _Detection, what: str, path: str, image: ImageFile, class_names: tuple[str, ...]
+) -> tuple[list[_Detection], list[Problem]]:
+    """Return a detection as it is kept, or none, and what was wrong with it."""
+    try:
+        class_id = detection.class_among(class_names)
+        if detection.scores is not None:
+            detection.scores_among(class_names)
+    except InputError as error:
+        return [], [Problem(path, None, f"{what}{error}", "error")]
+    box = box_of_corners(class_id, detection.xyxy, image, what=what)
+    good, wrong = check_boxes(path, [box], image, len(class_names))
+    if not len(good):
+        return [], wrong
+    known = {
+        "class_id": None,
+        "name": class_names[class_id],
+        "xyxy": _inside(detection.xyxy, image),
+    }
+    return [detection.model_copy(update=known)], wrong
 
 
 def _reason(error: ValidationError) -> str:

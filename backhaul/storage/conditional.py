@@ -77,7 +77,7 @@ def _read_bounded_remote(uri: str, most_bytes: int) -> bytes | None:
     if there["ContentLength"] > most_bytes:
         there["Body"].close()
         raise TooLargeError(uri, there["ContentLength"], most_bytes)
-    return _body(fs, there)
+    return body_of(fs, there)
 
 
 def _create_local(uri: str, data: bytes) -> bool:
@@ -123,7 +123,7 @@ def _swap_remote(uri: str, old: bytes, new: bytes) -> bool:
     bucket, _, key = path.partition("/")
     try:
         there = fs.call_s3("get_object", Bucket=bucket, Key=key)
-        content = _body(fs, there)
+        content = body_of(fs, there)
     except FileNotFoundError:
         return False
     if content != old:
@@ -131,7 +131,8 @@ def _swap_remote(uri: str, old: bytes, new: bytes) -> bool:
     return _put_if(uri, new, IfMatch=there["ETag"]) or read_or_none(uri) == new
 
 
-def _body(fs: Any, answer: Any) -> bytes:
+def body_of(fs: Any, answer: Any) -> bytes:
+    """Return the content of an object from the answer to the request for it."""
     data: bytes = sync(fs.loop, answer["Body"].read)
     return data
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import stat
@@ -13,12 +14,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backhaul.errors import InputError, StoreError
-from backhaul.storage.places import code_of, filesystem, is_local, patiently
+from backhaul.errors import InputError, RefusedFileError, StoreError
+from backhaul.storage.conditional import body_of
+from backhaul.storage.places import code_of, filesystem, is_local, patiently, refuses_one
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """What is said of a file that is no more, or whose folder became something else."""
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EIO)
+"""What is said of a file that cannot be read or moved, while others can."""
 _CHANGED = ("PreconditionFailed", "412")
+LOG = logging.getLogger(__name__)
 
 
 class Found(BaseModel):
@@ -27,7 +32,8 @@ class Found(BaseModel):
     Args:
         uri: Where it is stored.
         size_bytes: Its length.
-        stamp: Differs when its content does: its ETag, on a disk the time of its last change.
+        stamp: Differs when its content does: its ETag, on a disk its number and the times of
+            its last changes, of which one cannot be set back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,12 +58,30 @@ def walk(uri: str) -> tuple[list[Found], list[str]]:
     return _walk_local(uri) if is_local(uri) else (_walk_s3(uri), [])
 
 
+@patiently
+def read_found(found: Found, folder: str) -> bytes | None:
+    """Return the content of a file as it was listed; None if it went or changed since.
+
+    No more is read than was listed, and no link is followed.
+
+    Args:
+        found: The file.
+        folder: What was listed, or a folder below that on the way to the file.
+
+    Raises:
+        RefusedFileError: If this file cannot be read.
+        StoreError: If the store cannot be used.
+    """
+    return _read_local(found, folder) if is_local(found.uri) else _read_s3(found)
+
+
 def move(source: Found, target: str, folder: str) -> bool:
     """Move a file to a target that is reserved for its content.
 
     It is safe to repeat after an interruption at any point. Nothing is overwritten, and
     `source` is removed only when its content is at `target` and `source` has not changed since
-    it was listed. No link is followed, also where one takes a folder's place at this moment.
+    it was listed. No link is followed, also where one takes a folder's place at this moment. A
+    file that cannot be moved stays, with a line in the log.
 
     Args:
         source: The file.
@@ -65,14 +89,19 @@ def move(source: Found, target: str, folder: str) -> bool:
         folder: What was listed, or a folder below that on the way to the file.
 
     Returns:
-        Whether `target` is there now: it is not if `source` went or changed meanwhile.
+        Whether its content is at `target` now: it is not if `source` went or changed meanwhile,
+        or stays.
 
     Raises:
-        StoreError: If the store refuses it, is full, or what is at `target` is not whole.
+        StoreError: If the store refuses all files, or is full.
     """
-    if is_local(target):
-        return _move_local(source, target, folder)
-    return _move_s3(source, target)
+    try:
+        if is_local(target):
+            return _move_local(source, target, folder)
+        return _move_s3(source, target)
+    except RefusedFileError as error:
+        LOG.warning("%s; it stays where it is", error)
+        return False
 
 
 def _walk_local(uri: str) -> tuple[list[Found], list[str]]:
@@ -87,8 +116,12 @@ def _walk_local(uri: str) -> tuple[list[Found], list[str]]:
 
     for place, folders, names in os.walk(uri, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        alone += [f"{place}/{name}" for name in folders if Path(place, name).is_symlink()]
-        found += [file for name in names if (file := _look_local(f"{place}/{name}"))]
+        try:
+            alone += [f"{place}/{name}" for name in folders if Path(place, name).is_symlink()]
+            found += [file for name in names if (file := _look_local(f"{place}/{name}"))]
+        except PermissionError:  # it may be listed, and not be looked into
+            alone.append(place)
+            folders.clear()
     return found, alone
 
 
@@ -117,15 +150,42 @@ def _look_local(path: str, folder: int | None = None) -> Found | None:
         if error.errno not in _GONE:
             raise
         return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return Found(uri=path, size_bytes=status.st_size, stamp=str(status.st_mtime_ns))
+    return _seen(path, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _seen(path: str, status: os.stat_result) -> Found:
+    stamp = f"{status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return Found(uri=path, size_bytes=status.st_size, stamp=stamp)
+
+
+def _read_local(found: Found, folder: str) -> bytes | None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        with _opened(found.uri, folder) as inner:
+            handle = os.open(found.uri.rpartition("/")[2], flags, dir_fd=inner)
+            with os.fdopen(handle, "rb") as file:
+                if _seen(found.uri, os.fstat(handle)) != found:
+                    return None
+                data = file.read(found.size_bytes)
+                return data if _seen(found.uri, os.fstat(handle)) == found else None
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise _of_one(error, found.uri) from None
+
+
+def _of_one(error: OSError, uri: str) -> Exception:
+    """Return the error to raise for one about a file that a node has put there."""
+    if error.errno in _REFUSED or refuses_one(error):
+        return RefusedFileError(f"{uri}: {error.strerror or code_of(error) or error}")
+    return error
 
 
 @patiently
 def _move_local(source: Found, target: str, folder: str) -> bool:
     there = _look_local(target)
     name = source.uri.rpartition("/")[2]
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
     try:
         with _opened(source.uri, folder) as opened:
             if _look_local(source.uri, opened) != source:
@@ -136,14 +196,14 @@ def _move_local(source: Found, target: str, folder: str) -> bool:
             os.unlink(name, dir_fd=opened)
             return True
     except OSError as error:
-        if error.errno not in _GONE:
-            raise
-        return there is not None
+        if error.errno in _GONE:
+            return there is not None
+        ours = os.access(Path(target).parent, os.W_OK)
+        raise (_of_one(error, source.uri) if ours else error) from None
 
 
 def _rename(name: str, folder: int, target: Path) -> bool:
     """Move a file, to another disk as well; return False if it became a link meanwhile."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.rename(name, target, src_dir_fd=folder)
     except OSError as error:
@@ -210,8 +270,20 @@ def _copy_s3(source: Found, target: str) -> bool:
     except OSError as error:
         if code_of(error) in _CHANGED:
             return False
-        raise
+        raise _of_one(error, source.uri) from error
     return True
+
+
+def _read_s3(found: Found) -> bytes | None:
+    fs, _ = _s3(found.uri)
+    try:
+        return body_of(fs, _call(found.uri, "get_object", IfMatch=found.stamp))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if code_of(error) in _CHANGED:
+            return None
+        raise _of_one(error, found.uri) from error
 
 
 def _delete_s3(source: Found) -> None:
@@ -226,7 +298,7 @@ def _delete_s3(source: Found) -> None:
 
 def _require_whole(there: Found, source: Found) -> None:
     if there.size_bytes != source.size_bytes:
-        raise StoreError(
+        raise RefusedFileError(
             f"{there.uri}: has {there.size_bytes} bytes, expected the {source.size_bytes} of "
             f"{source.uri}, whose content belongs there; look at both, and remove the wrong one"
         )

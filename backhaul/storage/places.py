@@ -55,6 +55,11 @@ _DEFAULTS: dict[str, Any] = {
         "retries": {"mode": "standard", "max_attempts": 2},  # the long wait is `patiently`
     },
 }
+_OF_ALL = (
+    *("AccessDenied", "403", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    *("ExpiredToken", "InvalidToken", "RequestTimeTooSkewed", "AuthorizationHeaderMalformed"),
+)
+"""Refusals of the bucket or the keys, which concern all objects."""
 _opened: dict[str, dict[str, Any]] = {}
 
 
@@ -152,6 +157,18 @@ def code_of(error: BaseException) -> str:
     return (
         str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
     )
+
+
+def refuses_one(error: BaseException) -> bool:
+    """Return whether an S3 service refuses one object, and not the bucket or the keys.
+
+    It does so for objects that are encrypted with somebody's own key, archived, or too large.
+    """
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    if not isinstance(cause, ClientError) or is_transient(error):
+        return False
+    status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return 400 <= status < 500 and code_of(error) not in _OF_ALL  # noqa: PLR2004
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 LASTS = timedelta(days=3650)
-"""How long it holds: longer than a server runs, as each start makes a new one."""
+"""How long it holds: longer than a server runs."""
 CLOCKS = timedelta(days=1)
 """How long before now it begins to hold, for a clock that is set back."""
 

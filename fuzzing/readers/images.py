@@ -22,8 +22,11 @@ from fuzzing.tree import Tree
 
 Pieces = list[bytes]
 
-REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-"""Real images, where they are."""
+REAL = tuple(
+    Path(__file__).resolve().parents[2].parent / "shared" / "data" / name
+    for name in ("bccd", "parking", "signs")
+)
+"""Real data sets, where they are."""
 _MOST_REAL = 40  # of one kind
 _MOST_BYTES = 60_000  # of a real one
 _ORIENTATION = 0x0112
@@ -79,7 +82,8 @@ def _generated(name: str) -> Iterator[bytes]:
 
 @cache
 def _all_seeds(name: str) -> tuple[bytes, ...]:
-    found = sorted(path for suffix in _SUFFIXES[name] for path in REAL.rglob(f"*{suffix}"))
+    patterns = [f"*{suffix}" for suffix in _SUFFIXES[name]]
+    found = sorted(path for folder in REAL for each in patterns for path in folder.rglob(each))
     small = [path for path in found if path.stat().st_size <= _MOST_BYTES]
     step = max(1, len(small) // _MOST_REAL)
     return (*_generated(name), *(path.read_bytes() for path in small[::step]))

@@ -127,6 +127,12 @@ def test_every_other_file_is_damaged(
     assert all(str(each) in log for each in kept)
 
 
+def test_all_tables_rot(copy: Place, expected: dict[str, bytes]) -> None:
+    for path in files(copy, KINDS["tables"]):
+        rot(path)
+    runs_again(copy, expected)
+
+
 def test_all_kinds_are_tried() -> None:
     assert sorted(kind for kinds in TOGETHER for kind in kinds) == sorted(KINDS)
 

@@ -75,22 +75,21 @@ use_temporary_server()
 """
 
 
-def test_a_damaged_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0, 50_000])
+def test_a_damaged_database_is_set_aside_and_made_anew(tmp_path: Path, left: int) -> None:
     database = tmp_path / ".backhaul" / "prefect.db"
     database.parent.mkdir()
     with closing(sqlite3.connect(database)) as made:
         made.execute("create table some (what)")
         made.executemany("insert into some values (?)", [("x" * 1000,)] * 100)
         made.commit()
-    whole = database.read_bytes()
-    damages = {"no database": b"no database", "cut off": whole[:50_000]}
-    for damaged in damages.values():
-        database.write_bytes(damaged)
-        ended = run(tmp_path, sys.executable, "-c", BEGUN)
-        assert ended.returncode == 0, ended.stderr
-        assert ended.stderr.count("no database that can be used") == 1
-    kept = sorted((tmp_path / ".backhaul" / "damaged").iterdir())
-    assert [path.read_bytes() for path in kept] == list(damages.values())
+    damaged = database.read_bytes()[:left] or b"no database"
+    database.write_bytes(damaged)
+    ended = run(tmp_path, sys.executable, "-c", BEGUN)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("no database that can be used") == 1
+    [kept] = (tmp_path / ".backhaul" / "damaged").iterdir()
+    assert kept.read_bytes() == damaged
 
 
 KILLED = """
