@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import ClassVar
 import httpx
 import psutil
 
+from backhaul.learn.training.process import MLFLOW
 from deployments.local.api import Api
 from deployments.local.service import Service, find_process, tell
 
@@ -68,8 +70,9 @@ class Worker(Service):
         return process is not None and process.cmdline() != self.command()
 
     def own_environment(self) -> Mapping[str, str]:
-        """Return its environment."""
-        return self.variables
+        """Return its environment, with MLflow's login for trainings that report to it."""
+        mlflow = {name: v for name, v in os.environ.items() if name.startswith(MLFLOW)}
+        return {**mlflow, **self.variables}
 
     def ready(self) -> bool:
         """Return whether the server has heard of it lately."""

@@ -1,6 +1,10 @@
 """Files of a broken or hostile node: each is set aside with its reason, and stops nobody."""
 
 import json
+import os
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -10,6 +14,8 @@ import pytest
 from backhaul.data.images import UnreadableImageError, probe_bytes
 from backhaul.data.limits import InboxLimits
 from backhaul.inbox import look
+from backhaul.storage.moving import move, read_found, walk
+from backhaul.storage.places import filesystem
 from tests.hostile_images import BAD, GOOD, suffix_of
 from tests.nodes import Store, picture
 
@@ -85,7 +91,7 @@ def test_a_file_of_too_many_bytes_is_not_read(
     folder: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = InboxLimits(image_bytes=2000)
-    monkeypatch.setattr(look, "_content", lambda uri: pytest.fail(f"{uri} was read"))
+    monkeypatch.setattr(look, "read_found", lambda file, _: pytest.fail(f"{file} was read"))
     folder.drop("cam/huge.jpg", GOOD + bytes(2000))
     [problem] = folder.ingest(limits).problems
     assert "expected at most 2,000 (limits.image_bytes)" in problem
@@ -159,3 +165,83 @@ def test_limits_are_settings(name: str, folder: Store) -> None:
     assert f"expected at most {getattr(LIMITS, name):,}" in problem
     assert folder.ingest().n_new == (name == "image_pixels")
     assert folder.names == ["cam/a.jpg"]
+
+
+REFUSING = ("cam/a.jpg", 0o000), ("cam", 0o555), ("cam", 0o444), ("cam", 0o000)
+"""What a node may do with its own files and folders, and whom home's user is then refused."""
+
+
+@pytest.mark.parametrize(("name", "mode"), REFUSING)
+def test_what_home_may_not_touch_stops_nobody(name: str, mode: int, tmp_path: Path) -> None:
+    folder = Store((tmp_path / "store").as_posix())
+    folder.drop("cam/a.jpg", picture(1))
+    folder.drop("other/b.jpg", picture(2))
+    place = Path(folder.root) / "inbox" / name
+    place.chmod(mode)
+    try:
+        hours = as_nobody(Path(folder.root), place, lambda: [folder.ingest() for _ in range(2)])
+    finally:
+        with suppress(FileNotFoundError):  # it was set aside
+            place.chmod(0o755)
+    assert hours == 0
+    assert "other/b.jpg" in folder.names
+    kept = list(folder.tree("inbox/cam/").values()) + list(folder.tree("ingested/").values())
+    assert picture(1) in kept
+
+
+def as_nobody(store: Path, refused: Path, act: Callable[[], object]) -> int:
+    """Call `act` in a process whose user owns all of a store but what a node refuses.
+
+    Returns:
+        The exit status: 0 if it raised nothing.
+    """
+    if os.getuid():  # whoever is refused here is refused as it is
+        act()
+        return 0
+    for path in (store.parent, store, *store.rglob("*")):
+        if path != refused:
+            os.chown(path, 65534, 65534)
+    for parent in store.parents[1:4]:  # of the temporary folders of tests
+        parent.chmod(parent.stat().st_mode | 0o011)
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    try:
+        os.setgid(65534)
+        os.setuid(65534)
+        act()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def test_no_more_of_a_file_is_read_than_was_listed(tmp_path: Path) -> None:
+    file = tmp_path / "cam" / "a.jpg"
+    file.parent.mkdir()
+    file.write_bytes(b"12345")
+    [found], _ = walk(tmp_path.as_posix())
+    assert read_found(found, tmp_path.as_posix()) == b"12345"
+    before = file.stat()
+    file.write_bytes(b"54321")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert read_found(found, tmp_path.as_posix()) is None
+    assert not move(found, f"{tmp_path}/there", tmp_path.as_posix())
+    file.unlink()
+    file.symlink_to("/etc/hostname")
+    assert read_found(found, tmp_path.as_posix()) is None
+    file.unlink()
+    assert read_found(found, tmp_path.as_posix()) is None
+
+
+@pytest.mark.s3
+def test_an_object_with_a_key_of_its_own_stops_nobody(bucket: Store) -> None:
+    fs, path = filesystem(f"{bucket.root}/inbox/cam/a.jpg")
+    name, _, key = path.partition("/")
+    secret = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    fs.call_s3("put_object", Bucket=name, Key=key, Body=picture(1), **secret)
+    bucket.drop("other/b.jpg", picture(2))
+    for _ in range(2):
+        done = bucket.ingest()
+    assert bucket.names == ["other/b.jpg"]
+    assert done.n_waiting == 1
