@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.e2e.conftest import COMMAND, Place, Played
@@ -57,6 +58,8 @@ TOGETHER = (
     ("tables", "checkpoints", "about scenes"),
     ("records", "records of rounds", "records of starts", "scenes"),
 )
+IN_TURN = 12
+"""Files that are damaged one after the other, with a start after each."""
 LINES = (("plan", "tiny.yaml"), ("report", "tiny"), ("analyze", "compare", "tiny"))
 
 
@@ -110,7 +113,15 @@ def runs_again(place: Place, expected: dict[str, bytes]) -> None:
     assert tables(place) == expected
 
 
-@pytest.mark.parametrize("kinds", TOGETHER)
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        pytest.param(TOGETHER[0], marks=pytest.mark.slow),
+        TOGETHER[1],
+        pytest.param(TOGETHER[2], marks=pytest.mark.slow),
+    ],
+    ids=["results", "tables", "records"],
+)
 def test_every_other_file_is_damaged(
     kinds: tuple[str, ...], copy: Place, expected: dict[str, bytes]
 ) -> None:
@@ -147,7 +158,9 @@ def each_file(place: Place) -> Iterator[Path]:
 def test_each_file_in_turn(
     damage: Callable[[Path], object], copy: Place, expected: dict[str, bytes]
 ) -> None:
-    for path in list(each_file(copy)):
+    found = list(each_file(copy))
+    rng = np.random.default_rng(DAMAGES.index(damage))
+    for path in rng.choice(np.array(found, dtype=object), IN_TURN, replace=False):
         if path.exists():
             damage(path)
             runs_again(copy, expected)
@@ -199,6 +212,7 @@ def an_hour(site: Site, damages: Mapping[str, Callable[[Path], object]]) -> None
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.slow
 def test_hours_go_on_where_files_were_damaged(new_place: Callable[[str], Place]) -> None:
     site = Site(new_place("damaged-hours"))
     site.edge.drop("cam1", range(BATCH))

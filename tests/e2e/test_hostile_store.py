@@ -134,7 +134,13 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize(
-    "forge", [forge_checkpoints, forge_config, forge_detectors, forge_states]
+    "forge",
+    [
+        forge_checkpoints,
+        forge_config,
+        forge_detectors,
+        pytest.param(forge_states, marks=pytest.mark.slow),
+    ],
 )
 def test_no_command_runs_what_lies_in_a_store(
     copy: Place, tmp_path: Path, forge: Callable[[Place, Path], object]

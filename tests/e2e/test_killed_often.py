@@ -53,6 +53,7 @@ def place_of(new_place: Callable[[str], Place], name: str) -> Place:
     return new_place(name).without_server()
 
 
+@pytest.mark.slow
 def test_two_kills(new_place: Callable[[str], Place]) -> None:
     place, calm = (place_of(new_place, name) for name in ("two-kills", "calm"))
     kill_often(place, calm, kills=2, longest_s=9.0)

@@ -106,11 +106,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 MEANWHILE = (
     "",
-    "import time; time.sleep(2)",
+    pytest.param("import time; time.sleep(2)", marks=pytest.mark.slow),
     "server.wait()",
     "import time; time.sleep(1); os.kill(server._guard.pid, signal.SIGKILL)",
-    "server.wait(); os.kill(server._guard.pid, signal.SIGKILL)",
-    "server.stop()",
+    pytest.param(
+        "server.wait(); os.kill(server._guard.pid, signal.SIGKILL)", marks=pytest.mark.slow
+    ),
+    pytest.param("server.stop()", marks=pytest.mark.slow),
     """
 forked = os.fork()  # it has our end of the pipe, too
 if not forked:
