@@ -34,6 +34,12 @@ def file_of(
     return write
 
 
+def files_in(object_store: Any) -> list[str]:
+    """The objects of the store; SeaweedFS lists a folder that is empty by now as one."""
+    found = object_store.filesystem.find(f"edge/{STORE}")
+    return [name for name in found if name != f"edge/{STORE}"]
+
+
 @pytest.mark.s3
 @pytest.mark.parametrize(
     ("who", "status", "told"),
@@ -48,13 +54,13 @@ def file_of(
 def test_what_keys_may_do_is_tried(
     who: str, status: Status, told: str, file_of: Any, object_store: Any
 ) -> None:
-    before = object_store.filesystem.find(f"edge/{STORE}")
+    before = files_in(object_store)
     file = file_of(who)
     answer = check_node_keys(URI, resolve, file)
     assert (answer.status, told in answer.found) == (status, True), answer
     assert ("docs/security.md" in answer.remedy) == (status == Status.FAILED)
     assert read_keys(file)[1] not in str(answer)
-    assert object_store.filesystem.find(f"edge/{STORE}") == before
+    assert files_in(object_store) == before
 
 
 @pytest.mark.s3
