@@ -164,7 +164,7 @@ def played(operator: Operator, edge: Edge) -> Played:
     for run in again:
         operator.cancel(run)
     parents = [*first, hour]
-    endings = {run: str(operator.wait(run, PATIENCE_S)["name"]) for run in parents}
+    endings = {run: _ending(operator.wait(run, PATIENCE_S)) for run in parents}
     children = {run: operator.children(run).values() for run in parents}
     return Played(
         hour=Timeline.of(operator, operator.get(f"flow_runs/{hour}")),
@@ -175,6 +175,12 @@ def played(operator: Operator, edge: Edge) -> Played:
         on_gpus=[Timeline.of(operator, run) for runs in children.values() for run in runs],
         of_the_hour={run["id"] for run in children[hour]},
     )
+
+
+def _ending(state: Any) -> str:
+    """Return the name of a final state, with its message where something is wrong."""
+    name = str(state["name"])
+    return name if name == "Completed" else f"{name}: {state['message']}"
 
 
 def wait_until_it_rests(operator: Operator, run: str) -> list[str]:
