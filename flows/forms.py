@@ -129,6 +129,8 @@ def _merged(owners: Owners, n_models: int) -> Json:
     fields = [*owners.values()]
     field = next((each for each in fields if NULL in each.get("anyOf", ())), fields[0])
     shape = {key: field[key] for key in SHAPE if key in field}
+    if len({each.get("$ref") for each in fields}) > 1:  # that of the kind is checked with it
+        shape = {"type": "object"}
     if shape.get("type") == "boolean":
         shape["enum"] = [True, False]  # a switch looks off where nothing is chosen
     meaning = _meaning(owners, all_have_it=len(owners) == n_models)

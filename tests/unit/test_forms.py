@@ -106,3 +106,11 @@ def test_the_schema_takes_what_a_campaign_sends_on() -> None:
     methods = [{"kind": kind, **given.get(kind, {})} for kind in kinds if kind not in own]
     config = CampaignConfig.model_validate({**MINIMAL, "methods": methods})
     assert complaints(**config.model_dump(mode="json")) == []
+
+
+@pytest.mark.parametrize("data", [{"kind": "inbox"}, {"kind": "folder", "root": "/cars"}])
+def test_the_schema_takes_what_an_hour_and_a_campaign_send_on(data: dict[str, str]) -> None:
+    """Also where two kinds have a field of one name and different parts."""
+    initial = {**MINIMAL.get("initial", {}), "data": {"kind": "folder", "root": "/first"}}
+    config = CampaignConfig.model_validate({**MINIMAL, "data": data, "initial": initial})
+    assert validate(config.model_dump(mode="json"), SCHEMA) == []
