@@ -16,7 +16,13 @@ from typing import Any
 
 from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import Box, check_boxes
-from backhaul.data.formats.files import Listing, image_finder, read_names, scan
+from backhaul.data.formats.files import (
+    Listing,
+    image_finder,
+    read_names,
+    scan,
+    unreadable_files,
+)
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -30,7 +36,6 @@ from backhaul.errors import InputError
 from backhaul.untrusted import (
     MOST_TABLE_BYTES,
     UnreadableFileError,
-    open_file,
     read_bytes,
     understanding,
 )
@@ -67,7 +72,7 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     """
     listing = scan(root)
     paths = _find_files(listing)
-    unreadable = _unreadable(listing)
+    unreadable = unreadable_files(listing, ".json")
     if not paths:
         why = f": {unreadable[0]}" if unreadable else ""
         raise InputError(f"{root}: no COCO file (instances*.json) found{why}")
@@ -151,18 +156,6 @@ def _looks_like_coco(path: str) -> bool:
     except UnreadableFileError:
         return False
     return all(f'"{key}"'.encode() in content for key in _KEYS)
-
-
-def _unreadable(listing: Listing) -> list[Problem]:
-    """Return a problem for each JSON file of which nobody knows whether it is COCO."""
-    problems = []
-    for path in listing.of(".json"):
-        try:
-            with open_file(path, MOST_TABLE_BYTES):
-                pass
-        except UnreadableFileError as error:
-            problems.append(Problem(path, None, error.reason, "error"))
-    return problems
 
 
 def _without_outlines(node: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from backhaul.data.formats.report import Problem
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import walk_folders
-from backhaul.untrusted import UnreadableFileError, read_text
+from backhaul.untrusted import MOST_TABLE_BYTES, UnreadableFileError, open_file, read_text
 
 NAMES_FILES = ("classes.txt", "obj.names")
 MOST_LINES = 100_000
@@ -250,3 +250,20 @@ def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Probl
         and path.rpartition("/")[0] in folders
         and not path.endswith(NAMES_FILES)
     ]
+
+
+def unreadable_files(listing: Listing, suffix: str) -> list[Problem]:
+    """Return a problem for each file of which nobody knows whether it has annotations.
+
+    Args:
+        listing: The files of the data set.
+        suffix: Of the files to open, such as ``.json``.
+    """
+    problems = []
+    for path in listing.of(suffix):
+        try:
+            with open_file(path, MOST_TABLE_BYTES):
+                pass
+        except UnreadableFileError as error:
+            problems.append(Problem(path, None, error.reason, "error"))
+    return problems

@@ -24,6 +24,7 @@ from backhaul.data.formats.files import (
     find_class_names,
     image_finder,
     scan,
+    unreadable_files,
 )
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
@@ -113,7 +114,7 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     for path in _require_tables(listing):
         with understanding(path):
             problems += _add_table(path, listing, entries)
-    problems += _unreadable(listing)
+    problems += unreadable_files(listing, ".csv")
     found = {thing.name for entry in entries.values() for thing in entry.things}
     class_names = find_class_names(listing.root, names, found)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
@@ -192,18 +193,6 @@ def _header(path: str) -> list[str]:
         return []
 
 
-def _unreadable(listing: Listing) -> list[Problem]:
-    """Return a problem for each CSV file of which nobody knows whether it is a table."""
-    problems = []
-    for path in listing.of(".csv"):
-        try:
-            with open_file(path, MOST_TABLE_BYTES):
-                pass
-        except UnreadableFileError as error:
-            problems.append(Problem(path, None, error.reason, "error"))
-    return problems
-
-
 def _require_tables(listing: Listing) -> list[str]:
     tables = _find_tables(listing)
     if tables:
@@ -211,7 +200,7 @@ def _require_tables(listing: Listing) -> list[str]:
     others = listing.of(".csv")
     if not others:
         raise InputError(f"{listing.root}: no CSV file found")
-    for problem in _unreadable(listing):
+    for problem in unreadable_files(listing, ".csv"):
         raise InputError(f"{problem.path}: {problem.reason}")
     raise InputError(
         f"{others[0]}:1: expected a header with {', '.join(_NEEDED)}; there is no "
