@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -52,6 +53,7 @@ class Summary:
         box_area: Of boxes, as a fraction of the image.
         n_errors: Problems that stop a campaign.
         n_warnings: Problems that do not.
+        n_notes: What was understood otherwise than it is written.
         problems: All of them.
     """
 
@@ -71,6 +73,7 @@ class Summary:
     box_area: Spread
     n_errors: int
     n_warnings: int
+    n_notes: int
     problems: tuple[Problem, ...]
 
     def to_json(self) -> str:
@@ -107,7 +110,7 @@ class Summary:
         return [f" id  {'class':<{width}}  {'images':>8}  {'boxes':>8}", *rows]
 
     def _problem_lines(self) -> list[str]:
-        lines = [f"{self.n_errors} errors, {self.n_warnings} warnings"]
+        lines = [f"{self.n_errors} errors, {self.n_warnings} warnings, {self.n_notes} notes"]
         return lines + [str(problem) for problem in self.problems]
 
 
@@ -118,7 +121,7 @@ def summarize(report: DataReport) -> Summary:
     n_empty = sum(1 for boxes in table["labels"] if boxes is not None and not len(boxes))
     sides = labels.xywhn[:, 2:]
     sides_px = sides * _sizes_of_images(report.images)
-    n_errors = len(report.errors)
+    severities = Counter(problem.severity for problem in report.problems)
     return Summary(
         n_images=len(table),
         n_labelled=n_labelled,
@@ -134,8 +137,9 @@ def summarize(report: DataReport) -> Summary:
         box_width_px=_spread(sides_px[:, 0]),
         box_height_px=_spread(sides_px[:, 1]),
         box_area=_spread(sides.prod(axis=1)),
-        n_errors=n_errors,
-        n_warnings=len(report.problems) - n_errors,
+        n_errors=severities["error"],
+        n_warnings=severities["warning"],
+        n_notes=severities["note"],
         problems=report.problems,
     )
 

@@ -88,7 +88,7 @@ def test_an_empty_set_has_a_summary() -> None:
 def test_the_text_names_classes_and_lists_all_problems() -> None:
     lines = summarize(example()).to_text().splitlines()
     assert "  0  weiß          2         3" in lines
-    assert "1 errors, 1 warnings" in lines
+    assert "1 errors, 1 warnings, 0 notes" in lines
     assert "/d/labels/a.txt:3: error: class 7 is out of range 0..1" in lines
     assert "/d/images/b.png: warning: unreadable image, left out: the file is empty" in lines
 

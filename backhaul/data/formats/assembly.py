@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -56,8 +57,26 @@ def assemble(
             found.append(_merge(rows[file.image_id], _Row(file, labels)))
         else:
             rows[file.image_id] = _Row(file, labels)
+    found += _note_of_outlines(list(rows.values()))
     found.sort(key=lambda problem: (problem.path, problem.line or 0))
     return DataReport(ImageSet(_table(list(rows.values())), class_names), tuple(found))
+
+
+def _note_of_outlines(rows: Sequence[_Row]) -> list[Problem]:
+    of_images = [
+        row.labels.polygons
+        for row in rows
+        if row.labels is not None and row.labels.polygons is not None
+    ]
+    if not of_images:
+        return []
+    n_outlines = sum(outline is not None for outlines in of_images for outline in outlines)
+    reason = (
+        f"{n_outlines} objects in {len(of_images)} images have an outline: it is kept, and the "
+        "box around it is used where the file gives none"
+    )
+    place = os.path.commonpath([row.file.path for row in rows])
+    return [Problem(place, None, reason, "note")]
 
 
 def _merge(first: _Row, second: _Row) -> Problem:

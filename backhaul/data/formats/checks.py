@@ -11,9 +11,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
+from backhaul.arrays import FloatArray
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageFile
 from backhaul.values.labels import Labels
@@ -26,7 +30,9 @@ _EXACT = 1e-9  # of the image's side: no difference but that of floating point
 class Box(NamedTuple):
     """A box as a label file gives it: centre and size in fractions of the image's sides.
 
-    ``line`` and ``what`` (empty, or like "object 3: ") say where in the file it is.
+    ``line`` and ``what`` (empty, or like "object 3: ") say where in the file it is. ``outline``
+    is the polygon of the object, as x, y, x, y, ... in fractions of the image's sides, if the
+    file gives one.
     """
 
     class_id: int
@@ -36,6 +42,25 @@ class Box(NamedTuple):
     h: float
     line: int | None = None
     what: str = ""
+    outline: tuple[float, ...] | None = None
+
+
+def box_of_outline(
+    class_id: int, outline: Sequence[float], line: int | None = None, what: str = ""
+) -> Box:
+    """Return the box around a polygon, which it keeps.
+
+    Args:
+        class_id: Its class.
+        outline: Its corners as x, y, x, y, ... in fractions of the sides; three at least.
+        line: Line of the label file, from 1; None = the format has no lines.
+        what: Where in the file it is, like "object 3: ", or empty.
+    """
+    xs, ys = outline[::2], outline[1::2]
+    x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
+    return Box(
+        class_id, (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, line, what, tuple(outline)
+    )
 
 
 def box_of_corners(
@@ -79,7 +104,7 @@ def check_boxes(
         image: The image it is about.
         n_classes: Length of the class list.
     """
-    rows: dict[tuple[float, ...], None] = {}
+    rows: dict[tuple[float, ...], Box] = {}
     problems = []
     for box in boxes:
         try:
@@ -92,8 +117,18 @@ def check_boxes(
             continue
         if row in rows:
             problems.append(_left_out(path, box, "repeats another box"))
-        rows[row] = None
-    return Labels.from_rows(list(rows)), problems
+        else:
+            rows[row] = box
+    labels = Labels.from_rows(list(rows))
+    if any(box.outline is not None for box in rows.values()):
+        labels = replace(labels, polygons=tuple(map(_polygon, rows.values())))
+    return labels, problems
+
+
+def _polygon(box: Box) -> FloatArray | None:
+    if box.outline is None:
+        return None
+    return np.clip(np.array(box.outline, dtype=np.float64).reshape(-1, 2), 0.0, 1.0)
 
 
 def _left_out(path: str, box: Box, reason: str) -> Problem:
@@ -103,7 +138,7 @@ def _left_out(path: str, box: Box, reason: str) -> Problem:
 def _mend(box: Box, image: ImageFile, n_classes: int) -> tuple[float, ...]:
     if not 0 <= box.class_id < n_classes:
         raise WrongBoxError(f"class {box.class_id} is out of range 0..{n_classes - 1}")
-    if not all(map(math.isfinite, box[1:5])):
+    if not all(map(math.isfinite, (*box[1:5], *(box.outline or ())))):
         raise WrongBoxError("expected finite numbers")
     if box.w < 0 or box.h < 0:
         raise WrongBoxError(

@@ -22,13 +22,14 @@ class Problem:
         line: Line of the file from 1, or None.
         reason: What is wrong, and what was expected.
         severity: An error stops a campaign. A warning does not: what it is about was left out
-            or mended, as `reason` says.
+            or mended, as `reason` says. A note says how something was understood, and nothing
+            is lost.
     """
 
     path: str
     line: int | None
     reason: str
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "note"]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", one_line(self.path, _MOST_PATH))
@@ -68,7 +69,7 @@ class DataReport:
                 raise InputError(f"{self.problems[0]} (and no image can be read)")
             return
         n_files = len({problem.path for problem in errors})
-        n_warnings = len(self.problems) - len(errors)
+        n_warnings = sum(problem.severity == "warning" for problem in self.problems)
         lines = [str(problem) for problem in errors[:_SHOWN]]
         if len(errors) > _SHOWN:
             lines.append(f"... and {len(errors) - _SHOWN} more")
