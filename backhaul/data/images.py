@@ -180,7 +180,8 @@ class ImageReader:
         try:
             return self.probe(path, self.limits)
         except UnreadableImageError as error:
-            return error
+            # as it was raised it would hold on to the file's bytes and pixels
+            return UnreadableImageError(error.path, error.reason)
 
 
 FROM_DISK = ImageReader()

@@ -118,6 +118,14 @@ def test_probing_in_parallel_keeps_the_order_and_reports_progress(tmp_path: Path
     assert calls[-1] == (200, 200)
 
 
+def test_what_is_said_of_a_refused_image_holds_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encode("jpg")[:-20])
+    (result,) = FROM_DISK.read([f"{tmp_path.as_posix()}/a.jpg"])
+    assert isinstance(result, UnreadableImageError)
+    # else its frames would keep the bytes and pixels of all refused images in memory
+    assert (result.__traceback__, result.__context__, result.__cause__) == (None, None, None)
+
+
 def test_no_images_are_no_trouble() -> None:
     assert FROM_DISK.read([]) == []
 
