@@ -19,7 +19,16 @@ WANTED = 52_000
 """Inputs over all readers."""
 MOST_GROWTH_MB = 1024
 _SHOWN = 3  # faults of a reader
-_HEAD = ("reader", "inputs", "accepted", "refused", "uncaught", "slowest s", "growth MB")
+_HEAD = (
+    "reader",
+    "inputs",
+    "accepted",
+    "refused",
+    "uncaught",
+    "slowest s",  # of a processor
+    "by clock s",
+    "growth MB",
+)
 
 
 @dataclass
@@ -30,6 +39,7 @@ class Row:
     inputs: int = 0
     refused: int = 0
     slowest_s: float = 0.0
+    longest_s: float = 0.0
     growth_mb: float = 0.0
     faults: dict[int, str] = field(default_factory=dict)
 
@@ -44,6 +54,7 @@ class Row:
             self.name,
             *(str(n) for n in (self.inputs, accepted, self.refused, len(self.faults))),
             f"{self.slowest_s:.2f}",
+            f"{self.longest_s:.2f}",
             f"{self.growth_mb:.0f}",
         )
 
@@ -93,6 +104,7 @@ def _fuzzed(name: str, end: int) -> Row:
 def _count(row: Row, report: dict[str, object]) -> None:
     row.inputs += 1
     row.slowest_s = max(row.slowest_s, float(str(report["seconds"])))
+    row.longest_s = max(row.longest_s, float(str(report["waited_s"])))
     row.growth_mb = max(row.growth_mb, float(str(report["growth_mb"])))
     if report["fault"]:
         row.faults[int(str(report["number"]))] = str(report["fault"])

@@ -34,12 +34,14 @@ class Outcome:
         refused: Whether anything was said of it.
         fault: What went wrong, empty if nothing did.
         seconds: How long a processor took for it.
+        waited_s: How long it took by the clock.
     """
 
     number: int
     refused: bool
     fault: str
     seconds: float
+    waited_s: float
 
 
 def input_of(reader: Reader, number: int) -> Tree:
@@ -68,7 +70,7 @@ def give(reader: Reader, number: int) -> Outcome:
         seconds, waited = time.process_time() - started, time.monotonic() - began
     if seconds > MOST_S or waited > STUCK_S:
         fault = f"took {seconds:.1f} s of a processor, and {waited:.1f} s in all"
-    return Outcome(number, bool(said), fault[:3000], seconds)
+    return Outcome(number, bool(said), fault[:3000], seconds, waited)
 
 
 def _wrong(said: str) -> str:

@@ -32,7 +32,7 @@ def classes_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
 def checkpoints_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
     """Return one row per checkpoint: its file name in an export, and its address.
 
-    The ``sha256`` is the digest of its tensors, see `Artifact`.
+    The ``sha256`` is the digest of its file, which ``sha256sum`` gives as well.
     """
     rows = [
         (
