@@ -301,7 +301,7 @@ def test_a_poisoned_image_a_full_disk_and_a_cancelled_campaign(
     services.cancel(parent)
     assert set(services.endings(parent, *children.values())) == {"Cancelled", "Completed"}
     cancelled = (parent, *children.values())
-    assert not [process for run in cancelled for process in services.processes(run)]
+    wait_for(lambda: all(map(services.is_gone, cancelled)), "its processes end", 30)
     assert services.trainings() == []
 
     again = start(services, place, "poisoned")
