@@ -73,6 +73,7 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         images, problems = listed_images(data, reader)
     if not images:
         why = f": {problems[0]}" if problems else ""
+        why += f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found{why}")
     images = sorted(set(images))  # data.yaml may name a folder for several subsets
     every = sorted({*images, *listing.images})
