@@ -161,13 +161,14 @@ def test_boxes_are_those_that_the_tool_wrote(kind: str, tmp_path: Path, draw: Dr
     report = read(FolderData(root=root))
     assert {problem.severity for problem in report.problems} <= {"note"}, report.problems
     assert report.images.class_names == ("car", "bus")
+    table = report.images.table
     found = {
-        Path(uri).stem: row for uri, row in report.images.table.set_index("uri").iterrows()
+        Path(u).stem: labels for u, labels in zip(table["uri"], table["labels"], strict=True)
     }
     assert set(found) == set(BOXES)
     for name, line in BOXES.items():
         np.testing.assert_allclose(
-            found[name]["labels"].rows(), [[float(field) for field in line.split()]], atol=1e-12
+            found[name].rows(), [[float(field) for field in line.split()]], atol=1e-12
         )
     n_outlines = sum(labels.polygons is not None for labels in report.images.table["labels"])
     assert n_outlines == sum(lines[name] != BOXES[name] for name in BOXES)

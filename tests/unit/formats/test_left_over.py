@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from backhaul.values.images import ImageSet
 
 Draw = Callable[..., Path]
 GOOD = "0 0.5 0.5 0.25 0.5\n"
-NFC, NFD = (unicodedata.normalize(form, "Übergang") for form in ("NFC", "NFD"))
+NFC, NFD = unicodedata.normalize("NFC", "Übergang"), unicodedata.normalize("NFD", "Übergang")
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_two_label_files_of_one_image_are_not_chosen_between(
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_names_in_another_unicode_form_match(
-    name: str, form: str, odd_set: ImageSet, tmp_path: Path
+    name: str, form: Literal["NFC", "NFD"], odd_set: ImageSet, tmp_path: Path
 ) -> None:
     root = tmp_path / "set"
     FORMATS[name].write(root, odd_set, copy_file)
