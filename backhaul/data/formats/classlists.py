@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backhaul.data.formats.datayaml import DataYaml, find_nested, names_of
-from backhaul.data.formats.files import NAMES_FILES, Listing, read_names
+from backhaul.data.formats.files import NAMES_FILES, Listing, agreed, read_names
 from backhaul.errors import InputError
 
 
@@ -36,14 +36,7 @@ def class_names_of(
             f"{', '.join(NAMES_FILES)} and *.names; or give a file as data.names or --names"
             f"{_instead(listing)}"
         )
-    (path, class_names), *others = found
-    for other, other_names in others:
-        if other_names != class_names:
-            raise InputError(
-                f"{path} and {other} are different class lists; expected equal ones, or the "
-                "right one as data.names or --names"
-            )
-    return class_names
+    return agreed(found)
 
 
 def _lists(listing: Listing) -> list[tuple[Path, tuple[str, ...]]]:

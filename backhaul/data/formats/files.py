@@ -204,6 +204,22 @@ def shared_stems(images: Sequence[str]) -> list[Problem]:
     return problems
 
 
+def agreed(lists: Sequence[tuple[Path, tuple[str, ...]]]) -> tuple[str, ...]:
+    """Return the class names that all files give; there is one at least.
+
+    Raises:
+        InputError: If two differ: which of them numbers mean is not to be guessed.
+    """
+    (path, class_names), *others = lists
+    for other, other_names in others:
+        if other_names != class_names:
+            raise InputError(
+                f"{path} and {other} are different class lists; expected equal ones, or the "
+                "right one as data.names or --names"
+            )
+    return class_names
+
+
 def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> tuple[str, ...]:
     """Return the names in `names`, else in ``classes.txt`` below `root`, else `found`, sorted.
 
@@ -216,9 +232,9 @@ def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> 
         InputError: If there are none, or the file is wrong.
     """
     beside = (root / name for name in NAMES_FILES)
-    path = names or next(filter(os.path.lexists, beside), None)
-    if path is not None:
-        return read_names(path)
+    paths = list(filter(os.path.lexists, beside)) if names is None else [names]
+    if paths:
+        return agreed([(path, read_names(path)) for path in paths])
     if not found:
         raise InputError(
             f"{root}: no class name among its labels; give a file as data.names or --names"
