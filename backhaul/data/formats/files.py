@@ -27,6 +27,7 @@ LABEL_SUFFIXES = frozenset(
 """Suffixes, in lower case, of files other than images that belong to a data set."""
 _LABEL_OF_ONE = (".txt", ".xml")
 _FOREIGN, _FOREIGN_AN_IMAGE = 100_000, 10
+_SHOWN = 3
 _NO_DISKS = ("proc", "sys")
 
 
@@ -267,7 +268,7 @@ def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tu
 
 
 def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:
-    """Return a warning for each label file that belongs to no image.
+    """Return a warning for each folder with label files that belong to no image.
 
     Args:
         listing: The files of the data set.
@@ -276,14 +277,36 @@ def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Probl
             ``labels/train``, is every other file one too many.
     """
     paths = set(claimed)
-    folders = {path.rpartition("/")[0] for path in paths}
-    return [
-        Problem(path, None, "labels without an image", "warning")
+    folders = set(by_folder(paths))
+    lost = by_folder(
+        path
         for path in listing.of(suffix)
         if path not in paths
         and path.rpartition("/")[0] in folders
         and not path.endswith(NAMES_FILES)
-    ]
+    )
+    problems = []
+    for folder, files in lost.items():
+        where, what = files[0], "labels without an image"
+        if len(files) > 1:
+            where, what = folder, f"{counted(files, folder, suffix)}: {what}"
+        problems.append(Problem(where, None, what, "warning"))
+    return problems
+
+
+def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Return `paths` by the folder that they are in."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    return folders
+
+
+def counted(paths: Sequence[str], root: str, suffix: str) -> str:
+    """Return how many files there are, with the names of the first, relative to `root`."""
+    named = ", ".join(path.removeprefix(f"{root}/") for path in paths[:_SHOWN])
+    more = ", ..." if len(paths) > _SHOWN else ""
+    return f"{len(paths)} {suffix} file{'s' * (len(paths) > 1)} ({named}{more})"
 
 
 def unreadable_files(listing: Listing, suffix: str) -> list[Problem]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
-from backhaul.data.formats.files import Listing, stem_and_suffix
+from backhaul.data.formats.files import Listing, by_folder, counted, stem_and_suffix
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import OTHER_IMAGE_SUFFIXES
 from backhaul.untrusted import UnreadableFileError, open_file
@@ -19,7 +19,6 @@ _READ_BY = {
     "csv": ".csv",
 }
 _TABLES = (".json", ".xml", ".csv")
-_NAMED = 3
 _SUFFIXES = "jpg, jpeg, png, bmp or webp"
 _HEAD_BYTES = 4096
 _FEWEST_FIELDS = 5
@@ -37,22 +36,16 @@ def passed_over(listing: Listing, name: str) -> list[Problem]:
     problems = []
     for suffix in sorted(OTHER_IMAGE_SUFFIXES):
         if paths := listing.of(suffix):
-            reason = f"{_counted(paths, root, suffix)} left out: expected {_SUFFIXES}"
+            reason = f"{counted(paths, root, suffix)} left out: expected {_SUFFIXES}"
             problems.append(Problem(root, None, reason, "warning"))
     others = {suffix: listing.of(suffix) for suffix in _TABLES if suffix != _READ_BY[name]}
     if _READ_BY[name] != ".txt":
         others[".txt"] = _beside_images(listing)
     for suffix, paths in others.items():
         if paths:
-            reason = f"{_counted(paths, root, suffix)} not read: labels are read as {name}"
+            reason = f"{counted(paths, root, suffix)} not read: labels are read as {name}"
             problems.append(Problem(root, None, reason, "note"))
     return problems
-
-
-def _counted(paths: Sequence[str], root: str, suffix: str) -> str:
-    named = ", ".join(path.removeprefix(f"{root}/") for path in paths[:_NAMED])
-    more = ", ..." if len(paths) > _NAMED else ""
-    return f"{len(paths)} {suffix} file{'s' * (len(paths) > 1)} ({named}{more})"
 
 
 def _beside_images(listing: Listing) -> tuple[str, ...]:
@@ -93,8 +86,8 @@ def unclaimed_labels(listing: Listing, claimed: Collection[str]) -> list[Problem
     """
     lost = [path for path in listing.of(".txt") if path not in claimed]
     problems = []
-    for folder, paths in _by_folder(path for path in lost if looks_like_boxes(path)).items():
-        reason = f"{_counted(paths, folder, '.txt')} look like labels of no image, left out"
+    for folder, paths in by_folder(path for path in lost if looks_like_boxes(path)).items():
+        reason = f"{counted(paths, folder, '.txt')} look like labels of no image, left out"
         problems.append(Problem(folder, None, reason, "warning"))
     return problems
 
@@ -110,11 +103,11 @@ def unnamed_images(
         has_labels: Whether an image has a label file.
     """
     wanted = set(named)
-    left = _by_folder(image for image in listing.images if image not in wanted)
+    left = by_folder(image for image in listing.images if image not in wanted)
     real = {os.path.realpath(folder) for folder in left}
     through_links = {
         os.path.realpath(image)
-        for folder, images in _by_folder(wanted).items()
+        for folder, images in by_folder(wanted).items()
         if os.path.realpath(folder) in real
         for image in images
     }
@@ -129,10 +122,3 @@ def unnamed_images(
             )
             problems.append(Problem(folder, None, reason, "warning"))
     return problems
-
-
-def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
-    folders: dict[str, list[str]] = {}
-    for path in paths:
-        folders.setdefault(path.rpartition("/")[0], []).append(path)
-    return folders

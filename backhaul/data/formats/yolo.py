@@ -24,6 +24,7 @@ from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
     MOST_LINES,
     Listing,
+    by_folder,
     orphans,
     scan,
     shared_stems,
@@ -250,7 +251,8 @@ def _left_over(
     }
     apart = {path for path in claimed if "/labels/" in path}
     lost = orphans(listing, ".txt", apart)
-    known = claimed | {problem.path for problem in lost}
+    folders = set(by_folder(apart))
+    known = claimed | {path for path in texts if path.rpartition("/")[0] in folders}
 
     def has_labels(image: str) -> bool:
         return any(files.at(path) in texts for path in label_paths(image))

@@ -222,6 +222,16 @@ def test_labels_without_an_image_are_a_warning(root: Path) -> None:
     )
 
 
+def test_many_labels_without_an_image_are_one_warning(root: Path) -> None:
+    for number in range(5):
+        (root / "labels" / f"lost{number}.txt").write_text("")
+    [problem] = read(FolderData(root=root)).problems
+    assert problem.path == (root / "labels").as_posix()
+    assert problem.reason.startswith(
+        "5 .txt files (lost0.txt, lost1.txt, lost2.txt, ...): labels"
+    )
+
+
 def test_two_images_that_share_a_label_file_are_a_warning(root: Path, draw: Draw) -> None:
     draw(root / "images" / "i0.jpg", seed=9)
     problems = read(FolderData(root=root)).problems
