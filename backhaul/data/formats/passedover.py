@@ -21,6 +21,8 @@ _READ_BY = {
 _TABLES = (".json", ".xml", ".csv")
 _SUFFIXES = "jpg, jpeg, png, bmp or webp"
 _HEAD_BYTES = 4096
+_OF_DEMO = ("/digits.json", "/contents.json")
+"""What the demo's scenes have beside them, see `backhaul.data.digits`."""
 _FEWEST_FIELDS = 5
 
 
@@ -38,24 +40,28 @@ def passed_over(listing: Listing, name: str) -> list[Problem]:
         if paths := listing.of(suffix):
             reason = f"{counted(paths, root, suffix)} left out: expected {_SUFFIXES}"
             problems.append(Problem(root, None, reason, "warning"))
-    others = {suffix: listing.of(suffix) for suffix in _TABLES if suffix != _READ_BY[name]}
+    others = {
+        suffix: [path for path in listing.of(suffix) if not path.endswith(_OF_DEMO)]
+        for suffix in _TABLES
+        if suffix != _READ_BY[name]
+    }
     if _READ_BY[name] != ".txt":
         others[".txt"] = _beside_images(listing)
-    for suffix, paths in others.items():
-        if paths:
-            reason = f"{counted(paths, root, suffix)} not read: labels are read as {name}"
+    for suffix, found in others.items():
+        if found:
+            reason = f"{counted(found, root, suffix)} not read: labels are read as {name}"
             problems.append(Problem(root, None, reason, "note"))
     return problems
 
 
-def _beside_images(listing: Listing) -> tuple[str, ...]:
+def _beside_images(listing: Listing) -> list[str]:
     """Return the texts that have the name of an image, and lines of numbers."""
     stems = {stem_and_suffix(image)[0].rpartition("/")[2] for image in listing.images}
-    return tuple(
+    return [
         path
         for path in listing.of(".txt")
         if stem_and_suffix(path)[0].rpartition("/")[2] in stems and looks_like_boxes(path)
-    )
+    ]
 
 
 def looks_like_boxes(path: str) -> bool:
