@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from backhaul.data.formats.conversion import losses
 from backhaul.data.images import ImageFile
@@ -60,3 +61,30 @@ def test_what_a_format_does_not_keep_is_said(outlined: Labels) -> None:
     ]
     assert losses("coco", images(replace(outlined, polygons=None))) == []
     assert losses("coco", images(None)) == []
+
+
+def test_copies_and_crops_have_boxes_alone(outlined: Labels, tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    from backhaul.learn.augmentation.copies import make_copies
+    from backhaul.learn.augmentation.plan import Plan
+    from backhaul.learn.cropping import labels_inside
+    from backhaul.learn.settings import Augmentation
+
+    path = tmp_path / "a.png"
+    Image.fromarray(np.zeros((48, 64, 3), dtype=np.uint8)).save(path)
+    rows = images(outlined).table.assign(uri=str(path))
+    originals = ImageSet(rows, ("a", "b"))
+    copies = make_copies(
+        originals,
+        Plan((("0" * 32, 2),), 3, (1, 1), (3, 3)),
+        Augmentation(),
+        tmp_path,
+        np.random.default_rng(0),
+    )
+    assert [labels.polygons for labels in copies.table["labels"]] == [None, None]
+    both = ImageSet(pd.concat([originals.table, copies.table], ignore_index=True), ("a", "b"))
+    again = from_arrow(ImageSet, to_arrow(both)).table["labels"]
+    assert [labels.polygons is None for labels in again] == [False, True, True]
+    crop = labels_inside(outlined, np.array([0.0, 0.0, 64.0, 48.0]), (64, 48), 0.5)
+    assert crop.same_as(outlined)
+    assert crop.polygons is None
