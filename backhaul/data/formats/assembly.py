@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.formats.report import DataReport, Problem, in_order
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, UnreadableImageError
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
@@ -58,8 +58,7 @@ def assemble(
         else:
             rows[file.image_id] = _Row(file, labels)
     found += _note_of_outlines(list(rows.values()))
-    found.sort(key=lambda problem: (problem.path, problem.line or 0))
-    return DataReport(ImageSet(_table(list(rows.values())), class_names), tuple(found))
+    return DataReport(ImageSet(_table(list(rows.values())), class_names), in_order(found))
 
 
 def _note_of_outlines(rows: Sequence[_Row]) -> list[Problem]:

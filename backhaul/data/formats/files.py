@@ -8,22 +8,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path
 
+from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import walk_folders
 from backhaul.untrusted import MOST_TABLE_BYTES, UnreadableFileError, open_file, read_text
 
-NAMES_FILES = ("classes.txt", "obj.names")
+NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 MOST_LINES = 100_000
 """Of the labels of one image."""
 MOST_WRONG = 10_000
 """Wrong lines of one file that are named one by one."""
 _MOST_CLASSES, _MOST_NAME = 100_000, 200
-LABEL_SUFFIXES = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
+LABEL_SUFFIXES = frozenset(
+    {".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names", ".labels", ".data"}
+)
 """Suffixes, in lower case, of files other than images that belong to a data set."""
 _LABEL_OF_ONE = (".txt", ".xml")
 _FOREIGN, _FOREIGN_AN_IMAGE = 100_000, 10
+_SHOWN = 3
 _NO_DISKS = ("proc", "sys")
 
 
@@ -180,13 +184,41 @@ def read_lines(path: str, most: int = MOST_LINES) -> list[str]:
 
 
 def shared_stems(images: Sequence[str]) -> list[Problem]:
-    """Return a warning for each image whose name differs from another's in the suffix alone."""
+    """Return a warning for each image whose name differs from another's in little.
+
+    That is in the suffix alone, or in the Unicode form.
+    """
     times = Counter(stem_and_suffix(path)[0] for path in images)
-    return [
-        Problem(path, None, "shares its labels with an image of another suffix", "warning")
-        for path in images
-        if times[stem_and_suffix(path)[0]] > 1
-    ]
+    forms = Counter(one_form(stem_and_suffix(path)[0]) for path in images)
+    problems = []
+    for path in images:
+        stem = stem_and_suffix(path)[0]
+        if times[stem] > 1:
+            reason = "shares its labels with an image of another suffix"
+            problems.append(Problem(path, None, reason, "warning"))
+        elif forms[one_form(stem)] > 1:
+            reason = (
+                "has the name of another image in another Unicode form: only labels with "
+                "exactly its name are its own"
+            )
+            problems.append(Problem(path, None, reason, "warning"))
+    return problems
+
+
+def agreed(lists: Sequence[tuple[Path, tuple[str, ...]]]) -> tuple[str, ...]:
+    """Return the class names that all files give; there is one at least.
+
+    Raises:
+        InputError: If two differ: which of them numbers mean is not to be guessed.
+    """
+    (path, class_names), *others = lists
+    for other, other_names in others:
+        if other_names != class_names:
+            raise InputError(
+                f"{path} and {other} are different class lists; expected equal ones, or the "
+                "right one as data.names or --names"
+            )
+    return class_names
 
 
 def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> tuple[str, ...]:
@@ -201,9 +233,9 @@ def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> 
         InputError: If there are none, or the file is wrong.
     """
     beside = (root / name for name in NAMES_FILES)
-    path = names or next(filter(os.path.lexists, beside), None)
-    if path is not None:
-        return read_names(path)
+    paths = list(filter(os.path.lexists, beside)) if names is None else [names]
+    if paths:
+        return agreed([(path, read_names(path)) for path in paths])
     if not found:
         raise InputError(
             f"{root}: no class name among its labels; give a file as data.names or --names"
@@ -220,20 +252,23 @@ def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tu
     known = frozenset(listing.images)
     of_name: dict[str, tuple[str, ...]] = {}
     for image in listing.images:
-        name = image.rpartition("/")[2]
+        name = one_form(image).rpartition("/")[2]
         of_name[name] = (*of_name.get(name, ()), image)
 
     def find(name: str) -> tuple[str, ...]:
         places = (name, *(os.path.normpath(f"{folder}/{name}") for folder in folders))
         place = next((place for place in places if place in known), None)
+        if place is not None:
+            return (place,)
         last = name.replace("\\", "/").rpartition("/")[2]
-        return of_name.get(last, ()) if place is None else (place,)
+        found = of_name.get(one_form(last), ())
+        return tuple(path for path in found if path.endswith(f"/{last}")) or found
 
     return find
 
 
 def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:
-    """Return a warning for each label file that belongs to no image.
+    """Return a warning for each folder with label files that belong to no image.
 
     Args:
         listing: The files of the data set.
@@ -242,14 +277,36 @@ def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Probl
             ``labels/train``, is every other file one too many.
     """
     paths = set(claimed)
-    folders = {path.rpartition("/")[0] for path in paths}
-    return [
-        Problem(path, None, "labels without an image", "warning")
+    folders = set(by_folder(paths))
+    lost = by_folder(
+        path
         for path in listing.of(suffix)
         if path not in paths
         and path.rpartition("/")[0] in folders
         and not path.endswith(NAMES_FILES)
-    ]
+    )
+    problems = []
+    for folder, files in lost.items():
+        where, what = files[0], "labels without an image"
+        if len(files) > 1:
+            where, what = folder, f"{counted(files, folder, suffix)}: {what}"
+        problems.append(Problem(where, None, what, "warning"))
+    return problems
+
+
+def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Return `paths` by the folder that they are in."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    return folders
+
+
+def counted(paths: Sequence[str], root: str, suffix: str) -> str:
+    """Return how many files there are, with the names of the first, relative to `root`."""
+    named = ", ".join(path.removeprefix(f"{root}/") for path in paths[:_SHOWN])
+    more = ", ..." if len(paths) > _SHOWN else ""
+    return f"{len(paths)} {suffix} file{'s' * (len(paths) > 1)} ({named}{more})"
 
 
 def unreadable_files(listing: Listing, suffix: str) -> list[Problem]:
