@@ -1,4 +1,4 @@
-"""Labelled images in a folder: YOLO/Darknet, Pascal VOC, COCO, KITTI or CSV."""
+"""Labelled images in a folder: YOLO/Darknet, Pascal VOC, COCO, CVAT, KITTI or CSV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from backhaul.data.formats import coco, kitti, table, voc, yolo
+from backhaul.data.formats import coco, cvat, kitti, table, voc, yolo
 from backhaul.data.formats.files import Listing, scan
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file
@@ -62,6 +62,7 @@ FORMATS: dict[str, Format] = {
     "yolo": yolo,
     "voc": voc,
     "coco": coco,
+    "cvat": cvat,
     "kitti": kitti,
     "csv": table,
 }
@@ -115,8 +116,9 @@ def detect(root: Path) -> str:
     raise InputError(
         f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "
         "(data.yaml, labels/*.txt or .txt beside images), Pascal VOC (*.xml with an "
-        "annotation), COCO (instances*.json), KITTI (label_2/*.txt) and CSV (*.csv with "
-        "filename, class, xmin, ymin, xmax, ymax)"
+        "annotation), COCO (a JSON file of images, annotations and categories), CVAT for "
+        "images (annotations.xml), KITTI (label_2/*.txt) and CSV (*.csv with filename, "
+        "class, xmin, ymin, xmax, ymax)"
     )
 
 

@@ -20,7 +20,8 @@ from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
 EXACT_PX = 1e-9
-PRECISION_PX = {"yolo": EXACT_PX, "coco": EXACT_PX, "voc": 1e-6, "kitti": 1e-6, "csv": 1e-6}
+ROUNDED_PX = 1e-6
+PRECISION_PX = dict.fromkeys(FORMATS, ROUNDED_PX) | {"yolo": EXACT_PX, "coco": EXACT_PX}
 
 boxes = st.lists(
     st.tuples(
