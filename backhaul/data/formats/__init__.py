@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 
 from backhaul.data.formats import coco, cvat, kitti, table, voc, yolo
-from backhaul.data.formats.files import Listing, scan
+from backhaul.data.formats.files import Listing, first_of, scan, unreadable_files
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file
 from backhaul.data.images import FROM_DISK, ImageReader, OnProgress
@@ -68,6 +68,9 @@ FORMATS: dict[str, Format] = {
 }
 
 
+_OF_LABELS = (".json", ".xml", ".csv")
+
+
 def sources(data: FolderData) -> list[str]:
     """Return the paths of all files that `read` may read; some may not exist."""
     listing = scan(Path(data.root))
@@ -118,8 +121,22 @@ def detect(root: Path) -> str:
         "(data.yaml, labels/*.txt or .txt beside images), Pascal VOC (*.xml with an "
         "annotation), COCO (a JSON file of images, annotations and categories), CVAT for "
         "images (annotations.xml), KITTI (label_2/*.txt) and CSV (*.csv with filename, "
-        "class, xmin, ymin, xmax, ymax)"
+        f"class, xmin, ymin, xmax, ymax){_passed_over(listing)}"
     )
+
+
+def _passed_over(listing: Listing) -> str:
+    """Return which files might have been labels, as the end of a sentence."""
+    unreadable = [
+        problem for suffix in _OF_LABELS for problem in unreadable_files(listing, suffix)
+    ]
+    if unreadable:
+        return first_of(unreadable)
+    paths = {suffix: listing.of(suffix) for suffix in _OF_LABELS}
+    counts = [
+        f"{len(found)} {suffix}, as {found[0]}" for suffix, found in paths.items() if found
+    ]
+    return f"; of another kind are {'; '.join(counts)}" if counts else ""
 
 
 def _group(pattern: str, uri: str) -> str | None:
