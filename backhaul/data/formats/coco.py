@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backhaul.data.formats.assembly import Checked, assemble
+from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.categories import Classes, classes_of
 from backhaul.data.formats.checks import Box, check_boxes
 from backhaul.data.formats.cocofile import (
@@ -95,7 +95,8 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         return (None, []) if entry is None else _labels(entry, image, classes)
 
     problems += classes.notes
-    return assemble(listing.images, classes.names, find_labels, problems, reader)
+    report = assemble(listing.images, classes.names, find_labels, problems, reader)
+    return question_fractions(report)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

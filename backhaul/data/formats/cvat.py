@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-from backhaul.data.formats.assembly import Checked, assemble
+from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import Box, box_of_corners, check_boxes, listed_size
 from backhaul.data.formats.files import (
     MOST_WRONG,
@@ -123,7 +123,8 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         entry = content.entries.get(image.path)
         return (None, []) if entry is None else _labels(entry, image, ids)
 
-    return assemble(listing.images, class_names, find_labels, content.problems, reader)
+    report = assemble(listing.images, class_names, find_labels, content.problems, reader)
+    return question_fractions(report)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

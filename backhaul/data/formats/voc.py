@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-from backhaul.data.formats.assembly import Checked, assemble
+from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import Box, box_of_corners, check_boxes, listed_size
 from backhaul.data.formats.files import (
     Listing,
@@ -113,7 +113,8 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         return (None, []) if annotation is None else _labels(annotation, image, ids)
 
     problems += orphans + shared_stems(listing.images)
-    return assemble(listing.images, class_names, find_labels, problems, reader)
+    report = assemble(listing.images, class_names, find_labels, problems, reader)
+    return question_fractions(report)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
