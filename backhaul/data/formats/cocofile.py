@@ -146,10 +146,10 @@ def _compact(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _numbers(outline: object) -> Sequence[float]:
+def _numbers(outline: Any) -> Sequence[float]:
     """Return the numbers of a polygon; none if it is none."""
     try:
-        numbers = array("d", outline)  # type: ignore[arg-type]  # whatever it is
+        numbers = array("d", outline)
     except (TypeError, ValueError, OverflowError):
         return ()
     return numbers if is_outline(numbers) else ()

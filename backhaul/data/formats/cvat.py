@@ -115,7 +115,7 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     listing.require_images()
     if not content.entries and not content.labels:
         why = first_of(content.problems)
-        raise InputError(f"{root}: no file of CVAT for images (annotations.xml) found{why}")
+        raise InputError(f"{root}: no image in a file of CVAT (annotations.xml) found{why}")
     class_names = _class_names(listing.root, names, content)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 

@@ -224,12 +224,12 @@ def _rows(path: str) -> Iterator[_Row]:
             if twice:
                 raise InputError(f"{path}:1: several columns mean {twice[0]!r}; keep one")
             for cells in rows:
-                if any(cells[len(columns) :]):
+                if any(map(str.strip, cells[len(columns) :])):
                     raise InputError(
                         f"{path}:{rows.line_num}: expected {len(columns)} cells as in the "
                         f"header, got {len(cells)}: is there a comma in a number or a name?"
                     )
-                if any(cells):
+                if any(map(str.strip, cells)):
                     known = zip(columns, cells, strict=False)  # a row may end early
                     stripped = {name: cell.strip() for name, cell in known if name in COLUMNS}
                     yield _Row(rows.line_num, dict.fromkeys(COLUMNS, "") | stripped)

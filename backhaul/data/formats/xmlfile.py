@@ -63,22 +63,21 @@ def elements(path: str, *tags: str) -> Iterator[Any]:
     with open_file(path, MOST_TABLE_BYTES) as file:
         head = file.read(_HEAD_BYTES)
         file.seek(0)
-        depth, root = 0, None
+        parents: list[Any] = []
         events = iterparse(file, events=("start", "end"))
         while True:
             with _explaining(path, head):
-                event, node = next(events, (None, None))
-            if event is None:
+                event, node = next(events, ("", None))
+            if not event:
                 return
             if event == "start":
-                root = node if root is None else root
-                depth += 1
+                parents.append(node)
                 continue
-            depth -= 1
-            if depth == 1 and root is not None:
-                if node.tag in tags:
+            parents.pop()
+            if len(parents) == 1:
+                if getattr(node, "tag", "") in tags:
                     yield node
-                root.clear()
+                parents[0].clear()
 
 
 @contextmanager
