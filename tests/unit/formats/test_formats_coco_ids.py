@@ -244,8 +244,8 @@ def test_a_box_is_that_around_a_mask(
     if not compressed:
         flat = np.concatenate([[0], pixels.ravel(order="F"), [2]])
         counts = np.diff(np.flatnonzero(np.diff(flat) != 0), prepend=0).tolist()
-    thing = {"image_id": 1, "category_id": 1}
-    thing["segmentation"] = {"size": [48, 64], "counts": counts}
+    mask = {"size": [48, 64], "counts": counts}
+    thing = {"image_id": 1, "category_id": 1, "segmentation": mask}
     report = read_content(tmp_path, draw, images(1), [thing])
     assert report.errors == ()
     x, _, w, _ = cocomask.toBbox(encoded)
