@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from backhaul.data.formats.checks import listed_size
@@ -22,7 +24,7 @@ from backhaul.data.formats.outlines import is_outline
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import is_image
 from backhaul.errors import InputError
-from backhaul.untrusted import MOST_TABLE_BYTES, UnreadableFileError, read_bytes
+from backhaul.untrusted import MOST_TABLE_BYTES, UnreadableFileError, open_file, read_bytes
 
 Id: TypeAlias = int | str
 Find: TypeAlias = Callable[[str], tuple[str, ...]]
@@ -31,7 +33,12 @@ Corner: TypeAlias = tuple[float, float, float, float]
 KEYS = ("images", "annotations", "categories")
 _BBOX = 4
 _BOM = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*(:\s*\[)?|[{}\[\]]', re.DOTALL)
+_TEXT, _OTHERS = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', rb'[^"{}\[\]]*+'
+_NUMBERS = rb"\[\s*+[-0-9]" + _OTHERS + rb"\]"
+_TOKEN = re.compile(rb"(?:(?:%b|%b)%b)++|[{}\[\]]" % (_TEXT, _NUMBERS, _OTHERS), re.DOTALL)
+"""A bracket, or what lies between two: texts and lists of numbers."""
+_KEY = re.compile(rb'(?<!\\)"(%b)"\s*:\s*\Z' % "|".join(KEYS).encode())
+"""One of the keys, at the end of what lies before a bracket."""
 _MOST_SHOWN = 40
 _INTEGER = re.compile(r"-?[0-9]{1,18}(\.0+)?")
 
@@ -76,13 +83,20 @@ def find_files(listing: Listing) -> list[str]:
 def looks_like_coco(path: str) -> bool | None:
     """Return whether a JSON file is an object with the three lists; None if it is no JSON.
 
-    Strings and brackets are looked at alone, one after the other: to parse a large file takes
-    several times as long, and much memory.
+    Brackets, and the keys before them, are looked at alone: to parse a large file takes several
+    times as long, and much memory. What was found of a file is known until it changes.
     """
     try:
-        data = read_bytes(path, MOST_TABLE_BYTES)
+        with open_file(path, MOST_TABLE_BYTES) as file:
+            status = os.fstat(file.fileno())
+        return _looks_like_coco(path, status.st_size, status.st_mtime_ns)
     except UnreadableFileError:
         return None
+
+
+@lru_cache(maxsize=10_000)
+def _looks_like_coco(path: str, _size: int, _mtime_ns: int) -> bool | None:
+    data = read_bytes(path, MOST_TABLE_BYTES)
     start = data[:_MOST_SHOWN].removeprefix(_BOM).lstrip()
     if start[:1] == b"[":
         return False
@@ -99,18 +113,18 @@ def looks_like_coco(path: str) -> bool | None:
 
 
 def _lists_of_top(data: bytes) -> Iterator[str]:
-    """Yield the keys of the outermost object whose values are lists."""
-    depth = 0
+    """Yield those of `KEYS` that the outermost object has with a list."""
+    depth, before = 0, b""
     for token in _TOKEN.finditer(data):
         text = token[0]
         if text in (b"{", b"["):
+            key = _KEY.search(before) if text == b"[" and depth == 1 else None
+            if key is not None:
+                yield key[1].decode()
             depth += 1
         elif text in (b"}", b"]"):
             depth -= 1
-        elif token[1] is not None:
-            if depth == 1:
-                yield text[1 : text.index(b'"', 1)].decode(errors="replace")
-            depth += 1
+        before = text
 
 
 def load(path: str) -> dict[str, Any]:

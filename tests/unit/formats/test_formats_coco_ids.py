@@ -166,6 +166,9 @@ def test_a_category_that_groups_others_is_no_class(
         {"log": ['"images": [', '"annotations": [', '"categories": [']},
         {"log": '{"images": [], "annotations": [], "categories": []}'},
         [{"images": [], "annotations": [], "categories": []}],
+        {"images": [], "annotations": [], "more": {"categories": []}},
+        {"images": [], "annotations": [], "more": ["categories", [1], []]},
+        {"images": [], "annotations": [], "categories": "[]"},
     ],
 )
 @pytest.mark.parametrize("name", ["log.json", "instances_log.json"])
