@@ -12,6 +12,9 @@ INTERNAL = ".backhaul"
 INITIAL = "init"
 """Stands for the method in names of the initial model's files."""
 
+BENCHMARK = "_benchmark_avg_1_"
+"""Between what a benchmark file is about and the epoch of its ensemble."""
+
 CHECKPOINT = ".pt"
 """What the names of checkpoints end in."""
 
@@ -196,7 +199,7 @@ class View:
 
     def benchmark(self, prefix: str, epoch: int) -> str:
         """Detections of the ensemble of that epoch in a batch, matched with the truth."""
-        return f"{self.output}/{prefix}_benchmark_avg_1_{epoch}.csv"
+        return f"{self.output}/{prefix}{BENCHMARK}{epoch}.csv"
 
     def crops(self, batch: int) -> str:
         """The crops of the images of a batch."""
@@ -252,7 +255,7 @@ def sent_pattern(label: str) -> str:
 
 def benchmark_pattern(label: str) -> str:
     """Return the pattern of the names that `View.benchmark` makes for a method."""
-    return rf"{re.escape(label)}(?P<batch>\d+)_benchmark_avg_1_(?P<epoch>\d+)\.csv"
+    return rf"{re.escape(label)}(?P<batch>\d+){BENCHMARK}(?P<epoch>\d+)\.csv"
 
 
 def losses_pattern(label: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from backhaul.campaign.run import Run
 from backhaul.errors import InputError
+from backhaul.layout import BENCHMARK, View
 from backhaul.untrusted import UnreadableFileError, one_line, read_bytes, understanding
 
 COLUMNS = ("file", "detected", "actual", "conf", "conf_std", "hit")
@@ -53,9 +54,20 @@ def read_benchmark(path: Path) -> pd.DataFrame:
     try:
         data = io.BytesIO(read_bytes(path, _MOST_BYTES))
     except UnreadableFileError as error:
-        raise InputError(f"{path}: could not be read as CSV: {error.reason}") from None
+        raise InputError(f"{path}: {error.reason}; {_wanted(path)}") from None
     with understanding(path):
         return _parse(path, data)
+
+
+def _wanted(path: Path) -> str:
+    """Return what a benchmark file is, with one of the run that `path` may be."""
+    what = f"expected a benchmark file, a CSV with the columns {', '.join(COLUMNS)}"
+    names = f"*{BENCHMARK}*.csv"
+    outputs = [View(folder.as_posix()).output for folder in (path, Path("runs") / path)]
+    found = sorted(file for output in outputs for file in Path(output).glob(names))
+    if found:
+        return f"{what}, such as {found[0]}"
+    return f"{what}; those of a run are {View('runs/RUN').output}/{names}"
 
 
 def _parse(path: Path, data: io.BytesIO) -> pd.DataFrame:
@@ -63,10 +75,10 @@ def _parse(path: Path, data: io.BytesIO) -> pd.DataFrame:
         raw = pd.read_csv(data, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except Exception as error:  # whatever the parser raises
         told = one_line(" ".join(str(error).split()))
-        raise InputError(f"{path}: could not be read as CSV: {told}") from None
+        raise InputError(f"{path}: is no CSV ({told}); {_wanted(path)}") from None
     missing = [name for name in COLUMNS if name not in raw]
     if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)}: expected a benchmark file")
+        raise InputError(f"{path}: no column {', '.join(missing)}; {_wanted(path)}")
     table = raw[list(COLUMNS)].map(str.strip).astype(object)
     for name in ("conf", "conf_std"):
         table[name] = _numbers(path, table[name])

@@ -22,8 +22,8 @@ data = typer.Typer(
     help="Look at data sets, convert them, and write the demo's.", no_args_is_help=True
 )
 
-FormatName: TypeAlias = Literal["yolo", "voc", "coco", "kitti", "csv"]
-FormatOrAuto: TypeAlias = Literal["auto", "yolo", "voc", "coco", "kitti", "csv"]
+FormatName: TypeAlias = Literal["yolo", "voc", "coco", "cvat", "kitti", "csv"]
+FormatOrAuto: TypeAlias = Literal["auto", "yolo", "voc", "coco", "cvat", "kitti", "csv"]
 Names: TypeAlias = Annotated[Path | None, typer.Option(help="File with one class name a line.")]
 
 

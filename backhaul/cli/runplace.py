@@ -104,9 +104,10 @@ def find_run(name: str) -> StoredPlace | FolderPlace:
     for folder in () if "://" in name else (Path(name), Path("runs") / name):
         if run_folders(folder):
             return FolderPlace(folder)
+    found = "is a file" if "://" not in name and Path(name).is_file() else "no run there"
     raise InputError(
-        f"{name}: no run there: expected the name of a run, its folder, or its address in a "
-        "store"
+        f"{name}: {found}: expected the name of a run (a folder in runs/), its folder, or its "
+        "address in a store"
     )
 
 

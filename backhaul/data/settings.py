@@ -27,7 +27,7 @@ class FolderData(Part):
 
     kind: Literal["folder"] = "folder"
     root: str = Field(description="folder of the data set, or its s3:// or block:// address")
-    format: Literal["auto", "yolo", "voc", "coco", "kitti", "csv"] = Field(
+    format: Literal["auto", "yolo", "voc", "coco", "cvat", "kitti", "csv"] = Field(
         "auto", description="how labels are written; auto looks at the folder"
     )
     names: Path | None = Field(

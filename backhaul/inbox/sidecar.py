@@ -9,6 +9,7 @@ the same form.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable, Sequence
 from typing import Annotated, TypeAlias
@@ -168,7 +169,7 @@ def read_detections(
         limits: How much it may hold.
     """
     try:
-        sidecar = _parse(data)
+        sidecar = _parse(data.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         return None, [Problem(path, None, _reason(error), "error")]
     if over := sidecar.over(limits):
@@ -186,6 +187,9 @@ def read_detections(
         kept += good
     if any(problem.severity == "error" for problem in problems):
         return None, problems
+    if _are_fractions(kept):
+        reason = "all boxes lie within 0 to 1 pixels: xyxy is in pixels, not in fractions"
+        problems.append(Problem(path, None, reason, "warning"))
     return sidecar.model_copy(update={"detections": kept}).text(), problems
 
 
@@ -209,6 +213,12 @@ def _checked(
         "xyxy": _inside(detection.xyxy, image),
     }
     return [detection.model_copy(update=known)], wrong
+
+
+def _are_fractions(kept: Sequence[_Detection]) -> bool:
+    numbers = [value for detection in kept for value in detection.xyxy]
+    whole = all(value.is_integer() for value in numbers)
+    return not whole and max(numbers) <= 1
 
 
 def _reason(error: ValidationError) -> str:

@@ -93,7 +93,7 @@ def open_source(name: str, methods: list[str] | None) -> Source:
         InputError: If there is neither, or it cannot be read.
     """
     file = Path(name)
-    if not file.is_file():
+    if not file.is_file() and file.suffix.lower() != ".csv":
         run, place = open_run(name)
         return Source(place, seen_by_method(run, choose_methods(run, methods or ())))
     if methods:

@@ -1,4 +1,4 @@
-"""Labelled images in a folder: YOLO/Darknet, Pascal VOC, COCO, KITTI or CSV."""
+"""Labelled images in a folder: YOLO/Darknet, Pascal VOC, COCO, CVAT, KITTI or CSV."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from backhaul.data.formats import coco, kitti, table, voc, yolo
-from backhaul.data.formats.files import Listing, scan
+from backhaul.data.formats import coco, cvat, kitti, table, voc, yolo
+from backhaul.data.formats.files import Listing, first_of, scan, unreadable_files
 from backhaul.data.formats.passedover import passed_over
 from backhaul.data.formats.report import DataReport, Problem, in_order
 from backhaul.data.formats.writing import Put, copy_file
@@ -63,9 +63,13 @@ FORMATS: dict[str, Format] = {
     "yolo": yolo,
     "voc": voc,
     "coco": coco,
+    "cvat": cvat,
     "kitti": kitti,
     "csv": table,
 }
+
+
+_OF_LABELS = (".json", ".xml", ".csv")
 
 
 def sources(data: FolderData) -> list[str]:
@@ -119,9 +123,24 @@ def detect(root: Path) -> str:
     raise InputError(
         f"{root}: no labels found among {len(listing.images)} images; looked for YOLO "
         "(data.yaml, labels/*.txt or .txt beside images), Pascal VOC (*.xml with an "
-        "annotation), COCO (instances*.json), KITTI (label_2/*.txt) and CSV (*.csv with "
-        "filename, class, xmin, ymin, xmax, ymax)"
+        "annotation), COCO (a JSON file of images, annotations and categories), CVAT for "
+        "images (annotations.xml), KITTI (label_2/*.txt) and CSV (*.csv with filename, "
+        f"class, xmin, ymin, xmax, ymax){_passed_over(listing)}"
     )
+
+
+def _passed_over(listing: Listing) -> str:
+    """Return which files might have been labels, as the end of a sentence."""
+    unreadable = [
+        problem for suffix in _OF_LABELS for problem in unreadable_files(listing, suffix)
+    ]
+    if unreadable:
+        return first_of(unreadable)
+    paths = {suffix: listing.of(suffix) for suffix in _OF_LABELS}
+    counts = [
+        f"{len(found)} {suffix}, as {found[0]}" for suffix, found in paths.items() if found
+    ]
+    return f"; of another kind are {'; '.join(counts)}" if counts else ""
 
 
 def _group(pattern: str, uri: str) -> str | None:

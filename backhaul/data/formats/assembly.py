@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TypeAlias
 
 import pandas as pd
@@ -16,6 +17,9 @@ from backhaul.values.labels import Labels
 
 Checked: TypeAlias = tuple[Labels | None, list[Problem]]
 """Labels of an image, None if nobody labelled it, and what was wrong with them."""
+
+
+_ROUNDING_PX = 1e-6
 
 
 @dataclass(slots=True)
@@ -59,6 +63,32 @@ def assemble(
             rows[file.image_id] = _Row(file, labels)
     found += _note_of_outlines(list(rows.values()))
     return DataReport(ImageSet(_table(list(rows.values())), class_names), in_order(found))
+
+
+def question_fractions(report: DataReport) -> DataReport:
+    """Return `report` with a warning if all its boxes lie within the first pixel of images.
+
+    Args:
+        report: A data set whose format has numbers of pixels, where a file may have fractions
+            of the sides in their place.
+    """
+    labelled = report.images.labelled().table
+    columns = labelled[["labels", "width", "height"]].itertuples(index=False, name=None)
+    known = [row for row in columns if len(row[0])]
+    if not known or not all(starmap(_in_first_pixel, known)):
+        return report
+    place = os.path.commonpath(list(report.images.table["uri"]))
+    reason = (
+        "all boxes lie within 0 to 1 pixels of their images: are their numbers fractions of "
+        "the sides, where this format has pixels?"
+    )
+    found = Problem(place, None, reason, "warning")
+    return DataReport(report.images, (found, *report.problems))
+
+
+def _in_first_pixel(labels: Labels, width: int, height: int) -> bool:
+    inside = labels.xyxy(width, height) <= 1 + _ROUNDING_PX
+    return max(width, height) > 1 and bool(inside.all())
 
 
 def _note_of_outlines(rows: Sequence[_Row]) -> list[Problem]:

@@ -85,6 +85,35 @@ def box_of_corners(
     return Box(class_id, cx, cy, w, h, line, what)
 
 
+def listed_size(width: object, height: object) -> tuple[int, int] | None:
+    """Return the size in pixels that a label file gives an image, None if it gives none.
+
+    Every format takes a number or its text, such as 64 or "64.0"; nothing, and 0, as tools
+    write what they do not know, is no size.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    sides = [_whole(side) for side in (width, height)]
+    if None in sides and any(sides):
+        sides = [-1]  # one side alone
+    if any(side is not None and side < 0 for side in sides):
+        raise ValueError("expected whole numbers of pixels as width and height")
+    return (sides[0], sides[1]) if sides[0] and sides[1] else None
+
+
+def _whole(side: object) -> int | None:
+    """Return a side in pixels, None if there is none, -1 if it is no whole number."""
+    if side is None or (isinstance(side, str) and not side.strip()):
+        return None
+    try:
+        number = float(side) if isinstance(side, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return -1
+    whole = math.isfinite(number) and number == int(number) and not isinstance(side, bool)
+    return int(number) if whole else -1
+
+
 class WrongBoxError(ValueError):
     """A box that breaks a rule, which is an error."""
 

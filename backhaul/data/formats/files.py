@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -221,13 +222,19 @@ def agreed(lists: Sequence[tuple[Path, tuple[str, ...]]]) -> tuple[str, ...]:
     return class_names
 
 
-def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> tuple[str, ...]:
+def find_class_names(
+    root: Path,
+    names: Path | None,
+    found: Collection[str],
+    problems: Sequence[Problem] = (),
+) -> tuple[str, ...]:
     """Return the names in `names`, else in ``classes.txt`` below `root`, else `found`, sorted.
 
     Args:
         root: Folder of the data set.
         names: File with one class name a line, or None.
         found: The names that boxes of the data set have.
+        problems: What was wrong with its labels; the first may be why there is no name.
 
     Raises:
         InputError: If there are none, or the file is wrong.
@@ -238,33 +245,66 @@ def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> 
         return agreed([(path, read_names(path)) for path in paths])
     if not found:
         raise InputError(
-            f"{root}: no class name among its labels; give a file as data.names or --names"
+            f"{root}: no class name among its labels{first_of(problems)}; give a file as "
+            "data.names or --names"
         )
     return tuple(sorted(found))
+
+
+def first_of(problems: Sequence[Problem]) -> str:
+    """Return the first of `problems`, errors first, to be put behind what follows from it."""
+    worst = sorted(problems, key=lambda problem: problem.severity != "error")
+    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f" ({worst[0].place}: {worst[0].reason}{more})" if worst else ""
 
 
 def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     """Return a function from an image's name in a label file to the images it may refer to.
 
     It looks for the path itself, then in each of `folders`; if there is no such image, the
-    candidates are all images with that name below the data set's folder.
+    candidates are all images with that name below the data set's folder, or those of them
+    that lie in folders of the same names.
     """
-    known = frozenset(listing.images)
+    known = {os.path.normpath(image): image for image in listing.images}
     of_name: dict[str, tuple[str, ...]] = {}
     for image in listing.images:
         name = one_form(image).rpartition("/")[2]
         of_name[name] = (*of_name.get(name, ()), image)
 
     def find(name: str) -> tuple[str, ...]:
-        places = (name, *(os.path.normpath(f"{folder}/{name}") for folder in folders))
+        name = name.replace("\\", "/")
+        places = map(os.path.normpath, (name, *(f"{folder}/{name}" for folder in folders)))
         place = next((place for place in places if place in known), None)
         if place is not None:
-            return (place,)
-        last = name.replace("\\", "/").rpartition("/")[2]
+            return (known[place],)
+        last = name.rpartition("/")[2]
         found = of_name.get(one_form(last), ())
-        return tuple(path for path in found if path.endswith(f"/{last}")) or found
+        exact = tuple(path for path in found if path.endswith(f"/{last}"))
+        return _most_alike(name, exact or found)
 
     return find
+
+
+def which_image(name: str, found: Sequence[str]) -> str:
+    """Return the question that a name in a label file leaves, if several images have it."""
+    return (
+        f"which image is it about? Several files are named {name!r}: {found[0]} and {found[1]}"
+    )
+
+
+def _most_alike(name: str, found: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of `found` that share most of their last folders with `name`."""
+    if len(found) <= 1:
+        return found
+    alike = [_n_shared(name.split("/"), path.split("/")) for path in found]
+    return tuple(
+        path for path, shared in zip(found, alike, strict=True) if shared == max(alike)
+    )
+
+
+def _n_shared(parts: list[str], others: list[str]) -> int:
+    both = zip(reversed(parts), reversed(others), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
 
 
 def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:

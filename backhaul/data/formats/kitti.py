@@ -1,10 +1,11 @@
 """KITTI: a text file an image, one line of 15 columns an object, with corners in pixels.
 
 Columns are type, truncated, occluded, alpha, left, top, right, bottom, and seven of the object
-in space; a sixteenth is a score. Type and box are read. Labels of ``image_2/a.png`` lie in
+in space; a sixteenth is a score. All but the type, which is one word, are numbers. Type and box
+are read. Labels of ``image_2/a.png`` lie in
 ``label_2/a.txt``, those of ``images/a.png`` in ``labels/a.txt``; without such a file an image
 is unlabelled, with an empty one it has no objects. Corners are taken for edges, as in Pascal
-VOC. ``DontCare`` marks regions nobody labelled, not objects; it is left out.
+VOC. ``DontCare``, in any case, marks regions nobody labelled, not objects; it is left out.
 
 Source: Geiger, Lenz, Urtasun, "Are we ready for autonomous driving? The KITTI vision benchmark
 suite", CVPR 2012, and the readme of its object development kit.
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backhaul.data.formats.assembly import Checked, assemble
+from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import box_of_corners, check_boxes
 from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
@@ -79,12 +80,13 @@ def recognise(listing: Listing) -> bool:
 def is_kitti(paths: Iterable[str]) -> bool:
     """Return whether the first non-empty text file has lines of this format.
 
-    The type must be a word: 15 numbers are a polygon of YOLO.
+    The type must be a word, and the others numbers: 15 numbers are a polygon of YOLO.
     """
     for path in paths:
         if text := _head(path).strip():
             fields = text.splitlines()[0].split()
-            return len(fields) in _WIDTHS and not _is_number(fields[0])
+            numbers = [_is_number(field) for field in fields]
+            return len(fields) in _WIDTHS and not numbers[0] and all(numbers[1:])
     return False
 
 
@@ -113,7 +115,8 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     listing.require_images()
     files = {image: _read_file(path) for image, path in _label_files(listing).items()}
     found = {thing.name for file in files.values() for thing in file.things or ()}
-    class_names = find_class_names(listing.root, names, found)
+    wrong = [problem for file in files.values() for problem in file.problems]
+    class_names = find_class_names(listing.root, names, found, wrong)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
     def find_labels(image: ImageFile) -> Checked:
@@ -126,7 +129,8 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     )
     problems = _dont_care(listing.root, files.values())
     problems += orphans(listing, ".txt", places) + shared_stems(listing.images)
-    return assemble(listing.images, class_names, find_labels, problems, reader)
+    report = assemble(listing.images, class_names, find_labels, problems, reader)
+    return question_fractions(report)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,8 +140,9 @@ def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
         InputError: If a name is empty or ``DontCare``, or no difference between two is left.
     """
     written = plain_names(class_names, "_")
-    if _DONT_CARE in written:
-        raise InputError(f"class {_DONT_CARE!r}: KITTI has this name for what is no object")
+    taken = next(filter(_is_dont_care, written), None)
+    if taken is not None:
+        raise InputError(f"class {taken!r}: KITTI has this name for what is no object")
     return written
 
 
@@ -203,7 +208,7 @@ def _read_file(path: str) -> _LabelFile:
 def _parse(path: str, lines: Sequence[str]) -> _LabelFile:
     things, problems, n_dont_care = [], [], 0
     for number, line in enumerate(lines, start=1):
-        if line.split(maxsplit=1)[:1] == [_DONT_CARE]:
+        if any(map(_is_dont_care, line.split(maxsplit=1)[:1])):
             n_dont_care += 1
         elif line.strip():
             try:
@@ -220,12 +225,12 @@ def _parse_line(line: str, number: int) -> _Thing:
             "expected 15 columns (type truncated occluded alpha left top right bottom and 7 "
             f"more), or 16 with a score, got {len(fields)}"
         )
-    x1, y1, x2, y2 = fields[_BOX]
-    try:
-        corners = (float(x1), float(y1), float(x2), float(y2))
-    except ValueError:
-        raise ValueError("expected numbers in columns 5 to 8") from None
-    return _Thing(number, fields[0], corners)
+    wrong = next((i for i, field in enumerate(fields) if i and not _is_number(field)), None)
+    if wrong is not None:
+        more = "; a type is one word, as fire_hydrant" if wrong == 1 else ""
+        raise ValueError(f"column {wrong + 1} is no number, expected 14 or 15 of them{more}")
+    x1, y1, x2, y2 = map(float, fields[_BOX])
+    return _Thing(number, fields[0], (x1, y1, x2, y2))
 
 
 def _labels(file: _LabelFile, image: ImageFile, ids: dict[str, int]) -> Checked:
@@ -249,6 +254,10 @@ def _dont_care(root: Path, files: Iterable[_LabelFile]) -> list[Problem]:
         return []
     reason = f"{sum(counts)} {_DONT_CARE} regions in {len(counts)} files left out"
     return [Problem(root.as_posix(), None, reason, "warning")]
+
+
+def _is_dont_care(name: str) -> bool:
+    return name.casefold() == _DONT_CARE.casefold()
 
 
 def _is_number(text: str) -> bool:

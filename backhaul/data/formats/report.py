@@ -37,8 +37,12 @@ class Problem:
         object.__setattr__(self, "reason", one_line(self.reason, _MOST_REASON))
 
     def __str__(self) -> str:
-        place = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{place}: {self.severity}: {self.reason}"
+        return f"{self.place}: {self.severity}: {self.reason}"
+
+    @property
+    def place(self) -> str:
+        """The file, and the line if there is one."""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
 def in_order(*problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from backhaul.data.formats.assembly import Checked, assemble
-from backhaul.data.formats.checks import box_of_corners, check_boxes
+from backhaul.data.formats.assembly import Checked, assemble, question_fractions
+from backhaul.data.formats.checks import box_of_corners, check_boxes, listed_size
 from backhaul.data.formats.files import (
     MOST_WRONG,
     Listing,
@@ -25,6 +25,7 @@ from backhaul.data.formats.files import (
     image_finder,
     scan,
     unreadable_files,
+    which_image,
 )
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
@@ -116,14 +117,15 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
             problems += _add_table(path, listing, entries)
     problems += unreadable_files(listing, ".csv")
     found = {thing.name for entry in entries.values() for thing in entry.things}
-    class_names = find_class_names(listing.root, names, found)
+    class_names = find_class_names(listing.root, names, found, problems)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
     def find_labels(image: ImageFile) -> Checked:
         entry = entries.get(image.path)
         return (None, []) if entry is None else _labels(entry, image, ids)
 
-    return assemble(listing.images, class_names, find_labels, problems, reader)
+    report = assemble(listing.images, class_names, find_labels, problems, reader)
+    return question_fractions(report)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -222,7 +224,12 @@ def _rows(path: str) -> Iterator[_Row]:
             if twice:
                 raise InputError(f"{path}:1: several columns mean {twice[0]!r}; keep one")
             for cells in rows:
-                if any(cells):
+                if any(map(str.strip, cells[len(columns) :])):
+                    raise InputError(
+                        f"{path}:{rows.line_num}: expected {len(columns)} cells as in the "
+                        f"header, got {len(cells)}: is there a comma in a number or a name?"
+                    )
+                if any(map(str.strip, cells)):
                     known = zip(columns, cells, strict=False)  # a row may end early
                     stripped = {name: cell.strip() for name, cell in known if name in COLUMNS}
                     yield _Row(rows.line_num, dict.fromkeys(COLUMNS, "") | stripped)
@@ -242,7 +249,7 @@ def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[
         name = row.cells["filename"]
         found = find(name)
         if len(found) != 1:
-            of_name.setdefault(name, _not_one(path, row, len(found)))
+            of_name.setdefault(name, _not_one(path, row, found))
             continue
         entry = entries.setdefault(found[0], _Entry(path, row.line))
         if entry.table != path:
@@ -256,15 +263,14 @@ def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[
     return problems + list(of_name.values())
 
 
-def _not_one(path: str, row: _Row, n_found: int) -> Problem:
+def _not_one(path: str, row: _Row, found: tuple[str, ...]) -> Problem:
     name = row.cells["filename"]
     if not name:
         return Problem(path, row.line, "expected a filename", "error")
-    if not n_found:
+    if not found:
         named = f"image {name!r}" if is_image(name) else "an image"
         return Problem(path, row.line, f"{named} not found, left out", "warning")
-    reason = f"which image is it about? Several files are named {name!r}"
-    return Problem(path, row.line, reason, "error")
+    return Problem(path, row.line, which_image(name, found), "error")
 
 
 def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:
@@ -273,7 +279,7 @@ def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:
     Raises:
         ValueError: If something is wrong with it.
     """
-    size = _size(cells)
+    size = listed_size(cells["width"], cells["height"])
     if size is not None:
         entry.sizes.setdefault(size, line)
     given = [bool(cells[name]) for name in ("class", *_CORNERS)]
@@ -286,16 +292,6 @@ def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:
         )
     elif entry.empty_line is None:
         entry.empty_line = line
-
-
-def _size(cells: Mapping[str, str]) -> tuple[int, int] | None:
-    width, height = cells["width"], cells["height"]
-    if not width and not height:
-        return None
-    try:
-        return int(width), int(height)
-    except ValueError:
-        raise ValueError("expected whole numbers of pixels as width and height") from None
 
 
 def _corners(cells: Mapping[str, str]) -> tuple[float, float, float, float]:

@@ -1,6 +1,12 @@
 """Pascal VOC: an XML file an image, with corners in pixels and the names of classes.
 
 Corners are taken for edges, as LabelImg and CVAT write them: a box from 10 to 20 is 10 px wide.
+Objects may have outlines beside their box, or in its place: ``polygon`` as Roboflow
+(``x1, y1, x2, y2, ...``) and LabelMe (``pt``) write it, and ``robndbox``, the turned box of
+roLabelImg (``cx, cy, w, h``, and ``angle`` in radians). Without a ``bndbox`` the box is that
+around the outline, or around all of them where an object has several; an outline is kept if
+it is the only one, and has three corners.
+
 An annotation belongs to the image with its stem, ``JPEGImages/a.jpg`` to ``Annotations/a.xml``,
 or to the one beside it. An image without one is unlabelled; one without objects has none.
 """
@@ -11,12 +17,9 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
-from xml.parsers.expat import ErrorString
 
-from defusedxml.ElementTree import fromstring
-
-from backhaul.data.formats.assembly import Checked, assemble
-from backhaul.data.formats.checks import box_of_corners, check_boxes
+from backhaul.data.formats.assembly import Checked, assemble, question_fractions
+from backhaul.data.formats.checks import Box, box_of_corners, check_boxes, listed_size
 from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.files import (
     Listing,
@@ -25,6 +28,13 @@ from backhaul.data.formats.files import (
     shared_stems,
     stem_and_suffix,
     with_folder,
+)
+from backhaul.data.formats.outlines import (
+    Outline,
+    box_around,
+    in_fractions,
+    is_outline,
+    turned_box,
 )
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
@@ -37,22 +47,34 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
+from backhaul.data.formats.xmlfile import read_tree, root_tag
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
-from backhaul.untrusted import UnreadableFileError, open_file, read_bytes, understanding
+from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
 
 _FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
-_HEAD_BYTES = 4096
+_ROOT, _CVAT_ROOT = "annotation", "annotations"
 _MOST_THINGS = 100_000
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_TURNED = ("cx", "cy", "w", "h", "angle")
 
 
 class _Thing(NamedTuple):
-    """An object of an annotation; ``corners`` are NaN where a number is missing."""
+    """An object of an annotation, in pixels.
+
+    ``corners`` are NaN where a number is missing, None if it has no bndbox. ``turned`` are the
+    numbers of a robndbox.
+    """
 
     number: int
     name: str
-    corners: tuple[float, float, float, float]
+    corners: tuple[float, float, float, float] | None
+    outlines: tuple[Outline, ...] = ()
+    turned: tuple[float, ...] | None = None
+
+
+class _ForeignFileError(UnreadableFileError):
+    """An XML file of another kind."""
 
 
 class _Annotation(NamedTuple):
@@ -64,16 +86,7 @@ class _Annotation(NamedTuple):
 
 def recognise(listing: Listing) -> bool:
     """Return whether the folder looks like this format."""
-    return any(b"<annotation" in _head(path) for path in listing.of(".xml"))
-
-
-def _head(path: str) -> bytes:
-    """Return the beginning of a file; nothing if it cannot be read, which its reader says."""
-    try:
-        with open_file(path) as file:
-            return file.read(_HEAD_BYTES)
-    except UnreadableFileError:
-        return b""
+    return any(root_tag(path) == _ROOT for path in listing.of(".xml"))
 
 
 def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
@@ -92,7 +105,7 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     listing.require_images()
     annotations, problems = _read_annotations(listing)
     found = {thing.name for annotation in annotations for thing in annotation.things} - {""}
-    class_names = find_class_names(listing.root, names, found)
+    class_names = find_class_names(listing.root, names, found, problems)
     of_image, orphans = _match(listing, annotations)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
@@ -101,7 +114,8 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         return (None, []) if annotation is None else _labels(annotation, image, ids)
 
     problems += orphans + shared_stems(listing.images)
-    return assemble(listing.images, class_names, find_labels, problems, reader)
+    report = assemble(listing.images, class_names, find_labels, problems, reader)
+    return question_fractions(report)
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -163,50 +177,67 @@ def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem
     names: dict[str, str] = {}
     for path in listing.of(".xml"):
         try:
-            annotation = _read_annotation(path, names)
+            annotations.append(_read_annotation(path, names))
+        except _ForeignFileError as error:
+            problems.append(Problem(path, None, error.reason, "warning"))
         except UnreadableFileError as error:
             problems.append(Problem(path, None, error.reason, "error"))
-            continue
-        if annotation is not None:
-            annotations.append(annotation)
     return annotations, problems
 
 
-def _read_annotation(path: str, names: dict[str, str]) -> _Annotation | None:
-    """Return what an XML file says; None if it is no annotation.
+def _read_annotation(path: str, names: dict[str, str]) -> _Annotation:
+    """Return what an XML file says.
 
     Raises:
-        UnreadableFileError: If it cannot be read.
+        UnreadableFileError: If it cannot be read, or is no annotation.
     """
-    data = read_bytes(path)
+    root = read_tree(path)
     with understanding(path):
-        try:
-            root = fromstring(data)
-        except ET.ParseError as error:
-            line, column = error.position
-            reason = f"expected XML: {ErrorString(error.code)}, line {line}, column {column}"
-            raise UnreadableFileError(path, reason) from None
-        except Exception as error:  # unknown encodings, entities, depth, ...
-            raise UnreadableFileError(path, f"expected XML ({type(error).__name__})") from None
-        return _parse(path, root, names) if root.tag == "annotation" else None
+        if root.tag == _ROOT:
+            return _parse(path, root, names)
+        what = "is in CVAT's own format (cvat), not" if root.tag == _CVAT_ROOT else "is not"
+        raise _ForeignFileError(path, f"{what} Pascal VOC: passed over")
 
 
 def _parse(path: str, root: Any, names: dict[str, str]) -> _Annotation:
-    things = []
     found = root.findall("object")
     if len(found) > _MOST_THINGS:
         raise UnreadableFileError(
             path, f"has {len(found):,} objects, expected at most {_MOST_THINGS:,}"
         )
-    for number, node in enumerate(found, start=1):
-        name = (node.findtext("name") or "").strip()
-        x1, y1, x2, y2 = (_number(node.findtext(f"bndbox/{key}")) for key in _CORNERS)
-        # One string a class, not one an object: a large set has millions of objects.
-        things.append(_Thing(number, names.setdefault(name, name), (x1, y1, x2, y2)))
-    width, height = (_number(root.findtext(f"size/{key}")) for key in ("width", "height"))
-    known = 0 < width < math.inf and 0 < height < math.inf
-    size = (int(width), int(height)) if known else None
+    # One string a class, not one an object: a large set has millions of objects.
+    things = [_thing(number, node, names) for number, node in enumerate(found, start=1)]
+    try:
+        size = listed_size(root.findtext("size/width"), root.findtext("size/height"))
+    except ValueError as error:
+        raise UnreadableFileError(path, f"size: {error}") from None
     return _Annotation(path, root.findtext("filename") or "", size, tuple(things))
+
+
+def _thing(number: int, node: Any, names: dict[str, str]) -> _Thing:
+    name = (node.findtext("name") or "").strip()
+    turned, box = node.find("robndbox"), node.find("bndbox")
+    corners = None
+    if box is not None:
+        x1, y1, x2, y2 = (_number(box.findtext(key)) for key in _CORNERS)
+        corners = (x1, y1, x2, y2)
+    return _Thing(
+        number,
+        names.setdefault(name, name),
+        corners,
+        tuple(_outline(polygon) for polygon in node.findall("polygon")),
+        None if turned is None else tuple(_number(turned.findtext(key)) for key in _TURNED),
+    )
+
+
+def _outline(polygon: Any) -> Outline:
+    """Return the corners in a polygon, as far as they are numbered or are points."""
+    points = polygon.findall("pt")
+    if points:
+        return tuple(_number(point.findtext(axis)) for point in points for axis in ("x", "y"))
+    of_tag = {child.tag: child.text for child in polygon}
+    numbers = range(1, len(of_tag) // 2 + 1)
+    return tuple(_number(of_tag.get(f"{axis}{i}")) for i in numbers for axis in ("x", "y"))
 
 
 def _number(text: str | None) -> float:
@@ -272,14 +303,37 @@ def _labels(annotation: _Annotation, image: ImageFile, ids: dict[str, int]) -> C
         )
         return None, [Problem(path, None, reason + " pixels", "error")]
     boxes, problems = [], []
-    for number, name, corners in annotation.things:
-        what = f"object {number} ({name}): "
-        if name not in ids:
+    for thing in annotation.things:
+        what = f"object {thing.number} ({thing.name}): "
+        if thing.name not in ids:
             problems.append(Problem(path, None, f"{what}no class of the class list", "error"))
-        elif any(map(math.isnan, corners)):
-            reason = f"{what}expected a bndbox with {', '.join(_CORNERS)}"
-            problems.append(Problem(path, None, reason, "error"))
-        else:
-            boxes.append(box_of_corners(ids[name], corners, image, what=what))
+            continue
+        try:
+            boxes.append(_box(thing, ids[thing.name], image, what))
+        except ValueError as error:
+            problems.append(Problem(path, None, f"{what}{error}", "error"))
     labels, wrong = check_boxes(path, boxes, image, len(ids))
     return labels, problems + wrong
+
+
+def _box(thing: _Thing, class_id: int, image: ImageFile, what: str) -> Box:
+    """Return the box of an object, with its outline if it has one.
+
+    Raises:
+        ValueError: If a number is missing.
+    """
+    outlines = list(thing.outlines)
+    if thing.turned is not None:
+        if not all(map(math.isfinite, thing.turned)):
+            raise ValueError(f"expected a robndbox with {', '.join(_TURNED)}")
+        cx, cy, w, h, angle = thing.turned
+        outlines.append(turned_box((cx, cy), (w, h), angle, image))
+    good = all(map(is_outline, outlines))
+    if thing.corners is None and outlines:
+        if not good:
+            raise ValueError("expected a polygon of three corners or more, x1, y1, x2, y2, ...")
+        return box_around(class_id, outlines, image, what)
+    if thing.corners is None or any(map(math.isnan, thing.corners)):
+        raise ValueError(f"expected a bndbox with {', '.join(_CORNERS)}")
+    outline = in_fractions(outlines[0], image) if good and len(outlines) == 1 else None
+    return box_of_corners(class_id, thing.corners, image, what=what)._replace(outline=outline)

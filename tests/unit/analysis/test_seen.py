@@ -184,7 +184,7 @@ def test_a_benchmark_of_another_tool_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "could not be read as CSV"),
+        ("", r"b\.csv: is no CSV \(.*\); expected a benchmark file, a CSV with the columns"),
         ("file,detected\n", "no column actual, conf, conf_std, hit"),
         (GOOD + "a,cat,,x,0,False\n", r"b\.csv:3: conf is 'x', expected a number"),
         (GOOD + "a,cat,,1.5,0,False\n", r"b\.csv:3: conf is '1.5', expected a number in \[0"),
@@ -213,3 +213,18 @@ def test_a_run_gives_its_rounds_by_method(fake_run: Callable[..., Any]) -> None:
     assert len(seen["iqr"]) == rows
     with pytest.raises(InputError, match="no benchmark of these methods"):
         seen_by_method(run, ())
+
+
+def test_a_run_in_place_of_a_benchmark_is_told_where_its_benchmarks_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "iqr0_benchmark_avg_1_14.csv"
+    for place in ("mine", "runs/mine"):
+        with pytest.raises(InputError, match=r"those of a run are runs/RUN/output/\*_bench"):
+            read_benchmark(Path(place))
+    (tmp_path / "runs/mine/output").mkdir(parents=True)
+    (tmp_path / "runs/mine/output" / name).write_text(GOOD)
+    for place in ("mine", "runs/mine"):
+        with pytest.raises(InputError, match=f"such as runs/mine/output/{name}$"):
+            read_benchmark(Path(place))

@@ -29,9 +29,8 @@ def dump(
 
 def box(image_id: int = 1, category_id: int = 3, **more: object) -> dict[str, Any]:
     bbox = [16, 12, 32, 24]
-    outline = [[16, 12, 48, 12, 48, 36]]
-    known = {"id": 7, "image_id": image_id, "category_id": category_id, "bbox": bbox}
-    return known | {"iscrowd": 0, "segmentation": outline} | more
+    known = {"image_id": image_id, "category_id": category_id, "bbox": bbox}
+    return known | {"iscrowd": 0, "segmentation": []} | more
 
 
 IMAGE = {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}
@@ -39,7 +38,8 @@ IMAGE = {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}
 
 def read_boxes(root: Path, draw: Draw, *annotations: dict[str, Any]) -> DataReport:
     draw(root / "images" / "a.jpg")
-    dump(root / "annotations" / "instances_train.json", [IMAGE], list(annotations))
+    numbered = [{"id": 7 - place} | each for place, each in enumerate(reversed(annotations))]
+    dump(root / "annotations" / "instances_train.json", [IMAGE], numbered[::-1])
     return read(FolderData(root=root))
 
 
@@ -80,7 +80,7 @@ def test_crowds_are_left_out_with_a_warning(tmp_path: Path, draw: Draw) -> None:
         (box(bbox=[1, 2, 3]), "and a bbox of 4 numbers"),
         (box(bbox=None), "and a bbox of 4 numbers"),
         (box(bbox=["x", 1, 2, 3]), "and a bbox of 4 numbers"),
-        ({"id": 7, "image_id": 1}, "annotation 7: expected"),
+        ({"image_id": 1}, "annotation 7: expected"),
         (box(category_id=4), "annotation 7: category 4 is not in the file"),
         (box(bbox=[60, 0, 9, 9]), "annotation 7: box out of range: x from 60 to 69 px"),
         (box(bbox=[6, 6, -3, 3]), "annotation 7: negative width or height"),
@@ -170,9 +170,11 @@ def test_an_image_is_found_by_its_name_if_the_path_is_of_another_machine(
     [
         ([], "expected categories, each id once"),
         ([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}], "expected categories, each id once"),
-        ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "category 'a' has several ids"),
-        ([{"name": "a"}], "expected categories with an id and a name"),
-        ({}, "expected a COCO file with the lists"),
+        ([{"id": 1, "name": "a"}, {"id": "1", "name": "b"}], "'a' and 'b' have the id 1"),
+        ([{"name": "a"}], "expected categories with a name, and an id"),
+        ([{"id": None, "name": "a"}], "expected categories with a name, and an id"),
+        ([{"id": 1, "name": None}], "expected categories with a name, and an id"),
+        ({}, "expected the lists images, annotations, categories"),
         (["a"], "expected a COCO file with the lists"),
     ],
 )
@@ -182,7 +184,7 @@ def test_wrong_categories_are_refused(
     draw(tmp_path / "a.jpg")
     dump(tmp_path / "instances.json", [IMAGE], [], categories)
     with pytest.raises(InputError, match=reason):
-        read(FolderData(root=tmp_path))
+        read(FolderData(root=tmp_path, format="coco"))
 
 
 def test_files_with_other_categories_are_refused(tmp_path: Path, draw: Draw) -> None:

@@ -82,6 +82,11 @@ def test_headers_are_read_by_their_meaning(root: Path, text: str) -> None:
         ("a.png,64,48,car,48,12,16,36\n", "negative width or height"),
         ("a.png,64,48,car,0,0,64,52\n", "box out of range: y from 0 to 52 px"),
         ("a.png,64,,car,0,0,64,48\n", "expected whole numbers of pixels as width and height"),
+        (
+            "a.png,-64,-48,car,0,0,64,48\n",
+            "expected whole numbers of pixels as width and height",
+        ),
+        ("a.png,x,48,car,0,0,64,48\n", "expected whole numbers of pixels as width and height"),
         ("a.png,6.4,48,car,0,0,6,4\n", "expected whole numbers of pixels as width and height"),
         (",64,48,car,0,0,64,48\n", "expected a filename"),
         ("a.png,64,48,,,,,\n", "no objects here, but a box of the same image in line 2"),
@@ -166,7 +171,10 @@ def test_a_name_of_several_images_is_an_error(root: Path, draw: Draw) -> None:
     report = read_rows(root, GOOD, GOOD.replace("a.png", "d.png") * 2)
     [problem] = report.problems
     assert (problem.line, problem.severity) == (3, "error")
-    assert problem.reason == "which image is it about? Several files are named 'd.png'"
+    assert problem.reason == (
+        "which image is it about? Several files are named 'd.png': "
+        f"{root}/part7/d.png and {root}/part8/d.png"
+    )
     assert read_rows(root, GOOD.replace("a.png", "part7/d.png")).problems == ()
 
 

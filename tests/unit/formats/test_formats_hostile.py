@@ -17,6 +17,7 @@ LABELS = {
     "voc": "Annotations/*.xml",
     "kitti": "label_2/*.txt",
     "coco": "annotations/*.json",
+    "cvat": "*.xml",
     "csv": "*.csv",
 }
 CANARY = "root:$6$canary:19000::::::"
@@ -161,6 +162,15 @@ VALUES = {
         ('"width": 60', f'"width": {"9" * 5000}'),
         ('"images": [', '"images": ' + "[" * 100_000),
         ('"bbox": [', '"bbox": [1e999, '),
+    ],
+    "cvat": [
+        ('width="60"', 'width="inf"'),
+        ("<annotations>", "<annotations>" + "<a>" * 30_000),
+        ("<annotations>", "<annotations><image>" + "<a>" * 30_000),
+        ("<?xml version='1.0' encoding='utf-8'?>", "<?xml version='1.0' encoding='x-no'?>"),
+        ("<annotations>", "<!DOCTYPE a [<!ENTITY x 'y'>]><annotations>&x;"),
+        (' xtl="', ' rotation="1e999" xtl="'),
+        (' xtl="', ' label="" xtl="'),
     ],
     "csv": [("60,48", "60," + "9" * 5000), ("60,48", "60,\x00"), ("60,48", "x" * 200_000)],
     "kitti": [("-1 -1 -10", "-1 -1 -10 nan inf"), ("-1", "9" * 5000)],

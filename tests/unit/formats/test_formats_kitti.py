@@ -83,7 +83,9 @@ def test_a_file_of_names_sets_the_order_and_is_complete(root: Path) -> None:
     [
         ("Car 0 0 0 1 2 3\n", "expected 15 columns (type truncated occluded alpha left top"),
         (GOOD.rstrip() + " 0.5 0.5\n", "or 16 with a score, got 17"),
-        (line("Car", "a", 2, 3, 4), "expected numbers in columns 5 to 8"),
+        (line("Car", "a", 2, 3, 4), "column 5 is no number"),
+        (line("fire hydrant", 1, 2, 3, 4).replace(" 0.01", ""), "column 2 is no number"),
+        (line("Car", 1, 2, 3, 4).replace("1.89", "1,89"), "column 9 is no number"),
         (line("Car", "nan", 2, 3, 4), "expected finite numbers"),
         (line("Car", 9, 2, 3, 4), "negative width or height"),
         (line("Car", 60, 2, 66, 4), "box out of range: x from 60 to 66 px, expected within"),

@@ -192,3 +192,68 @@ def test_what_is_written_says_the_same_to_another_reader(
         corners = [[float(str(v.text)) for v in box] for box in node.iterfind("object/bndbox")]
         expected = labels.xyxy(width, height)
         np.testing.assert_allclose(np.array(corners).reshape(-1, 4), expected, atol=1e-5)
+
+
+POLYGON = "<x1>16</x1><y1>12</y1><x2>48</x2><y2>12</y2><x3>48</x3><y3>36</y3>"
+POINTS = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((16, 12), (48, 12), (48, 36)))
+TURNED = "<cx>32</cx><cy>24</cy><w>24</w><h>32</h><angle>{}</angle>"
+BNDBOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected", "n_outlines"),
+    [
+        (f"<polygon>{POLYGON}</polygon>", [16, 12, 48, 36], 1),
+        (f"<polygon><username>me</username>{POINTS}</polygon>", [16, 12, 48, 36], 1),
+        (f"{BNDBOX}<polygon>{POLYGON}</polygon>", [1, 1, 9, 9], 1),
+        (f"<polygon>{POLYGON}</polygon>" * 2, [16, 12, 48, 36], 0),
+        (f"{BNDBOX}<polygon><x1>3</x1><y1>3</y1></polygon>", [1, 1, 9, 9], 0),
+        (f"<robndbox>{TURNED.format(1.5707963267948966)}</robndbox>", [16, 12, 48, 36], 1),
+        (f"<robndbox>{TURNED.format(0)}</robndbox>", [20, 8, 44, 40], 1),
+    ],
+)
+def test_the_box_around_an_outline_is_read(
+    root: Path, inside: str, expected: list[float], n_outlines: int
+) -> None:
+    thing = f"<object><name>dog</name>{inside}</object>"
+    annotate(root / "Annotations" / "a.xml", thing)
+    report = read(FolderData(root=root))
+    assert report.errors == ()
+    labels = report.images.table["labels"][0]
+    assert labels.xyxy(64, 48).tolist() == [pytest.approx(expected)]
+    assert len(labels.polygons or ()) == n_outlines
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        ("<polygon><x1>3</x1><y1>3</y1></polygon>", "expected a polygon of three corners"),
+        (f"<polygon>{POLYGON.replace('36', 'x')}</polygon>", "expected a polygon of three"),
+        ("<robndbox><cx>1</cx></robndbox>", "expected a robndbox with cx, cy, w, h, angle"),
+    ],
+)
+def test_a_wrong_outline_without_a_box_is_an_error(
+    root: Path, inside: str, reason: str
+) -> None:
+    [problem] = read_things(root, f"<object><name>dog</name>{inside}</object>").errors
+    assert problem.reason.startswith(f"object 2 (dog): {reason}")
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "unicode", "shift_jis", "x-none", "utf-7"])
+def test_an_encoding_that_is_not_understood_is_named(root: Path, encoding: str) -> None:
+    path = root / "Annotations" / "a.xml"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><annotation></annotation>')
+    reason = f"its encoding is {encoding}, which is not understood"
+    with pytest.raises(InputError, match=rf"no class name among its labels \({path}: {reason}"):
+        read(FolderData(root=root))
+    (root / "classes.txt").write_text("dog\n")
+    [problem] = read(FolderData(root=root)).errors
+    assert problem.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_other_encodings_are_read(root: Path, encoding: str) -> None:
+    text = annotate(root / "Annotations" / "a.xml", thing("für", 16, 12, 48, 36)).read_text()
+    declared = f'<?xml version="1.0" encoding="{encoding}"?><!-- <annotations> -->{text}'
+    (root / "Annotations" / "a.xml").write_text(declared, encoding=encoding)
+    assert read(FolderData(root=root)).images.class_names == ("für",)
