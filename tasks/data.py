@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from prefect import get_run_logger
 
 from backhaul.data.settings import FolderData
@@ -17,7 +19,7 @@ from tasks.progress import Progress
 from tasks.stage import Step, stage
 
 
-@stage("data", random=False, uses=libraries("pillow"))
+@stage("data", random=False, version=2, uses=libraries("pillow"))
 def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
     """Store all images of a data set as one `ImageSet`; wrong labels end the campaign.
 
@@ -30,14 +32,16 @@ def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
     report.require_clean()
     logger = get_run_logger()
     for problem in report.problems:
-        logger.warning("%s", problem)
+        level = logging.INFO if problem.severity == "note" else logging.WARNING
+        logger.log(level, "%s", problem)
     logger.info("%d images of %d classes", len(report.images), len(report.images.class_names))
     place, digest = place_outside(data, step.root), ""
     if place is not None:
         digest = data_set_digest(report.images, place)
         note_data_root(step.root, digest, place)
     images = write_value(step.root, report.images)
-    return Dataset(images=images, warnings=len(report.problems), digest=digest)
+    n_warnings = sum(problem.severity == "warning" for problem in report.problems)
+    return Dataset(images=images, warnings=n_warnings, digest=digest)
 
 
 @stage("data", random=False)
