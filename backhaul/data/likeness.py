@@ -24,7 +24,7 @@ MOST_BITS = 3
 
 _FREQUENCIES = 8
 _BAND_BITS = 16
-_FLAT = 1.0  # a coefficient below is noise: of 16 grey levels in 32 x 32 pixels, half a level
+_FLAT = 4.0  # coefficients below are the noise of a camera that sees one plain colour
 _MOST_STEPS = 64  # neighbours in the order of a band that are compared
 _PAIRS_AN_IMAGE = 16  # kept: more say nothing new of images of one fixed camera
 
@@ -49,9 +49,11 @@ def likeness_hash(grey: NDArray[np.uint8]) -> int:
     Args:
         grey: The image in grey, shape (32, 32).
     """
-    signs = (_BASIS @ grey.astype(np.float64) @ _BASIS.T).ravel() > _FLAT
-    signs[0] = False  # the mean
-    return int(_WEIGHT[signs].sum(dtype=np.uint64))
+    waves = (_BASIS @ grey.astype(np.float64) @ _BASIS.T).ravel()
+    waves[0] = 0.0  # the mean
+    if np.abs(waves).max() < _FLAT:
+        return 0
+    return int(_WEIGHT[waves > 0].sum(dtype=np.uint64))
 
 
 def near_pairs(hashes: Hashes) -> IntArray:

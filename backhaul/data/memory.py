@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from backhaul.data.decoding import Decoded, decoder_version
 from backhaul.storage.cachefolder import cache_folder
 
-_FILE = "images-1.sqlite"
+_FILE = "images-2.sqlite"
 """Its number changes with its tables or with `likeness_hash`."""
 _MOST_ROWS = 5_000_000  # of a table, about a gigabyte; the oldest go first
 _SETTLED_NS = (
