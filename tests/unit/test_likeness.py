@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
-from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ def hash_of(image: Image, quality: int = 95) -> int:
     return decode(encoded, (width, height)).likeness
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Image], tuple[Any, int]]] = {
     "quality": lambda image: (image, 40),
     "smaller": lambda image: (cv2.resize(image, None, fx=0.6, fy=0.6), 95),
     "larger": lambda image: (cv2.resize(image, None, fx=1.7, fy=1.7), 95),
@@ -51,7 +52,9 @@ def test_a_changed_copy_looks_like_its_original_and_no_other_image_does(change: 
 def test_a_file_that_pillow_decodes_has_nearly_the_same_hash() -> None:
     data = cv2.imencode(".png", photo(1, (64, 64)))[1].tobytes()
     other = likeness_hash(_with_pillow(data)[1])
-    bits = distances(np.array([decode(data, (64, 64)).likeness], np.uint64), np.uint64(other))
+    bits = distances(
+        np.array([decode(data, (64, 64)).likeness], np.uint64), np.array([other], np.uint64)
+    )
     assert bits[0] <= 3
 
 
@@ -89,5 +92,5 @@ def test_many_images_of_one_camera_need_bounded_memory() -> None:
     assert len(np.unique(pairs[:, :2])) == 20_000
 
 
-def test_no_image_has_no_pairs(tmp_path: Path) -> None:
+def test_no_image_has_no_pairs() -> None:
     assert near_pairs(np.zeros(0, np.uint64)).shape == (0, 3)

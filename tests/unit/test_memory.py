@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backhaul.cli.data import data as commands
-from backhaul.data import images as looking
+from backhaul.data.decoding import decode
 from backhaul.data.formats import read
 from backhaul.data.images import ImageFile, ImageReader, UnreadableImageError, at_header
 from backhaul.data.limits import ImageLimits
@@ -48,13 +48,12 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lengths of what was decoded, in order."""
     seen: list[int] = []
-    decode = looking.decode
 
     def counted(data: bytes, declared: tuple[int, int]) -> object:
         seen.append(len(data))
         return decode(data, declared)
 
-    monkeypatch.setattr(looking, "decode", counted)
+    monkeypatch.setattr("backhaul.data.images.decode", counted)
     return seen
 
 
