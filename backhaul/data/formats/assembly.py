@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from backhaul.data.formats.report import DataReport, Problem, in_order
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, UnreadableImageError
+from backhaul.data.likeness import Hashes
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
@@ -61,8 +63,9 @@ def assemble(
             found.append(_merge(rows[file.image_id], _Row(file, labels)))
         else:
             rows[file.image_id] = _Row(file, labels)
-    found += _note_of_outlines(list(rows.values()))
-    return DataReport(ImageSet(_table(list(rows.values())), class_names), in_order(found))
+    kept = list(rows.values())
+    found += _note_of_outlines(kept)
+    return DataReport(ImageSet(_table(kept), class_names), in_order(found), _hashes(kept))
 
 
 def question_fractions(report: DataReport) -> DataReport:
@@ -83,12 +86,17 @@ def question_fractions(report: DataReport) -> DataReport:
         "the sides, where this format has pixels?"
     )
     found = Problem(place, None, reason, "warning")
-    return DataReport(report.images, (found, *report.problems))
+    return replace(report, problems=(found, *report.problems))
 
 
 def _in_first_pixel(labels: Labels, width: int, height: int) -> bool:
     inside = labels.xyxy(width, height) <= 1 + _ROUNDING_PX
     return max(width, height) > 1 and bool(inside.all())
+
+
+def _hashes(rows: Sequence[_Row]) -> Hashes | None:
+    known = [row.file.likeness for row in rows if row.file.likeness is not None]
+    return np.array(known, dtype=np.uint64) if len(known) == len(rows) else None
 
 
 def _note_of_outlines(rows: Sequence[_Row]) -> list[Problem]:
