@@ -12,6 +12,7 @@ from backhaul.campaign.runrecords import runs_of
 from backhaul.cli.address import resolved
 from backhaul.cli.runplace import find_stored, remote_pictures
 from backhaul.data.formats import DataReport
+from backhaul.errors import InputError
 from backhaul.layout import run_at
 from backhaul.report.gallery import Gallery, gallery_of_data_set, gallery_of_run
 from backhaul.storage.places import is_local
@@ -44,8 +45,13 @@ def data_set_to_view(place: str, read: Callable[[], DataReport]) -> Viewed:
     Args:
         place: What was given.
         read: Reads it.
+
+    Raises:
+        InputError: If there is none.
     """
     remote = not is_local(place)
+    if not remote and not user_path(place).is_dir():
+        raise InputError(f"{place}: no folder there, and no run of that name")
     root = resolved(place.rstrip("/")) if remote else user_path(place).absolute().as_posix()
     name = root.rpartition("/")[2] if remote else Path(root).resolve().name
     return Viewed(

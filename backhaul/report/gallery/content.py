@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from backhaul.data.formats.report import Problem
+from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
 
@@ -69,3 +71,18 @@ class Gallery:
     def n_problems(self) -> int:
         """How many problems there are, of images and of other files."""
         return len(self.problems) + sum(len(image.problems) for image in self.images)
+
+
+def shown(images: ImageSet) -> Iterator[Shown]:
+    """Yield each image of a set with what the set says of it."""
+    row: Any
+    for row in images.table.itertuples(index=False):
+        yield Shown(
+            image_id=row.image_id,
+            uri=row.uri,
+            width=row.width,
+            height=row.height,
+            size_bytes=row.size_bytes,
+            labels=row.labels,
+            group=row.group,
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from backhaul.data.formats.report import MOST_PATH, DataReport, Problem
-from backhaul.report.gallery.content import Gallery, Shown
+from backhaul.report.gallery.content import Gallery, shown
 from backhaul.untrusted import one_line
 
 
@@ -21,17 +22,8 @@ def gallery_of_data_set(report: DataReport, name: str, root: str) -> Gallery:
     for problem in report.problems:
         of_image[problem.image or problem.path].append(problem)
     images = tuple(
-        Shown(
-            image_id=row.image_id,
-            uri=row.uri,
-            width=row.width,
-            height=row.height,
-            size_bytes=row.size_bytes,
-            labels=row.labels,
-            group=row.group,
-            problems=tuple(of_image.pop(one_line(row.uri, MOST_PATH), ())),
-        )
-        for row in report.images.table.itertuples(index=False)
+        replace(image, problems=tuple(of_image.pop(one_line(image.uri, MOST_PATH), ())))
+        for image in shown(report.images)
     )
     return Gallery(
         name=name,

@@ -421,5 +421,6 @@
     if (event.key === "ArrowRight") show(shown + 1);
   });
 
+  if (innerWidth < 600) by("size").value = 160; // two beside one another on a phone
   update();
 })();

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import RunRecords
-from backhaul.report.gallery.content import Gallery, Shown
+from backhaul.report.gallery.content import Gallery, Shown, shown
 from backhaul.storage.objects import read_value
 from backhaul.storage.places import is_local
 from backhaul.values.images import ImageSet
@@ -26,29 +27,22 @@ def gallery_of_run(records: RunRecords) -> Gallery:
     """
     labels = _labels(records)
     sent = _sent(records.rounds)
-    shown: dict[str, Shown] = {}
+    found: dict[str, Shown] = {}
     for part, images in _parts(records):
-        for row in images.originals().table.itertuples(index=False):
-            shown.setdefault(
-                row.image_id,
-                Shown(
-                    image_id=row.image_id,
-                    uri=row.uri,
-                    width=row.width,
-                    height=row.height,
-                    size_bytes=row.size_bytes,
-                    labels=labels.get(row.image_id),
-                    group=row.group,
-                    part=part,
-                    sent=sent.get(row.image_id, {}),
-                ),
+        for image in shown(images.originals()):
+            known = replace(
+                image,
+                labels=labels.get(image.image_id),
+                part=part,
+                sent=sent.get(image.image_id, {}),
             )
+            found.setdefault(image.image_id, known)
     return Gallery(
         name=records.files.name,
         kind="run",
-        root=_common_root([image.uri for image in shown.values()]),
+        root=_common_root([image.uri for image in found.values()]),
         class_names=records.beginning.class_names,
-        images=tuple(shown.values()),
+        images=tuple(found.values()),
         methods=tuple(dict.fromkeys(r.method for r in records.rounds if r.batch is not None)),
     )
 
