@@ -1,4 +1,4 @@
-"""The page of thumbnails in a browser: what it shows, by mouse and keys, and how much it bears."""
+"""The page of thumbnails in a browser: what it shows, by mouse and keys; how much it bears."""
 
 import json
 import time
@@ -141,7 +141,7 @@ def test_boxes_lie_where_the_labels_say(visit: Callable[..., Page], of_data: Pat
     view = card.locator("svg")
     assert view.get_attribute("viewBox") == "0 0 120 90"
     box = view.locator(".line").evaluate(
-        "path => { const { x, y, width, height } = path.getBBox(); return [x, y, width, height] }"
+        "path => (b => [b.x, b.y, b.width, b.height])(path.getBBox())"
     )
     assert box == pytest.approx([48, 31.5, 24, 27], abs=0.1)
     page.uncheck("#boxes")
