@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deployments/README.md", "docs")
 ASSETS = (Path("docs/site/iframe-worker.js"),)
-SOURCES = HERE / "build" / "site"  # where zensical.toml says that the pages lie
+SOURCES = Path("build/site")  # where zensical.toml says that the pages lie
 _LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
 _OTHER_PLACE = re.compile(r"[a-z][a-z+.-]*:|#|//")
 
@@ -63,18 +63,29 @@ def _linked(root: Path, page: Path) -> Iterator[Path]:
         yield place.relative_to(root)
 
 
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site into `site/` of a folder that has zensical.toml.
+
+    Raises:
+        BrokenLinkError: If a page leads to a file that is not there. Of links to pages and to
+            their parts, what builds it says so.
+    """
+    gather(HERE, folder / SOURCES)
+    command = [Path(sys.executable).with_name("zensical"), "build", "--strict", "--clean"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 def main() -> int:
-    """Build the site into `site/`; return the exit code of what builds it."""
+    """Build the site of this checkout; return 0, or 2 if a link leads nowhere."""
     try:
-        gather(HERE, SOURCES)
+        built = build(HERE)
     except BrokenLinkError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    command = [Path(sys.executable).with_name("zensical"), "build", "--strict", "--clean"]
-    built = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     if built.returncode:
         sys.stderr.write(built.stdout + built.stderr)
-    return built.returncode
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

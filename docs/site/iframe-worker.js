@@ -1,6 +1,7 @@
 // Search runs in a worker, which browsers refuse to a page that was opened from disk. There the
 // script of the worker is run in a hidden frame instead.
 "use strict";
+const copied = (data) => new MessageEvent("message", { data: structuredClone(data) });
 if (location.protocol === "file:")
   window.Worker = class extends EventTarget {
     constructor(address) {
@@ -11,9 +12,11 @@ if (location.protocol === "file:")
       this.ready = new Promise((resolve, reject) => {
         const inside = this.frame.contentWindow;
         inside.postMessage = (data) => {
-          const message = new MessageEvent("message", { data });
-          this.onmessage?.(message);
-          this.dispatchEvent(message);
+          const message = copied(data);
+          setTimeout(() => {
+            this.onmessage?.(message);
+            this.dispatchEvent(message);
+          });
         };
         const script = inside.document.createElement("script");
         script.addEventListener("load", () => resolve(inside));
@@ -24,7 +27,8 @@ if (location.protocol === "file:")
     }
 
     postMessage(data) {
-      this.ready.then((inside) => inside.dispatchEvent(new MessageEvent("message", { data })));
+      const message = copied(data);
+      this.ready.then((inside) => setTimeout(() => inside.dispatchEvent(message)));
     }
 
     terminate() {
