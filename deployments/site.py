@@ -71,7 +71,8 @@ def build(folder: Path) -> subprocess.CompletedProcess[str]:
             their parts, what builds it says so.
     """
     gather(HERE, folder / SOURCES)
-    command = [Path(sys.executable).with_name("zensical"), "build", "--strict", "--clean"]
+    zensical = str(Path(sys.executable).with_name("zensical"))
+    command = [zensical, "build", "--strict", "--clean"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
