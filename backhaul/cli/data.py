@@ -198,11 +198,12 @@ def view(
     """
     from backhaul.cli.viewplace import data_set_to_view, find_run_to_view
     from backhaul.report.gallery import view_folder, write_gallery
+    from backhaul.untrusted import user_path
 
     viewed = find_run_to_view(place) or data_set_to_view(
         place, lambda: _report(place, label_format, names)
     )
-    folder = view_folder(out or Path(f"{viewed.name}-view"), viewed.kept_out_of)
+    folder = view_folder(user_path(out or f"{viewed.name}-view"), viewed.kept_out_of)
     gallery = viewed.read()
     with _progress() as bar:
         page = write_gallery(gallery, folder, viewed.fetch, bar("writing thumbnails"))

@@ -86,13 +86,12 @@ def find_run_to_view(place: str) -> Viewed | None:
 
 def _is_run(place: str) -> bool:
     if not is_local(place):
-        found = run_at(resolved(place.rstrip("/")))
-        return found is not None and bool(runs_of(found))
+        return _has_begun(resolved(place.rstrip("/")))
     folder = user_path(place)
-    if folder.is_dir():
-        files = run_at(place)
-        return (files is not None and bool(runs_of(files))) or bool(run_folders(folder))
-    named = run_at(f"runs/{place}")
-    return (named is not None and bool(runs_of(named))) or bool(
-        run_folders(Path("runs") / place)
-    )
+    places = (folder,) if folder.is_dir() else (folder, Path("runs") / place)
+    return any(_has_begun(str(each)) or bool(run_folders(each)) for each in places)
+
+
+def _has_begun(folder: str) -> bool:
+    files = run_at(folder)
+    return files is not None and bool(runs_of(files))

@@ -1,7 +1,6 @@
 """The page of thumbnails in a browser: what it shows, by mouse and keys; how much it bears."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from backhaul.data.formats import read
 from backhaul.data.settings import FolderData
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.browser
 PATIENCE_MS = 15_000
 N_MANY = 10_000
 MOST_PAGE_BYTES = 5_000_000
-MOST_S = 5.0  # until the first images of 10,000 are there, on a machine that others use
+MOST_S = 2.0  # of processor time of the page until the first images of 10,000 are there
 IMAGES = 40
 NASTY_NAME = "<img src=x onerror=alert(1)>.png"
 
@@ -235,6 +234,12 @@ def test_it_fits_the_screen_in_both_themes(
         assert box["x"] + min(box["width"], 1) <= width
 
 
+def processor_s(session: CDPSession) -> float:
+    """Return how long a page has kept a processor busy by now."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return float({each["name"]: each["value"] for each in metrics}["TaskDuration"])
+
+
 def test_ten_thousand_images_stay_usable(visit: Callable[..., Page], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     boxes = rng.uniform(0.2, 0.8, (N_MANY, 5, 5))
@@ -252,16 +257,20 @@ def test_ten_thousand_images_stay_usable(visit: Callable[..., Page], tmp_path: P
     classes = tuple(f"class {i}" for i in range(8))
     file = written(Gallery("many", "data set", "/data", classes, images), tmp_path / "many")
     assert file.stat().st_size < MOST_PAGE_BYTES
-    start = time.monotonic()
     page = visit(file)
-    assert time.monotonic() - start < MOST_S
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.reload()
+    page.wait_for_selector(".card")
+    loaded = processor_s(session)
+    assert 0 < loaded < MOST_S
     assert page.locator(".card").count() < 100
     page.locator(".card").first.focus()
     page.keyboard.press("End")
     assert page.evaluate("document.activeElement.title").endswith("frame_009999.jpg")
     assert page.locator(".card").count() < 200
-    start = time.monotonic()
+    before = processor_s(session)
     choose(page, "sort", "smallest object")
     choose(page, "class", "class 3")
-    assert time.monotonic() - start < MOST_S
+    assert processor_s(session) - before < MOST_S
     assert " of 10,000 images" in count(page)

@@ -5,6 +5,7 @@
   const WORDS_PX = 50; // what is written below a thumbnail
   const OVERSCAN = 2; // rows drawn above and below those in sight
   const FEW = 25; // objects of an image that all have their class written on it
+  const MOST = 2000; // objects that are drawn of an image that is shown large
   const CHIPS = 24;
   const COLOURS = ["#38bdf8", "#fb923c", "#4ade80", "#f472b6", "#facc15", "#a78bfa", "#2dd4bf", "#f87171", "#a3e635", "#e879f9"];
   const SEVERITY = ["error", "warning", "note"];
@@ -32,6 +33,9 @@
       text: [path, content.groups[group] ?? "", ...problems.map((p) => p.join(" "))].join("\n").toLowerCase(),
     };
   });
+
+  const shapes = images.map((i) => i.height / i.width).sort((a, b) => a - b);
+  const shape = Math.min(Math.max(shapes[shapes.length >> 1] ?? 0.75, 0.5), 1.2); // of most images
 
   const number = (n) => n.toLocaleString("en");
   const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
@@ -191,7 +195,7 @@
     const wish = Math.min(Number(by("size").value), room);
     columns = Math.max(1, Math.floor((room + GAP) / (wish + GAP)));
     const width = (room - GAP * (columns - 1)) / columns;
-    cell = { width, height: Math.round(width * 0.75) + WORDS_PX };
+    cell = { width, height: Math.round(width * shape) + WORDS_PX };
     const rows = Math.ceil(chosen.length / columns);
     grid.style.height = `${Math.max(0, rows * (cell.height + GAP) - GAP)}px`;
     for (const card of cards.values()) card.remove();
@@ -252,24 +256,25 @@
     return make("img", { src: `thumbnails/${image.thumbnail}`, alt: "", decoding: "async", loading: "lazy" });
   }
 
-  function overlay(image) {
-    const { width, height } = image;
-    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" });
-    for (const object of image.objects) svg.append(shapeOf(object, image));
-    return svg;
+  function drawing({ width, height }, ...children) {
+    return draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" }, ...children);
   }
 
-  function shapeOf(object, { width, height }) {
+  // The objects of a class are one shape on a thumbnail: some images have thousands.
+  function overlay(image) {
+    const classes = [...image.classes].sort((a, b) => a - b);
+    return drawing(image, ...classes.map((c) => shapeOf(image.objects.filter((o) => o.c === c), image)));
+  }
+
+  function shapeOf(objects, { width, height }) {
     const px = (v, side) => +((v * side) / STEPS).toFixed(1);
-    const x = px(object.x, width), y = px(object.y, height);
-    const box = `M${x} ${y}h${px(object.w, width)}v${px(object.h, height)}h${-px(object.w, width)}z`;
-    const group = draw("g", {}, draw("path", { class: "halo", d: box }), draw("path", { class: "line", d: box }));
-    if (object.outline) {
-      const corners = object.outline.map((v, i) => px(v, i % 2 ? height : width));
-      group.append(draw("path", { class: "line outline", d: `M${corners.join(" ")}z` }));
-    }
-    group.style.setProperty("--of", colour(object.c));
-    return group;
+    const boxes = objects.map((o) => `M${px(o.x, width)} ${px(o.y, height)}h${px(o.w, width)}v${px(o.h, height)}h${-px(o.w, width)}z`).join("");
+    const corners = (o) => o.outline.map((v, i) => px(v, i % 2 ? height : width)).join(" ");
+    const outlines = objects.filter((o) => o.outline).map((o) => `M${corners(o)}z`).join("");
+    const shape = draw("g", {}, draw("path", { class: "halo", d: boxes }), draw("path", { class: "line", d: boxes }));
+    if (outlines) shape.append(draw("path", { class: "line outline", d: outlines }));
+    shape.style.setProperty("--of", colour(objects[0].c));
+    return shape;
   }
 
   const soon = () => (waiting ||= requestAnimationFrame(fill));
@@ -320,11 +325,12 @@
     const frame = by("frame");
     frame.style.setProperty("--ratio", image.width / image.height);
     frame.classList.toggle("few", image.objects.length <= FEW);
-    const tags = image.objects.map(tagOf);
-    const svg = overlay(image);
+    const objects = image.objects.slice(0, MOST);
+    const tags = objects.map(tagOf);
+    const shapes = objects.map((object) => shapeOf([object], image));
     const picture = pictureOf(image);
-    frame.replaceChildren(picture, svg, ...tags);
-    by("facts").replaceChildren(...factsOf(image, [...svg.children], tags));
+    frame.replaceChildren(picture, drawing(image, ...shapes), ...tags);
+    by("facts").replaceChildren(...factsOf(image, shapes, tags));
     by("previous").disabled = at === 0;
     by("next").disabled = at === chosen.length - 1;
     if (!dialog.open) dialog.showModal();
@@ -381,8 +387,10 @@
       parts.push(make("h3", {}, "Problems"), make("ul", {}, ...problems));
     }
     if (image.objects.length) {
-      const rows = image.objects.map((object, i) => make("li", {}, objectRow(object, shapes, tags, i)));
+      const rows = shapes.map((_, i) => make("li", {}, objectRow(image.objects[i], shapes, tags, i)));
+      const more = image.objects.length - rows.length;
       parts.push(make("h3", {}, "Objects"), make("ul", {}, ...rows));
+      if (more) parts.push(make("p", { class: "note" }, `${number(more)} more are not drawn`));
     }
     return parts;
   }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from backhaul.report.gallery.place import MARKER
 from backhaul.report.gallery.thumbnails import SIDE_PX
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"q\" 'p'"
+STORE = Path(__file__).parents[2] / "store" / "store-1.tar.xz"
+HELD_OUT = "held out for the common test set"
 IMAGE = "a <b> & 'c' früh.png"
 
 
@@ -95,6 +98,24 @@ def test_no_name_becomes_markup_and_nothing_is_asked_of_others(data: Path, here:
     assert "http" not in text.replace("http-equiv", "").replace(
         "http://www.w3.org/2000/svg", ""
     )
+
+
+def test_a_run_comes_by_batch_and_by_what_was_sent(here: Path, tmp_path: Path) -> None:
+    with tarfile.open(STORE) as packed:
+        packed.extractall(tmp_path, filter="data")
+    run = tmp_path / "store" / "runs" / "finished"
+    assert view(str(run)).exit_code == 0
+    found = content(here / "finished-view" / "index.html")
+    parts = [found["parts"][row[8]] for row in found["images"]]
+    initial = [f"initial set, {part}" for part in ("train", "valid", "test")]
+    assert parts[:6] == [*[initial[0]] * 3, *[initial[1]] * 2, initial[2]]
+    assert parts[6:] == [*["batch 0"] * 4, *["batch 1"] * 4, *[HELD_OUT] * 4]
+    sent = [row for row in found["images"] if row[9]]
+    assert found["methods"] == ["iqr"]
+    assert [found["parts"][row[8]] for row in sent] == [*["batch 0"] * 2, *["batch 1"] * 2]
+    assert all(row[5] is not None for row in found["images"])
+    inside = view(str(run), "--out", str(run / "x"))
+    assert "nothing is written into" in str(inside.exception)
 
 
 def test_outlines_and_groups_are_kept(tmp_path: Path) -> None:
