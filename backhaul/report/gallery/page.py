@@ -27,6 +27,9 @@ from backhaul.values.labels import Labels
 STEPS = 10_000
 """Places of boxes on the page are whole numbers, in this fraction of the image's side."""
 
+SCRIPTS = ("theme.js", *(f"gallery/{n}.js" for n in ("images", "choosing", "grid", "large")))
+"""In the order in which the page runs them."""
+
 LISTED = 1_000  # problems of no image
 _ORDER = ("error", "warning", "note")
 
@@ -60,10 +63,7 @@ def write_gallery(
 
 
 def _render(gallery: Gallery, pictured: frozenset[str]) -> str:
-    scripts = tuple(
-        (SOURCES / name).read_text(encoding="utf-8")
-        for name in ("theme.js", "gallery/gallery.js")
-    )
+    scripts = tuple((SOURCES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     listed = sorted(gallery.problems, key=lambda problem: _ORDER.index(problem.severity))
     return (
         environment()
