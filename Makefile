@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(BIN)/python -m slipcover --json --out $(COVERED) \
 # Apart, since the processes' counts are lost where it checks the bound in the same call.
 ENOUGH_REACHED := $(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 
-.PHONY: demo services up down automations test test-all check bench fuzz lock clean help
+.PHONY: demo services up down automations test test-all check docs bench fuzz lock clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,7 +48,7 @@ test-all: $(READY)  ## Run all tests, also those with servers or a browser.
 	  --durations=20
 	$(ENOUGH_REACHED)
 
-check: $(READY)  ## Check style, types, the order of imports and the length of modules.
+check: $(READY)  ## Check style, types, imports, the length of modules, and the links of the docs.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -56,6 +56,10 @@ check: $(READY)  ## Check style, types, the order of imports and the length of m
 	@long=$$(find backhaul tasks flows blocks deployments tests benchmarks fuzzing -name '*.py' | xargs wc -l | \
 	  awk '$$1 > 400 && $$2 != "total"'); \
 	if [ -n "$$long" ]; then echo "modules over 400 lines:"; echo "$$long"; exit 1; fi
+	$(BIN)/python -m deployments.site
+
+docs: $(READY)  ## Build the documentation as a site: site/index.html, which opens from disk.
+	$(BIN)/python -m deployments.site
 
 bench: $(READY)  ## Print our speed against peers, as ratios.
 	$(BIN)/python -m benchmarks
@@ -71,5 +75,5 @@ lock:  ## Write requirements.lock again, after a change of pyproject.toml or con
 	printf 'editables\nhatchling\n' | uv pip compile $(LOCKED) --output-file requirements.lock
 
 clean:  ## Remove what tools left behind; runs, data and the environment stay.
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage.json build dist
+	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage.json build dist site
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

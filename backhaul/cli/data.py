@@ -191,6 +191,51 @@ def digits(
     typer.echo(folder)
 
 
+@data.command()
+def view(
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER|RUN",
+            help="Folder or address of a data set; or a run: its name, folder or address.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write, new or of an earlier view.", show_default="NAME-view"
+        ),
+    ] = None,
+    label_format: Annotated[
+        FormatOrAuto, typer.Option("--format", help="Label format of a data set.")
+    ] = "auto",
+    names: Names = None,
+) -> None:
+    """Write a page of thumbnails with boxes, to see whether labels are right.
+
+    It opens from disk. Nothing is written into the data.
+
+    [bold]Examples[/bold]
+
+      backhaul data view ~/cars
+
+      backhaul data view cars-first --out /tmp/cars
+    """
+    from backhaul.cli.viewplace import data_set_to_view, find_run_to_view
+    from backhaul.report.gallery import view_folder, write_gallery
+    from backhaul.untrusted import user_path
+
+    viewed = find_run_to_view(place) or data_set_to_view(
+        place, lambda: _report(place, label_format, names, _LOOKS["full"])
+    )
+    folder = view_folder(user_path(out or f"{viewed.name}-view"), viewed.kept_out_of)
+    gallery = viewed.read()
+    with _progress() as bar:
+        page = write_gallery(gallery, folder, viewed.fetch, bar("writing thumbnails"))
+    problems = f", {gallery.n_problems} problems" if gallery.n_problems else ""
+    typer.echo(f"{page}: {len(gallery.images)} images, {gallery.n_objects} objects{problems}")
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str], OnProgress]]:
     """Give a function that adds a bar on stderr, and returns what moves it."""

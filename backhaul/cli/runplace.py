@@ -14,7 +14,7 @@ from backhaul.cli.address import resolved
 from backhaul.errors import InputError
 from backhaul.layout import RunFiles, View, run_at
 from backhaul.report.campaign import Campaign, imported_campaign, stored_campaign
-from backhaul.report.pictures import Fetch
+from backhaul.report.shrinking import Fetch
 from backhaul.storage.places import require_bucket
 from backhaul.untrusted import user_path
 

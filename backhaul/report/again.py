@@ -9,7 +9,7 @@ from backhaul.campaign.view import write_view
 from backhaul.layout import RunFiles
 from backhaul.report.campaign import stored_campaign
 from backhaul.report.page import write_report
-from backhaul.report.pictures import Fetch
+from backhaul.report.shrinking import Fetch
 
 
 def make_view(files: RunFiles, fetch: Fetch | None = None) -> str:

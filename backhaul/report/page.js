@@ -62,13 +62,7 @@
 
   const restyle = (more = {}) => plots.forEach((plot) => themeOne(plot, more));
 
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (root.style.colorScheme || (dark.matches ? "dark" : "light")) === "dark";
-  document.getElementById("theme").addEventListener("click", () => {
-    root.style.colorScheme = isDark() ? "light" : "dark";
-    restyle();
-  });
-  dark.addEventListener("change", () => restyle());
+  root.addEventListener("themechange", () => restyle());
 
   const metric = document.getElementById("metric");
   if (metric)

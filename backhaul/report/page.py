@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -17,9 +16,11 @@ from backhaul.measure.statistics import Estimates, estimates
 from backhaul.report import curves, figures, overview, tables, views, wording
 from backhaul.report.campaign import Campaign
 from backhaul.report.findings import show_findings
-from backhaul.report.pictures import Album, Fetch
+from backhaul.report.pictures import Album
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
+from backhaul.report.shrinking import Fetch
+from backhaul.report.templates import environment
 from backhaul.storage.objects import exists_at, replace
 
 
@@ -57,7 +58,7 @@ def _render(campaign: Campaign, fetch: Fetch | None) -> str:
     found, problems = show_findings(campaign.findings, colours, charts)
     batches = [each for run in campaign.runs for each in run.batches]
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             name=campaign.name,
@@ -94,18 +95,6 @@ def _render(campaign: Campaign, fetch: Fetch | None) -> str:
             plotly=Markup(get_plotlyjs()),  # noqa: S704 - the installed package's own script
         )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    return environment
 
 
 def _common_charts(

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import ImageOps
 
 from backhaul.campaign.run import SampledBatch
-from backhaul.data.headers import is_turned, open_image
-from backhaul.errors import InputError
-from backhaul.untrusted import read_bytes
+from backhaul.report.shrinking import Fetch, read_picture, shrink
 
 THUMBNAIL_PX = 240
-JPEG_QUALITY = 72
 PER_SIDE = 4  # pictures sent and not sent, of one method and batch
 MAX_PICTURES = 240  # of the page
 MAX_BOXES = 40  # of one picture
-_MOST_BYTES = 100 * 2**20  # of an image
 ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
-
-Fetch: TypeAlias = Callable[[str], bytes | None]
-"""Returns the content of an image that has an address, such as s3://; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +87,14 @@ class Album:
         """Return a file's thumbnail; None if the file is gone or broken, or the album full."""
         if file not in self.thumbnails:
             found = None
-            content = self._content(file) if self.limit_bytes > 0 else None
+            content = None
+            if self.limit_bytes > 0:
+                content = read_picture(file, self.folder, self.fetch)
             if content is not None:
                 found = _thumbnail(content, f"picture-{len(self.thumbnails)}")
             self.limit_bytes -= len(found.uri) if found else 0
             self.thumbnails[file] = found
         return self.thumbnails[file]
-
-    def _content(self, file: str) -> bytes | None:
-        if "://" in file and not file.startswith("file:"):
-            return self.fetch(file) if self.fetch else None
-        path = unquote(urlsplit(file).path) if file.startswith("file:") else file
-        try:
-            return read_bytes(self.folder / path, _MOST_BYTES)
-        except InputError:
-            return None  # gone, or no path at all: the page shows a placeholder
 
     def used(self) -> list[Thumbnail]:
         """Return the thumbnails made so far."""
@@ -119,22 +102,11 @@ class Album:
 
 
 def _thumbnail(content: bytes, key: str) -> Thumbnail | None:
-    try:
-        with open_image(content) as image:
-            width, height = image.size
-            if is_turned(image):
-                width, height = height, width
-            image.draft(
-                "RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX)
-            )  # decodes large JPEGs faster
-            small = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, EOFError):
-        return None  # broken: the page shows a placeholder
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Thumbnail(key, width, height, f"data:image/jpeg;base64,{data}")
+    small = shrink(content, THUMBNAIL_PX)
+    if small is None:
+        return None
+    data = base64.b64encode(small.jpeg).decode("ascii")
+    return Thumbnail(key, small.width, small.height, f"data:image/jpeg;base64,{data}")
 
 
 def per_side(n_rounds: int) -> int:

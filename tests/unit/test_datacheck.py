@@ -101,6 +101,7 @@ def test_json_holds_all_of_it() -> None:
         "line": 3,
         "reason": "class 7 is out of range 0..1",
         "severity": "error",
+        "image": None,
     }
 
 

@@ -58,7 +58,7 @@ def assemble(
             found.append(Problem(file.path, None, reason, "warning"))
             continue
         labels, wrong = find_labels(file)
-        found += wrong
+        found += [replace(problem, image=file.path) for problem in wrong]
         if file.image_id in rows:
             found.append(_merge(rows[file.image_id], _Row(file, labels)))
         else:
@@ -121,9 +121,9 @@ def _merge(first: _Row, second: _Row) -> Problem:
         first.labels = second.labels
     elif second.labels is not None and not first.labels.same_as(second.labels):
         reason = f"same image as {first.file.path}, but other labels"
-        return Problem(second.file.path, None, reason, "error")
+        return Problem(second.file.path, None, reason, "error", first.file.path)
     reason = f"same image as {first.file.path}, left out"
-    return Problem(second.file.path, None, reason, "warning")
+    return Problem(second.file.path, None, reason, "warning", first.file.path)
 
 
 def _table(rows: list[_Row]) -> pd.DataFrame:

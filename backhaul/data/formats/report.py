@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from backhaul.data.likeness import Hashes
@@ -12,7 +12,7 @@ from backhaul.untrusted import one_line
 from backhaul.values.images import ImageSet
 
 _SHOWN = 10
-_MOST_REASON, _MOST_PATH = 500, 1_000  # characters
+MOST_PATH, _MOST_REASON = 1_000, 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,21 @@ class Problem:
         severity: An error stops a campaign. A warning does not: what it is about was left out
             or mended, as `reason` says. A note says how something was understood, and nothing
             is lost.
+        image: The image whose labels it is about, if it is about those of one. What is wrong is
+            the same without it.
     """
 
     path: str
     line: int | None
     reason: str
     severity: Literal["error", "warning", "note"]
+    image: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", one_line(self.path, _MOST_PATH))
+        object.__setattr__(self, "path", one_line(self.path, MOST_PATH))
         object.__setattr__(self, "reason", one_line(self.reason, _MOST_REASON))
+        if self.image is not None:
+            object.__setattr__(self, "image", one_line(self.image, MOST_PATH))
 
     def __str__(self) -> str:
         return f"{self.place}: {self.severity}: {self.reason}"

@@ -1,0 +1,35 @@
+"""A data set as it was read, for a page of thumbnails."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from backhaul.data.formats.report import MOST_PATH, DataReport, Problem
+from backhaul.report.gallery.content import Gallery, shown
+from backhaul.untrusted import one_line
+
+
+def gallery_of_data_set(report: DataReport, name: str, root: str) -> Gallery:
+    """Return the images of a data set, each with the problems of its labels.
+
+    Args:
+        report: The data set as it was read.
+        name: What the page calls it.
+        root: Its folder or address, as the places of its images begin.
+    """
+    of_image: dict[str, list[Problem]] = defaultdict(list)
+    for problem in report.problems:
+        of_image[problem.image or problem.path].append(problem)
+    images = tuple(
+        replace(image, problems=tuple(of_image.pop(one_line(image.uri, MOST_PATH), ())))
+        for image in shown(report.images)
+    )
+    return Gallery(
+        name=name,
+        kind="data set",
+        root=root,
+        class_names=report.images.class_names,
+        images=images,
+        problems=tuple(problem for problems in of_image.values() for problem in problems),
+    )
