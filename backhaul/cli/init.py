@@ -1,0 +1,101 @@
+"""`backhaul init`: a campaign for a folder of labelled images."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from backhaul.campaign.proposal.proposal import MINUTE_S, Proposal
+from backhaul.campaign.proposal.text import campaign_file
+from backhaul.errors import InputError
+
+
+def init(
+    folder: Annotated[
+        str,
+        typer.Argument(metavar="FOLDER", help="Folder of a data set, or its s3:// address."),
+    ],
+    minutes: Annotated[
+        float, typer.Option(min=1, help="How long the campaign may take on this machine.")
+    ] = 15,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write.", show_default="the folder's name, here"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the campaign.")] = 0,
+    model: Annotated[
+        str, typer.Option(help="Detector: a name, or a trained FILE.pt to start from.")
+    ] = "yolo11n",
+) -> None:
+    """Look at a data set, and write a campaign that fits it, with all reasons.
+
+    A few training steps tell how fast this machine is. Nothing is written but the one file.
+
+    [bold]Examples[/bold]
+
+      backhaul init ~/cars
+
+      backhaul init ~/cars --minutes 60 --out cars-long.yaml
+    """
+    from backhaul.cli.proposing import name_for
+
+    target = out or Path(f"{name_for(folder)}.yaml")
+    if target.exists():
+        raise InputError(f"{target}: exists already; choose another file with --out")
+    write_proposal(folder, target, minutes, seed, model)
+    shown = shlex.quote(str(target))
+    for command in ("validate", "run"):
+        typer.echo(f"next: backhaul {command} {shown}")
+
+
+def write_proposal(folder: str, target: Path, minutes: float, seed: int, model: str) -> None:
+    """Propose a campaign, write it into a new file, and print what was chosen and why.
+
+    Args:
+        folder: Folder or address of a data set.
+        target: The file.
+        minutes: How long the campaign may take on this machine.
+        seed: Seed of the campaign.
+        model: Detector: a name, or a checkpoint.
+
+    Raises:
+        InputError: If there is no campaign for the data set, or no place for the file.
+    """
+    from backhaul.cli.proposing import as_name, proposed_for
+
+    proposal = proposed_for(folder, as_name(target.stem), minutes, seed, model)
+    minutes_here = f"{proposal.seconds / MINUTE_S:.0f} minutes"
+    head = [
+        f"A campaign for {folder}, by `backhaul init`: about {minutes_here} on its machine.",
+        "Every field, with its meaning, unit and default: configs/reference.yaml",
+    ]
+    text = campaign_file(proposal.choices, head)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{target}: {error.strerror}") from None
+    show_proposal(proposal)
+    typer.echo(f"written: {target}, about {minutes_here} on this machine")
+
+
+def show_proposal(proposal: Proposal) -> None:
+    """Print what was chosen and why, and the warnings."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("setting", "value", "why"):
+        table.add_column(column, overflow="fold")
+    for choice in proposal.choices:
+        if choice.reason:
+            value = choice.value
+            shown = ", ".join(value) if isinstance(value, list) else str(value)
+            table.add_row(choice.key, shown, choice.reason)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    for warning in proposal.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True)

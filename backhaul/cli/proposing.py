@@ -1,0 +1,133 @@
+"""Look at a data set and this machine, and propose a campaign."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from backhaul.campaign.proposal.effort import BATCH_SIZE
+from backhaul.campaign.proposal.facts import facts_of
+from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
+from backhaul.data.formats import detect
+from backhaul.data.images import OnProgress
+from backhaul.data.settings import FolderData
+from backhaul.data.source import read_anywhere
+from backhaul.errors import InputError
+from backhaul.learn.settings import Training
+from backhaul.learn.training.speed import Speed, measure_speed
+from backhaul.storage.places import is_local
+from backhaul.untrusted import user_path
+from backhaul.values.images import ImageSet
+
+MEASURED_IMAGES = 64
+"""Images that the trial trains with."""
+
+
+def proposed_for(place: str, name: str, minutes: float, seed: int, model: str) -> Proposal:
+    """Return a campaign for the data set at a folder or address.
+
+    Args:
+        place: Where it lies.
+        name: Name of the campaign.
+        minutes: How long it may take here.
+        seed: Its seed.
+        model: Detector: a name, or a checkpoint.
+
+    Raises:
+        InputError: If there is no data set, its labels are wrong, or it is too small.
+    """
+    data = FolderData(root=data_place(place))
+    images, label_format = _read(data)
+    wish = Wish(
+        name=name,
+        root=data.root,
+        format=label_format,
+        seed=seed,
+        minutes=minutes,
+        cores=len(os.sched_getaffinity(0)),
+        model=Training(model=model).model,
+    )
+    labelled = images.labelled()
+    some = labelled.take(sorted(labelled.ids)[:MEASURED_IMAGES])  # ids are as good as chance
+
+    def measure(side_px: int) -> Speed:
+        training = Training(
+            model=model, img_size=side_px, batch_size=BATCH_SIZE, threads=wish.threads
+        )
+        with Console(stderr=True).status(f"training a few steps with {side_px} px"):
+            return measure_speed(some, training)
+
+    return propose(facts_of(images), wish, measure)
+
+
+def data_place(place: str) -> str:
+    """Return where a data set lies, as an absolute path or an address.
+
+    Raises:
+        InputError: If there is no folder, or it is no data set but a run.
+    """
+    if "://" in place:
+        return place
+    folder = user_path(place)
+    if folder.is_file():
+        raise InputError(f"{place}: is a file, expected the folder of a data set")
+    if not folder.is_dir():
+        raise InputError(f"{place}: no folder there")
+    if (folder / "run.json").is_file():
+        raise InputError(f"{place}: is the folder of a run, expected that of a data set")
+    return folder.absolute().as_posix()
+
+
+def name_for(place: str) -> str:
+    """Return what a campaign for a data set is called: as its folder, in letters of a name.
+
+    Args:
+        place: Where the data set lies.
+    """
+    last = (
+        place.rstrip("/").rpartition("/")[2] if "://" in place else Path(place).resolve().name
+    )
+    return as_name(last)
+
+
+def as_name(text: str) -> str:
+    """Return a text as the name of a campaign."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100] or "campaign"
+
+
+def _read(data: FolderData) -> tuple[ImageSet, str]:
+    """Return the images of a data set, and the format of its labels.
+
+    Raises:
+        InputError: If it cannot be read, or labels are wrong.
+    """
+    if is_local(data.root):
+        label_format = detect(Path(data.root))
+        readable = data.model_copy(update={"format": label_format})
+    else:
+        from backhaul.cli.address import resolved
+
+        label_format = data.format
+        readable = data.model_copy(update={"root": resolved(data.root)})
+    with _progress() as bar:
+        report = read_anywhere(readable, bar("reading images"), bar("fetching labels"))
+    report.require_clean()
+    return report.images, label_format
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], OnProgress]]:
+    """Give a function that adds a bar on stderr, and returns what moves it."""
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+
+        def add(what: str) -> OnProgress:
+            bar = bars.add_task(what, total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        yield add
