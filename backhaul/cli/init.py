@@ -11,9 +11,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from backhaul.campaign.configfile import load_config
 from backhaul.campaign.proposal.proposal import MINUTE_S, Proposal
 from backhaul.campaign.proposal.text import campaign_file
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
+
+MINUTES, SEED, MODEL = 15.0, 0, "yolo11n"
 
 
 def init(
@@ -23,15 +27,15 @@ def init(
     ],
     minutes: Annotated[
         float, typer.Option(min=1, help="How long the campaign may take on this machine.")
-    ] = 15,
+    ] = MINUTES,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write.", show_default="the folder's name, here"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the campaign.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the campaign.")] = SEED,
     model: Annotated[
         str, typer.Option(help="Detector: a name, or a trained FILE.pt to start from.")
-    ] = "yolo11n",
+    ] = MODEL,
 ) -> None:
     """Look at a data set, and write a campaign that fits it, with all reasons.
 
@@ -52,6 +56,33 @@ def init(
     shown = shlex.quote(str(target))
     for command in ("validate", "run"):
         typer.echo(f"next: backhaul {command} {shown}")
+
+
+def is_data_set(place: str) -> bool:
+    """Return whether a place is a folder or an address, and no config."""
+    return "://" in place or Path(place).expanduser().is_dir()
+
+
+def campaign_of(place: str) -> Path:
+    """Return the campaign for a data set in the working directory; it is written if new.
+
+    Raises:
+        InputError: If the file of that name is for other data, or there can be none for these.
+    """
+    from backhaul.cli.proposing import data_place, name_for
+
+    root, target = data_place(place), Path(f"{name_for(place)}.yaml")
+    if not target.exists():
+        write_proposal(place, target, MINUTES, SEED, MODEL)
+        return target
+    data = load_config(target).data
+    if not isinstance(data, FolderData) or data.root != root:
+        raise InputError(
+            f"{target}: exists, and is not a campaign for {root}; write one: `backhaul init "
+            f"{shlex.quote(place)} --out OTHER.yaml`, and run that"
+        )
+    typer.echo(f"{target}: exists, and is gone on with", err=True)
+    return target
 
 
 def write_proposal(folder: str, target: Path, minutes: float, seed: int, model: str) -> None:
