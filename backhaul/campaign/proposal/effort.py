@@ -12,12 +12,12 @@ from backhaul.campaign.proposal.sets import SENT_TRAIN, SENT_VALID, TRAIN, VALID
 BATCH_SIZE = 8
 CHECKPOINTS = 3
 RETRAIN_NEW = 0.5
-ENOUGH_STEPS, LEAST_STEPS, MOST_STEPS = 300, 100, 1_500
+ENOUGH_STEPS, LEAST_STEPS, MOST_STEPS = 250, 100, 1_500
 RETRAINED = 0.6
 """Steps of a retraining, as a fraction of those of the initial training."""
-LOOK = 0.4
+LOOK = 0.3
 """Time to look at an image once, as a fraction of that to train with it."""
-EPOCH_S, ROUND_S, START_S = 1.5, 8.0, 25.0
+EPOCH_S, ROUND_S, START_S = 1.2, 6.0, 25.0
 """Seconds beside the work on images: of an epoch, a round, a campaign."""
 AIM = 0.65
 """Part of the time that the forecast may take; the rest is for what it cannot know."""
