@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from backhaul.data.decoding import decoded_size
+from backhaul.data.decoding import decode
 from backhaul.data.headers import is_turned, open_image, require_complete
 from backhaul.data.limits import ImageLimits
 from backhaul.data.room import FILE_BYTES, PIXELS
@@ -37,6 +37,7 @@ class ImageFile:
         width: Width in pixels as displayed, that is with the EXIF orientation applied.
         height: Height in pixels as displayed.
         size_bytes: Length of the file.
+        likeness: What it shows, see `backhaul.data.likeness`; None if it was not decoded.
     """
 
     path: str
@@ -44,6 +45,7 @@ class ImageFile:
     width: int
     height: int
     size_bytes: int
+    likeness: int | None = None
 
 
 class UnreadableImageError(InputError):
@@ -121,11 +123,11 @@ def probe_bytes(path: str, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) ->
             width, height = image.size[::-1] if is_turned(image) else image.size
             with PIXELS.taken(width * height):
                 require_complete(image, data)
-                width, height = decoded_size(data, (width, height))
+                seen = decode(data, (width, height))
     except Exception as error:  # whatever a decoder raises where it meets broken data
         raise UnreadableImageError(path, _reason(error)) from None
     image_id = hashlib.sha256(data).hexdigest()[:32]
-    return ImageFile(path, image_id, width, height, len(data))
+    return ImageFile(path, image_id, seen.width, seen.height, len(data), seen.likeness)
 
 
 def _reason(error: Exception) -> str:

@@ -204,4 +204,4 @@ class Mirror:
             )
             for problem in report.problems
         )
-        return DataReport(ImageSet(rows.assign(uri=uris), names), problems)
+        return DataReport(ImageSet(rows.assign(uri=uris), names), problems, report.hashes)

@@ -38,6 +38,11 @@ class FolderData(Part):
         description="regular expression searched in the file name; images in which its first "
         "group matches the same text stay in one split; null = every image for itself",
     )
+    groups: Literal["auto"] | None = Field(
+        None,
+        description="auto = copies, frames of a video and images that look alike stay in one "
+        "split, as `backhaul data check` finds them; null = as group_pattern says",
+    )
     limits: ImageLimits = ImageLimits()
 
     @field_validator("root", mode="before")
@@ -63,6 +68,12 @@ class FolderData(Part):
             if groups < 1:
                 raise ValueError("expected a pattern with one (group)")
         return value
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if self.groups is not None and self.group_pattern is not None:
+            raise ValueError("groups: auto and group_pattern say different things; give one")
+        return self
 
 
 class DigitsData(Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,7 @@ from backhaul.data.formats import coco, kitti, table, voc, yolo
 from backhaul.data.formats.files import Listing, scan
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file
+from backhaul.data.groups import find_groups
 from backhaul.data.images import FROM_DISK, ImageReader, OnProgress
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
@@ -79,7 +81,7 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     """Return the data set in a user's folder; nothing there is changed.
 
     Args:
-        data: The folder, its format, class names, the pattern of groups, and limits.
+        data: The folder, its format, class names, groups, and limits.
         reader: Reads the images.
 
     Raises:
@@ -89,12 +91,16 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     root = Path(data.root)
     name = detect(root) if data.format == "auto" else data.format
     report = FORMATS[name].read(root, data.names, replace(reader, limits=data.limits))
-    if data.group_pattern is None:
-        return report
     rows = report.images.table
-    groups = [_group(data.group_pattern, uri) for uri in rows["uri"]]
+    groups: Sequence[str | None]
+    if data.group_pattern is not None:
+        groups = [_group(data.group_pattern, uri) for uri in rows["uri"]]
+    elif data.groups == "auto":
+        groups = find_groups(report.images, report.hashes).names
+    else:
+        return report
     grouped = rows.assign(group=pd.Series(groups, dtype=object))
-    return DataReport(ImageSet(grouped, report.images.class_names), report.problems)
+    return replace(report, images=ImageSet(grouped, report.images.class_names))
 
 
 def detect(root: Path) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, UnreadableImageError
+from backhaul.data.likeness import Hashes
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
@@ -59,7 +61,13 @@ def assemble(
             rows[file.image_id] = _Row(file, labels)
     found += _note_of_outlines(list(rows.values()))
     found.sort(key=lambda problem: (problem.path, problem.line or 0))
-    return DataReport(ImageSet(_table(list(rows.values())), class_names), tuple(found))
+    kept = list(rows.values())
+    return DataReport(ImageSet(_table(kept), class_names), tuple(found), _hashes(kept))
+
+
+def _hashes(rows: Sequence[_Row]) -> Hashes | None:
+    known = [row.file.likeness for row in rows if row.file.likeness is not None]
+    return np.array(known, dtype=np.uint64) if len(known) == len(rows) else None
 
 
 def _note_of_outlines(rows: Sequence[_Row]) -> list[Problem]:

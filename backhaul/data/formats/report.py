@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from backhaul.data.likeness import Hashes
 from backhaul.errors import InputError
 from backhaul.untrusted import one_line
 from backhaul.values.images import ImageSet
@@ -47,10 +48,13 @@ class DataReport:
     Args:
         images: All readable images, each content once, sorted by uri.
         problems: Sorted by path and line.
+        hashes: What each image shows, see `backhaul.data.likeness`, in the order of the images;
+            None unless all were decoded.
     """
 
     images: ImageSet
     problems: tuple[Problem, ...]
+    hashes: Hashes | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
