@@ -42,7 +42,7 @@ def proposed_for(place: str, name: str, minutes: float, seed: int, model: str) -
     Raises:
         InputError: If there is no data set, its labels are wrong, or it is too small.
     """
-    data = FolderData(root=data_place(place))
+    data = FolderData(root=data_place(place), groups="auto")
     images, label_format = _read(data)
     wish = Wish(
         name=name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,6 +55,10 @@ class Facts:
     def grouped(self) -> bool:
         """Whether some images belong together."""
         return self.n_units < self.n_labelled
+
+    def without_groups(self) -> Facts:
+        """Return the same with each image standing for itself."""
+        return replace(self, n_units=self.n_labelled, largest_unit=1)
 
 
 def facts_of(images: ImageSet) -> Facts:

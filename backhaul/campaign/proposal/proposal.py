@@ -28,6 +28,7 @@ from backhaul.campaign.proposal.sets import (
     TRAIN,
     VALID,
     Sets,
+    can_be_divided,
     sets_for,
 )
 from backhaul.errors import InputError
@@ -105,6 +106,7 @@ def propose(facts: Facts, wish: Wish, measure: Measure) -> Proposal:
     Raises:
         InputError: If there are too few labelled images or objects.
     """
+    found, facts = facts, facts if can_be_divided(facts) else facts.without_groups()
     sets = sets_for(facts)
     smallest = smallest_class(facts)
     if smallest is None or smallest.side is None:
@@ -120,7 +122,11 @@ def propose(facts: Facts, wish: Wish, measure: Measure) -> Proposal:
         *_about_training(wish, work, fitted, f"{smallest.name} is {object_px:.0f} px then"),
         *_about_looking(),
     )
-    warnings = (*class_warnings(facts, sets), *_doubts(wish, fitted, smallest.name, object_px))
+    warnings = (
+        *_group_warnings(found, facts),
+        *class_warnings(facts, sets),
+        *_doubts(wish, fitted, smallest.name, object_px),
+    )
     return Proposal(choices, warnings, fitted.effort.seconds)
 
 
@@ -134,7 +140,30 @@ def _about_place(wish: Wish, facts: Facts) -> list[Choice]:
         Choice("data.kind", "folder"),
         Choice("data.root", wish.root, "absolute, so that this file may be moved"),
         Choice("data.format", wish.format, "as the folder was recognised"),
+        _about_groups(facts),
     ]
+
+
+def _about_groups(facts: Facts) -> Choice:
+    if not facts.grouped:
+        return Choice("data.groups", None, "each image for itself")
+    return Choice(
+        "data.groups",
+        "auto",
+        f"copies, frames of a video and images that look alike: {facts.n_labelled} images in "
+        f"{facts.n_units} groups, of which none is divided",
+    )
+
+
+def _group_warnings(found: Facts, used: Facts) -> list[str]:
+    if found.grouped == used.grouped:
+        return []
+    told = (
+        f"the {found.n_labelled} images are so alike that they form {found.n_units} groups, too "
+        "few to be split: what is tested with resembles what was trained with, so scores come "
+        "out too high; images of more scenes would mend that"
+    )
+    return [told]
 
 
 def _about_sets(facts: Facts, sets: Sets) -> list[Choice]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from backhaul.campaign.proposal.facts import Facts
 from backhaul.errors import InputError
 
 LEAST_IMAGES = 30
 """Labelled images with which a campaign can be split, sampled and measured at all."""
-LEAST_UNITS = 10
-"""Groups with which the same holds."""
-INITIAL_SHARE, LEAST_INITIAL, MOST_INITIAL = 0.17, 12, 120
+INITIAL_UNITS = 5
+"""Groups that the initial set should have: three to train with, and one each for the rest."""
+INITIAL_SHARE, LEAST_INITIAL, MOST_INITIAL = 0.17, 15, 120
 LEAST_BATCH, MOST_BATCH = 5, 250
 SENT_SHARE = 0.4
 BATCHES, HOLDOUT = 2, 1
@@ -53,9 +54,9 @@ def sets_for(facts: Facts) -> Sets:
         InputError: If there are too few labelled images.
     """
     _require_enough(facts)
-    slack = 2 * (facts.largest_unit - 1)
-    n = facts.n_labelled - slack
-    initial = min(max(round(n * INITIAL_SHARE), LEAST_INITIAL), MOST_INITIAL)
+    n = facts.n_labelled - _slack(facts)
+    least = _least_initial(facts)
+    initial = max(min(round(n * INITIAL_SHARE), MOST_INITIAL), least)
     batches = BATCHES if n - initial >= (BATCHES + HOLDOUT) * LEAST_BATCH else 1
     batch = min((n - initial) // (batches + HOLDOUT), MOST_BATCH)
     return Sets(
@@ -67,17 +68,28 @@ def sets_for(facts: Facts) -> Sets:
     )
 
 
+def can_be_divided(facts: Facts) -> bool:
+    """Return whether the groups are small and many enough for an initial set and batches."""
+    room = facts.n_labelled - _slack(facts) - _least_initial(facts)
+    return room >= (1 + HOLDOUT) * max(LEAST_BATCH, ceil(facts.n_labelled / facts.n_units))
+
+
+def _slack(facts: Facts) -> int:
+    return 2 * (facts.largest_unit - 1)
+
+
+def _least_initial(facts: Facts) -> int:
+    return max(LEAST_INITIAL, ceil(INITIAL_UNITS * facts.n_labelled / facts.n_units))
+
+
 def _require_enough(facts: Facts) -> None:
     if facts.n_labelled < LEAST_IMAGES:
         raise InputError(
             f"{facts.n_labelled} labelled images: expected at least {LEAST_IMAGES}, to train "
             "with, to send from, and to measure with"
         )
-    slack = 2 * (facts.largest_unit - 1)
-    room = facts.n_labelled - slack - LEAST_INITIAL
-    if facts.n_units < LEAST_UNITS or room < (1 + HOLDOUT) * LEAST_BATCH:
+    if not can_be_divided(facts):
         raise InputError(
             f"{facts.n_labelled} labelled images in {facts.n_units} groups, the largest of "
-            f"{facts.largest_unit}: groups stay in one split, and these are too few; expected "
-            f"at least {LEAST_UNITS} of about equal size"
+            f"{facts.largest_unit}: groups stay in one split, and these are too few"
         )
