@@ -16,6 +16,7 @@ from backhaul.campaign.proposal.proposal import MINUTE_S, Proposal
 from backhaul.campaign.proposal.text import campaign_file
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
+from backhaul.untrusted import user_path
 
 MINUTES, SEED, MODEL = 15.0, 0, "yolo11n"
 
@@ -60,7 +61,7 @@ def init(
 
 def is_data_set(place: str) -> bool:
     """Return whether a place is a folder or an address, and no config."""
-    return "://" in place or Path(place).expanduser().is_dir()
+    return "://" in place or user_path(place).is_dir()
 
 
 def campaign_of(place: str) -> Path:

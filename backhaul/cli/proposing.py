@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -50,20 +51,34 @@ def proposed_for(place: str, name: str, minutes: float, seed: int, model: str) -
         format=label_format,
         seed=seed,
         minutes=minutes,
-        cores=len(os.sched_getaffinity(0)),
-        model=Training(model=model).model,
+        cores=_processors(),
+        model=_model(model),
     )
     labelled = images.labelled()
     some = labelled.take(sorted(labelled.ids)[:MEASURED_IMAGES])  # ids are as good as chance
 
     def measure(side_px: int) -> Speed:
         training = Training(
-            model=model, img_size=side_px, batch_size=BATCH_SIZE, threads=wish.threads
+            model=wish.model, img_size=side_px, batch_size=BATCH_SIZE, threads=wish.threads
         )
         with Console(stderr=True).status(f"training a few steps with {side_px} px"):
             return measure_speed(some, training)
 
     return propose(facts_of(images), wish, measure)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
+def _model(name: str) -> str:
+    try:
+        return Training(model=name).model
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"--model {name}: {reason}") from None
 
 
 def data_place(place: str) -> str:
@@ -90,10 +105,9 @@ def name_for(place: str) -> str:
     Args:
         place: Where the data set lies.
     """
-    last = (
-        place.rstrip("/").rpartition("/")[2] if "://" in place else Path(place).resolve().name
-    )
-    return as_name(last)
+    if "://" in place:
+        return as_name(place.rstrip("/").rpartition("/")[2])
+    return as_name(user_path(place).resolve().name)
 
 
 def as_name(text: str) -> str:

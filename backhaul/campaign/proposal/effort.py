@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from math import ceil
 
@@ -105,9 +106,10 @@ class Workload:
         They have between `LEAST_STEPS` and `MOST_STEPS`, also if that takes longer.
         """
         some = range(LEAST_STEPS, MOST_STEPS + 1, 10)
-        tried = [self.effort(steps, seconds_per_image) for steps in some]
-        fitting = [effort for effort in tried if effort.seconds <= limit_s]
-        return fitting[-1] if fitting else tried[0]
+        fitting = bisect_right(
+            some, limit_s, key=lambda steps: self.effort(steps, seconds_per_image).seconds
+        )
+        return self.effort(some[max(fitting - 1, 0)], seconds_per_image)
 
 
 def workload(

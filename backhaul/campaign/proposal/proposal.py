@@ -159,9 +159,9 @@ def _group_warnings(found: Facts, used: Facts) -> list[str]:
     if found.grouped == used.grouped:
         return []
     told = (
-        f"the {found.n_labelled} images are so alike that they form {found.n_units} groups, too "
-        "few to be split: what is tested with resembles what was trained with, so scores come "
-        "out too high; images of more scenes would mend that"
+        f"the {found.n_labelled} images are so alike that they form {found.n_units} groups, "
+        "too few to be split: what is tested with resembles what was trained with, so scores "
+        "come out too high; images of more scenes would mend that"
     )
     return [told]
 

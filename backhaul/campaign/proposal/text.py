@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 
 from backhaul.campaign.proposal.choice import Choice
+from backhaul.untrusted import one_line
 
 WIDTH = 96
+_MOST = 4_000  # characters of a reason: it may name classes as they are
 
 
 def campaign_file(choices: Sequence[Choice], head: Sequence[str]) -> str:
@@ -33,7 +35,10 @@ def campaign_file(choices: Sequence[Choice], head: Sequence[str]) -> str:
 
 
 def _comment(text: str, indent: str) -> list[str]:
-    return [f"{indent}# {line}" for line in textwrap.wrap(text, WIDTH - 2 - len(indent))]
+    return [
+        f"{indent}# {line}"
+        for line in textwrap.wrap(one_line(text, _MOST), WIDTH - 2 - len(indent))
+    ]
 
 
 def _value(value: Any) -> str:
