@@ -2,16 +2,17 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
+from tests.e2e.conftest import Ended, Place
 
-pytestmark = [pytest.mark.prefect, pytest.mark.train]
+pytestmark = pytest.mark.train
 
 N_IMAGES = 48
 STUB = {
@@ -24,14 +25,14 @@ STUB = {
 
 
 @pytest.fixture(scope="module")
-def place(new_place: Callable[[str], Any]) -> Any:
-    place = new_place("proposed")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("proposed"))
     write_scenes(place.folder / "my scenes", DigitsData(images=N_IMAGES, size_px=64))
     return place
 
 
 @pytest.fixture(scope="module")
-def proposed(place: Any) -> Any:
+def proposed(place: Place) -> Ended:
     before = contents(place.folder / "my scenes")
     ended = place.backhaul("init", "my scenes", "--seed", "5", "--minutes", "3")
     assert ended.code == 0, ended.err
@@ -43,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_campaign_is_written_here_and_is_valid(place: Any, proposed: Any) -> None:
+def test_the_campaign_is_written_here_and_is_valid(place: Place, proposed: Ended) -> None:
     written = yaml.safe_load((place.folder / "my-scenes.yaml").read_text())
     assert written["name"] == "my-scenes"
     assert written["seed"] == 5
@@ -56,14 +57,18 @@ def test_the_campaign_is_written_here_and_is_valid(place: Any, proposed: Any) ->
     assert place.backhaul("validate", "my-scenes.yaml").code == 0
 
 
-def test_a_file_that_exists_is_not_overwritten(place: Any, proposed: Any) -> None:
+def test_a_file_that_exists_is_not_overwritten(place: Place, proposed: Ended) -> None:
     before = (place.folder / "my-scenes.yaml").read_bytes()
     again = place.backhaul("init", "my scenes")
     assert "my-scenes.yaml: exists already" in again.one_error()
     assert (place.folder / "my-scenes.yaml").read_bytes() == before
 
 
-def test_run_of_the_folder_goes_on_with_the_file_that_exists(place: Any, proposed: Any) -> None:
+@pytest.mark.prefect
+def test_run_of_the_folder_goes_on_with_the_file_that_exists(
+    place: Place, proposed: Ended, new_place: Callable[[str], Place]
+) -> None:
+    place = replace(place, server=new_place("server").server)
     before = (place.folder / "my-scenes.yaml").read_bytes()
     settings = [part for k, v in STUB.items() for part in ("--set", f"training.{k}={v}")]
     ended = place.backhaul("run", "my scenes", "--plain", *settings)
@@ -73,14 +78,16 @@ def test_run_of_the_folder_goes_on_with_the_file_that_exists(place: Any, propose
     assert (place.folder / "my-scenes.yaml").read_bytes() == before
 
 
-def test_run_of_a_folder_of_the_same_name_is_not_mixed_up(place: Any, proposed: Any) -> None:
+def test_run_of_a_folder_of_the_same_name_is_not_mixed_up(
+    place: Place, proposed: Ended
+) -> None:
     other = place.folder / "elsewhere" / "my scenes"
     shutil.copytree(place.folder / "my scenes", other)
     reason = place.backhaul("run", "elsewhere/my scenes").one_error()
     assert f"my-scenes.yaml: exists, and is not a campaign for {other}" in reason
 
 
-def test_run_of_a_new_folder_writes_its_campaign_and_begins(place: Any) -> None:
+def test_run_of_a_new_folder_writes_its_campaign_and_begins(place: Place) -> None:
     shutil.copytree(place.folder / "my scenes", place.folder / "new")
     ended = place.backhaul("run", "new", "--plain", "--set", "bandwidth=none")
     assert "bandwidth" in ended.one_error()  # it came as far as its own config
@@ -97,7 +104,7 @@ def test_run_of_a_new_folder_writes_its_campaign_and_begins(place: Any) -> None:
     ],
 )
 def test_what_is_no_data_set_ends_with_one_line(
-    place: Any, tmp_path: Path, made: dict[str, bytes], given: str, reason: str
+    place: Place, tmp_path: Path, made: dict[str, bytes], given: str, reason: str
 ) -> None:
     (tmp_path / "here").mkdir()
     for name, content in made.items():
@@ -107,13 +114,15 @@ def test_what_is_no_data_set_ends_with_one_line(
     assert not (place.folder / "never.yaml").exists()
 
 
-def test_too_few_images_are_refused_with_the_number_needed(place: Any, tmp_path: Path) -> None:
+def test_too_few_images_are_refused_with_the_number_needed(
+    place: Place, tmp_path: Path
+) -> None:
     write_scenes(tmp_path / "few", DigitsData(images=12, size_px=64))
     reason = place.backhaul("init", tmp_path / "few").one_error()
     assert "12 labelled images: expected at least 30" in reason
 
 
-def test_wrong_labels_point_to_the_check(place: Any, tmp_path: Path) -> None:
+def test_wrong_labels_point_to_the_check(place: Place, tmp_path: Path) -> None:
     write_scenes(tmp_path / "wrong", DigitsData(images=30, size_px=64))
     label = min((tmp_path / "wrong" / "labels").iterdir())
     label.write_text("99 0.5 0.5 0.1 0.1\n")
@@ -129,6 +138,6 @@ def test_wrong_labels_point_to_the_check(place: Any, tmp_path: Path) -> None:
         ("nosuchmodel", "training.model nosuchmodel: cannot be trained"),
     ],
 )
-def test_a_wrong_model_is_named(place: Any, model: str, reason: str) -> None:
+def test_a_wrong_model_is_named(place: Place, model: str, reason: str) -> None:
     ended = place.backhaul("init", "my scenes", "--model", model, "--out", "never.yaml")
     assert reason in ended.one_error()
