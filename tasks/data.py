@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
+from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
 from backhaul.data.source import data_set_digest, place_outside, read_anywhere
 from backhaul.data.split import leave_out_seen
@@ -26,9 +27,14 @@ def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
         fingerprint: Digest of the data set's files; a change makes the stage run again.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
-    report = read_anywhere(data, Progress("reading images"), Progress("fetching labels"))
-    report.require_clean()
     logger = get_run_logger()
+    with machine_memory() as memory:
+        report = read_anywhere(
+            data, Progress("reading images"), Progress("fetching labels"), memory
+        )
+        if memory.trouble is not None:
+            logger.warning("%s", memory.trouble)
+    report.require_clean()
     for problem in report.problems:
         logger.warning("%s", problem)
     logger.info("%d images of %d classes", len(report.images), len(report.images.class_names))

@@ -166,3 +166,12 @@ def bccd() -> Path:
     if not folder.is_dir():
         pytest.skip("the BCCD set is not in shared/data/bccd beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def parking() -> Path:
+    """An export of one video with copies, which may lie in `shared/` beside the checkout."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "parking"
+    if not folder.is_dir():
+        pytest.skip("the parking set is not in shared/data/parking beside the checkout")
+    return folder

@@ -10,6 +10,9 @@ import numpy as np
 
 from backhaul.arrays import FloatArray
 from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.groups import FEW_GROUPS, find_groups
+from backhaul.data.overlaps import Overlaps, find_overlaps
+from backhaul.untrusted import one_line
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
@@ -30,6 +33,63 @@ class ClassCount:
     name: str
     n_images: int
     n_boxes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """How many images of a data set belong together, whatever groups it was read with.
+
+    Args:
+        n_groups: Groups of two or more images.
+        n_units: These, and the images that stand alone: what a split divides.
+        copies: Groups with images that are named as copies of one.
+        sequences: Videos that frames were found of.
+        stretches: Groups of consecutive frames that these were cut into.
+        alike: Groups with images that look alike and whose names do not say so.
+        near_duplicates: Share of images that look like another one; None if not all images were
+            decoded.
+        group_pattern: What says the same in `data.group_pattern`; None if no pattern does.
+    """
+
+    n_groups: int
+    n_units: int
+    copies: int
+    sequences: int
+    stretches: int
+    alike: int
+    near_duplicates: float | None
+    group_pattern: str | None
+
+    def to_lines(self) -> list[str]:
+        """Return it as lines for a terminal, the last of which says what to do about it."""
+        share = self.near_duplicates
+        alike = "not looked for" if share is None else f"{share:.1%} of the images"
+        lines = [f"look alike    {alike}"]
+        if not self.n_groups:
+            return lines
+        signs = [
+            f"copies by name in {self.copies}" if self.copies else "",
+            f"frames of {self.sequences} videos in {self.stretches}" if self.sequences else "",
+            f"images that look alike in {self.alike}" if self.alike else "",
+        ]
+        lines += [
+            f"belonging     {self.n_groups} groups: {'; '.join(filter(None, signs))}",
+            f"              {self.n_units} groups and single images for a split{self._few()}",
+        ]
+        return [*lines, f"keep together {self.proposal}"]
+
+    def _few(self) -> str:
+        few = self.n_units < FEW_GROUPS
+        return f": too few, expected {FEW_GROUPS} or more" if few else ""
+
+    @property
+    def proposal(self) -> str | None:
+        """The line of a config that keeps them together; None if there are none."""
+        if not self.n_groups:
+            return None
+        if self.group_pattern is not None:
+            return f"data.group_pattern: '{self.group_pattern}'  (or data.groups: auto)"
+        return "data.groups: auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +115,8 @@ class Summary:
         n_warnings: Problems that do not.
         n_notes: What was understood otherwise than it is written.
         problems: All of them.
+        belonging: Copies, frames of videos and images that look alike.
+        overlaps: Boxes that lie on top of each other.
     """
 
     n_images: int
@@ -75,10 +137,14 @@ class Summary:
     n_warnings: int
     n_notes: int
     problems: tuple[Problem, ...]
+    belonging: Belonging
+    overlaps: Overlaps
 
     def to_json(self) -> str:
         """Return the summary as JSON, with the names of the fields as keys."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2)
+        content = asdict(self)
+        content["belonging"]["proposal"] = self.belonging.proposal
+        return json.dumps(content, ensure_ascii=False, indent=2)
 
     def to_text(self) -> str:
         """Return the summary as text for a terminal: counts, a table of classes, problems."""
@@ -99,6 +165,22 @@ class Summary:
             f"box width     {_show(self.box_width_px)} px",
             f"box height    {_show(self.box_height_px)} px",
             f"box area      {_show(self.box_area)} of the image",
+            *self._overlap_lines(),
+            *self.belonging.to_lines(),
+        ]
+
+    def _overlap_lines(self) -> list[str]:
+        found = self.overlaps
+        if not found.n_pairs:
+            return ["on top        no boxes of one image"]
+        of_two = f"{found.n_of_other_classes} of two classes"
+        first = [
+            f"{'':14}{one_line(each.path)}: {' and '.join(each.classes)}, IoU {each.iou:.3g}"
+            for each in found.first
+        ]
+        return [
+            f"on top        {found.n_pairs} box pairs, {of_two}, in {found.n_images} images",
+            *first,
         ]
 
     def _class_table(self) -> list[str]:
@@ -141,6 +223,22 @@ def summarize(report: DataReport) -> Summary:
         n_warnings=severities["warning"],
         n_notes=severities["note"],
         problems=report.problems,
+        belonging=_belonging(report),
+        overlaps=find_overlaps(report.images),
+    )
+
+
+def _belonging(report: DataReport) -> Belonging:
+    found = find_groups(report.images, report.hashes)
+    return Belonging(
+        n_groups=found.n_groups,
+        n_units=found.n_units,
+        copies=found.copies,
+        sequences=found.sequences,
+        stretches=found.stretches,
+        alike=found.alike,
+        near_duplicates=found.near_duplicates,
+        group_pattern=found.pattern,
     )
 
 

@@ -90,7 +90,7 @@ def find_groups(images: ImageSet, hashes: Hashes | None = None) -> FoundGroups:
         pattern=COPIES_PATTERN if only_copies and _no_folders(named) else None,
         copies=n_copies,
         sequences=len(np.unique(sequence[sequence >= 0])),
-        stretches=len(np.unique(unit[stretch >= 0])),
+        stretches=_number_of_groups(unit[stretch >= 0]),
         alike=n_alike,
         near_duplicates=share,
     )

@@ -9,11 +9,14 @@ import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from backhaul.data.decoding import decode
+from PIL.ImageFile import ImageFile as PillowImage
+
+from backhaul.data.decoding import Decoded, decode
 from backhaul.data.headers import is_turned, open_image, require_complete
 from backhaul.data.limits import ImageLimits
+from backhaul.data.memory import Memory, Seen, Version, version_on_disk
 from backhaul.data.room import FILE_BYTES, PIXELS
 from backhaul.errors import InputError
 
@@ -25,6 +28,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 DEFAULT_LIMITS = ImageLimits()
 _CHUNK = 8  # images a thread takes at once
+_REMEMBERED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,39 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a name, no path
 
 
-def probe(path: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
+class Looked(NamedTuple):
+    """What was found out of an image: its size as displayed, and `likeness_hash` or None."""
+
+    width: int
+    height: int
+    likeness: int | None
+
+
+Look: TypeAlias = Callable[[PillowImage, bytes, str, tuple[int, int]], Looked]
+"""Looks at an image with a content, an id, and a declared width and height as displayed."""
+
+
+def at_header(
+    image: PillowImage, data: bytes, image_id: str, declared: tuple[int, int]
+) -> Looked:
+    """Believe what the header declares."""
+    return Looked(*declared, None)
+
+
+def at_pixels(
+    image: PillowImage, data: bytes, image_id: str, declared: tuple[int, int]
+) -> Looked:
+    """Decode all pixels, with the decoder of trainings.
+
+    Raises:
+        Exception: Any that a decoder has for a broken file.
+    """
+    with PIXELS.taken(declared[0] * declared[1]):
+        require_complete(image, data)
+        return Looked(*decode(data, declared))
+
+
+def probe(path: str, limits: ImageLimits = DEFAULT_LIMITS, look: Look = at_pixels) -> ImageFile:
     """Return identity and size of the image at `path`, see `probe_bytes`.
 
     Raises:
@@ -79,7 +115,7 @@ def probe(path: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
             size_bytes = _size_of_file(path, os.fstat(opened))
             require_few_bytes(path, size_bytes, limits)
             with FILE_BYTES.taken(size_bytes):
-                return probe_bytes(path, file.read(size_bytes), limits)
+                return probe_bytes(path, file.read(size_bytes), limits, look)
     except (UnreadableImageError, MemoryError):
         raise
     except OSError as error:
@@ -110,24 +146,28 @@ def require_few_bytes(path: str, size_bytes: int, limits: ImageLimits) -> None:
         raise UnreadableImageError(path, reason)
 
 
-def probe_bytes(path: str, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
+def probe_bytes(
+    path: str, data: bytes, limits: ImageLimits = DEFAULT_LIMITS, look: Look = at_pixels
+) -> ImageFile:
     """Return identity and size of the image with the content `data`; `path` is its name.
 
-    Its pixels are decoded with the decoder of trainings, see `backhaul.data.decoding`.
+    Args:
+        path: Name of the image.
+        data: Its content.
+        limits: How large it may be.
+        look: Looks at it.
 
     Raises:
         UnreadableImageError: If it is no image, truncated, over a limit, or cannot be decoded.
     """
     try:
         with open_image(data, limits.image_pixels) as image:
-            width, height = image.size[::-1] if is_turned(image) else image.size
-            with PIXELS.taken(width * height):
-                require_complete(image, data)
-                seen = decode(data, (width, height))
+            size = image.size[::-1] if is_turned(image) else image.size
+            image_id = hashlib.sha256(data).hexdigest()[:32]
+            looked = look(image, data, image_id, size)
     except Exception as error:  # whatever a decoder raises where it meets broken data
         raise UnreadableImageError(path, _reason(error)) from None
-    image_id = hashlib.sha256(data).hexdigest()[:32]
-    return ImageFile(path, image_id, seen.width, seen.height, len(data), seen.likeness)
+    return ImageFile(path, image_id, looked.width, looked.height, len(data), looked.likeness)
 
 
 def _reason(error: Exception) -> str:
@@ -136,8 +176,10 @@ def _reason(error: Exception) -> str:
     return f"is broken ({type(error).__name__})"
 
 
-Prober: TypeAlias = Callable[[str, ImageLimits], ImageFile]
+Prober: TypeAlias = Callable[[str, ImageLimits, Look], ImageFile]
 """What `probe` is: from a path to what is known of the image, or an `UnreadableImageError`."""
+
+Result: TypeAlias = ImageFile | UnreadableImageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +193,9 @@ class ImageReader:
         limits: How large they may be.
         within: The folder that no path in a data set may lead out of; None = it may name files
             anywhere on this machine, as its user can.
+        look: How an image is looked at.
+        memory: What was seen in images before, which need no second look; None = all do.
+        version: Tells versions of files apart; another for images that are not on this disk.
     """
 
     probe: Prober = probe
@@ -158,31 +203,80 @@ class ImageReader:
     on_progress: OnProgress | None = None
     limits: ImageLimits = DEFAULT_LIMITS
     within: str | None = None
+    look: Look = at_pixels
+    memory: Memory | None = None
+    version: Callable[[str], Version | None] = version_on_disk
 
     def may_read(self, path: str) -> bool:
         """Return whether a path without ``..`` leads to where the data set may read."""
         return self.within is None or f"{path}/".startswith(f"{self.within}/")
 
-    def read(self, paths: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
+    def read(self, paths: Sequence[str]) -> list[Result]:
         """Return identity and size of each image, in the order of `paths`."""
         chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-        results: list[ImageFile | UnreadableImageError] = []
-
-        def probe_chunk(chunk: Sequence[str]) -> list[ImageFile | UnreadableImageError]:
-            return [self._probe_or_error(path) for path in chunk]
-
+        results: list[Result] = []
+        new: list[tuple[Version, Seen]] = []
         with ThreadPoolExecutor(self.at_once) as threads:
-            for chunk in threads.map(probe_chunk, chunks):
-                results += chunk
-                if self.on_progress is not None:
-                    self.on_progress(len(results), len(paths))
+            try:
+                for found, seen in threads.map(self._read_chunk, chunks):
+                    results += found
+                    new += seen
+                    if self.on_progress is not None:
+                        self.on_progress(len(results), len(paths))
+                    if len(new) > _REMEMBERED_AT_ONCE:
+                        self._remember(new)
+            finally:  # whoever interrupts it need not wait for these again
+                self._remember(new)
         return results
 
-    def _probe_or_error(self, path: str) -> ImageFile | UnreadableImageError:
+    def _read_chunk(
+        self, chunk: Sequence[str]
+    ) -> tuple[list[Result], list[tuple[Version, Seen]]]:
+        """Return what is known of some images, and what there is to be remembered."""
+        if self.memory is None:
+            return [self._probe_or_error(path) for path in chunk], []
+        versions = [self.version(path) for path in chunk]
+        results: list[Result] = []
+        new = []
+        for path, version, seen in zip(
+            chunk, versions, self.memory.of_files(versions), strict=True
+        ):
+            known = version and seen and self._known(path, version, seen)
+            result = known or self._probe_or_error(path)
+            results.append(result)
+            if known or version is None or not isinstance(result, ImageFile):
+                continue
+            if result.likeness is not None and self.version(path) == version:
+                decoded = Decoded(result.width, result.height, result.likeness)
+                new.append((version, Seen(result.image_id, decoded)))
+        return results, new
+
+    def _known(self, path: str, version: Version, seen: Seen) -> ImageFile | None:
+        """Return a remembered image, None if it is over a limit: probing it says so."""
+        width, height, likeness = seen.decoded
+        if (
+            version.size_bytes > self.limits.image_bytes
+            or width * height > self.limits.image_pixels
+        ):
+            return None
+        return ImageFile(path, seen.image_id, width, height, version.size_bytes, likeness)
+
+    def _remember(self, new: list[tuple[Version, Seen]]) -> None:
+        if self.memory is not None and new:
+            self.memory.add(new)
+            new.clear()
+
+    def _probe_or_error(self, path: str) -> Result:
         try:
-            return self.probe(path, self.limits)
+            return self.probe(path, self.limits, self._look_once)
         except UnreadableImageError as error:
             return error
+
+    def _look_once(
+        self, image: PillowImage, data: bytes, image_id: str, declared: tuple[int, int]
+    ) -> Looked:
+        known = None if self.memory is None else self.memory.of_image(image_id)
+        return self.look(image, data, image_id, declared) if known is None else Looked(*known)
 
 
 FROM_DISK = ImageReader()

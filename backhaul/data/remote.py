@@ -19,13 +19,16 @@ from backhaul.data.formats.files import LABEL_SUFFIXES
 from backhaul.data.images import (
     ImageFile,
     ImageReader,
+    Look,
     OnProgress,
     UnreadableImageError,
+    at_pixels,
     is_image,
     probe_bytes,
     require_few_bytes,
 )
 from backhaul.data.limits import ImageLimits
+from backhaul.data.memory import Memory, Version
 from backhaul.data.room import FILE_BYTES
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError, MissingObjectError, StoreError
@@ -92,13 +95,21 @@ def fingerprint_remote(root: str) -> str:
     return digest.hexdigest()
 
 
-def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress) -> DataReport:
+def read_remote(
+    data: FolderData,
+    on_progress: OnProgress,
+    on_labels: OnProgress,
+    memory: Memory | None = None,
+    look: Look = at_pixels,
+) -> DataReport:
     """Return the data set at an address; the uris of its images are addresses as well.
 
     Args:
         data: The data set.
         on_progress: Called while images are read.
         on_labels: Called while the files with labels are fetched.
+        memory: What was seen in images before; these are not fetched.
+        look: How an image is looked at.
 
     Raises:
         InputError: If there is no data set to speak of, or a name cannot be a path here.
@@ -109,7 +120,15 @@ def read_remote(data: FolderData, on_progress: OnProgress, on_labels: OnProgress
         mirror.fill(entries(data.root), on_labels)
         here = data.model_copy(update={"root": mirror.folder})
         try:
-            reader = ImageReader(mirror.probe, TRANSFERS, on_progress, within=mirror.folder)
+            reader = ImageReader(
+                mirror.probe,
+                TRANSFERS,
+                on_progress,
+                within=mirror.folder,
+                look=look,
+                memory=memory,
+                version=mirror.version,
+            )
             return mirror.translate(read(here, reader))
         except InputError as error:
             if mirror.folder not in str(error):
@@ -125,11 +144,13 @@ class Mirror:
         root: Address of the data set.
         folder: The folder, absolute.
         sizes: Length of each file, by its path below both.
+        etags: What changes with the content of each file, by its path.
     """
 
     root: str
     folder: str
     sizes: dict[str, int] = field(default_factory=dict)
+    etags: dict[str, str] = field(default_factory=dict)
 
     def fill(self, found: Sequence[Entry], on_progress: OnProgress) -> None:
         """Download the labels, and create an empty file for each image.
@@ -143,6 +164,7 @@ class Mirror:
             for entry in found:
                 self._make(entry.path)
                 self.sizes[entry.path] = entry.size
+                self.etags[entry.path] = entry.etag
             with ThreadPoolExecutor(TRANSFERS) as threads:
                 for done, _ in enumerate(threads.map(self._fetch, labels), start=1):
                     on_progress(done, len(labels))
@@ -170,7 +192,13 @@ class Mirror:
             raise TooLargeError(f"{self.root}/{path}", self.sizes[path], MOST_TABLE_BYTES)
         fetch(f"{self.root}/{path}", Path(f"{self.folder}/{path}"))
 
-    def probe(self, path: str, limits: ImageLimits) -> ImageFile:
+    def version(self, path: str) -> Version | None:
+        """Return the version of a remote image, given its path in the folder."""
+        name = path.removeprefix(f"{self.folder}/")
+        etag, size = self.etags.get(name), self.sizes.get(name, 0)
+        return Version(f"{self.root}/{name}", f"{size} {etag}", size) if etag else None
+
+    def probe(self, path: str, limits: ImageLimits, look: Look = at_pixels) -> ImageFile:
         """Return identity and size of a remote image, given its path in the folder.
 
         Raises:
@@ -186,7 +214,7 @@ class Mirror:
                 data = read_uri(self.address_in(path))
             except MissingObjectError:
                 raise UnreadableImageError(path, "is gone from the store") from None
-            return probe_bytes(path, data, limits)
+            return probe_bytes(path, data, limits, look)
 
     def address_in(self, text: str) -> str:
         """Return `text` with the address in place of the folder."""

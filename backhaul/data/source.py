@@ -9,7 +9,8 @@ from pathlib import Path
 
 from backhaul.data.digits import RECORD, are_whole, write_scenes
 from backhaul.data.formats import DataReport, read, sources
-from backhaul.data.images import ImageReader, OnProgress
+from backhaul.data.images import ImageReader, Look, OnProgress, at_pixels
+from backhaul.data.memory import Memory
 from backhaul.data.remote import fingerprint_remote, read_remote
 from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
 from backhaul.errors import InputError
@@ -123,7 +124,11 @@ def data_set_digest(images: ImageSet, place: str) -> str:
 
 
 def read_anywhere(
-    data: FolderData, on_progress: OnProgress, on_labels: OnProgress
+    data: FolderData,
+    on_progress: OnProgress,
+    on_labels: OnProgress,
+    memory: Memory | None = None,
+    look: Look = at_pixels,
 ) -> DataReport:
     """Return a data set from a folder or an address.
 
@@ -131,10 +136,12 @@ def read_anywhere(
         data: The data set.
         on_progress: Called while images are read.
         on_labels: Called while the files with labels of one at an address are fetched.
+        memory: What was seen in images before, which need no second look.
+        look: How an image is looked at.
 
     Raises:
         InputError: If there is no data set to speak of.
     """
     if is_local(data.root):
-        return read(data, ImageReader(on_progress=on_progress))
-    return read_remote(data, on_progress, on_labels)
+        return read(data, ImageReader(on_progress=on_progress, memory=memory, look=look))
+    return read_remote(data, on_progress, on_labels, memory, look)

@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 COPIES_PATTERN = r"^(.+)\.rf\.[0-9A-Za-z]+\.[^.]+$"
 """As `data.group_pattern`: Roboflow's copies of one original, ``NAME.rf.HASH.jpg``."""
 
 _COPY = re.compile(COPIES_PATTERN)
 _SUFFIX = re.compile(r"(?:[._](?:jpe?g|png|bmp|webp|tiff?))+$", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _LAST_NUMBER = re.compile(r"^(.*?)(\d{1,18})(\D*)$", re.DOTALL)
 _TIME = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_.T ]{0,2}"
@@ -53,7 +55,16 @@ def stems(paths: Sequence[str]) -> list[Stem]:
     folder may hold a video, so that its name is part of what frames have in common.
     """
     start = _common_folder(paths)
-    return [_stem(path[start:]) for path in paths]
+    below = [path[start:] for path in paths]
+    # a date and a frame's number look like a date and a time, as long as the number does
+    shapes = [_DIGIT.sub("0", path.rpartition("/")[2]) for path in below]
+    untimed = {
+        shape for path, shape in zip(below, shapes, strict=True) if _time_in(path) is None
+    }
+    return [
+        _stem(path, timed=shape not in untimed)
+        for path, shape in zip(below, shapes, strict=True)
+    ]
 
 
 def _common_folder(paths: Sequence[str]) -> int:
@@ -66,7 +77,7 @@ def _common_folder(paths: Sequence[str]) -> int:
     return len(folder) + 1 if folder else 0
 
 
-def _stem(path: str) -> Stem:
+def _stem(path: str, *, timed: bool) -> Stem:
     *folders, name = path.split("/")
     match = _COPY.match(name)
     original = match.group(1) if match else name
@@ -74,9 +85,11 @@ def _stem(path: str) -> Stem:
     whole = "/".join([*kept, _SUFFIX.sub("", original)])
     of_video = bool(_OF_VIDEO.search(whole.replace("_", " ")))
     original = "/".join([*kept, original])
-    timed = _timed(whole)
-    if timed is not None:
-        return Stem(original, match is not None, timed[0], timed[1], of_video, True)
+    time = _time_in(whole) if timed else None
+    if time is not None:
+        return Stem(
+            original, match is not None, f"{time.before}#", time.seconds, of_video, True
+        )
     numbered = _LAST_NUMBER.match(whole)
     if numbered is None:
         return Stem(original, match is not None, None, 0.0, of_video, False)
@@ -86,9 +99,14 @@ def _stem(path: str) -> Stem:
     )
 
 
-def _timed(whole: str) -> tuple[str, float] | None:
-    """Return what is around a date with a time in a name, and that time in seconds."""
-    match = _TIME.search(whole)
+class _Time(NamedTuple):
+    before: str
+    seconds: float
+
+
+def _time_in(name: str) -> _Time | None:
+    """Return the first date with a time in a name, and what is before it."""
+    match = _TIME.search(name)
     if match is None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
@@ -97,4 +115,4 @@ def _timed(whole: str) -> tuple[str, float] | None:
     except ValueError:
         return None
     fraction = float(f"0.{match.group(7) or 0}")
-    return f"{whole[: match.start()]}#", time.timestamp() + fraction
+    return _Time(name[: match.start()], time.timestamp() + fraction)

@@ -13,12 +13,12 @@ from threading import Lock
 
 from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
 from backhaul.layout import arrival_stem, digest_in_name, root_of
+from backhaul.storage.cachefolder import FOLDER, cache_folder
 from backhaul.storage.intact import is_intact, sha256_of
 from backhaul.storage.objects import get_file
 from backhaul.storage.places import is_local
 from backhaul.values.artifacts import Artifact
 
-FOLDER = "BACKHAUL_CACHE"
 BYTES = "BACKHAUL_CACHE_BYTES"
 DEFAULT_BYTES = 20 * 2**30
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -129,8 +129,7 @@ def copies() -> LocalCopies:
     Raises:
         InputError: If BACKHAUL_CACHE cannot be a folder, or BACKHAUL_CACHE_BYTES is no number.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = os.environ.get(FOLDER) or str(Path(base) / "backhaul")
+    folder = str(cache_folder())
     limit = os.environ.get(BYTES) or str(DEFAULT_BYTES)
     if not limit.isdigit():
         raise InputError(f"{BYTES}={limit}: expected a number of bytes")
