@@ -26,6 +26,12 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 """Suffixes of images, in lower case; files have them in any case."""
 
+OTHER_IMAGE_SUFFIXES = frozenset(
+    {".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jfif", ".jpe", ".jp2", ".jxl"}
+    | {".ppm", ".pgm", ".dng", ".cr2", ".nef", ".arw"}
+)
+"""Suffixes of images that are not read; a data set with such files is told of it."""
+
 DEFAULT_LIMITS = ImageLimits()
 _CHUNK = 8  # images a thread takes at once
 _REMEMBERED_AT_ONCE = 1_000

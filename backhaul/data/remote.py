@@ -17,6 +17,7 @@ from typing import NamedTuple
 from backhaul.data.formats import DataReport, read
 from backhaul.data.formats.files import LABEL_SUFFIXES
 from backhaul.data.images import (
+    OTHER_IMAGE_SUFFIXES,
     ImageFile,
     ImageReader,
     Look,
@@ -80,7 +81,10 @@ def _listed(root: str) -> list[Entry]:
 
 def _belongs(path: str) -> bool:
     passed_over = any(not part or part.startswith(".") for part in path.split("/"))
-    return not passed_over and (is_image(path) or Path(path).suffix.lower() in LABEL_SUFFIXES)
+    suffix = Path(path).suffix.lower()
+    return not passed_over and (
+        is_image(path) or suffix in LABEL_SUFFIXES | OTHER_IMAGE_SUFFIXES
+    )
 
 
 def fingerprint_remote(root: str) -> str:
@@ -159,7 +163,9 @@ class Mirror:
             InputError: If a name cannot be a path here.
             StoreError: If the store cannot be used, or there is no room.
         """
-        labels = [entry.path for entry in found if not is_image(entry.path)]
+        labels = [
+            entry.path for entry in found if Path(entry.path).suffix.lower() in LABEL_SUFFIXES
+        ]
         try:
             for entry in found:
                 self._make(entry.path)

@@ -12,7 +12,8 @@ import pandas as pd
 
 from backhaul.data.formats import coco, kitti, table, voc, yolo
 from backhaul.data.formats.files import Listing, scan
-from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.formats.passedover import passed_over
+from backhaul.data.formats.report import DataReport, Problem, in_order
 from backhaul.data.formats.writing import Put, copy_file
 from backhaul.data.groups import find_groups
 from backhaul.data.images import FROM_DISK, ImageReader, OnProgress
@@ -90,7 +91,10 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     """
     root = Path(data.root)
     name = detect(root) if data.format == "auto" else data.format
-    report = FORMATS[name].read(root, data.names, replace(reader, limits=data.limits))
+    read_by = FORMATS[name].read(root, data.names, replace(reader, limits=data.limits))
+    report = replace(
+        read_by, problems=in_order(read_by.problems, passed_over(scan(root), name))
+    )
     rows = report.images.table
     groups: Sequence[str | None]
     if data.group_pattern is not None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from backhaul.data.formats.report import DataReport, Problem
+from backhaul.data.formats.report import DataReport, Problem, in_order
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, UnreadableImageError
 from backhaul.data.likeness import Hashes
 from backhaul.values.images import ImageSet
@@ -60,9 +60,8 @@ def assemble(
         else:
             rows[file.image_id] = _Row(file, labels)
     found += _note_of_outlines(list(rows.values()))
-    found.sort(key=lambda problem: (problem.path, problem.line or 0))
     kept = list(rows.values())
-    return DataReport(ImageSet(_table(kept), class_names), tuple(found), _hashes(kept))
+    return DataReport(ImageSet(_table(kept), class_names), in_order(found), _hashes(kept))
 
 
 def _hashes(rows: Sequence[_Row]) -> Hashes | None:

@@ -59,7 +59,13 @@ def losses(name: str, images: ImageSet) -> list[str]:
         InputError: If it cannot name a class at all.
     """
     written = FORMATS[name].written_names(images.class_names)
-    return [
+    n_outlines = sum(
+        outline is not None
+        for labels in images.labelled().table["labels"]
+        for outline in labels.polygons or ()
+    )
+    outlines = [f"{n_outlines} outlines are not written, the boxes of these objects are"]
+    return (outlines if n_outlines else []) + [
         f"class {old!r} is written as {new!r}: {name} cannot keep its white space"
         for old, new in zip(images.class_names, written, strict=True)
         if old != new

@@ -8,19 +8,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path
 
+from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import walk_folders
 from backhaul.untrusted import MOST_TABLE_BYTES, UnreadableFileError, open_file, read_text
 
-NAMES_FILES = ("classes.txt", "obj.names")
+NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 MOST_LINES = 100_000
 """Of the labels of one image."""
 MOST_WRONG = 10_000
 """Wrong lines of one file that are named one by one."""
 _MOST_CLASSES, _MOST_NAME = 100_000, 200
-LABEL_SUFFIXES = frozenset({".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names"})
+LABEL_SUFFIXES = frozenset(
+    {".txt", ".xml", ".json", ".yaml", ".yml", ".csv", ".names", ".labels", ".data"}
+)
 """Suffixes, in lower case, of files other than images that belong to a data set."""
 _LABEL_OF_ONE = (".txt", ".xml")
 _FOREIGN, _FOREIGN_AN_IMAGE = 100_000, 10
@@ -180,13 +183,25 @@ def read_lines(path: str, most: int = MOST_LINES) -> list[str]:
 
 
 def shared_stems(images: Sequence[str]) -> list[Problem]:
-    """Return a warning for each image whose name differs from another's in the suffix alone."""
+    """Return a warning for each image whose name differs from another's in little.
+
+    That is in the suffix alone, or in the Unicode form.
+    """
     times = Counter(stem_and_suffix(path)[0] for path in images)
-    return [
-        Problem(path, None, "shares its labels with an image of another suffix", "warning")
-        for path in images
-        if times[stem_and_suffix(path)[0]] > 1
-    ]
+    forms = Counter(one_form(stem_and_suffix(path)[0]) for path in images)
+    problems = []
+    for path in images:
+        stem = stem_and_suffix(path)[0]
+        if times[stem] > 1:
+            reason = "shares its labels with an image of another suffix"
+            problems.append(Problem(path, None, reason, "warning"))
+        elif forms[one_form(stem)] > 1:
+            reason = (
+                "has the name of another image in another Unicode form: only labels with "
+                "exactly its name are its own"
+            )
+            problems.append(Problem(path, None, reason, "warning"))
+    return problems
 
 
 def find_class_names(root: Path, names: Path | None, found: Collection[str]) -> tuple[str, ...]:
@@ -220,14 +235,17 @@ def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tu
     known = frozenset(listing.images)
     of_name: dict[str, tuple[str, ...]] = {}
     for image in listing.images:
-        name = image.rpartition("/")[2]
+        name = one_form(image).rpartition("/")[2]
         of_name[name] = (*of_name.get(name, ()), image)
 
     def find(name: str) -> tuple[str, ...]:
         places = (name, *(os.path.normpath(f"{folder}/{name}") for folder in folders))
         place = next((place for place in places if place in known), None)
+        if place is not None:
+            return (place,)
         last = name.replace("\\", "/").rpartition("/")[2]
-        return of_name.get(last, ()) if place is None else (place,)
+        found = of_name.get(one_form(last), ())
+        return tuple(path for path in found if path.endswith(f"/{last}")) or found
 
     return find
 

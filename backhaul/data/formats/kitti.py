@@ -12,12 +12,14 @@ suite", CVPR 2012, and the readme of its object development kit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
+from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,
@@ -118,7 +120,10 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         file = files.get(image.path)
         return (None, []) if file is None else _labels(file, image, ids)
 
-    places = (path for image in listing.images for path in _places(image))
+    places = itertools.chain(
+        (file.path for file in files.values()),
+        (path for image in listing.images for path in _places(image)),
+    )
     problems = _dont_care(listing.root, files.values())
     problems += orphans(listing, ".txt", places) + shared_stems(listing.images)
     return assemble(listing.images, class_names, find_labels, problems, reader)
@@ -179,8 +184,9 @@ def _places(image: str) -> list[str]:
 def _label_files(listing: Listing) -> dict[str, str]:
     """Return the label file of each image that has one."""
     texts = set(listing.of(".txt"))
+    files = LabelFiles(texts, (path for image in listing.images for path in _places(image)))
     found = {
-        image: next((path for path in _places(image) if path in texts), None)
+        image: next((path for path in map(files.at, _places(image)) if path in texts), None)
         for image in listing.images
     }
     return {image: path for image, path in found.items() if path is not None}

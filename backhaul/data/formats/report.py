@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,12 @@ class Problem:
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"
         return f"{place}: {self.severity}: {self.reason}"
+
+
+def in_order(*problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return all problems, sorted by path and line."""
+    every = [problem for some in problems for problem in some]
+    return tuple(sorted(every, key=lambda problem: (problem.path, problem.line or 0)))
 
 
 @dataclass(frozen=True, slots=True)

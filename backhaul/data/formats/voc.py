@@ -17,6 +17,7 @@ from defusedxml.ElementTree import fromstring
 
 from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import box_of_corners, check_boxes
+from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,
@@ -260,7 +261,7 @@ def _places(image: str) -> list[str]:
 
 
 def _stem(path: str) -> str:
-    return stem_and_suffix(path.replace("\\", "/").rpartition("/")[2])[0]
+    return one_form(stem_and_suffix(path.replace("\\", "/").rpartition("/")[2])[0])
 
 
 def _labels(annotation: _Annotation, image: ImageFile, ids: dict[str, int]) -> Checked:

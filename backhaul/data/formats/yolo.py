@@ -1,5 +1,8 @@
 """YOLO and Darknet: a text file an image, one line ``class cx cy w h`` a box, in fractions.
 
+A line ``class x1 y1 x2 y2 x3 y3 ...`` is an outline, or a box that is turned: its box is the
+one around it.
+
 Labels of ``.../images/a/b.jpg`` lie in ``.../labels/a/b.txt``, or beside the image in
 ``b.txt``. Without such a file an image is unlabelled; with an empty one it has no objects.
 Where a ``data.yaml`` (Ultralytics) names folders or lists of images, those are read, else all
@@ -13,28 +16,33 @@ from pathlib import Path
 import yaml
 
 from backhaul.data.formats.assembly import Checked, assemble
-from backhaul.data.formats.checks import Box, WrongBoxError, check_boxes
-from backhaul.data.formats.datayaml import DataYaml, find_yaml, listed_images, names_of
+from backhaul.data.formats.checks import Box, WrongBoxError, box_of_outline, check_boxes
+from backhaul.data.formats.classlists import class_names_of
+from backhaul.data.formats.darknetdata import find_data
+from backhaul.data.formats.datayaml import DataYaml, find_yaml, require_boxes
+from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
     MOST_LINES,
-    NAMES_FILES,
     Listing,
     orphans,
-    read_names,
     scan,
     shared_stems,
     stem_and_suffix,
     with_folder,
 )
 from backhaul.data.formats.kitti import is_kitti
+from backhaul.data.formats.passedover import unclaimed_labels, unnamed_images
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import Put, copy_file, new_folder, put_images
+from backhaul.data.formats.yamlplaces import listed_images
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import MissingFileError, UnreadableFileError, read_text, understanding
 from backhaul.values.images import ImageSet
 
 _FIELDS = 5
+_FEWEST_OF_OUTLINE = 7  # a class and three corners
+_EXPECTED = "expected 5 numbers (class cx cy w h), or a class and three corners or more"
 
 
 def recognise(listing: Listing) -> bool:
@@ -58,20 +66,23 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         InputError: If there is no class list or no image, or data.yaml is wrong.
     """
     listing = scan(root)
-    data = find_yaml(listing)
-    class_names = _class_names(listing, data, names)
+    data = _data_file(listing, reader)
+    class_names = class_names_of(listing, data, names)
+    images, problems = list(listing.images), list[Problem]()
     if data is not None and data.names_images:
         images, problems = listed_images(data, reader)
-    else:
-        images, problems = list(listing.images), _orphans(listing)
     if not images:
         why = f": {problems[0]}" if problems else ""
+        why += f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found{why}")
+    images = sorted(set(images))  # data.yaml may name a folder for several subsets
+    every = sorted({*images, *listing.images})
+    files = LabelFiles(listing.of(".txt"), (p for image in every for p in label_paths(image)))
 
     def find_labels(image: ImageFile) -> Checked:
-        return read_labels(image, len(class_names))
+        return read_labels(image, len(class_names), files)
 
-    images = sorted(set(images))  # data.yaml may name a folder for several subsets
+    problems += _left_over(listing, images, every, files)
     problems += shared_stems(images)
     return assemble(images, class_names, find_labels, problems, reader)
 
@@ -88,17 +99,34 @@ def label_paths(image: str) -> tuple[str, ...]:
     return (beside,) if apart is None else (apart, beside)
 
 
-def read_labels(image: ImageFile, n_classes: int) -> Checked:
-    """Return an image's labels, None without a label file, and the problems in that file."""
-    for path in label_paths(image.path):
+def read_labels(image: ImageFile, n_classes: int, files: LabelFiles) -> Checked:
+    """Return an image's labels, None without a label file, and the problems in that file.
+
+    Args:
+        image: The image.
+        n_classes: Length of the class list.
+        files: The label files of the data set.
+    """
+    found: dict[str, str] = {}
+    for place in label_paths(image.path):
         try:
+            path = files.at(place)
             with understanding(path):
-                return parse_lines(read_text(path), path, image, n_classes)
+                found[path] = read_text(path)
         except MissingFileError:
             continue
         except UnreadableFileError as error:
-            return None, [Problem(path, None, error.reason, "error")]
-    return None, []
+            return None, [Problem(error.path, None, error.reason, "error")]
+        except InputError as error:
+            return None, [Problem(image.path, None, str(error), "error")]
+    if not found:
+        return None, []
+    path, *others = found
+    if any(found[path].split() != found[other].split() for other in others):
+        reason = f"which are its labels: {path} or {others[0]}? They differ; expected one"
+        return None, [Problem(image.path, None, reason, "error")]
+    with understanding(path):
+        return parse_lines(found[path], path, image, n_classes)
 
 
 def parse_lines(text: str, path: str, image: ImageFile, n_classes: int) -> Checked:
@@ -173,44 +201,30 @@ def write_data_yaml(folder: Path, class_names: tuple[str, ...]) -> None:
 
 def _parse_line(line: str, number: int) -> Box:
     fields = line.split()
-    if len(fields) != _FIELDS:
-        raise WrongBoxError(f"expected 5 numbers (class cx cy w h), got {len(fields)}")
+    outlined = len(fields) >= _FEWEST_OF_OUTLINE and len(fields) % 2 == 1
+    if len(fields) != _FIELDS and not outlined:
+        raise WrongBoxError(f"{_EXPECTED}, got {len(fields)}")
     values = []
     for place, field in enumerate(fields, start=1):
         try:
             values.append(float(field))
             class_id = int(values[0])
         except (ValueError, OverflowError):
-            raise WrongBoxError(
-                f"expected 5 numbers (class cx cy w h), field {place} is no number"
-            ) from None
+            raise WrongBoxError(f"{_EXPECTED}, field {place} is no number") from None
     if class_id != values[0]:
         raise WrongBoxError(f"class {values[0]:g} is no whole number")
+    if outlined:
+        return box_of_outline(class_id, values[1:], number)
     cx, cy, w, h = values[1:]
     return Box(class_id, cx, cy, w, h, number)
 
 
-def _find_names(listing: Listing) -> Path | None:
-    for path in listing.of(".txt", ".names"):
-        if Path(path).name in NAMES_FILES or path.endswith(".names"):
-            return Path(path)
-    return None
-
-
-def _class_names(
-    listing: Listing, data: DataYaml | None, names: Path | None
-) -> tuple[str, ...]:
-    if names is not None:
-        return read_names(names)
-    if data is not None:
-        return names_of(data)
-    found = _find_names(listing)
-    if found is None:
-        raise InputError(
-            f"{listing.root}: no class names: looked for a data.yaml with names, "
-            f"{', '.join(NAMES_FILES)} and *.names; or give a file as data.names or --names"
-        )
-    return read_names(found)
+def _data_file(listing: Listing, reader: ImageReader) -> DataYaml | None:
+    data = find_yaml(listing)
+    if data is None:
+        return find_data(listing, reader)
+    require_boxes(data)
+    return data
 
 
 def outside(listing: Listing) -> list[str]:
@@ -218,7 +232,7 @@ def outside(listing: Listing) -> list[str]:
 
     These are images that a data.yaml names there, and places where labels may be.
     """
-    data = find_yaml(listing)
+    data = _data_file(listing, FROM_DISK)
     named = [] if data is None else listed_images(data, FROM_DISK)[0]
     paths = [
         path for image in {*named, *listing.images} for path in (image, *label_paths(image))
@@ -226,6 +240,20 @@ def outside(listing: Listing) -> list[str]:
     return sorted(path for path in paths if not path.startswith(f"{listing.root}/"))
 
 
-def _orphans(listing: Listing) -> list[Problem]:
-    claimed = (path for image in listing.images for path in label_paths(image))
-    return orphans(listing, ".txt", (path for path in claimed if "/labels/" in path))
+def _left_over(
+    listing: Listing, images: list[str], every: list[str], files: LabelFiles
+) -> list[Problem]:
+    """Return a problem for what of the data set is not read, with its labels or without."""
+    texts = frozenset(listing.of(".txt"))
+    claimed = {
+        path for image in every for path in map(files.at, label_paths(image)) if path in texts
+    }
+    apart = {path for path in claimed if "/labels/" in path}
+    lost = orphans(listing, ".txt", apart)
+    known = claimed | {problem.path for problem in lost}
+
+    def has_labels(image: str) -> bool:
+        return any(files.at(path) in texts for path in label_paths(image))
+
+    lost += unnamed_images(listing, images, has_labels)
+    return lost + unclaimed_labels(listing, known)
