@@ -17,6 +17,7 @@ from backhaul.campaign.proposal.facts import facts_of
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
 from backhaul.data.formats import detect
 from backhaul.data.images import OnProgress
+from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
 from backhaul.data.source import read_anywhere
 from backhaul.errors import InputError
@@ -129,8 +130,9 @@ def _read(data: FolderData) -> tuple[ImageSet, str]:
 
         label_format = data.format
         readable = data.model_copy(update={"root": resolved(data.root)})
-    with _progress() as bar:
-        report = read_anywhere(readable, bar("reading images"), bar("fetching labels"))
+    with _progress() as bar, machine_memory() as memory:
+        bars = bar("reading images"), bar("fetching labels")
+        report = read_anywhere(readable, *bars, memory)
     report.require_clean()
     return report.images, label_format
 

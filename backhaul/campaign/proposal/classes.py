@@ -9,7 +9,10 @@ from backhaul.campaign.proposal.sets import TRAIN, Sets
 
 FEW_OBJECTS = 20
 """Objects below which a detector hardly learns a class."""
-_SIDED = re.compile(r"(?i)(?<![a-z])(left|right|arrow|text|digit|letter|plate)s?(?![a-z])")
+_SIDED = re.compile(
+    r"(?i)(?<![a-z])(?:(?:left|right|arrow|text|digit|letter|number|plate)s?|"
+    r"zero|one|two|three|four|five|six|seven|eight|nine)(?![a-z])"
+)
 _SHOWN = 5
 
 

@@ -78,12 +78,12 @@ def measure_speed(images: ImageSet, training: Training) -> Speed:
         local = localise(images, folder)
         with _started(local, training, folder / "trial") as process:
             assert process.stdout is not None  # noqa: S101 - Popen was given PIPE
-            line = process.stdout.readline()
-            process.kill()
-        if not line:
+            told = process.stdout.read().splitlines()  # images that were left out, then times
+            code = process.wait()
+        if code or not told:
             words = last_words(folder / "trial" / "train.log")
             raise InputError(f"training.model {training.model}: cannot be trained: {words}")
-    return speed_of(StepTimes.model_validate_json(line), training.threads)
+    return speed_of(StepTimes.model_validate_json(told[-1]), training.threads)
 
 
 def speed_of(times: StepTimes, threads: int) -> Speed:

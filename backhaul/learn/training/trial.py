@@ -24,8 +24,13 @@ class Trial(Trainer):
         super().__init__(job, events)
         self.steps, self.wall_s, self.processor_s = -1, 0.0, 0.0
         self.before = self._now()
+        self.callbacks["on_model_save"].clear()
         self.add_callback("on_train_epoch_start", Trial._begin_clock)
         self.add_callback("on_train_batch_end", Trial._note_step)
+
+    def save_model(self) -> bool:
+        """Save nothing: of the epochs of a small set nothing is kept either."""
+        return False
 
     def _now(self) -> tuple[float, float]:
         if self.device.type == "cuda":
