@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -14,11 +14,13 @@ from rich.table import Table
 from backhaul.campaign.configfile import load_config
 from backhaul.campaign.proposal.proposal import MINUTE_S, Proposal
 from backhaul.campaign.proposal.text import campaign_file
+from backhaul.cli.data import FormatOrAuto, Names
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.untrusted import user_path
 
-MINUTES, SEED, MODEL = 15.0, 0, "yolo11n"
+if TYPE_CHECKING:
+    from backhaul.cli.proposing import Asked
 
 
 def init(
@@ -26,17 +28,21 @@ def init(
         str,
         typer.Argument(metavar="FOLDER", help="Folder of a data set, or its s3:// address."),
     ],
+    label_format: Annotated[
+        FormatOrAuto, typer.Option("--format", help="Label format; auto looks at the folder.")
+    ] = "auto",
+    names: Names = None,
     minutes: Annotated[
         float, typer.Option(min=1, help="How long the campaign may take on this machine.")
-    ] = MINUTES,
+    ] = 15,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write.", show_default="the folder's name, here"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the campaign.")] = SEED,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the campaign.")] = 0,
     model: Annotated[
         str, typer.Option(help="Detector: a name, or a trained FILE.pt to start from.")
-    ] = MODEL,
+    ] = "yolo11n",
 ) -> None:
     """Look at a data set, and write a campaign that fits it, with all reasons.
 
@@ -48,12 +54,12 @@ def init(
 
       backhaul init ~/cars --minutes 60 --out cars-long.yaml
     """
-    from backhaul.cli.proposing import name_for
+    from backhaul.cli.proposing import Asked, name_for
 
     target = out or Path(f"{name_for(folder)}.yaml")
     if target.exists():
         raise InputError(f"{target}: exists already; choose another file with --out")
-    write_proposal(folder, target, minutes, seed, model)
+    write_proposal(Asked(folder, label_format, names, minutes, seed, model), target)
     shown = shlex.quote(str(target))
     for command in ("validate", "run"):
         typer.echo(f"next: backhaul {command} {shown}")
@@ -70,11 +76,11 @@ def campaign_of(place: str) -> Path:
     Raises:
         InputError: If the file of that name is for other data, or there can be none for these.
     """
-    from backhaul.cli.proposing import data_place, name_for
+    from backhaul.cli.proposing import Asked, data_place, name_for
 
     root, target = data_place(place), Path(f"{name_for(place)}.yaml")
     if not target.exists():
-        write_proposal(place, target, MINUTES, SEED, MODEL)
+        write_proposal(Asked(place), target)
         return target
     data = load_config(target).data
     if not isinstance(data, FolderData) or data.root != root:
@@ -86,25 +92,22 @@ def campaign_of(place: str) -> Path:
     return target
 
 
-def write_proposal(folder: str, target: Path, minutes: float, seed: int, model: str) -> None:
+def write_proposal(asked: Asked, target: Path) -> None:
     """Propose a campaign, write it into a new file, and print what was chosen and why.
 
     Args:
-        folder: Folder or address of a data set.
-        target: The file.
-        minutes: How long the campaign may take on this machine.
-        seed: Seed of the campaign.
-        model: Detector: a name, or a checkpoint.
+        asked: What is asked for.
+        target: The file; its name is the campaign's.
 
     Raises:
         InputError: If there is no campaign for the data set, or no place for the file.
     """
     from backhaul.cli.proposing import as_name, proposed_for
 
-    proposal = proposed_for(folder, as_name(target.stem), minutes, seed, model)
+    proposal = proposed_for(asked, as_name(target.stem))
     minutes_here = f"{proposal.seconds / MINUTE_S:.0f} minutes"
     head = [
-        f"A campaign for {folder}, by `backhaul init`: about {minutes_here} on its machine.",
+        f"For {asked.place}, by `backhaul init`: about {minutes_here} on the machine there.",
         "Every field, with its meaning, unit and default: configs/reference.yaml",
     ]
     text = campaign_file(proposal.choices, head)

@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -15,7 +17,8 @@ from rich.progress import Progress
 from backhaul.campaign.proposal.effort import BATCH_SIZE
 from backhaul.campaign.proposal.facts import facts_of
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
-from backhaul.data.formats import detect
+from backhaul.cli.data import FormatOrAuto
+from backhaul.data.formats import DataReport, detect
 from backhaul.data.images import OnProgress
 from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
@@ -25,37 +28,56 @@ from backhaul.learn.settings import Training
 from backhaul.learn.training.speed import Speed, measure_speed
 from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
-from backhaul.values.images import ImageSet
 
 MEASURED_IMAGES = 64
 """Images that the trial trains with."""
 
 
-def proposed_for(place: str, name: str, minutes: float, seed: int, model: str) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks a campaign for.
+
+    Args:
+        place: Folder or address of the data set.
+        label_format: Format of its labels; auto looks at the folder.
+        names: File of its class names; None = as the data set says.
+        minutes: How long the campaign may take on this machine.
+        seed: Its seed.
+        model: Detector: a name, or a checkpoint.
+    """
+
+    place: str
+    label_format: FormatOrAuto = "auto"
+    names: Path | None = None
+    minutes: float = 15.0
+    seed: int = 0
+    model: str = "yolo11n"
+
+
+def proposed_for(asked: Asked, name: str) -> Proposal:
     """Return a campaign for the data set at a folder or address.
 
     Args:
-        place: Where it lies.
+        asked: What is asked for.
         name: Name of the campaign.
-        minutes: How long it may take here.
-        seed: Its seed.
-        model: Detector: a name, or a checkpoint.
 
     Raises:
         InputError: If there is no data set, its labels are wrong, or it is too small.
     """
-    data = FolderData(root=data_place(place), groups="auto")
-    images, label_format = _read(data)
+    names = None if asked.names is None else user_path(asked.names).absolute()
+    root = data_place(asked.place)
+    report, data = _read(
+        FolderData(root=root, format=asked.label_format, names=names, groups="auto")
+    )
     wish = Wish(
         name=name,
-        root=data.root,
-        format=label_format,
-        seed=seed,
-        minutes=minutes,
+        data=data,
+        seed=asked.seed,
+        minutes=asked.minutes,
         cores=_processors(),
-        model=_model(model),
+        model=_model(asked.model),
     )
-    labelled = images.labelled()
+    labelled = report.images.labelled()
     some = labelled.take(sorted(labelled.ids)[:MEASURED_IMAGES])  # ids are as good as chance
 
     def measure(side_px: int) -> Speed:
@@ -65,7 +87,16 @@ def proposed_for(place: str, name: str, minutes: float, seed: int, model: str) -
         with Console(stderr=True).status(f"training a few steps with {side_px} px"):
             return measure_speed(some, training)
 
-    return propose(facts_of(images), wish, measure)
+    proposal = propose(facts_of(report.images), wish, measure)
+    return replace(proposal, warnings=(*_about_data(asked.place, report), *proposal.warnings))
+
+
+def _about_data(place: str, report: DataReport) -> list[str]:
+    count = sum(problem.severity == "warning" for problem in report.problems)
+    if not count:
+        return []
+    plural = "s" if count > 1 else ""
+    return [f"{count} warning{plural} of the data set: see backhaul data check {quote(place)}"]
 
 
 def _processors() -> int:
@@ -116,25 +147,25 @@ def as_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100] or "campaign"
 
 
-def _read(data: FolderData) -> tuple[ImageSet, str]:
-    """Return the images of a data set, and the format of its labels.
+def _read(data: FolderData) -> tuple[DataReport, FolderData]:
+    """Return what is found in a data set, and how it was read: with the format of its labels.
 
     Raises:
         InputError: If it cannot be read, or labels are wrong.
     """
     if is_local(data.root):
-        label_format = detect(Path(data.root))
-        readable = data.model_copy(update={"format": label_format})
+        if data.format == "auto":
+            data = data.model_copy(update={"format": detect(Path(data.root))})
+        readable = data
     else:
         from backhaul.cli.address import resolved
 
-        label_format = data.format
         readable = data.model_copy(update={"root": resolved(data.root)})
     with _progress() as bar, machine_memory() as memory:
         bars = bar("reading images"), bar("fetching labels")
         report = read_anywhere(readable, *bars, memory)
     report.require_clean()
-    return report.images, label_format
+    return report, data
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from backhaul.campaign.proposal.sets import (
     can_be_divided,
     sets_for,
 )
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 
 METHODS = ("median-below-thresh", "bin-quintile", "true-random")
@@ -44,8 +45,7 @@ class Wish:
 
     Args:
         name: Name of the campaign.
-        root: Where the data set lies.
-        format: Format of its labels.
+        data: The data set, as it was read.
         seed: Seed of the campaign.
         minutes: How long it may take.
         cores: Processors of this machine.
@@ -53,8 +53,7 @@ class Wish:
     """
 
     name: str
-    root: str
-    format: str
+    data: FolderData
     seed: int
     minutes: float
     cores: int
@@ -110,7 +109,7 @@ def propose(facts: Facts, wish: Wish, measure: Measure) -> Proposal:
     sets = sets_for(facts)
     smallest = smallest_class(facts)
     if smallest is None or smallest.side is None:
-        raise InputError(f"{wish.root}: no image has a labelled object; expected some")
+        raise InputError(f"{wish.data.root}: no image has a labelled object; expected some")
     target = images_per_class(facts, round(TRAIN * sets.initial))
     work = workload(facts, sets, target, len(METHODS) + 1, wish.parallel)
     fitted = fit(smallest.side, work, wish.minutes * MINUTE_S, measure)
@@ -138,10 +137,15 @@ def _about_place(wish: Wish, facts: Facts) -> list[Choice]:
         ),
         Choice("parallel", wish.parallel, f"methods side by side, on {wish.cores} processors"),
         Choice("data.kind", "folder"),
-        Choice("data.root", wish.root, "absolute, so that this file may be moved"),
-        Choice("data.format", wish.format, "as the folder was recognised"),
+        Choice("data.root", wish.data.root, "absolute, so that this file may be moved"),
+        Choice("data.format", wish.data.format, "how its labels are written"),
+        *_about_names(wish.data),
         _about_groups(facts),
     ]
+
+
+def _about_names(data: FolderData) -> list[Choice]:
+    return [] if data.names is None else [Choice("data.names", str(data.names), "as asked")]
 
 
 def _about_groups(facts: Facts) -> Choice:

@@ -16,6 +16,7 @@ from backhaul.campaign.proposal.imagesize import OBJECT_PX, image_size, smallest
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
 from backhaul.campaign.proposal.sets import LEAST_IMAGES, can_be_divided, sets_for
 from backhaul.campaign.proposal.text import WIDTH, campaign_file
+from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.learn.training.speed import Speed, StepTimes, speed_of
 
@@ -32,7 +33,8 @@ def facts(
 
 
 def wish(minutes: float = 15, cores: int = 2, root: str = ROOT) -> Wish:
-    return Wish("cars", root, "yolo", seed=3, minutes=minutes, cores=cores, model="yolo11n")
+    data = FolderData(root=root, format="yolo")
+    return Wish("cars", data, seed=3, minutes=minutes, cores=cores, model="yolo11n")
 
 
 def proposed(
