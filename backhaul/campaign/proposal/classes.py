@@ -28,7 +28,7 @@ def class_warnings(facts: Facts, sets: Sets) -> tuple[str, ...]:
     rare = [
         each.name
         for each in facts.classes
-        if each not in few and _expected(each.n_images, facts, sets) < 1
+        if each.n_objects and each not in few and _expected(each.n_images, facts, sets) < 1
     ]
     counts = [f"{each.name} ({each.n_objects})" for each in few]
     told = [
