@@ -16,6 +16,10 @@ from backhaul.untrusted import one_line
 WRONG_INPUT = 2
 SUMMARY = "Finds out which images an edge camera should send home over a thin link."
 COMMANDS = {
+    "init": Entry(
+        "backhaul.cli.init:init",
+        "Look at a data set, and write a campaign that fits it, with all reasons.",
+    ),
     "run": Entry(
         "backhaul.cli.run:run",
         "Run a campaign on this machine; a second start goes on where the first one stopped.",

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.cli.options import ConfigFile, Overrides, Plain, read_config
+from backhaul.cli.init import campaign_of, is_data_set
+from backhaul.cli.options import Overrides, Plain, read_config
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.view.stopping import stopping
 from backhaul.cli.view.watch import Watch
@@ -21,7 +22,14 @@ from backhaul.events import Planned, emit
 
 
 def run(
-    config: ConfigFile,
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG|FOLDER",
+            help="A campaign, as YAML, or a data set, for which one is written.",
+            show_default=False,
+        ),
+    ],
     settings: Overrides = None,
     name: Annotated[
         str | None,
@@ -50,9 +58,14 @@ def run(
     In a terminal you see the plan, what runs, scores and warnings. The full log is
     kept in .backhaul/runs/NAME/log.txt. Ctrl-C stops the run; nothing is lost.
 
+    For the folder of a data set, or its address, a campaign is written as by `backhaul init`
+    and begun; a second start goes on with that file.
+
     [bold]Examples[/bold]
 
       backhaul run configs/quickstart.yaml
+
+      backhaul run ~/cars
 
       backhaul run configs/quickstart.yaml --plain > run.log 2>&1
 
@@ -65,7 +78,8 @@ def run(
     given = {"name": name, "start.checkpoint": reload, "start.epoch": epoch}
     wins = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     overrides = [*(settings or []), *wins]
-    campaign = read_config(config, overrides)
+    file = campaign_of(config) if is_data_set(config) else Path(config)
+    campaign = read_config(file, overrides)
     watch = Watch(campaign.name, campaign.store, plain)
     with watch.open():
         _tell_plan(campaign)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from backhaul.cli.commands import app
 
 COMMANDS = (
+    ["init"],
     ["run"],
     ["validate"],
     ["methods"],

@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from pydantic import BaseModel
+
 from backhaul.learn.stopping import should_stop
-from backhaul.learn.training.job import EpochRecord, Event, TrainingJob
+from backhaul.learn.training.job import EpochRecord, TrainingJob
 
 
 class Events:
@@ -21,7 +23,7 @@ class Events:
         self._stream = stream
         self._stored = threading.Semaphore(1)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BaseModel) -> None:
         """Send an event at once."""
         self._stream.write(event.model_dump_json() + "\n")
         self._stream.flush()

@@ -69,9 +69,9 @@ def train(job: TrainingJob) -> Iterator[Event]:
         finally:
             process.kill()
     if code == UNUSABLE_STATE and job.resume is not None and job.settings.detector is None:
-        raise UnusableStateError(_last_words(log))
+        raise UnusableStateError(last_words(log))
     if code != 0:
-        raise TrainingError(f"training process {_ending(code)}: {_last_words(log)}")
+        raise TrainingError(f"training process {_ending(code)}: {last_words(log)}")
 
 
 def _tell_stored(stdin: IO[bytes]) -> None:
@@ -124,6 +124,7 @@ def _ending(code: int | None) -> str:
     )
 
 
-def _last_words(log: Path) -> str:
+def last_words(log: Path) -> str:
+    """Return the last line that a training has left in its log."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it left no message"

@@ -1,0 +1,1 @@
+"""A campaign for a data set that nobody has written a config for."""

@@ -1,0 +1,180 @@
+"""Look at a data set and this machine, and propose a campaign."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress
+
+from backhaul.campaign.proposal.effort import BATCH_SIZE
+from backhaul.campaign.proposal.facts import facts_of
+from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
+from backhaul.cli.data import FormatOrAuto
+from backhaul.data.formats import DataReport, detect
+from backhaul.data.images import OnProgress
+from backhaul.data.memory import machine_memory
+from backhaul.data.settings import FolderData
+from backhaul.data.source import read_anywhere
+from backhaul.errors import InputError
+from backhaul.learn.settings import Training
+from backhaul.learn.training.speed import Speed, measure_speed
+from backhaul.storage.places import is_local
+from backhaul.untrusted import user_path
+
+MEASURED_IMAGES = 64
+"""Images that the trial trains with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks a campaign for.
+
+    Args:
+        place: Folder or address of the data set.
+        label_format: Format of its labels; auto looks at the folder.
+        names: File of its class names; None = as the data set says.
+        minutes: How long the campaign may take on this machine.
+        seed: Its seed.
+        model: Detector: a name, or a checkpoint.
+    """
+
+    place: str
+    label_format: FormatOrAuto = "auto"
+    names: Path | None = None
+    minutes: float = 15.0
+    seed: int = 0
+    model: str = "yolo11n"
+
+
+def proposed_for(asked: Asked, name: str) -> Proposal:
+    """Return a campaign for the data set at a folder or address.
+
+    Args:
+        asked: What is asked for.
+        name: Name of the campaign.
+
+    Raises:
+        InputError: If there is no data set, its labels are wrong, or it is too small.
+    """
+    names = None if asked.names is None else user_path(asked.names).absolute()
+    root = data_place(asked.place)
+    report, data = _read(
+        FolderData(root=root, format=asked.label_format, names=names, groups="auto")
+    )
+    wish = Wish(
+        name=name,
+        data=data,
+        seed=asked.seed,
+        minutes=asked.minutes,
+        cores=_processors(),
+        model=_model(asked.model),
+    )
+    labelled = report.images.labelled()
+    some = labelled.take(sorted(labelled.ids)[:MEASURED_IMAGES])  # ids are as good as chance
+
+    def measure(side_px: int) -> Speed:
+        training = Training(
+            model=wish.model, img_size=side_px, batch_size=BATCH_SIZE, threads=wish.threads
+        )
+        with Console(stderr=True).status(f"training a few steps with {side_px} px"):
+            return measure_speed(some, training)
+
+    proposal = propose(facts_of(report.images), wish, measure)
+    return replace(proposal, warnings=(*_about_data(asked.place, report), *proposal.warnings))
+
+
+def _about_data(place: str, report: DataReport) -> list[str]:
+    count = sum(problem.severity == "warning" for problem in report.problems)
+    if not count:
+        return []
+    plural = "s" if count > 1 else ""
+    return [f"{count} warning{plural} of the data set: see backhaul data check {quote(place)}"]
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
+def _model(name: str) -> str:
+    try:
+        return Training(model=name).model
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"--model {name}: {reason}") from None
+
+
+def data_place(place: str) -> str:
+    """Return where a data set lies, as an absolute path or an address.
+
+    Raises:
+        InputError: If there is no folder, or it is no data set but a run.
+    """
+    if "://" in place:
+        return place
+    folder = user_path(place)
+    if folder.is_file():
+        raise InputError(f"{place}: is a file, expected the folder of a data set")
+    if not folder.is_dir():
+        raise InputError(f"{place}: no folder there")
+    if (folder / "run.json").is_file():
+        raise InputError(f"{place}: is the folder of a run, expected that of a data set")
+    return folder.absolute().as_posix()
+
+
+def name_for(place: str) -> str:
+    """Return what a campaign for a data set is called: as its folder, in letters of a name.
+
+    Args:
+        place: Where the data set lies.
+    """
+    if "://" in place:
+        return as_name(place.rstrip("/").rpartition("/")[2])
+    return as_name(user_path(place).resolve().name)
+
+
+def as_name(text: str) -> str:
+    """Return a text as the name of a campaign."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100] or "campaign"
+
+
+def _read(data: FolderData) -> tuple[DataReport, FolderData]:
+    """Return what is found in a data set, and how it was read: with the format of its labels.
+
+    Raises:
+        InputError: If it cannot be read, or labels are wrong.
+    """
+    if is_local(data.root):
+        if data.format == "auto":
+            data = data.model_copy(update={"format": detect(Path(data.root))})
+        readable = data
+    else:
+        from backhaul.cli.address import resolved
+
+        readable = data.model_copy(update={"root": resolved(data.root)})
+    with _progress() as bar, machine_memory() as memory:
+        bars = bar("reading images"), bar("fetching labels")
+        report = read_anywhere(readable, *bars, memory)
+    report.require_clean()
+    return report, data
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], OnProgress]]:
+    """Give a function that adds a bar on stderr, and returns what moves it."""
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+
+        def add(what: str) -> OnProgress:
+            bar = bars.add_task(what, total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        yield add
