@@ -21,6 +21,7 @@ MOST_BYTES = 16 * 2**20
 """Of a file about one thing: the labels of an image, a config, the record of a run."""
 MOST_TABLE_BYTES = 4 * 2**30
 """Of a file about many: all labels of a data set, a list of images."""
+_CHUNK_BYTES = 2**17
 _MOST_NAME, _MOST_PLACE = 255, 4_000  # bytes that file systems take
 _MOST_PATH = 1_000  # characters of one in an error
 _CONTROL = re.compile(r"[\0-\x1f\x7f\ud800-\udfff]")  # and what is no UTF-8
@@ -74,11 +75,26 @@ def read_bytes(path: FilePath, most_bytes: int = MOST_BYTES) -> bytes:
         UnreadableFileError: If it is a folder, a pipe, a device, a link to nothing, too large,
             or may not be read.
     """
-    with open_file(path, most_bytes) as file:
-        data = file.read(most_bytes + 1)
+    try:
+        handle = _opened(path, most_bytes)
+        try:
+            data = _read_up_to(handle, most_bytes + 1)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        raise _explained(path, error) from None
     if len(data) > most_bytes:  # of a file that has no length, or grew
         raise TooLargeError(path, len(data), most_bytes)
     return data
+
+
+def _read_up_to(handle: int, most_bytes: int) -> bytes:
+    """Return so many bytes of an open file, or all that it has."""
+    parts = []
+    while most_bytes and (part := os.read(handle, min(most_bytes, _CHUNK_BYTES))):
+        parts.append(part)
+        most_bytes -= len(part)
+    return b"".join(parts)
 
 
 def read_text(path: FilePath, most_bytes: int = MOST_BYTES) -> str:
@@ -113,17 +129,24 @@ def open_file(path: FilePath, most_bytes: int = MOST_BYTES) -> Iterator[BinaryIO
         UnreadableFileError: If it cannot be opened, see `read_bytes`, or be read.
     """
     try:
-        _require_regular(path, os.stat(path), most_bytes)  # opening a device may do something
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
-            _require_regular(path, os.fstat(handle), most_bytes)
+        with open(_opened(path, most_bytes), "rb") as file:
             yield file
-    except OSError as error:
+    except UnicodeDecodeError:
+        raise
+    except (OSError, ValueError) as error:
         raise _explained(path, error) from None
-    except ValueError as error:
-        if isinstance(error, InputError | UnicodeDecodeError):
-            raise
-        raise UnreadableFileError(path, "is no name that a file can have") from None
+
+
+def _opened(path: FilePath, most_bytes: int) -> int:
+    """Return the handle of a regular file, opened to be read."""
+    _require_regular(path, os.stat(path), most_bytes)  # opening a device may do something
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _require_regular(path, os.fstat(handle), most_bytes)
+    except UnreadableFileError:
+        os.close(handle)
+        raise
+    return handle
 
 
 @contextmanager
@@ -195,7 +218,11 @@ def _require_regular(path: FilePath, status: os.stat_result, most_bytes: int) ->
         raise TooLargeError(path, status.st_size, most_bytes)
 
 
-def _explained(path: FilePath, error: OSError) -> UnreadableFileError:
+def _explained(path: FilePath, error: OSError | ValueError) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, ValueError):
+        return UnreadableFileError(path, "is no name that a file can have")
     if isinstance(error, FileNotFoundError):
         link = _dangling(os.fspath(path))
         if link is None:

@@ -19,6 +19,7 @@ from backhaul.campaign.proposal.facts import facts_of
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
 from backhaul.cli.data import FormatOrAuto
 from backhaul.data.formats import DataReport, detect
+from backhaul.data.formats.files import scan
 from backhaul.data.images import OnProgress
 from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
@@ -155,7 +156,7 @@ def _read(data: FolderData) -> tuple[DataReport, FolderData]:
     """
     if is_local(data.root):
         if data.format == "auto":
-            data = data.model_copy(update={"format": detect(Path(data.root))})
+            data = data.model_copy(update={"format": detect(scan(Path(data.root)))})
         readable = data
     else:
         from backhaul.cli.address import resolved

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from backhaul.cli import main
 from backhaul.cli.commands import app
 from backhaul.data.formats import FORMATS, detect, read
+from backhaul.data.formats.files import scan
 from backhaul.data.settings import FolderData
 from backhaul.values.images import ImageSet
 
@@ -120,7 +121,7 @@ def test_every_format_can_be_written_and_the_source_stays(
     assert ended.code == 0, ended.err
     assert ended.out.endswith(f"as {to}\n")
     assert tree(cars) == before
-    assert detect(tmp_path / "there") == to
+    assert detect(scan(tmp_path / "there")) == to
     assert not [path for path in (tmp_path / "there").iterdir() if path.name.startswith(".")]
     assert_same(labels_of(cars), labels_of(tmp_path / "there"))
     for path in (tmp_path / "there").rglob("*.jpg"):

@@ -31,12 +31,12 @@ class Format(Protocol):
         """Return whether a folder looks like this format."""
 
     def read(
-        self, root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK
+        self, listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
     ) -> DataReport:
-        """Return the data set below `root`.
+        """Return the data set of these files.
 
         Args:
-            root: Its folder.
+            listing: The files of the data set.
             names: File of class names, or None.
             reader: Reads the images.
         """
@@ -93,10 +93,10 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
         InputError: If there is no data set to speak of. What is wrong with single images and
             labels is in the report.
     """
-    root = Path(data.root)
-    name = detect(root) if data.format == "auto" else data.format
-    report = FORMATS[name].read(root, data.names, replace(reader, limits=data.limits))
-    report = replace(report, problems=in_order(report.problems, passed_over(scan(root), name)))
+    listing = scan(Path(data.root))
+    name = detect(listing) if data.format == "auto" else data.format
+    report = FORMATS[name].read(listing, data.names, replace(reader, limits=data.limits))
+    report = replace(report, problems=in_order(report.problems, passed_over(listing, name)))
     rows = report.images.table
     groups: Sequence[str | None]
     if data.group_pattern is not None:
@@ -109,13 +109,13 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     return replace(report, images=ImageSet(grouped, report.images.class_names))
 
 
-def detect(root: Path) -> str:
-    """Return the name of the format of the labels below `root`.
+def detect(listing: Listing) -> str:
+    """Return the name of the format in which a folder is labelled.
 
     Raises:
         InputError: If it looks like none of them, or like several.
     """
-    listing = scan(root)
+    root = listing.root
     found = [name for name, module in FORMATS.items() if module.recognise(listing)]
     if len(found) == 1:
         return found[0]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from backhaul.arrays import FloatArray
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageFile
-from backhaul.values.labels import Labels
+from backhaul.values.labels import LABEL_FIELDS, Labels
 
 EDGE_PX = 1.0
 EDGE_FRACTION = 1e-3
@@ -148,10 +147,12 @@ def check_boxes(
             problems.append(_left_out(path, box, "repeats another box"))
         else:
             rows[row] = box
-    labels = Labels.from_rows(list(rows))
+    table = np.array(list(rows)).reshape(-1, len(LABEL_FIELDS))
+    polygons = None
     if any(box.outline is not None for box in rows.values()):
-        labels = replace(labels, polygons=tuple(map(_polygon, rows.values())))
-    return labels, problems
+        polygons = tuple(map(_polygon, rows.values()))
+    class_id = table[:, 0].astype(np.int64)
+    return Labels(class_id, np.ascontiguousarray(table[:, 1:]), polygons), problems
 
 
 def _polygon(box: Box) -> FloatArray | None:

@@ -35,7 +35,6 @@ from backhaul.data.formats.files import (
     Listing,
     first_of,
     image_finder,
-    scan,
     unreadable_files,
 )
 from backhaul.data.formats.outlines import box_around, in_fractions
@@ -58,18 +57,19 @@ def recognise(listing: Listing) -> bool:
     return bool(find_files(listing))
 
 
-def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
-    """Return the data set below `root`.
+def read(
+    listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
+) -> DataReport:
+    """Return the data set of these files.
 
     Args:
-        root: Its folder.
+        listing: The files of the data set.
         names: File of class names, which then sets their order; None = that of category ids.
         reader: Reads the images.
 
     Raises:
         InputError: If there is no COCO file or no image, or files differ in their categories.
     """
-    listing = scan(root)
     paths = find_files(listing)
     unreadable = unreadable_files(listing, ".json")
     if not paths:

@@ -28,7 +28,6 @@ from backhaul.data.formats.files import (
     find_class_names,
     first_of,
     image_finder,
-    scan,
     stem_and_suffix,
     which_image,
 )
@@ -92,19 +91,20 @@ def recognise(listing: Listing) -> bool:
     return bool(_find_files(listing))
 
 
-def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
-    """Return the data set below `root`.
+def read(
+    listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
+) -> DataReport:
+    """Return the data set of these files.
 
     Args:
-        root: Its folder.
-        names: File of class names; None = classes.txt in `root`, else the labels that the tasks
-            declare, in their order, and then others that shapes have, sorted.
+        listing: The files of the data set.
+        names: File of class names; None = classes.txt in its folder, else the labels that the
+            tasks declare, in their order, and then others that shapes have, sorted.
         reader: Reads the images.
 
     Raises:
         InputError: If there is no such file, no class name or no image.
     """
-    listing = scan(root)
     content = _Content()
     for path in _find_files(listing) or listing.of(".xml"):
         try:
@@ -115,7 +115,9 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     listing.require_images()
     if not content.entries and not content.labels:
         why = first_of(content.problems)
-        raise InputError(f"{root}: no image in a file of CVAT (annotations.xml) found{why}")
+        raise InputError(
+            f"{listing.root}: no image in a file of CVAT (annotations.xml) found{why}"
+        )
     class_names = _class_names(listing.root, names, content)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 

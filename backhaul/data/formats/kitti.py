@@ -26,7 +26,6 @@ from backhaul.data.formats.files import (
     find_class_names,
     orphans,
     read_lines,
-    scan,
     shared_stems,
     stem_and_suffix,
     with_folder,
@@ -99,19 +98,20 @@ def _head(path: str) -> str:
         return ""
 
 
-def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
-    """Return the data set below `root`.
+def read(
+    listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
+) -> DataReport:
+    """Return the data set of these files.
 
     Args:
-        root: Its folder.
-        names: File of class names; None = classes.txt in `root`, else all types in the labels,
-            sorted.
+        listing: The files of the data set.
+        names: File of class names; None = classes.txt in its folder, else all types in the
+            labels, sorted.
         reader: Reads the images.
 
     Raises:
         InputError: If there is no class name or no image.
     """
-    listing = scan(root)
     listing.require_images()
     files = {image: _read_file(path) for image, path in _label_files(listing).items()}
     found = {thing.name for file in files.values() for thing in file.things or ()}

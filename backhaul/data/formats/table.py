@@ -23,7 +23,6 @@ from backhaul.data.formats.files import (
     Listing,
     find_class_names,
     image_finder,
-    scan,
     unreadable_files,
     which_image,
 )
@@ -95,12 +94,14 @@ def recognise(listing: Listing) -> bool:
     return bool(_find_tables(listing))
 
 
-def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
-    """Return the data set below `root`.
+def read(
+    listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
+) -> DataReport:
+    """Return the data set of these files.
 
     Args:
-        root: Its folder.
-        names: File of class names; None = classes.txt in `root`, else all classes in the
+        listing: The files of the data set.
+        names: File of class names; None = classes.txt in its folder, else all classes in the
             tables, sorted.
         reader: Reads the images.
 
@@ -108,7 +109,6 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
         InputError: If there is no table of boxes, no class name or no image, or a table cannot
             be read.
     """
-    listing = scan(root)
     listing.require_images()
     entries: dict[str, _Entry] = {}
     problems: list[Problem] = []

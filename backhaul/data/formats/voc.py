@@ -24,7 +24,6 @@ from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,
-    scan,
     shared_stems,
     stem_and_suffix,
     with_folder,
@@ -89,19 +88,20 @@ def recognise(listing: Listing) -> bool:
     return any(root_tag(path) == _ROOT for path in listing.of(".xml"))
 
 
-def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
-    """Return the data set below `root`.
+def read(
+    listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
+) -> DataReport:
+    """Return the data set of these files.
 
     Args:
-        root: Its folder.
-        names: File of class names; None = classes.txt in `root`, else all names in the
+        listing: The files of the data set.
+        names: File of class names; None = classes.txt in its folder, else all names in the
             annotations, sorted.
         reader: Reads the images.
 
     Raises:
         InputError: If there is no class name or no image.
     """
-    listing = scan(root)
     listing.require_images()
     annotations, problems = _read_annotations(listing)
     found = {thing.name for annotation in annotations for thing in annotation.things} - {""}

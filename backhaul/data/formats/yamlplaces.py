@@ -103,6 +103,13 @@ class _Found:
     images: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     entries: dict[str, str] = field(default_factory=dict)
+    _below: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def images_below(self, folder: str) -> tuple[str, ...]:
+        """Return the images below a folder, which several keys may name."""
+        if folder not in self._below:
+            self._below[folder] = scan(Path(folder)).images
+        return self._below[folder]
 
     def tell(
         self, path: str | Path, reason: str, severity: str, line: int | None = None
@@ -201,7 +208,7 @@ def _add_images(data: DataYaml, places: Places, place: str, where: str, found: _
         raise InputError(
             f"{data.path}: {place} holds the data set itself; expected a folder of images"
         )
-    images = scan(Path(place)).images
+    images = found.images_below(place)
     found.images += images
     if not images:
         found.tell(data.path, f"{where}: {place} holds no image", "warning")

@@ -11,6 +11,7 @@ images below the folder.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -26,7 +27,6 @@ from backhaul.data.formats.files import (
     Listing,
     by_folder,
     orphans,
-    scan,
     shared_stems,
     stem_and_suffix,
     with_folder,
@@ -55,18 +55,19 @@ def recognise(listing: Listing) -> bool:
     return bool(claimed) and not is_kitti(claimed)
 
 
-def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK) -> DataReport:
-    """Return the data set below `root`.
+def read(
+    listing: Listing, names: Path | None = None, reader: ImageReader = FROM_DISK
+) -> DataReport:
+    """Return the data set of these files.
 
     Args:
-        root: Its folder.
+        listing: The files of the data set.
         names: File of class names; None = those of data.yaml, classes.txt or a .names file.
         reader: Reads the images.
 
     Raises:
         InputError: If there is no class list or no image, or data.yaml is wrong.
     """
-    listing = scan(root)
     data = _data_file(listing, reader)
     class_names = class_names_of(listing, data, names)
     images, problems = list(listing.images), list[Problem]()
@@ -75,15 +76,23 @@ def read(root: Path, names: Path | None = None, reader: ImageReader = FROM_DISK)
     if not images:
         why = f": {problems[0]}" if problems else ""
         why += f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise InputError(f"{root}: no image (jpg, jpeg, png, bmp or webp) found{why}")
+        raise InputError(f"{listing.root}: no image (jpg, jpeg, png, bmp or webp) found{why}")
     images = sorted(set(images))  # data.yaml may name a folder for several subsets
     every = sorted({*images, *listing.images})
-    files = LabelFiles(listing.of(".txt"), (p for image in every for p in label_paths(image)))
+    places = {image: label_paths(image) for image in every}
+    texts, walked = frozenset(listing.of(".txt")), frozenset(listing.images)
+    files = LabelFiles(texts, (path for paths in places.values() for path in paths))
 
     def find_labels(image: ImageFile) -> Checked:
-        return read_labels(image, len(class_names), files)
+        try:
+            paths = [files.at(place) for place in places[image.path]]
+        except InputError as error:
+            return None, [Problem(image.path, None, str(error), "error")]
+        if image.path in walked:  # so that what is not listed is not there
+            paths = [path for path in paths if path in texts]
+        return read_labels(image, paths, len(class_names))
 
-    problems += _left_over(listing, images, every, files)
+    problems += _left_over(listing, images, places, files)
     problems += shared_stems(images)
     return assemble(images, class_names, find_labels, problems, reader)
 
@@ -100,26 +109,22 @@ def label_paths(image: str) -> tuple[str, ...]:
     return (beside,) if apart is None else (apart, beside)
 
 
-def read_labels(image: ImageFile, n_classes: int, files: LabelFiles) -> Checked:
+def read_labels(image: ImageFile, paths: Iterable[str], n_classes: int) -> Checked:
     """Return an image's labels, None without a label file, and the problems in that file.
 
     Args:
         image: The image.
+        paths: Where its labels may be.
         n_classes: Length of the class list.
-        files: The label files of the data set.
     """
     found: dict[str, str] = {}
-    for place in label_paths(image.path):
+    for path in paths:
         try:
-            path = files.at(place)
-            with understanding(path):
-                found[path] = read_text(path)
+            found[path] = read_text(path)
         except MissingFileError:
             continue
         except UnreadableFileError as error:
             return None, [Problem(error.path, None, error.reason, "error")]
-        except InputError as error:
-            return None, [Problem(image.path, None, str(error), "error")]
     if not found:
         return None, []
     path, *others = found
@@ -242,20 +247,22 @@ def outside(listing: Listing) -> list[str]:
 
 
 def _left_over(
-    listing: Listing, images: list[str], every: list[str], files: LabelFiles
+    listing: Listing,
+    images: list[str],
+    places: Mapping[str, tuple[str, ...]],
+    files: LabelFiles,
 ) -> list[Problem]:
     """Return a problem for what of the data set is not read, with its labels or without."""
     texts = frozenset(listing.of(".txt"))
-    claimed = {
-        path for image in every for path in map(files.at, label_paths(image)) if path in texts
-    }
+    every = (path for paths in places.values() for path in paths)
+    claimed = texts.intersection(map(files.at, every))
     apart = {path for path in claimed if "/labels/" in path}
     lost = orphans(listing, ".txt", apart)
     folders = set(by_folder(apart))
     known = claimed | {path for path in texts if path.rpartition("/")[0] in folders}
 
     def has_labels(image: str) -> bool:
-        return any(files.at(path) in texts for path in label_paths(image))
+        return any(files.at(path) in texts for path in places[image])
 
     lost += unnamed_images(listing, images, has_labels)
     return lost + unclaimed_labels(listing, known)

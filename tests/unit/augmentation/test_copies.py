@@ -12,6 +12,7 @@ import pytest
 from backhaul.arrays import FloatArray
 from backhaul.code import UserCode
 from backhaul.data.formats import yolo
+from backhaul.data.formats.files import scan
 from backhaul.errors import InputError
 from backhaul.geometry import xywhn_to_xyxy
 from backhaul.learn.augmentation import Plan, make_copies, transforms
@@ -113,7 +114,7 @@ EACH = ordered((("img-0", 3), ("img-1", 3), ("img-2", 2)))
 def test_defect_21_a_data_set_of_copies_is_read_back(images: ImageSet, tmp_path: Path) -> None:
     copies = make_copies(images, EACH, Augmentation(major=True), folder(tmp_path), rng())
     yolo.write(folder(tmp_path, "written"), copies)
-    report = yolo.read(tmp_path / "written")
+    report = yolo.read(scan(tmp_path / "written"))
     assert [str(problem) for problem in report.problems if problem.severity == "error"] == []
     read = dict(
         zip(report.images.table["size_bytes"], report.images.table["labels"], strict=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from backhaul.data.formats import detect, read
+from backhaul.data.formats.files import scan
 from backhaul.data.settings import FolderData
 
 Draw = Callable[..., Path]
@@ -227,7 +228,7 @@ def test_an_export_has_the_boxes_that_were_drawn(
     export: Callable[[Path, Draw], None], tmp_path: Path, draw: Draw
 ) -> None:
     export(tmp_path, draw)
-    assert detect(tmp_path) == KINDS[export]
+    assert detect(scan(tmp_path)) == KINDS[export]
     report = read(FolderData(root=tmp_path))
     assert [str(problem) for problem in report.problems if problem.severity != "note"] == []
     space = "_" if KINDS[export] == "kitti" else " "

@@ -13,6 +13,7 @@ from pycocotools import mask as cocomask
 
 from backhaul.data.formats import DataReport, detect, read
 from backhaul.data.formats.cocofile import looks_like_coco
+from backhaul.data.formats.files import scan
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 
@@ -180,7 +181,7 @@ def test_other_json_is_not_taken_for_coco(
     (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "classes.txt").write_text("bolt\n")
     (tmp_path / name).write_text(json.dumps(content))
-    assert detect(tmp_path) == "yolo"
+    assert detect(scan(tmp_path)) == "yolo"
 
 
 def test_keys_are_seen_in_any_order_and_behind_text_with_brackets(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backhaul.data.formats import FORMATS, detect, read
+from backhaul.data.formats.files import scan
 from backhaul.data.formats.writing import link_file
 from backhaul.data.images import ImageReader, is_image
 from backhaul.data.settings import FolderData
@@ -104,7 +105,7 @@ def test_any_boxes_survive(name: str, odd_set: ImageSet, rows: list[tuple[float,
 @every_format
 def test_the_format_is_recognised(name: str, odd_set: ImageSet, tmp_path: Path) -> None:
     FORMATS[name].write(tmp_path / "written", odd_set)
-    assert detect(tmp_path / "written") == name
+    assert detect(scan(tmp_path / "written")) == name
 
 
 @every_format
@@ -241,7 +242,7 @@ def test_a_folder_without_images_is_refused(name: str, tmp_path: Path) -> None:
         '{"images": [], "annotations": [], "categories": []}'
     )
     with pytest.raises(InputError, match="no image"):
-        FORMATS[name].read(tmp_path)
+        FORMATS[name].read(scan(tmp_path))
 
 
 def test_a_file_name_that_is_no_text_is_refused(tmp_path: Path) -> None:

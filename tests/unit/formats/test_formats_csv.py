@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backhaul.data.formats import DataReport, detect, read, table
+from backhaul.data.formats.files import scan
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
@@ -236,7 +237,7 @@ def test_a_table_that_is_no_text_or_not_there_is_refused(root: Path) -> None:
 def test_other_tables_are_not_taken_for_labels(root: Path) -> None:
     write(root, "epoch,loss\n1,2\n")
     with pytest.raises(InputError, match="no labels found among 3 images"):
-        detect(root)
+        detect(scan(root))
 
 
 def test_pandas_reads_what_is_written(odd_set: ImageSet, tmp_path: Path) -> None:

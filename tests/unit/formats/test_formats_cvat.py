@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backhaul.data.formats import DataReport, detect, read
+from backhaul.data.formats.files import scan
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 
@@ -194,7 +195,7 @@ def test_beside_pascal_voc_it_is_named(tmp_path: Path, draw: Draw) -> None:
         f"<annotation><object>{thing}</bndbox></object></annotation>"
     )
     with pytest.raises(InputError, match=r"several formats \(voc, cvat\)"):
-        detect(tmp_path)
+        detect(scan(tmp_path))
     [problem] = read(FolderData(root=tmp_path, format="voc")).problems
     assert (problem.path, problem.severity) == (f"{tmp_path}/b.xml", "warning")
     assert problem.reason == "is in CVAT's own format (cvat), not Pascal VOC: passed over"
@@ -206,6 +207,6 @@ def test_entities_are_refused(tmp_path: Path, draw: Draw) -> None:
     draw(tmp_path / "a.jpg")
     path = tmp_path / "annotations.xml"
     path.write_text(f"<!DOCTYPE x [{lol}]><annotations><image name='&l9;'/></annotations>")
-    assert detect(tmp_path) == "cvat"
+    assert detect(scan(tmp_path)) == "cvat"
     with pytest.raises(InputError, match=r"no image in a file of CVAT.*EntitiesForbidden"):
         read(FolderData(root=tmp_path))

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backhaul.data.formats import DataReport, detect, kitti, read
+from backhaul.data.formats.files import scan
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet
@@ -178,7 +179,7 @@ def test_in_folders_that_yolo_has_too_the_first_line_tells(
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.txt").write_text("")
     (tmp_path / "labels" / "b.txt").write_text(text)
-    assert detect(tmp_path) == expected
+    assert detect(scan(tmp_path)) == expected
     if expected == "kitti":
         table = read(FolderData(root=tmp_path, names=named(tmp_path))).images.table
         assert len(table["labels"][0]) == 0
