@@ -70,13 +70,13 @@ def _report(place: str, label_format: FormatOrAuto, names: Path | None) -> DataR
         from backhaul.data.remote import read_remote
 
         found = FolderData(root=resolved(place), format=label_format, names=names)
-        with _progress() as bar:
+        with progress() as bar:
             return read_remote(found, bar("reading images"), bar("fetching labels"))
     from backhaul.data.formats import read
 
     if not Path(place).is_dir():
         raise InputError(f"{place}: no folder there")
-    with _progress() as bar:
+    with progress() as bar:
         return read(
             FolderData(root=place, format=label_format, names=names),
             ImageReader(on_progress=bar("reading images")),
@@ -125,7 +125,7 @@ def convert(
     if not source.is_dir():
         raise InputError(f"{source}: no folder there")
     require_target(target, source)
-    with _progress() as bar:
+    with progress() as bar:
         report = read(
             FolderData(root=source, format=read_as, names=names),
             ImageReader(on_progress=bar("reading images")),
@@ -137,7 +137,7 @@ def convert(
     report.require_clean()
     for loss in losses(to, report.images):
         typer.echo(f"warning: {loss}", err=True)
-    with _progress() as bar:
+    with progress() as bar:
         put = link_file if link else copy_file
         write_whole(target, to, report.images, put, bar("writing images"))
     summary = summarize(report)
@@ -167,7 +167,7 @@ def digits(
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], OnProgress]]:
+def progress() -> Iterator[Callable[[str], OnProgress]]:
     """Give a function that adds a bar on stderr, and returns what moves it."""
     with Progress(console=Console(stderr=True), transient=True) as bars:
 
