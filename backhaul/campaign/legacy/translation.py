@@ -74,9 +74,9 @@ def translate(cfg: Cfg, name: str, folder: Path = Path()) -> Translation:
     if missing := [key for key in REQUIRED if key not in entries]:
         raise InputError(f"{cfg.path}: {' and '.join(missing)} missing, without a default")
     values = {key: _value(entry) for key, entry in entries.items() if key in RULES}
-    sets = {
-        key: listed for key in LISTS if (listed := _listed(key, values, entries, name, folder))
-    }
+    roots = {key: folder / f"{name}-{part}" for key, part in LISTS.items() if key in values}
+    found = {key: _listed(entries[key], values, root) for key, root in roots.items()}
+    sets = {key: listed for key, listed in found.items() if listed is not None}
     values |= {key: listed.root.as_posix() for key, listed in sets.items()}
     fields, origins = _fields(values, entries)
     tree = _nested({"name": name, **fields})
