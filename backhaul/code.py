@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,30 @@ class UserCode(BaseModel):
         if not known:
             raise InputError(f"module {module!r} has no {attribute!r}")
         return found
+
+    def require_call(self, expected: str, *given: object) -> None:
+        """Do nothing if the attribute can be called with as many values, and with the params.
+
+        Args:
+            expected: What it should be, in words.
+            given: What is passed to it by position.
+
+        Raises:
+            ValueError: If it cannot be called so.
+        """
+        code = self.load()
+        if not callable(code):
+            raise ValueError(f"{self.use}: expected {expected}")  # noqa: TRY004 - pydantic's
+        try:
+            signature = inspect.signature(code)
+        except (TypeError, ValueError):  # of what is not written in Python nothing is known
+            return
+        try:
+            signature.bind(*given, **self.params)
+        except TypeError as error:
+            raise ValueError(
+                f"{self.use}: expected {expected}: {one_line(str(error))}"
+            ) from None
 
     @contextmanager
     def running(self) -> Iterator[None]:

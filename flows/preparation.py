@@ -7,6 +7,7 @@ from backhaul.campaign.setting import Setting
 from backhaul.data.lists import read_lists
 from backhaul.data.settings import DigitsData, FolderData, InboxData
 from backhaul.data.source import data_folder, fingerprint, place_outside
+from backhaul.learn.given import find_checkpoints
 from backhaul.storage.objects import note_data_root
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -17,7 +18,7 @@ from tasks.evaluation import common_test_set, old_test_set
 from tasks.progress import Progress
 from tasks.split import arrange, arrange_inbox, arrange_listed, split_images
 from tasks.stage import Lookups, Step
-from tasks.start import find_checkpoints, take_checkpoints
+from tasks.start import take_checkpoints
 
 
 def prepare(

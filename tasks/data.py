@@ -6,14 +6,13 @@ import logging
 
 from prefect import get_run_logger
 
+from backhaul.data.arrangement import join
 from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
 from backhaul.data.source import data_set_digest, place_outside, read_anywhere
-from backhaul.data.split import leave_out_seen
-from backhaul.errors import InputError
 from backhaul.storage.objects import note_data_root, read_value, write_value
 from backhaul.values.artifacts import Artifact
-from backhaul.values.images import ImageSet, concat
+from backhaul.values.images import ImageSet
 from backhaul.values.results import Dataset
 from tasks.keys import libraries
 from tasks.progress import Progress
@@ -62,17 +61,9 @@ def join_data(images: Artifact, initial: Artifact, *, step: Step) -> Artifact:
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     arriving, own = read_value(ImageSet, images), read_value(ImageSet, initial)
-    if own.class_names != arriving.class_names:
-        raise InputError(
-            f"initial.data: its classes are {', '.join(own.class_names)}; expected those of "
-            f"data, in the same order: {', '.join(arriving.class_names)}"
-        )
-    first = own.labelled()
-    if not len(first):
-        raise InputError("initial.data: none of its images has labels")
-    rest, repeated = leave_out_seen(arriving, first)
+    joined, repeated = join(arriving, own)
     logger = get_run_logger()
-    if left_out := len(own) - len(first):
+    if left_out := len(own) - len(own.labelled()):
         logger.warning("initial.data: %d images without labels are left out", left_out)
     if repeated:
         uri = arriving.take(repeated[:1]).table["uri"].iloc[0]
@@ -81,4 +72,4 @@ def join_data(images: Artifact, initial: Artifact, *, step: Step) -> Artifact:
             len(repeated),
             uri,
         )
-    return write_value(step.root, concat([first, rest]))
+    return write_value(step.root, joined)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
+from backhaul.data.arrangement import arrange as draw_all
+from backhaul.data.arrangement import draw_from, labelled, playable
 from backhaul.data.lists import Lists, play_lists
 from backhaul.data.settings import Batches, InitialSet, Labelling, SplitFractions
-from backhaul.data.split import Arrivals, batches, draw_initial, placement, split
-from backhaul.errors import InputError
+from backhaul.data.split import Arrivals, placement, split
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet, concat
@@ -43,37 +44,19 @@ def arrange(
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     everything = read_value(ImageSet, images)
-    playable = _playable(everything, labelling)
-    if own is None:
-        first, pool = _draw(playable, initial, step)
-        sizes = {"images": len(everything)}
-    else:
-        candidates, pool = _apart(playable, read_value(ImageSet, own))
-        first, unused = _draw(candidates, initial, step)
-        sizes = {"images": len(everything), "initial_unused": len(unused)}
-    groups = frozenset(first.table["group"].dropna())
-    parts = batches(pool, arriving, step.rng("batches"), groups)
-    return _stored(step.root, first, parts, sizes)
-
-
-def _draw(images: ImageSet, initial: InitialSet, step: Step) -> tuple[ImageSet, ImageSet]:
-    count = initial.images or len(images)
-    return draw_initial(images, count, step.rng("initial"))
+    apart = None if own is None else read_value(ImageSet, own)
+    drawn = draw_all(_playable(everything, labelling), apart, initial, arriving, step.rng)
+    sizes = {"images": len(everything)}
+    if apart is not None:
+        sizes["initial_unused"] = len(drawn.unused)
+    return _stored(step.root, drawn.first, drawn.arrivals, sizes)
 
 
 def _playable(images: ImageSet, labelling: Labelling) -> ImageSet:
-    if labelling.source != "existing":
-        return images
-    labelled = images.labelled()
-    if left_out := len(images) - len(labelled):
+    taken = playable(images, labelling)
+    if left_out := len(images) - len(taken):
         get_run_logger().warning("%d images without labels are left out", left_out)
-    return labelled
-
-
-def _apart(images: ImageSet, own: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """Return the images of the initial set's own data, and the other images."""
-    known = images.table["image_id"].isin(own.labelled().ids).to_numpy()
-    return images.where(known), images.where(~known)
+    return taken
 
 
 def _stored(root: str, first: ImageSet, parts: Arrivals, sizes: dict[str, int]) -> Arrangement:
@@ -138,12 +121,10 @@ def arrange_inbox(own: Artifact, initial: InitialSet, *, step: Step) -> Arrangem
         initial: Size of the initial set.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
-    labelled = read_value(ImageSet, own).labelled()
-    if not len(labelled):
-        raise InputError("initial.data: none of its images has labels")
-    first, unused = _draw(labelled, initial, step)
+    candidates = labelled(read_value(ImageSet, own))
+    first, unused = draw_from(candidates, initial, step.rng("initial"))
     none = unused.take(())
-    return _stored(step.root, first, Arrivals(none, (), unused), {"images": len(labelled)})
+    return _stored(step.root, first, Arrivals(none, (), unused), {"images": len(candidates)})
 
 
 @stage("split", random=True, uses=STRATIFICATION)

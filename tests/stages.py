@@ -12,6 +12,7 @@ from backhaul.code import UserCode
 from backhaul.data.imagelists import ImageList
 from backhaul.data.lists import Lists
 from backhaul.data.settings import Batches, FolderData, InitialSet, Labelling, SplitFractions
+from backhaul.learn.given import GivenCheckpoint
 from backhaul.learn.settings import (
     Augmentation,
     Cropping,
@@ -28,7 +29,6 @@ from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.checkpoints import Checkpoint
 from tasks.evaluation import TestSets
 from tasks.stage import Stage, Step
-from tasks.start import GivenCheckpoint
 
 ARTIFACT = Artifact(uri="/store/.backhaul/objects/aa/a.parquet", sha256="a" * 64)
 CHECKPOINT = Checkpoint(epoch=3, artifact=ARTIFACT)

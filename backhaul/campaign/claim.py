@@ -50,6 +50,20 @@ def claim(config: CampaignConfig) -> RunFiles:
         InputError: If a run of that name was made with another config, or by a newer version.
     """
     files = files_of(config)
+    known = stored_config(config)
+    mine = CONFIG.encode(config, files.root)
+    if mine != known:  # what cannot change a result may have been set otherwise
+        replace(files.config, mine)
+    return files
+
+
+def stored_config(config: CampaignConfig) -> bytes | None:
+    """Return what is stored of the config of a run; None if there is no such run yet.
+
+    Raises:
+        InputError: If a run of that name was made with another config, or by a newer version.
+    """
+    files = files_of(config)
     known = read_or_none(files.config)
     if known is not None:
         differences = what_differs(CONFIG.fields(known, files.config), config)
@@ -58,10 +72,7 @@ def claim(config: CampaignConfig) -> RunFiles:
                 f"{files.view.folder}: is a run with another config ({differences}); choose "
                 "another name with --name"
             )
-    mine = CONFIG.encode(config, files.root)
-    if mine != known:  # what cannot change a result may have been set otherwise
-        replace(files.config, mine)
-    return files
+    return known
 
 
 def what_differs(stored: dict[str, Any], config: CampaignConfig) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,13 @@ from backhaul.yamltext import parse_yaml
 
 _MOST_MESSAGE = 1_000  # characters
 _MOST_LINES = 100
+_REQUIRED: dict[str, Any] = {
+    "name": "campaign",
+    "data": {"kind": "digits"},
+    "bandwidth": {"images": 1},
+    "methods": ["true-random"],
+}
+"""What stands for a required key that is missing or wrong, so that others can be looked at."""
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
@@ -26,6 +36,59 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
     Raises:
         InputError: If the file, a key or a value is wrong; one line a problem.
     """
+    settled = settle(path, overrides)
+    if settled.wrong:
+        more = len(settled.wrong) - _MOST_LINES
+        lines = [*settled.wrong[:_MOST_LINES], *([f"... and {more} more"] if more > 0 else [])]
+        raise InputError("\n".join(lines))
+    return settled.config
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A campaign as far as its file can be understood.
+
+    Args:
+        config: The campaign; in place of what is wrong stand defaults.
+        wrong: A line for each wrong key or value.
+        replaced: Top-level keys of which something was wrong.
+    """
+
+    config: CampaignConfig
+    wrong: tuple[str, ...]
+    replaced: frozenset[str]
+
+
+def settle(path: Path, overrides: tuple[str, ...] = ()) -> Settled:
+    """Read a campaign and all that is wrong with its keys and values.
+
+    What is wrong is left out and the rest is looked at again, so that one wrong key does not
+    hide another.
+
+    Args:
+        path: The file.
+        overrides: See `load_config`.
+
+    Raises:
+        InputError: If the file, or an override, cannot be understood at all.
+    """
+    data = _fields(path, overrides)
+    wrong: dict[str, None] = {}
+    replaced: set[str] = set()
+    while True:
+        try:
+            with understanding(path):
+                config = CampaignConfig.model_validate(data)
+        except ValidationError as error:
+            found = [each for each in error.errors() if not _is_of_literal(each)]
+            told = [each for each in found if not (replaced and each["type"] == "missing")]
+            wrong |= dict.fromkeys(_describe(path, item, data) for item in told)
+            replaced |= _leave_out(data, found)
+        else:
+            return Settled(config, tuple(wrong), frozenset(replaced))
+
+
+def _fields(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     try:
         data = parse_yaml(read_bytes(path))
     except UnreadableFileError:
@@ -36,14 +99,37 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> CampaignConfig:
         raise InputError(f"{path}: expected keys and values, got {type(data).__name__}")
     for override in overrides:
         _apply(data, override)
-    try:
-        with understanding(path):
-            return CampaignConfig.model_validate(data)
-    except ValidationError as error:
-        wrong = error.errors()
-        lines = [_describe(path, item) for item in wrong[:_MOST_LINES]]
-        more = [f"... and {len(wrong) - _MOST_LINES} more"] if len(wrong) > _MOST_LINES else []
-        raise InputError("\n".join([*lines, *more])) from None
+    return data
+
+
+def _leave_out(data: dict[str, Any], found: list[Any]) -> set[str]:
+    """Take out of `data` what is wrong, required keys replaced; return the top-level keys."""
+    keys = {str(item["loc"][0]) for item in found if item["loc"]}
+    owners = [place for item in found if (place := _innermost(data, item["loc"]))]
+    for item in found:
+        if not item["loc"]:  # of the whole config: the keys that the message names
+            named = set(re.findall(r"\w+", item["msg"])) & data.keys() or set(data)
+            owners += [(data, key) for key in named]
+            keys |= named
+    of_lists = {(id(owner), key): (owner, key) for owner, key in owners}
+    for owner, key in sorted(of_lists.values(), key=lambda place: str(place[1]).zfill(9))[::-1]:
+        del owner[key]
+    for key, value in _REQUIRED.items():
+        if not data.get(key):
+            data[key] = copy.deepcopy(value)
+            keys.add(key)
+    return keys
+
+
+def _innermost(data: dict[str, Any], loc: tuple[str | int, ...]) -> tuple[Any, Any] | None:
+    """Return the owner and key of the last part of `loc` that is there; kinds are no keys."""
+    owner: Any = data
+    last = None
+    for part in loc:
+        known = isinstance(owner, dict) and part in owner
+        if known or (isinstance(owner, list) and part in range(len(owner))):
+            last, owner = (owner, part), owner[part]
+    return last
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -63,8 +149,13 @@ def _apply(data: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override}: the value is not YAML") from None
 
 
-def _describe(path: Path, error: Any) -> str:
-    key = one_line(".".join(str(part) for part in error["loc"])) or "config"
+def _is_of_literal(error: Any) -> bool:
+    """Return whether a value is not one word, where it may be code of a user's as well."""
+    return any(str(part).startswith("literal[") for part in error["loc"])
+
+
+def _describe(path: Path, error: Any, data: dict[str, Any]) -> str:
+    key = one_line(_key(error, data)) or "config"
     message = one_line(error["msg"].removeprefix("Value error, "), _MOST_MESSAGE)
     match error["type"]:
         case "missing":
@@ -79,3 +170,18 @@ def _describe(path: Path, error: Any) -> str:
     if not error["loc"]:
         return f"{path}: {message}"  # of the whole config, which is too long to repeat
     return f"{path}: {key}: {message}, got {one_line(repr(error['input']))}"
+
+
+def _key(error: Any, data: dict[str, Any]) -> str:
+    """Return the key of a wrong value as it is written: without the kinds on the way to it."""
+    *way, last = error["loc"] or ("",)
+    parts: list[str] = []
+    owner: Any = data
+    for part in (*way, last):
+        known = isinstance(owner, dict) and part in owner
+        if known or (isinstance(owner, list) and part in range(len(owner))):
+            parts.append(str(part))
+            owner = owner[part]
+    if error["type"] == "missing":
+        parts.append(str(last))
+    return ".".join(parts)

@@ -34,7 +34,7 @@ COMMANDS = {
     ),
     "validate": Entry(
         "backhaul.cli.validate:validate",
-        "Check a campaign's keys, values, data folder and user code, and say what it would do.",
+        "Check all that a campaign names, as the run would, and say what it would do.",
     ),
     "methods": Entry(
         "backhaul.cli.methods:methods",

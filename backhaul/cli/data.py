@@ -80,14 +80,13 @@ def _report(
     """Return what is found in a folder or at an address."""
     from backhaul.data.memory import machine_memory
 
-    found = FolderData(root=place, format=label_format, names=names)
     with machine_memory() as memory:
         if "://" in place:
             from backhaul.cli.address import resolved
             from backhaul.data.remote import read_remote
 
-            there = found.model_copy(update={"root": resolved(place)})
-            with _progress() as bar:
+            there = FolderData(root=resolved(place), format=label_format, names=names)
+            with progress() as bar:
                 report = read_remote(
                     there, bar("reading images"), bar("fetching labels"), memory, look
                 )
@@ -96,11 +95,10 @@ def _report(
 
             if not Path(place).is_dir():
                 raise InputError(f"{place}: no folder there")
-            with _progress() as bar:
-                progress = bar("reading images")
-                report = read(
-                    found, ImageReader(on_progress=progress, look=look, memory=memory)
-                )
+            here = FolderData(root=place, format=label_format, names=names)
+            with progress() as bar:
+                moves = bar("reading images")
+                report = read(here, ImageReader(on_progress=moves, look=look, memory=memory))
         if memory.trouble is not None:
             typer.echo(f"warning: {memory.trouble}", err=True)
     return report
@@ -150,7 +148,7 @@ def convert(
     if not source.is_dir():
         raise InputError(f"{source}: no folder there")
     require_target(target, source)
-    with _progress() as bar:
+    with progress() as bar:
         report = read(
             FolderData(root=source, format=read_as, names=names),
             ImageReader(on_progress=bar("reading images")),
@@ -162,7 +160,7 @@ def convert(
     report.require_clean()
     for loss in losses(to, report.images):
         typer.echo(f"warning: {loss}", err=True)
-    with _progress() as bar:
+    with progress() as bar:
         put = link_file if link else copy_file
         write_whole(target, to, report.images, put, bar("writing images"))
     summary = summarize(report)
@@ -230,14 +228,14 @@ def view(
     )
     folder = view_folder(user_path(out or f"{viewed.name}-view"), viewed.kept_out_of)
     gallery = viewed.read()
-    with _progress() as bar:
+    with progress() as bar:
         page = write_gallery(gallery, folder, viewed.fetch, bar("writing thumbnails"))
     problems = f", {gallery.n_problems} problems" if gallery.n_problems else ""
     typer.echo(f"{page}: {len(gallery.images)} images, {gallery.n_objects} objects{problems}")
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], OnProgress]]:
+def progress() -> Iterator[Callable[[str], OnProgress]]:
     """Give a function that adds a bar on stderr, and returns what moves it."""
     with Progress(console=Console(stderr=True), transient=True) as bars:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backhaul.campaign.legacy.cfgfile import read_cfg
+from backhaul.campaign.legacy.imageset import ListedSet
 from backhaul.campaign.legacy.row import Row
 from backhaul.campaign.legacy.translation import translate
 from backhaul.errors import InputError
@@ -40,7 +42,9 @@ def import_cfg(
 ) -> None:
     """Turn a config of bandwidth-aware-learning (key = value, inherit) into a campaign.
 
-    Says what each parameter has become. docs/coming-from-bandwidth-aware-learning.md has more.
+    Says what each parameter has become. A set that was given as a list of images becomes a
+    folder beside the campaign that names them; no image is copied.
+    docs/coming-from-bandwidth-aware-learning.md has more.
 
     [bold]Examples[/bold]
 
@@ -52,16 +56,27 @@ def import_cfg(
     if target.exists():
         raise InputError(f"{target}: exists already; choose another file with --out")
     called = name or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._") or "campaign"
-    translation = translate(read_cfg(file), called)
+    translation = translate(read_cfg(file), called, target.parent)
+    _write_sets(translation.sets)
     _write(target, translation.yaml)
     console = Console()
     for fate, title in TITLES.items():
         if rows := [row for row in translation.rows if row.fate == fate]:
             console.print(_table(title, rows))
-    console.print(f"written: {target}", markup=False, soft_wrap=True)
+    for written in (*(listed.root for listed in translation.sets), target):
+        console.print(f"written: {written}", markup=False, soft_wrap=True)
     console.print(
         f"next: backhaul validate {shlex.quote(str(target))}", markup=False, soft_wrap=True
     )
+
+
+def _write_sets(sets: Sequence[ListedSet]) -> None:
+    for listed in sets:
+        if listed.root.exists():
+            raise InputError(f"{listed.root}: exists already; choose another name with --name")
+    for listed in sets:
+        for part, text in listed.files.items():
+            _write(listed.root / part, text)
 
 
 def _write(path: Path, text: str) -> None:

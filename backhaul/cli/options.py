@@ -41,7 +41,12 @@ RunName: TypeAlias = Annotated[
 
 def read_config(path: Path, overrides: list[str] | None) -> CampaignConfig:
     """Return the campaign; it may name modules beside its file or in the working directory."""
+    find_code_beside(path)
+    return load_config(path, tuple(overrides or ()))
+
+
+def find_code_beside(path: Path) -> None:
+    """Let modules beside a config, or in the working directory, be imported."""
     for folder in (path.parent, Path.cwd()):
         if (place := str(folder.resolve())) not in sys.path:
             sys.path.append(place)
-    return load_config(path, tuple(overrides or ()))

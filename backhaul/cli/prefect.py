@@ -54,7 +54,7 @@ def require_server(config: CampaignConfig) -> None:
             "execution: work-pool needs a Prefect server: set PREFECT_API_URL (`make up` "
             "starts one), or --set execution=local"
         )
-    if blocks := _blocks(config):
+    if blocks := blocks_of(config):
         named = ", ".join(f"{key}: {value}" for key, value in blocks.items())
         raise InputError(
             f"{named}: lies on a Prefect server: set PREFECT_API_URL (`make up` starts one); a "
@@ -63,7 +63,7 @@ def require_server(config: CampaignConfig) -> None:
         )
 
 
-def _blocks(config: CampaignConfig) -> dict[str, str]:
+def blocks_of(config: CampaignConfig) -> dict[str, str]:
     """Return the blocks that `config` names, by the fields that do."""
     addresses = {"store": config.store} | config.read_from
     blocks = {key: a for key, a in addresses.items() if a.startswith("block://")}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from backhaul.code import Code
+from backhaul.code import Code, UserCode
 from backhaul.data.limits import ImageLimits, InboxLimits
 from backhaul.settings import Fraction, Part, PositiveInt
 from backhaul.untrusted import user_path
@@ -198,3 +198,10 @@ class Labelling(Part):
         description="existing = the data set's own labels, or module:function (image path -> "
         "boxes or Darknet lines)",
     )
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, value: UserCode | str) -> UserCode | str:
+        if isinstance(value, UserCode):
+            value.require_call("a function of an image's path", "path")
+        return value

@@ -113,6 +113,7 @@ class Training(Part):
                     f"{value.use}: expected a class with train and predict"
                     + (f", {' and '.join(missing)} is missing" if missing else "")
                 )
+            value.require_call("a class that is built with its params")
         return value
 
     @field_validator("mlflow")
@@ -173,6 +174,15 @@ class UserStopping(Part):
     kind: Literal["user"] = "user"
     criterion: Code = Field(description="module:Class")
 
+    @field_validator("criterion")
+    @classmethod
+    def _check_criterion(cls, value: UserCode) -> UserCode:
+        code = value.load()
+        if not isinstance(code, type) or not callable(getattr(code, "stop", None)):
+            raise ValueError(f"{value.use}: expected a class with stop")  # noqa: TRY004 - pydantic's
+        value.require_call("a class that is built with its params")
+        return value
+
 
 Stopping: TypeAlias = Annotated[
     NoStopping | UpStopping | GlStopping | PqStopping | UserStopping,
@@ -203,8 +213,8 @@ class Cropping(Part):
     @field_validator("function")
     @classmethod
     def _check_function(cls, value: UserCode | None) -> UserCode | None:
-        if value is not None and not callable(value.load()):
-            raise ValueError(f"{value.use}: expected a function")
+        if value is not None:
+            value.require_call("a function of an image's path and its detections", "", "")
         return value
 
 
@@ -229,6 +239,13 @@ class Augmentation(Part):
     pipeline: Code | None = Field(
         None, description="module:function that builds the albumentations pipeline; null = ours"
     )
+
+    @field_validator("pipeline")
+    @classmethod
+    def _check_pipeline(cls, value: UserCode | None) -> UserCode | None:
+        if value is not None:
+            value.require_call("a function that is called with its params alone")
+        return value
 
 
 class Mixing(Part):

@@ -50,6 +50,10 @@ class UserSampling(SamplingMethod):
         code = self.code.load()
         if not callable(code) or (isinstance(code, type) and not hasattr(code, "select")):
             raise ValueError(f"{self.code.use}: expected a function or a class with select")
+        if isinstance(code, type):
+            self.code.require_call("a class that is built with its params")
+        else:
+            self.code.require_call("a function of pool, bandwidth and rng", "", "", "")
         if unknown := sorted(map(str, self.needs - {*get_args(Need)})):
             known = ", ".join(get_args(Need))
             raise ValueError(f"{self.code.use}: needs {unknown[0]}, expected some of {known}")

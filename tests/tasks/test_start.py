@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from backhaul.errors import InputError
+from backhaul.learn.given import find_checkpoints
 from backhaul.learn.settings import Start
-from tasks.start import find_checkpoints
 
 
 @pytest.fixture

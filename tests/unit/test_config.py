@@ -52,7 +52,7 @@ def test_set_wins_over_the_file(tmp_path: Path) -> None:
         ({"methods": []}, "methods: expected at least one"),
         ({"data": {"root": "x"}}, "data.kind: is missing"),
         ({"methods": ["iqr", "iqr"]}, "label 'iqr' is given twice"),
-        ({"methods": [{"kind": "iqr", "label": "iqr2"}]}, "methods.0.iqr.label"),
+        ({"methods": [{"kind": "iqr", "label": "iqr2"}]}, "methods.0.label"),
         ({"mixing": {"retrain_new": 0}}, "mixing.retrain_new: Input should be greater than 0"),
         ({"initial": {"train": 0.7, "valid": 0.3}}, "the rest is the test set"),
         (
@@ -62,7 +62,10 @@ def test_set_wins_over_the_file(tmp_path: Path) -> None:
             },
             "stopping.strip_len must be a multiple of training.evaluation_interval",
         ),
-        ({"data": {"kind": "folder"}}, "data.folder.root: is missing"),
+        (
+            {"data": {"kind": "folder"}},
+            "data.root: is missing; set it in the file or with --set data.root=",
+        ),
         ({"data": {"kind": "folder", "root": "x", "group_pattern": "a("}}, "not a regular"),
         ({"store": "ftp://a/b"}, "store: expected a folder"),
         ({"training": {"device": "0,1"}}, "training.device"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import os
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.legacy.cfgfile import INHERIT, Cfg, Entry, Parent
+from backhaul.campaign.legacy.imageset import ListedSet, listed_set
 from backhaul.campaign.legacy.network import network_rows
 from backhaul.campaign.legacy.row import Row
 from backhaul.campaign.legacy.rules import METHODS, MULTISCALE_PX, RULES
@@ -24,6 +26,8 @@ from backhaul.learn.darknet import KNOWN, recognise
 from backhaul.learn.settings import Training
 from backhaul.untrusted import one_line, user_path
 
+LISTS = {"initial_set": "initial", "sample_set": "sample"}
+"""Parameters that may name a list of images, and what the folder made of it is called."""
 REQUIRED = ("sample_set", "bandwidth")
 MOST_MULTISCALE = 0.9
 NOTES = {
@@ -47,14 +51,21 @@ class Translation:
         yaml: Text of the config; behind each value stands where it came from.
         rows: A row for each parent, each parameter in the order of `RULES`, each option of the
             Darknet file, and each unknown parameter.
+        sets: Data sets to be written, of those that were given as lists of images.
     """
 
     yaml: str
     rows: tuple[Row, ...]
+    sets: tuple[ListedSet, ...] = ()
 
 
-def translate(cfg: Cfg, name: str) -> Translation:
+def translate(cfg: Cfg, name: str, folder: Path = Path()) -> Translation:
     """Return the campaign `name` that the settings of the earlier tool stand for.
+
+    Args:
+        cfg: The settings.
+        name: Name of the campaign.
+        folder: Where data sets that were given as lists are to be written.
 
     Raises:
         InputError: If a value is wrong, or one is missing without which there is no campaign.
@@ -63,6 +74,10 @@ def translate(cfg: Cfg, name: str) -> Translation:
     if missing := [key for key in REQUIRED if key not in entries]:
         raise InputError(f"{cfg.path}: {' and '.join(missing)} missing, without a default")
     values = {key: _value(entry) for key, entry in entries.items() if key in RULES}
+    roots = {key: folder / f"{name}-{part}" for key, part in LISTS.items() if key in values}
+    found = {key: _listed(entries[key], values, root) for key, root in roots.items()}
+    sets = {key: listed for key, listed in found.items() if listed is not None}
+    values |= {key: listed.root.as_posix() for key, listed in sets.items()}
     fields, origins = _fields(values, entries)
     tree = _nested({"name": name, **fields})
     config = _checked(tree, origins)
@@ -74,7 +89,22 @@ def translate(cfg: Cfg, name: str) -> Translation:
     if model is not None and _is_darknet(model):
         rows += network_rows(_darknet(model), config)
     rows += [_unknown(entry) for key, entry in entries.items() if key not in RULES]
-    return Translation("\n".join([*_header(cfg), *_lines(tree, origins), ""]), tuple(rows))
+    rows = [_of_list(row) if row.key in sets else row for row in rows]
+    text = "\n".join([*_header(cfg), *_lines(tree, origins), ""])
+    return Translation(text, tuple(rows), tuple(sets.values()))
+
+
+def _listed(entry: Entry, values: Mapping[str, Any], root: Path) -> ListedSet | None:
+    """Return the data set that a list of images stands for; None if a folder was given."""
+    try:
+        return listed_set(values[entry.key], values.get("class_list"), root)
+    except InputError as error:
+        raise InputError(f"{entry.place}: {entry.key}: {error}") from None
+
+
+def _of_list(row: Row) -> Row:
+    why = "a list of images: the folder that is written names them, and holds none"
+    return dataclasses.replace(row, why=why)
 
 
 def _value(entry: Entry) -> Any:

@@ -11,7 +11,9 @@ images below the folder.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -83,13 +85,15 @@ def read(
     texts, walked = frozenset(listing.of(".txt")), frozenset(listing.images)
     files = LabelFiles(texts, (path for paths in places.values() for path in paths))
 
+    is_folder = cache(os.path.isdir)  # not of pathlib: raises nothing where a name is no name
+
     def find_labels(image: ImageFile) -> Checked:
         try:
             paths = [files.at(place) for place in places[image.path]]
         except InputError as error:
             return None, [Problem(image.path, None, str(error), "error")]
         if image.path in walked:  # so that what is not listed is not there
-            paths = [path for path in paths if path in texts]
+            paths = [p for p in paths if p in texts or not is_folder(p.rpartition("/")[0])]
         return read_labels(image, paths, len(class_names))
 
     problems += _left_over(listing, images, places, files)

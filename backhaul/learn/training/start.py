@@ -8,6 +8,7 @@ from typing import Any
 from backhaul.errors import InputError
 from backhaul.learn.settings import Training
 from backhaul.look.checkpoints import file_digest, load_model, model_digest, open_checkpoint
+from backhaul.look.libraries import isolate_libraries
 
 
 def checked_digest(path: Path, class_names: tuple[str, ...], training: Training) -> str:
@@ -32,6 +33,32 @@ def checked_digest(path: Path, class_names: tuple[str, ...], training: Training)
             f"{found.get(name)}, expected {wanted.get(name)}"
         )
     return model_digest(model)
+
+
+def require_model(training: Training) -> None:
+    """Do nothing if there are layers for the configured model.
+
+    Raises:
+        InputError: If it is no name that Ultralytics knows, or no file that may be loaded.
+    """
+    isolate_libraries()
+    from ultralytics.nn.tasks import yaml_model_load
+
+    from backhaul.learn.training.trainer import model_file
+
+    file = model_file(training.model)
+    if file.endswith(".pt"):
+        open_checkpoint(Path(file), training.trust)
+        return
+    if "://" in file:
+        raise InputError(f"{training.model}: expected a name or a file, not an address")
+    try:
+        yaml_model_load(file)
+    except Exception as error:  # whatever Ultralytics raises for what it does not find
+        raise InputError(
+            f"{training.model}: expected a name that Ultralytics has layers for, such as "
+            "yolo11n, or a file"
+        ) from error
 
 
 def _model(training: Training, class_names: tuple[str, ...]) -> Any:

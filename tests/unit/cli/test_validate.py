@@ -1,0 +1,250 @@
+"""What is wrong with a campaign is named before it starts, all of it, each with its key."""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from typer.testing import CliRunner
+
+from backhaul.cli.commands import app
+from backhaul.data.digits import write_scenes
+from backhaul.data.settings import DigitsData
+from backhaul.errors import InputError
+
+Check: TypeAlias = Callable[..., tuple[Sequence[str], str]]
+
+CODE = """\
+def of_nothing():
+    return []
+
+def of_an_image(path):
+    return []
+
+def of_pool_alone(pool):
+    return []
+
+value = 3
+
+class Empty:
+    pass
+
+class Stop:
+    def __init__(self, patience):
+        self.patience = patience
+
+    def stop(self, train_losses, valid_losses):
+        return False
+
+class Detector:
+    def train(self, *given): ...
+    def predict(self, *given): ...
+
+def wants_features(pool, bandwidth, rng):
+    return []
+
+wants_features.needs = frozenset({"features"})
+"""
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("given") / "scenes"
+    write_scenes(folder, DigitsData(images=60))
+    return folder
+
+
+@pytest.fixture
+def check(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+    """Writes a config that is right but for what is given, and validates it."""
+    monkeypatch.chdir(tmp_path)
+    Path("code_of_mine.py").write_text(CODE)
+    Path("a_file").write_text("nothing")
+    Path("empty").mkdir()
+    Path("not_a.pt").write_bytes(b"nothing")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def run(*arguments: str, **changes: Any) -> tuple[Sequence[str], str]:
+        fields: dict[str, Any] = {
+            "name": "cars",
+            "data": {"kind": "folder", "root": str(scenes)},
+            "initial": {"images": 30},
+            "batches": {"sampling_batch": 10},
+            "bandwidth": {"images": 4},
+            "methods": ["true-random"],
+        }
+        for key, value in changes.items():
+            merged = isinstance(value, dict) and isinstance(fields.get(key), dict)
+            fields[key] = fields[key] | value if merged and "kind" not in value else value
+        Path("cars.yaml").write_text(yaml.safe_dump({k: v for k, v in fields.items() if v}))
+        ended = CliRunner().invoke(app, ["validate", "cars.yaml", *arguments])
+        if ended.exception is None:
+            return (), ended.output
+        assert isinstance(ended.exception, InputError), ended.exception
+        return str(ended.exception).splitlines(), ended.output
+
+    return run
+
+
+def keys(lines: Sequence[str]) -> list[str]:
+    found = [re.match(r"cars\.yaml: ([\w.]+): ", line) for line in lines]
+    assert all(found), lines
+    return [match[1] for match in found if match]
+
+
+def test_a_right_campaign_is_valid_and_leaves_nothing(check: Check, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    lines, said = check()
+    assert (lines, "cars.yaml: valid" in said) == ((), True)
+    left = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts}
+    assert left - {*before} == {tmp_path / "cars.yaml"}
+
+
+def stops(name: str) -> dict[str, str]:
+    return {"kind": "user", "criterion": f"code_of_mine:{name}"}
+
+
+OWN = {"kind": "folder", "root": "nosuch"}
+BROKEN: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("data.root", {"data": {"root": "nosuch"}}),
+    ("data.root", {"data": {"root": "a_file"}}),
+    ("data.root", {"data": {"root": "empty"}}),
+    ("data.root", {"data": {"format": "voc"}}),
+    ("data.names", {"data": {"names": "nosuch.names"}}),
+    ("data.names", {"data": {"names": "empty"}}),
+    ("initial.data.root", {"initial": {"data": OWN}}),
+    ("initial.data.names", {"initial": {"data": {**OWN, "root": ".", "names": "nosuch"}}}),
+    ("lists", {"lists": "nosuch"}),
+    ("lists", {"lists": "empty"}),
+    ("initial.images", {"initial": {"images": 61}}),
+    ("batches.holdout_batches", {"batches": {"holdout_batches": 9}}),
+    ("batches", {"batches": {"count": 9}}),
+    ("initial.images", {"initial": {"images": 1}}),
+    ("initial.images", {"initial": {"images": 2, "train": 0.5, "valid": 0.4}}),
+    ("bandwidth.images", {"bandwidth": {"images": 11}}),
+    ("store", {"store": "a_file"}),
+    ("store", {"store": "s3://nosuch/x"}),
+    ("training.model", {"training": {"model": "nosuch.pt"}}),
+    ("training.model", {"training": {"model": "not_a.pt"}}),
+    ("training.model", {"training": {"model": "yolo99q"}}),
+    ("training.device", {"training": {"device": "99"}}),
+    ("training.detector", {"training": {"detector": "code_of_mine:Empty"}}),
+    ("start.checkpoint", {"start": {"checkpoint": "nosuch_ckpt_3.pt"}}),
+    ("start.checkpoint", {"start": {"checkpoint": "not_a.pt"}}),
+    ("start.checkpoint", {"start": {"checkpoint": "not_a.pt", "epoch": 3}}),
+    ("labelling.source", {"labelling": {"source": "code_of_mine:nosuch"}}),
+    ("labelling.source", {"labelling": {"source": "code_of_mine:of_nothing"}}),
+    ("cropping.function", {"cropping": {"function": "code_of_mine:of_an_image"}}),
+    ("augmentation.pipeline", {"augmentation": {"pipeline": "code_of_mine:of_an_image"}}),
+    (
+        "stopping.criterion",
+        {"stopping": {"kind": "user", "criterion": "code_of_mine:Empty"}},
+    ),
+    (
+        "stopping.criterion",
+        {"stopping": {"kind": "user", "criterion": "code_of_mine:Stop"}},
+    ),
+    ("methods.0", {"methods": ["nosuch:Method"]}),
+    ("methods.0", {"methods": ["code_of_mine:of_pool_alone"]}),
+    ("methods.0", {"methods": ["code_of_mine:value"]}),
+    ("methods.0", {"methods": [{"kind": "listed", "folder": "nosuch", "of": "iqr"}]}),
+    (
+        "methods.0",
+        {
+            "methods": ["code_of_mine:wants_features"],
+            "training": {"detector": "code_of_mine:Detector"},
+        },
+    ),
+    ("data.root", {"data": {"kind": "folder"}}),
+    ("data.format", {"data": {"format": "nosuch"}}),
+    ("name", {"name": None}),
+    ("uplink", {"uplink": "mobile"}),
+    ("store", {"store": "block://nosuch"}),
+    ("execution", {"execution": "work-pool"}),
+)
+
+
+@pytest.mark.parametrize(("key", "changes"), BROKEN, ids=lambda value: str(value)[:60])
+def test_what_is_wrong_is_named_by_its_key(
+    check: Check, key: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    # other tests of the same process may have a server
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        lines, _ = check(**changes)
+    assert set(keys(lines)) == {key}, lines
+
+
+def test_all_that_is_wrong_is_named_at_once(check: Check) -> None:
+    lines, _ = check(
+        data={"root": "nosuch", "names": "gone.names"},
+        lists="nolists",
+        store="a_file",
+        training={"model": "gone.pt"},
+        bandwith={"images": 3},
+        start={"checkpoint": "gone_ckpt_1.pt"},
+    )
+    assert sorted(keys(lines)) == [
+        "bandwith",
+        "data.names",
+        "data.root",
+        "lists",
+        "start.checkpoint",
+        "store",
+        "training.model",
+    ]
+
+
+def test_a_wrong_initial_set_hides_no_wrong_batches(check: Check) -> None:
+    lines, _ = check(initial={"images": 99}, batches={"count": 40})
+    assert keys(lines) == ["initial.images", "batches"]
+
+
+def test_a_label_that_is_wrong_is_named_with_its_line(
+    check: Check, scenes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(scenes, tmp_path / "mine")
+    label = sorted((tmp_path / "mine" / "labels").iterdir())[3]
+    label.write_text("0 0.5 0.5 7 0.1\n")
+    lines, _ = check(data={"root": "mine"})
+    assert set(keys(lines)) == {"data.root"}
+    assert f"{label.name}:1" in lines[0]
+
+
+def test_a_class_without_objects_to_train_on_is_named(
+    check: Check, scenes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(scenes, tmp_path / "mine")
+    (tmp_path / "names").write_text("one\ntwo\nthree\nfour\nfive\nrare\nnever\n")
+    label = sorted((tmp_path / "mine" / "labels").iterdir())[3]
+    label.write_text("5 0.5 0.5 0.1 0.1\n")
+    lines, said = check(data={"root": "mine", "names": "names"}, lists=None, seeds=[0, 1, 2, 3])
+    assert lines, "with some seed the one image is not in the training split"
+    assert set(keys(lines)) == {"initial.images"}
+    assert "no object to train on of class 'rare', seed" in lines[0]
+    assert "warning: cars.yaml: data.names: no object at all of class 'never'" in said
+
+
+def test_quick_looks_at_the_config_alone(check: Check) -> None:
+    lines, said = check("--quick", data={"root": "nosuch"}, store="a_file")
+    assert (lines, "cars.yaml: valid" in said) == ((), True)
+    lines, _ = check("--quick", data={"root": "nosuch"}, training={"img_size": 33})
+    assert keys(lines) == ["training.img_size"]
+
+
+def test_an_inbox_is_looked_at(check: Check, scenes: Path) -> None:
+    inbox = {
+        "data": {"kind": "inbox"},
+        "initial": {"data": {"kind": "folder", "root": "nosuch"}},
+    }
+    lines, _ = check(**inbox, store="empty")
+    assert "data.root" not in keys(lines)
+    Path("empty/labels").write_text("no folder")
+    lines, _ = check(**inbox, store="empty")
+    assert keys(lines) == ["data.labels", "initial.data.root"]
