@@ -97,11 +97,8 @@ def _bandwidth(config: CampaignConfig, replaced: Collection[str]) -> Iterator[Fa
     images, size = config.bandwidth.images, config.batches.sampling_batch
     if unknown or images is None or images < size:
         return
-    text = f"{images} images, and a batch has {size} (batches.sampling_batch)"
-    if images > size:
-        yield Fault("bandwidth.images", f"{text}: expected less, or there is nothing to choose")
-    else:
-        yield Fault("bandwidth.images", f"{text}: all are sent, by each method", "warning")
+    text = f"{images} images, and a batch has {size} (batches.sampling_batch): nothing to choose"
+    yield Fault("bandwidth.images", text, "warning")
 
 
 def _detector(

@@ -125,7 +125,6 @@ BROKEN: tuple[tuple[str, dict[str, Any]], ...] = (
     ("batches", {"batches": {"count": 9}}),
     ("initial.images", {"initial": {"images": 1}}),
     ("initial.images", {"initial": {"images": 2, "train": 0.5, "valid": 0.4}}),
-    ("bandwidth.images", {"bandwidth": {"images": 11}}),
     ("store", {"store": "a_file"}),
     ("store", {"store": "s3://nosuch/x"}),
     ("training.model", {"training": {"model": "nosuch.pt"}}),
@@ -229,6 +228,14 @@ def test_a_class_without_objects_to_train_on_is_named(
     assert set(keys(lines)) == {"initial.images"}
     assert "no object to train on of class 'rare', seed" in lines[0]
     assert "warning: cars.yaml: data.names: no object at all of class 'never'" in said
+
+
+def test_a_bandwidth_that_leaves_no_choice_is_a_warning_as_the_run_takes_it(
+    check: Check,
+) -> None:
+    lines, said = check(bandwidth={"images": 11})
+    assert lines == ()
+    assert "warning: cars.yaml: bandwidth.images: 11 images, and a batch has 10" in said
 
 
 def test_quick_looks_at_the_config_alone(check: Check) -> None:
