@@ -97,7 +97,9 @@ def _bandwidth(config: CampaignConfig, replaced: Collection[str]) -> Iterator[Fa
     images, size = config.bandwidth.images, config.batches.sampling_batch
     if unknown or images is None or images < size:
         return
-    text = f"{images} images, and a batch has {size} (batches.sampling_batch): nothing to choose"
+    text = (
+        f"{images} images, and a batch has {size} (batches.sampling_batch): nothing to choose"
+    )
     yield Fault("bandwidth.images", text, "warning")
 
 
