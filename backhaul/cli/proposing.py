@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import Progress
 
 from backhaul.campaign.proposal.effort import BATCH_SIZE
 from backhaul.campaign.proposal.facts import facts_of
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
-from backhaul.cli.data import FormatOrAuto
+from backhaul.cli.data import FormatOrAuto, progress
 from backhaul.data.formats import DataReport, detect
 from backhaul.data.formats.files import scan
-from backhaul.data.images import OnProgress
 from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
 from backhaul.data.source import read_anywhere
@@ -162,20 +158,8 @@ def _read(data: FolderData) -> tuple[DataReport, FolderData]:
         from backhaul.cli.address import resolved
 
         readable = data.model_copy(update={"root": resolved(data.root)})
-    with _progress() as bar, machine_memory() as memory:
+    with progress() as bar, machine_memory() as memory:
         bars = bar("reading images"), bar("fetching labels")
         report = read_anywhere(readable, *bars, memory)
     report.require_clean()
     return report, data
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], OnProgress]]:
-    """Give a function that adds a bar on stderr, and returns what moves it."""
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-
-        def add(what: str) -> OnProgress:
-            bar = bars.add_task(what, total=None)
-            return lambda done, total: bars.update(bar, completed=done, total=total)
-
-        yield add
