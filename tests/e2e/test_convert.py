@@ -203,7 +203,7 @@ def test_wrong_labels_are_all_named_and_nothing_is_written(
             ("cars", "new", "--to", "kitti", "--names", "dc.txt"),
             "error: class 'DontCare': KITTI",
         ),
-        (("full", "new", "--to", "coco"), "error: full: no labels found among 0 images"),
+        (("full", "new", "--to", "coco"), "full: no labels found among 0 images"),
         (("cars", "new", "--to", "tfrecord"), "'tfrecord' is not one of"),
         (("cars", "new"), "Missing option '--to'"),
     ],
