@@ -19,7 +19,7 @@ from tasks.progress import Progress
 from tasks.stage import Step, stage
 
 
-@stage("data", random=False, version=2, uses=libraries("pillow"))
+@stage("data", random=False, uses=libraries("pillow"))
 def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
     """Store all images of a data set as one `ImageSet`; wrong labels end the campaign.
 

@@ -50,6 +50,10 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
     return FolderData(root=folder, format="yolo")
 
 
+READING = 2
+"""Raise it whenever files of others are read otherwise than before, so that they are again."""
+
+
 def digits_folder(data: DigitsData, root: str) -> str:
     """Return where the demo's scenes are stored below `root`, or will be."""
     return scenes_place(absolute(root), content_digest(data))
@@ -86,6 +90,8 @@ def fingerprint(data: FolderData, root: str) -> str:
     """
     store, place = absolute(root), absolute(data.root)
     digest = hashlib.sha256(f"{place.removeprefix(f'{store}/')}\0".encode())
+    if not place.startswith(scenes_place(store, "")):  # ours, which all versions read alike
+        digest.update(f"{READING}\0".encode())
     if not is_local(data.root):
         digest.update(fingerprint_remote(data.root).encode())
         return digest.hexdigest()

@@ -39,7 +39,8 @@ def place(new_place: Callable[[str], Any]) -> Any:
 
 
 def test_the_guide_is_valid_as_it_stands(place: Any) -> None:
-    assert place.backhaul("validate", "ssdlite.yaml").code == 0
+    new = ("--set", "name=new")  # `small.yaml` has the name, and is another campaign
+    assert place.backhaul("validate", "ssdlite.yaml", *new).code == 0
 
 
 def test_it_trains_looks_and_is_measured(place: Any) -> None:
