@@ -12,12 +12,9 @@ INTERNAL = ".backhaul"
 INITIAL = "init"
 """Stands for the method in names of the initial model's files."""
 
-BENCHMARK = "_benchmark_avg_1_"
-"""Between what a benchmark file is about and the epoch of its ensemble."""
-
+BENCHMARK = "_benchmark_avg_1_"  # between what a file is about and the epoch of its ensemble
 CHECKPOINT = ".pt"
 """What the names of checkpoints end in."""
-
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?"
 CHECKPOINT_NAME = re.compile(r"(?P<method>.+)_ckpt_(?P<epoch>\d+)\.pt")
 _OBJECT = re.compile(rf"/{re.escape(INTERNAL)}/objects/../(?P<digest>[0-9a-f]{{64}})\.\w+$")
