@@ -14,12 +14,17 @@ from backhaul.storage.objects import note_data_root, read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
 from backhaul.values.results import Dataset
-from tasks.keys import libraries
+from tasks.keys import Inputs
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 
 
-@stage("data", random=False, uses=libraries("pillow"))
+def _libraries(inputs: Inputs) -> tuple[str, ...]:
+    """Return the libraries that matter: groups may follow from the pixels that OpenCV gives."""
+    return ("opencv-python", "pillow") if inputs["data"].groups == "auto" else ("pillow",)
+
+
+@stage("data", random=False, uses=_libraries)
 def read_data(data: FolderData, *, fingerprint: str, step: Step) -> Dataset:
     """Store all images of a data set as one `ImageSet`; wrong labels end the campaign.
 

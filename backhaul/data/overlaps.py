@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.values.images import ImageSet
@@ -13,7 +13,7 @@ from backhaul.values.labels import Labels
 
 LEAST_IOU = 0.9
 _SHOWN = 5
-_MOST_STEPS = 2_000  # boxes of one image with the same left edge that are compared
+_MOST_STEPS = 100  # boxes of one image with the same left edge that are compared
 _ROOM = (1 - LEAST_IOU) / LEAST_IOU  # between left edges, of the width of either box
 
 
@@ -50,26 +50,40 @@ class Overlaps:
 
 
 def find_overlaps(images: ImageSet) -> Overlaps:
-    """Return the pairs of boxes of one image whose intersection over union is .9 or more."""
+    """Return the pairs of boxes of one image whose intersection over union is .9 or more.
+
+    Where more than `_MOST_STEPS` boxes of an image begin at the same place, not all of these
+    pairs are counted.
+    """
     known = images.labelled().table
     labels = Labels.concat(known["labels"])
     image = np.repeat(np.arange(len(known)), [len(each) for each in known["labels"]])
-    one, other, iou = _pairs(labels.xywhn, image)
-    other_class = labels.class_id[one] != labels.class_id[other]
-    names = images.class_names
-    first = tuple(
+    n_pairs, n_of_other_classes = 0, 0
+    has_some = np.zeros(len(known), dtype=bool)
+    first: list[tuple[int, int, float]] = []
+    for one, other, iou in _pairs(labels.xywhn, image):
+        n_pairs += len(one)
+        n_of_other_classes += int((labels.class_id[one] != labels.class_id[other]).sum())
+        has_some[image[one]] = True
+        early = np.lexsort((other, one))[:_SHOWN]
+        new = zip(one[early].tolist(), other[early].tolist(), iou[early].tolist(), strict=True)
+        first = sorted([*first, *new])[:_SHOWN]
+    names, paths = images.class_names, known["uri"]
+    shown = tuple(
         Overlap(
-            str(known["uri"].iloc[image[a]]),
+            str(paths.iloc[image[a]]),
             (names[labels.class_id[a]], names[labels.class_id[b]]),
-            round(float(value), 3),
+            round(iou, 3),
         )
-        for a, b, value in zip(one[:_SHOWN], other[:_SHOWN], iou[:_SHOWN], strict=True)
+        for a, b, iou in first
     )
-    return Overlaps(len(one), int(pd.unique(image[one]).size), int(other_class.sum()), first)
+    return Overlaps(n_pairs, int(has_some.sum()), n_of_other_classes, shown)
 
 
-def _pairs(xywhn: FloatArray, image: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return rows of two boxes and their IoU, the first before the second, sorted.
+def _pairs(
+    xywhn: FloatArray, image: IntArray
+) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
+    """Yield rows of two boxes and their IoU, the first before the second, some at a time.
 
     Boxes are in the order of their left edges, image by image: with so large an overlap these
     are near each other, so that few neighbours in that order are compared.
@@ -77,7 +91,6 @@ def _pairs(xywhn: FloatArray, image: IntArray) -> tuple[IntArray, IntArray, Floa
     low, size = xywhn[:, :2] - xywhn[:, 2:] / 2, xywhn[:, 2:]
     order = np.lexsort((low[:, 0], image))
     low, high, image = low[order], (low + size)[order], image[order]
-    found: list[tuple[IntArray, IntArray, FloatArray]] = []
     left = np.arange(len(order))
     for step in range(1, _MOST_STEPS + 1):
         left = left[left + step < len(order)]
@@ -88,17 +101,11 @@ def _pairs(xywhn: FloatArray, image: IntArray) -> tuple[IntArray, IntArray, Floa
         )
         left, right = left[near], right[near]
         if not len(left):
-            break
+            return
         common = np.minimum(high[left], high[right]) - np.maximum(low[left], low[right])
         shared = np.maximum(common, 0.0).prod(axis=1)
         both = (high[left] - low[left]).prod(axis=1) + (high[right] - low[right]).prod(axis=1)
         iou = shared / (both - shared)
         on_top = iou >= LEAST_IOU
-        found.append((order[left[on_top]], order[right[on_top]], iou[on_top]))
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    ends = [np.concatenate(parts) for parts in zip(*((f[0], f[1]) for f in found), strict=True)]
-    iou = np.concatenate([f[2] for f in found])
-    one, other = np.minimum(*ends), np.maximum(*ends)
-    sorted_ = np.lexsort((other, one))
-    return one[sorted_], other[sorted_], iou[sorted_]
+        ends = order[left[on_top]], order[right[on_top]]
+        yield np.minimum(*ends), np.maximum(*ends), iou[on_top]

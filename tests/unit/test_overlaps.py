@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from itertools import combinations
 
 import numpy as np
@@ -55,3 +56,13 @@ def test_all_pairs_are_found_that_comparing_each_with_each_finds() -> None:
     rows = [[0.0, *box] for box in boxes.tolist()]
     assert expected > 30
     assert find_overlaps(data_set(rows, rows)).n_pairs == 2 * expected
+
+
+def test_many_equal_boxes_take_bounded_time_and_memory() -> None:
+    rows = np.tile([0.0, 0.5, 0.5, 0.2, 0.2], (100_000, 1))
+    rows[:, 1] += np.arange(100_000) * 1e-11
+    before = time.process_time()
+    found = find_overlaps(data_set(rows.tolist()))
+    assert time.process_time() - before < 30  # all with all are five thousand million
+    assert found.n_pairs >= 9_000_000
+    assert len(found.first) == 5
