@@ -270,6 +270,8 @@ WRITTEN = {
     "images/a.jpg,16,16,car,4,4,8,8\nimages/b.jpg,16,16,,,,,\n",
     "a.xml": "<annotation><object><name>car</name><bndbox><xmin>4</xmin><ymin>4</ymin>"
     "<xmax>8</xmax><ymax>8</ymax></bndbox></object></annotation>",
+    "annotations.xml": '<annotations><image id="0" name="a.jpg" width="16" height="16"><box '
+    'label="lorry" xtl="3" ytl="3" xbr="8" ybr="8"/></image></annotations>',
     "instances_train.json": '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": '
     '[{"id": 7, "name": "car"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 7, '
     '"bbox": [4, 4, 4, 4]}]}',
@@ -298,7 +300,7 @@ def test_layouts_are_read_as_the_guide_shows_them(tree: str, tmp_path: Path) -> 
 
 
 def test_every_layout_is_tried() -> None:
-    assert len(LAYOUTS) == 6
+    assert len(LAYOUTS) == 7
 
 
 OF_ALL = {"kind", "label", "digest", "stratify", "include_undetected"}

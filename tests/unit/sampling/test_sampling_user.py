@@ -136,11 +136,15 @@ def test_what_is_no_list_of_ids_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("use", "label"),
-    [("numpy:square", "square"), ("numpy:arctan2", "arctan"), ("numpy:log1p", "log1p")],
+    ("function", "label"), [("square", "square"), ("arctan2", "arctan"), ("log1p", "log1p")]
 )
-def test_the_label_is_the_name_of_the_code(use: str, label: str) -> None:
-    method = TypeAdapter(Method).validate_python(use)
+def test_the_label_is_the_name_of_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, label: str
+) -> None:
+    name = f"user_label_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(f"def {function}(pool, bandwidth, rng): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    method = TypeAdapter(Method).validate_python(f"{name}:{function}")
     assert isinstance(method, UserSampling)
     assert method.label == label
 
