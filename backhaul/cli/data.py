@@ -14,6 +14,7 @@ from rich.progress import Progress
 from backhaul.data.images import ImageReader, Look, OnProgress, at_header, at_pixels
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.errors import InputError
+from backhaul.untrusted import user_path
 
 if TYPE_CHECKING:
     from backhaul.data.formats import DataReport
@@ -93,7 +94,7 @@ def _report(
         else:
             from backhaul.data.formats import read
 
-            if not Path(place).is_dir():
+            if not user_path(place).is_dir():
                 raise InputError(f"{place}: no folder there")
             here = FolderData(root=place, format=label_format, names=names)
             with progress() as bar:
@@ -221,7 +222,6 @@ def view(
     """
     from backhaul.cli.viewplace import data_set_to_view, find_run_to_view
     from backhaul.report.gallery import view_folder, write_gallery
-    from backhaul.untrusted import user_path
 
     viewed = find_run_to_view(place) or data_set_to_view(
         place, lambda: _report(place, label_format, names, _LOOKS["full"])

@@ -17,6 +17,7 @@ from backhaul.campaign.proposal.text import campaign_file
 from backhaul.cli.data import FormatOrAuto, Names
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
+from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ def init(
 
       backhaul init ~/cars --minutes 60 --out cars-long.yaml
     """
-    from backhaul.cli.proposing import Asked, name_for
+    from backhaul.cli.proposing import Asked, data_place, name_for
 
     target = out or Path(f"{name_for(folder)}.yaml")
+    require_apart(data_place(folder), target)
     if target.exists():
         raise InputError(f"{target}: exists already; choose another file with --out")
     write_proposal(Asked(folder, label_format, names, minutes, seed, model), target)
@@ -79,17 +81,48 @@ def campaign_of(place: str) -> Path:
     from backhaul.cli.proposing import Asked, data_place, name_for
 
     root, target = data_place(place), Path(f"{name_for(place)}.yaml")
+    require_apart(root, target)
     if not target.exists():
         write_proposal(Asked(place), target)
         return target
     data = load_config(target).data
-    if not isinstance(data, FolderData) or data.root != root:
+    if not isinstance(data, FolderData) or not _is_same(data.root, root):
         raise InputError(
             f"{target}: exists, and is not a campaign for {root}; write one: `backhaul init "
             f"{shlex.quote(place)} --out OTHER.yaml`, and run that"
         )
     typer.echo(f"{target}: exists, and is gone on with", err=True)
     return target
+
+
+def _is_same(place: str, other: str) -> bool:
+    if not (is_local(place) and is_local(other)):
+        return place == other
+    return Path(place).resolve() == Path(other).resolve()
+
+
+def require_apart(root: str, target: Path) -> None:
+    """Do nothing if a campaign may be written, and run here, without writing into the data.
+
+    Args:
+        root: Folder or address of the data set.
+        target: The file to write.
+
+    Raises:
+        InputError: If the file or the working folder lies in the data, or there is no folder
+            for the file.
+    """
+    if not target.parent.is_dir():
+        raise InputError(f"{target}: there is no folder {target.parent}")
+    if not is_local(root):
+        return
+    data = Path(root).resolve()
+    for what, place in ((target, target.parent.resolve()), ("this folder", Path.cwd())):
+        if data == place or data in place.parents:
+            raise InputError(
+                f"{what}: lies in {root}, which nothing is written into; go to another folder, "
+                "where the campaign and its results may be"
+            )
 
 
 def write_proposal(asked: Asked, target: Path) -> None:

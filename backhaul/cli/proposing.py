@@ -125,7 +125,7 @@ def data_place(place: str) -> str:
         raise InputError(f"{place}: no folder there")
     if (folder / "run.json").is_file():
         raise InputError(f"{place}: is the folder of a run, expected that of a data set")
-    return folder.absolute().as_posix()
+    return os.path.normpath(folder.absolute())
 
 
 def name_for(place: str) -> str:

@@ -18,6 +18,7 @@ from backhaul.identity import content_digest
 from backhaul.layout import scenes_place
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
+from backhaul.storage.folders import plain_place
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import put_file
 from backhaul.storage.places import absolute, is_local
@@ -95,7 +96,7 @@ def fingerprint(data: FolderData, root: str) -> str:
     if not is_local(data.root):
         digest.update(fingerprint_remote(data.root).encode())
         return digest.hexdigest()
-    below = f"{Path(data.root).as_posix()}/"
+    below = f"{plain_place(data.root)}/"
     for path in sources(data):
         try:
             status = os.stat(path)  # noqa: PTH116 - 200,000 Path objects are slow
@@ -114,7 +115,7 @@ def place_outside(data: FolderData, root: str) -> str | None:
         root: Root of the store.
     """
     # not resolved: places of images come through links as the config does
-    place = Path(data.root).absolute().as_posix() if is_local(data.root) else data.root
+    place = plain_place(data.root) if is_local(data.root) else data.root
     return None if f"{place}/".startswith(f"{absolute(root)}/") else place
 
 

@@ -15,6 +15,7 @@ from backhaul.data.digits import write_scenes
 from backhaul.data.formats.files import read_names
 from backhaul.data.images import OnProgress
 from backhaul.data.lists import Lists, play_lists, read_lists
+from backhaul.data.memory import machine_memory
 from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
 from backhaul.data.source import read_anywhere
 from backhaul.data.split import Arrivals, batches, split
@@ -65,7 +66,9 @@ def look_at(
         return Found(None, tuple(faults))
     try:
         opened = data.model_copy(update={"root": resolve(data.root)})
-        report = read_anywhere(opened, bar("reading images"), bar("fetching labels"))
+        with machine_memory() as memory:
+            bars = bar("reading images"), bar("fetching labels")
+            report = read_anywhere(opened, *bars, memory)
         report.require_clean()
     except InputError as error:
         return Found(None, tuple(faults_of(f"{key}.root", error)))
@@ -229,6 +232,7 @@ def _classes(config: CampaignConfig, train: ImageSet, everything: ImageSet) -> I
             key,
             f"no object to train on of {_named(absent)}, seed {config.seed}: take more "
             "initial images, or another seed",
+            "error" if config.start is None else "warning",
         )
     if unknown := names[~anywhere].tolist():
         text = f"no object at all of {_named(unknown)}"

@@ -178,7 +178,7 @@ class UserStopping(Part):
     @classmethod
     def _check_criterion(cls, value: UserCode) -> UserCode:
         code = value.load()
-        if not isinstance(code, type) or not callable(getattr(code, "stop", None)):
+        if isinstance(code, type) and not callable(getattr(code, "stop", None)):
             raise ValueError(f"{value.use}: expected a class with stop")  # noqa: TRY004 - pydantic's
         value.require_call("a class that is built with its params")
         return value

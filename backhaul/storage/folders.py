@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def walk_folders(root: str) -> Iterator[tuple[str, list[str]]]:
@@ -23,3 +24,13 @@ def walk_folders(root: str) -> Iterator[tuple[str, list[str]]]:
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield place, names
+
+
+def plain_place(folder: str | Path) -> str:
+    """Return the absolute path of a folder; without ``..``, unless a link makes it another."""
+    place = os.path.abspath(folder)  # noqa: PTH100 - of pathlib it keeps `..`
+    whole = Path(folder).absolute().as_posix()
+    try:
+        return place if Path(place).samefile(whole) else whole
+    except (OSError, ValueError):  # none is there, or its name is none
+        return place

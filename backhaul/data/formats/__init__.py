@@ -79,7 +79,8 @@ def sources(data: FolderData) -> list[str]:
     listing = scan(Path(data.root))
     found = [*listing.images, *(path for paths in listing.others.values() for path in paths)]
     names = [] if data.names is None else [data.names.as_posix()]
-    return [*found, *names, *yolo.outside(listing)]
+    of_yolo = data.format == "yolo" or (data.format == "auto" and yolo.recognise(listing))
+    return [*found, *names, *(yolo.outside(listing) if of_yolo else ())]
 
 
 def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:

@@ -203,5 +203,5 @@ def _finder(path: str, listing: Listing) -> Callable[[str], tuple[str, ...]]:
     """
     root, subset = listing.root.as_posix(), Path(path).stem.removeprefix("instances_")
     beside = path.rpartition("/")[0]
-    folders = (f"{root}/{subset}", f"{root}/images/{subset}", beside, f"{root}/images", root)
-    return image_finder(listing, folders)
+    own = (f"{root}/{subset}", f"{root}/images/{subset}")
+    return image_finder(listing, (beside, f"{root}/images", root), own)

@@ -33,7 +33,7 @@ Corner: TypeAlias = tuple[float, float, float, float]
 KEYS = ("images", "annotations", "categories")
 _BBOX = 4
 _BOM = b"\xef\xbb\xbf"
-_TEXT, _OTHERS = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', rb'[^"{}\[\]]*+'
+_TEXT, _OTHERS = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', rb'[^"{}\[\]]*+'
 _NUMBERS = rb"\[\s*+[-0-9]" + _OTHERS + rb"\]"
 _TOKEN = re.compile(rb"(?:(?:%b|%b)%b)++|[{}\[\]]" % (_TEXT, _NUMBERS, _OTHERS), re.DOTALL)
 """A bracket, or what lies between two: texts and lists of numbers."""
@@ -274,7 +274,7 @@ def add_things(
     """
     problems, used, n_crowds = _repeated(path, listed), set[Id](), 0
     for place, annotation in enumerate(listed):
-        if annotation.get("iscrowd"):
+        if annotation.get("iscrowd") not in (None, False, 0, "0", ""):
             n_crowds += 1
             continue
         shown = _annotation(annotation, place)
@@ -329,5 +329,7 @@ def _parse(annotation: dict[str, Any], shown: str) -> Thing:
         if not polygons and mask is None:
             raise ValueError("expected a bbox or a segmentation")
         return Thing(shown, category, None, polygons, mask)
+    if not isinstance(annotation["bbox"], list):
+        raise TypeError("expected a bbox of 4 numbers")
     x, y, w, h = (float(value) for value in annotation["bbox"])
     return Thing(shown, category, (x, y, w, h), polygons[:2], None)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.data.formats.filenames import one_form
-from backhaul.data.formats.report import Problem
+from backhaul.data.formats.report import SEVERITIES, Problem
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
-from backhaul.storage.folders import walk_folders
+from backhaul.storage.folders import plain_place, walk_folders
 from backhaul.untrusted import MOST_TABLE_BYTES, UnreadableFileError, open_file, read_text
 
 NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
@@ -81,7 +81,7 @@ def scan(root: Path) -> Listing:
                 f"and {foreign:,} files that are neither images nor labels"
             )
     return Listing(
-        root.absolute(),
+        Path(plain_place(root)),
         tuple(sorted(images)),
         {suffix: tuple(sorted(paths)) for suffix, paths in others.items()},
     )
@@ -96,7 +96,7 @@ def _require_place(root: Path) -> None:
 
 def _files(root: Path) -> Iterator[str]:
     """Yield all files, and folders that are named like the labels of an image."""
-    for place, names in walk_folders(root.absolute().as_posix()):
+    for place, names in walk_folders(plain_place(root)):
         if place.endswith(_LABEL_OF_ONE):
             yield _require_utf8(place)
         for name in names:
@@ -253,34 +253,43 @@ def find_class_names(
 
 def first_of(problems: Sequence[Problem]) -> str:
     """Return the first of `problems`, errors first, to be put behind what follows from it."""
-    worst = sorted(problems, key=lambda problem: problem.severity != "error")
+    worst = sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
     return f" ({worst[0].place}: {worst[0].reason}{more})" if worst else ""
 
 
-def image_finder(listing: Listing, folders: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+def image_finder(
+    listing: Listing, folders: Sequence[str], own: Sequence[str] = ()
+) -> Callable[[str], tuple[str, ...]]:
     """Return a function from an image's name in a label file to the images it may refer to.
 
-    It looks for the path itself, then in each of `folders`; if there is no such image, the
-    candidates are all images with that name below the data set's folder, or those of them
-    that lie in folders of the same names.
+    It looks for the path itself, and in all folders. If there is no such image, the candidates
+    are all images with that name below the data set's folder, or those of them that lie in
+    folders of the same names.
+
+    Args:
+        listing: The files of the data set.
+        folders: Where images may lie, none before the other.
+        own: Folders of this label file's own images: what is there is meant.
     """
     known = {os.path.normpath(image): image for image in listing.images}
-    of_name: dict[str, tuple[str, ...]] = {}
+    of_name: dict[str, list[str]] = {}
     for image in listing.images:
-        name = one_form(image).rpartition("/")[2]
-        of_name[name] = (*of_name.get(name, ()), image)
+        of_name.setdefault(one_form(image).rpartition("/")[2], []).append(image)
 
     def find(name: str) -> tuple[str, ...]:
         name = name.replace("\\", "/")
-        places = map(os.path.normpath, (name, *(f"{folder}/{name}" for folder in folders)))
-        place = next((place for place in places if place in known), None)
-        if place is not None:
-            return (known[place],)
+        if name in known:
+            return (known[name],)
+        for some in (own, folders):
+            places = {os.path.normpath(f"{folder}/{name}") for folder in some}
+            there = [known[place] for place in sorted(places) if place in known]
+            if there:
+                return tuple({os.path.realpath(path): path for path in there}.values())
         last = name.rpartition("/")[2]
         found = of_name.get(one_form(last), ())
         exact = tuple(path for path in found if path.endswith(f"/{last}"))
-        return _most_alike(name, exact or found)
+        return _most_alike(name, exact or tuple(found))
 
     return find
 
@@ -296,10 +305,10 @@ def _most_alike(name: str, found: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of `found` that share most of their last folders with `name`."""
     if len(found) <= 1:
         return found
-    alike = [_n_shared(name.split("/"), path.split("/")) for path in found]
-    return tuple(
-        path for path, shared in zip(found, alike, strict=True) if shared == max(alike)
-    )
+    parts = one_form(name).split("/")
+    alike = [_n_shared(parts, one_form(path).split("/")) for path in found]
+    most = max(alike)
+    return tuple(path for path, shared in zip(found, alike, strict=True) if shared == most)
 
 
 def _n_shared(parts: list[str], others: list[str]) -> int:

@@ -11,6 +11,8 @@ from backhaul.errors import InputError
 from backhaul.untrusted import one_line
 from backhaul.values.images import ImageSet
 
+SEVERITIES = ("error", "warning", "note")
+"""Those of a problem, the worst first."""
 _SHOWN = 10
 MOST_PATH, _MOST_REASON = 1_000, 500  # characters
 
@@ -86,7 +88,8 @@ class DataReport:
         errors = self.errors
         if not errors:
             if not len(self.images):
-                raise InputError(f"{self.problems[0]} (and no image can be read)")
+                worst = min(self.problems, key=lambda each: SEVERITIES.index(each.severity))
+                raise InputError(f"{worst} (and no image can be read)")
             return
         n_files = len({problem.path for problem in errors})
         n_warnings = sum(problem.severity == "warning" for problem in self.problems)

@@ -253,17 +253,22 @@ def _match(
     """Return the annotation of each image, and a problem for each annotation without image."""
     of_path = {annotation.path: annotation for annotation in annotations}
     of_image = {}
+    problems: list[Problem] = []
     for image in listing.images:
-        path = next((path for path in _places(image) if path in of_path), None)
-        if path is not None:
-            of_image[image] = of_path[path]
+        found = [of_path[path] for path in _places(image) if path in of_path]
+        if found:
+            of_image[image] = found[0]
+        for other in found[1:]:
+            if other.things != found[0].things:
+                reason = f"which are its labels: {found[0].path} or {other.path}? They differ"
+                problems.append(Problem(image, None, reason, "error"))
     taken = {annotation.path for annotation in of_image.values()}
     free: dict[str, list[str]] = {}
     for image in listing.images:
         if image not in of_image:
             free.setdefault(_stem(image), []).append(image)
     left = [annotation for annotation in annotations if annotation.path not in taken]
-    return of_image, _match_stems(left, free, of_image)
+    return of_image, problems + _match_stems(left, free, of_image)
 
 
 def _match_stems(

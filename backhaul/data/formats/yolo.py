@@ -12,7 +12,7 @@ images below the folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from backhaul.data.formats.files import (
     MOST_LINES,
     Listing,
     by_folder,
+    first_of,
     orphans,
     shared_stems,
     stem_and_suffix,
@@ -76,27 +77,26 @@ def read(
     if data is not None and data.names_images:
         images, problems = listed_images(data, reader)
     if not images:
-        why = f": {problems[0]}" if problems else ""
-        why += f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise InputError(f"{listing.root}: no image (jpg, jpeg, png, bmp or webp) found{why}")
+        raise InputError(
+            f"{listing.root}: no image (jpg, jpeg, png, bmp or webp) found{first_of(problems)}"
+        )
     images = sorted(set(images))  # data.yaml may name a folder for several subsets
     every = sorted({*images, *listing.images})
     places = {image: label_paths(image) for image in every}
-    texts, walked = frozenset(listing.of(".txt")), frozenset(listing.images)
+    texts = frozenset(listing.of(".txt"))
     files = LabelFiles(texts, (path for paths in places.values() for path in paths))
-
-    is_folder = cache(os.path.isdir)  # not of pathlib: raises nothing where a name is no name
+    listed = {path.rpartition("/")[0] for path in (*texts, *listing.images)}
 
     def find_labels(image: ImageFile) -> Checked:
         try:
             paths = [files.at(place) for place in places[image.path]]
         except InputError as error:
             return None, [Problem(image.path, None, str(error), "error")]
-        if image.path in walked:  # so that what is not listed is not there
-            paths = [p for p in paths if p in texts or not is_folder(p.rpartition("/")[0])]
+        # where a folder was listed under this name, what is not listed is not there
+        paths = [p for p in paths if p in texts or p.rpartition("/")[0] not in listed]
         return read_labels(image, paths, len(class_names))
 
-    problems += _left_over(listing, images, places, files)
+    problems += _left_over(listing, images, places, files, listed)
     problems += shared_stems(images)
     return assemble(images, class_names, find_labels, problems, reader)
 
@@ -255,11 +255,12 @@ def _left_over(
     images: list[str],
     places: Mapping[str, tuple[str, ...]],
     files: LabelFiles,
+    listed: Collection[str],
 ) -> list[Problem]:
     """Return a problem for what of the data set is not read, with its labels or without."""
     texts = frozenset(listing.of(".txt"))
-    every = (path for paths in places.values() for path in paths)
-    claimed = texts.intersection(map(files.at, every))
+    every = {files.at(path) for paths in places.values() for path in paths}
+    claimed = texts.intersection(every) | _through_links(texts, every, listed)
     apart = {path for path in claimed if "/labels/" in path}
     lost = orphans(listing, ".txt", apart)
     folders = set(by_folder(apart))
@@ -270,3 +271,16 @@ def _left_over(
 
     lost += unnamed_images(listing, images, has_labels)
     return lost + unclaimed_labels(listing, known)
+
+
+def _through_links(
+    texts: frozenset[str], paths: Iterable[str], listed: Collection[str]
+) -> frozenset[str]:
+    """Return the texts that `paths` mean in folders that are listed under another name."""
+    is_folder = cache(os.path.isdir)  # not of pathlib: raises nothing where a name is no name
+    folders = ((path, path.rpartition("/")[0]) for path in paths)
+    lost = [path for path, folder in folders if folder not in listed and is_folder(folder)]
+    if not lost:
+        return frozenset()
+    real = {os.path.realpath(text): text for text in texts}
+    return frozenset(real[place] for place in map(os.path.realpath, lost) if place in real)

@@ -110,7 +110,7 @@ def test_a_list_of_somebody_else_is_not_repeated(
         said = "\n".join(map(str, read(data).problems))
     except InputError as error:
         said = str(error)
-    assert "no image there" in said
+    assert "no image" in said
     assert "canary" not in said
 
 
