@@ -57,6 +57,25 @@ def test_the_campaign_is_written_here_and_is_valid(place: Place, proposed: Ended
     assert place.backhaul("validate", "my-scenes.yaml").code == 0
 
 
+@pytest.mark.parametrize(
+    ("folder", "arguments"),
+    [
+        ("my scenes", ("init", ".")),
+        ("my scenes/images", ("run", "..")),
+        (".", ("init", "my scenes", "--out", "my scenes/mine.yaml")),
+        (".", ("init", "my scenes", "--out", "nosuch/mine.yaml")),
+    ],
+)
+def test_nothing_is_written_into_the_data(
+    place: Place, folder: str, arguments: tuple[str, ...]
+) -> None:
+    before = contents(place.folder / "my scenes")
+    ended = replace(place, folder=place.folder / folder).backhaul(*arguments)
+    assert ended.code == 2
+    assert "nothing is written into" in ended.err or "there is no folder nosuch" in ended.err
+    assert contents(place.folder / "my scenes") == before
+
+
 def test_a_file_that_exists_is_not_overwritten(place: Place, proposed: Ended) -> None:
     before = (place.folder / "my-scenes.yaml").read_bytes()
     again = place.backhaul("init", "my scenes")
