@@ -88,10 +88,46 @@ class _Arranging:
         kinds = [model["properties"][KIND]["const"] for model in models]
         union |= {
             "type": "object",
-            "properties": _properties(dict(zip(kinds, models, strict=True))),
+            "properties": self._properties(dict(zip(kinds, models, strict=True))),
             "required": [KIND],
             "dependentSchemas": {KIND: {"allOf": _conditions(kinds, references)}},
         }
+
+    def _properties(self, models: Mapping[str, Json]) -> Json:
+        chosen = {"title": "Kind", "type": "string", "enum": list(models)}
+        if len(models) <= FEW:
+            chosen["description"] = "; ".join(_summary(k, m) for k, m in models.items())
+        fields = {name: field for name, field in self._fields(models).items() if name != KIND}
+        properties: Json = {KIND: chosen, **fields}
+        arrange({"properties": properties})
+        return properties
+
+    def _fields(self, models: Mapping[str, Json]) -> Json:
+        """Return the fields that any of the models has, each once."""
+        owners: dict[str, dict[str, Json]] = {}
+        for kind, model in models.items():
+            for name, field in model["properties"].items():
+                owners.setdefault(name, {})[kind] = field
+        return {name: self._merged(of_name, len(models)) for name, of_name in owners.items()}
+
+    def _merged(self, owners: Owners, n_models: int) -> Json:
+        """Return the field without its default, which would be added for kinds that lack it.
+
+        It may be null if a kind lets it: so a config is sent whose fields are all given.
+        """
+        fields = [*owners.values()]
+        field = next((each for each in fields if NULL in each.get("anyOf", ())), fields[0])
+        shape = {key: field[key] for key in SHAPE if key in field}
+        if (
+            len({each.get("$ref") for each in fields}) > 1
+        ):  # that of the kind is checked with it
+            parts = {k: self._handler.resolve_ref_schema(each) for k, each in owners.items()}
+            shape = {"type": "object", "properties": self._fields(parts)}
+            arrange(shape)
+        if shape.get("type") == "boolean":
+            shape["enum"] = [True, False]  # a switch looks off where nothing is chosen
+        meaning = _meaning(owners, all_have_it=len(owners) == n_models)
+        return {**shape, "description": meaning + _usual(owners)}
 
 
 def _conditions(kinds: Sequence[str], references: Sequence[Json]) -> list[Json]:
@@ -101,40 +137,9 @@ def _conditions(kinds: Sequence[str], references: Sequence[Json]) -> list[Json]:
     ]
 
 
-def _properties(models: Mapping[str, Json]) -> Json:
-    owners: dict[str, dict[str, Json]] = {}
-    for kind, model in models.items():
-        for name, field in model["properties"].items():
-            owners.setdefault(name, {})[kind] = field
-    del owners[KIND]
-    chosen = {"title": "Kind", "type": "string", "enum": list(models)}
-    if len(models) <= FEW:
-        chosen["description"] = "; ".join(_summary(k, model) for k, model in models.items())
-    fields = {name: _merged(of_name, len(models)) for name, of_name in owners.items()}
-    properties: Json = {KIND: chosen, **fields}
-    arrange({"properties": properties})
-    return properties
-
-
 def _summary(kind: str, model: Json) -> str:
     first_line = model.get("description", "").split("\n")[0]
     return f"{kind} = {first_line.rstrip('.')}"
-
-
-def _merged(owners: Owners, n_models: int) -> Json:
-    """Return the field without its default, which would be added for kinds that lack it.
-
-    It may be null if a kind lets it: so a config is sent whose fields are all given.
-    """
-    fields = [*owners.values()]
-    field = next((each for each in fields if NULL in each.get("anyOf", ())), fields[0])
-    shape = {key: field[key] for key in SHAPE if key in field}
-    if len({each.get("$ref") for each in fields}) > 1:  # that of the kind is checked with it
-        shape = {"type": "object"}
-    if shape.get("type") == "boolean":
-        shape["enum"] = [True, False]  # a switch looks off where nothing is chosen
-    meaning = _meaning(owners, all_have_it=len(owners) == n_models)
-    return {**shape, "description": meaning + _usual(owners)}
 
 
 def _meaning(owners: Owners, *, all_have_it: bool) -> str:

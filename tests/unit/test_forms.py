@@ -51,6 +51,13 @@ def test_every_field_has_its_place_and_a_title() -> None:
     assert list(SCHEMA["properties"])[:3] == ["name", "seed", "seeds"]
 
 
+def test_no_part_is_a_box_for_json() -> None:
+    for properties in models(SCHEMA):
+        for name, field in properties.items():
+            bare = field.get("type") == "object" and not field.get("properties")
+            assert not bare or name == "params", name  # of code of one's own
+
+
 def test_alternatives_are_one_form_without_defaults() -> None:
     for union in unions():
         kind, *fields = union["properties"].values()
