@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,21 @@ def settle(path: Path, overrides: tuple[str, ...] = ()) -> Settled:
                 config = CampaignConfig.model_validate(data)
         except ValidationError as error:
             found = [each for each in error.errors() if not _is_of_literal(each)]
-            told = [each for each in found if not (replaced and each["type"] == "missing")]
+            told = [each for each in found if not _follows(each, replaced)]
             wrong |= dict.fromkeys(_describe(path, item, data) for item in told)
             replaced |= _leave_out(data, found)
         else:
             return Settled(config, tuple(wrong), frozenset(replaced))
+
+
+def _follows(error: Any, replaced: Collection[str]) -> bool:
+    """Return whether an error only follows from what stands in place of what was wrong."""
+    if error["type"] == "missing":
+        return bool(replaced)
+    if error["type"] != "value_error":
+        return False
+    about = error["loc"] or re.findall(r"\w+", error["msg"].removeprefix("Value error, "))
+    return bool(about) and about[0] in replaced and isinstance(error["input"], dict)
 
 
 def _fields(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -122,14 +133,22 @@ def _leave_out(data: dict[str, Any], found: list[Any]) -> set[str]:
 
 
 def _innermost(data: dict[str, Any], loc: tuple[str | int, ...]) -> tuple[Any, Any] | None:
-    """Return the owner and key of the last part of `loc` that is there; kinds are no keys."""
+    """Return the owner and key of the last part of `loc` that is there."""
+    return next(reversed([*_way(data, loc)]), None)
+
+
+def _way(data: dict[str, Any], loc: Iterable[str | int]) -> Iterator[tuple[Any, Any]]:
+    """Yield owner and key of each part of `loc` that is there; kinds on the way are no keys."""
     owner: Any = data
-    last = None
+    is_after_kind = False
     for part in loc:
+        if not is_after_kind and isinstance(owner, dict) and owner.get("kind") == part:
+            is_after_kind = True  # pydantic names the alternative that it took
+            continue
         known = isinstance(owner, dict) and part in owner
         if known or (isinstance(owner, list) and part in range(len(owner))):
-            last, owner = (owner, part), owner[part]
-    return last
+            yield owner, part
+            owner, is_after_kind = owner[part], False
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -174,14 +193,7 @@ def _describe(path: Path, error: Any, data: dict[str, Any]) -> str:
 
 def _key(error: Any, data: dict[str, Any]) -> str:
     """Return the key of a wrong value as it is written: without the kinds on the way to it."""
-    *way, last = error["loc"] or ("",)
-    parts: list[str] = []
-    owner: Any = data
-    for part in (*way, last):
-        known = isinstance(owner, dict) and part in owner
-        if known or (isinstance(owner, list) and part in range(len(owner))):
-            parts.append(str(part))
-            owner = owner[part]
+    parts = [str(part) for _, part in _way(data, error["loc"])]
     if error["type"] == "missing":
-        parts.append(str(last))
+        parts.append(str(error["loc"][-1]))
     return ".".join(parts)

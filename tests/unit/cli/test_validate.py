@@ -255,3 +255,18 @@ def test_an_inbox_is_looked_at(check: Check, scenes: Path) -> None:
     Path("empty/labels").write_text("no folder")
     lines, _ = check(**inbox, store="empty")
     assert keys(lines) == ["data.labels", "initial.data.root"]
+
+
+def test_a_kind_of_the_name_of_a_key_is_not_taken_for_it(check: Check) -> None:
+    inbox = {"kind": "inbox", "inbox": "inbox", "labels": "labels"}
+    own = {"data": {"kind": "folder", "root": "."}, "images": None}
+    lines, _ = check("--quick", data=inbox | {"label_sorce": "x"}, initial=own)
+    assert keys(lines) == ["data.label_sorce"]
+    lines, _ = check("--quick", data=inbox | {"labels": -7}, initial=own)
+    assert keys(lines) == ["data.labels"]
+
+
+def test_what_only_follows_from_a_wrong_key_is_not_told(check: Check) -> None:
+    own = {"data": {"kind": "folder", "root": 7}, "images": None}
+    lines, _ = check("--quick", data={"kind": "inbox"}, initial=own)
+    assert keys(lines) == ["initial.data.root"]
