@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from backhaul.yamltext import parse_yaml
 
 _MOST_MESSAGE = 1_000  # characters
 _MOST_LINES = 100
+_NO_KEY = "extra_forbidden"
 _REQUIRED: dict[str, Any] = {
     "name": "campaign",
     "data": {"kind": "digits"},
@@ -76,27 +76,19 @@ def settle(path: Path, overrides: tuple[str, ...] = ()) -> Settled:
     data = _fields(path, overrides)
     wrong: dict[str, None] = {}
     replaced: set[str] = set()
+    changed: set[str] = set()
     while True:
         try:
             with understanding(path):
                 config = CampaignConfig.model_validate(data)
         except ValidationError as error:
             found = [each for each in error.errors() if not _is_of_literal(each)]
-            told = [each for each in found if not _follows(each, replaced)]
+            told = [each for each in found if not _is_by_change(each, data, changed)]
             wrong |= dict.fromkeys(_describe(path, item, data) for item in told)
+            changed |= {_key(each, data) for each in found if each["type"] != _NO_KEY}
             replaced |= _leave_out(data, found)
         else:
             return Settled(config, tuple(wrong), frozenset(replaced))
-
-
-def _follows(error: Any, replaced: Collection[str]) -> bool:
-    """Return whether an error only follows from what stands in place of what was wrong."""
-    if error["type"] == "missing":
-        return bool(replaced)
-    if error["type"] != "value_error":
-        return False
-    about = error["loc"] or re.findall(r"\w+", error["msg"].removeprefix("Value error, "))
-    return bool(about) and about[0] in replaced and isinstance(error["input"], dict)
 
 
 def _fields(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -116,7 +108,7 @@ def _fields(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
 def _leave_out(data: dict[str, Any], found: list[Any]) -> set[str]:
     """Take out of `data` what is wrong, required keys replaced; return the top-level keys."""
     keys = {str(item["loc"][0]) for item in found if item["loc"]}
-    owners = [place for item in found if (place := _innermost(data, item["loc"]))]
+    owners = [way[-1] for item in found if (way := _way(data, item["loc"]))]
     for item in found:
         if not item["loc"]:  # of the whole config: the keys that the message names
             named = set(re.findall(r"\w+", item["msg"])) & data.keys() or set(data)
@@ -132,23 +124,23 @@ def _leave_out(data: dict[str, Any], found: list[Any]) -> set[str]:
     return keys
 
 
-def _innermost(data: dict[str, Any], loc: tuple[str | int, ...]) -> tuple[Any, Any] | None:
-    """Return the owner and key of the last part of `loc` that is there."""
-    return next(reversed([*_way(data, loc)]), None)
+def _way(data: dict[str, Any], loc: tuple[str | int, ...]) -> list[tuple[Any, Any]]:
+    """Return the owners and keys on the way along `loc` that are there.
 
-
-def _way(data: dict[str, Any], loc: Iterable[str | int]) -> Iterator[tuple[Any, Any]]:
-    """Yield owner and key of each part of `loc` that is there; kinds on the way are no keys."""
+    Pydantic puts the kind of a part before its keys; it is no key, also if one is called so.
+    """
     owner: Any = data
-    is_after_kind = False
+    way: list[tuple[Any, Any]] = []
+    in_kind = False
     for part in loc:
-        if not is_after_kind and isinstance(owner, dict) and owner.get("kind") == part:
-            is_after_kind = True  # pydantic names the alternative that it took
+        if not in_kind and isinstance(owner, dict) and part == owner.get("kind"):
+            in_kind = True
             continue
         known = isinstance(owner, dict) and part in owner
         if known or (isinstance(owner, list) and part in range(len(owner))):
-            yield owner, part
-            owner, is_after_kind = owner[part], False
+            way.append((owner, part))
+            owner, in_kind = owner[part], False
+    return way
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -173,13 +165,33 @@ def _is_of_literal(error: Any) -> bool:
     return any(str(part).startswith("literal[") for part in error["loc"])
 
 
+def _is_by_change(error: Any, data: dict[str, Any], changed: set[str]) -> bool:
+    """Return whether a problem may be there only as a wrong value was left out.
+
+    Args:
+        error: The problem.
+        data: The campaign, without what is wrong.
+        changed: Keys whose value was left out; that of no key at all changes nothing.
+    """
+    if error["type"] == "missing":
+        return bool(changed)
+    if error["type"] != "value_error":
+        return False
+    if not error["loc"]:
+        return not {key.split(".")[0] for key in changed}.isdisjoint(
+            re.findall(r"\w+", error["msg"])
+        )
+    place = _key(error, data)
+    return any(key == place or key.startswith(f"{place}.") for key in changed)
+
+
 def _describe(path: Path, error: Any, data: dict[str, Any]) -> str:
     key = one_line(_key(error, data)) or "config"
     message = one_line(error["msg"].removeprefix("Value error, "), _MOST_MESSAGE)
     match error["type"]:
         case "missing":
             return f"{path}: {key}: is missing; set it in the file or with --set {key}=..."
-        case "extra_forbidden":
+        case str(kind) if kind == _NO_KEY:
             return f"{path}: {key}: is no key of a campaign (see configs/reference.yaml)"
         case "union_tag_not_found":
             return f"{path}: {key}.kind: is missing (see configs/reference.yaml)"
@@ -193,7 +205,7 @@ def _describe(path: Path, error: Any, data: dict[str, Any]) -> str:
 
 def _key(error: Any, data: dict[str, Any]) -> str:
     """Return the key of a wrong value as it is written: without the kinds on the way to it."""
-    parts = [str(part) for _, part in _way(data, error["loc"])]
+    parts = [str(key) for _, key in _way(data, error["loc"])]
     if error["type"] == "missing":
         parts.append(str(error["loc"][-1]))
     return ".".join(parts)

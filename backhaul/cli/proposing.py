@@ -11,6 +11,7 @@ from shlex import quote
 from pydantic import ValidationError
 from rich.console import Console
 
+from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.proposal.effort import BATCH_SIZE
 from backhaul.campaign.proposal.facts import facts_of
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
@@ -21,10 +22,13 @@ from backhaul.data.memory import machine_memory
 from backhaul.data.settings import FolderData
 from backhaul.data.source import read_anywhere
 from backhaul.errors import InputError
+from backhaul.health.dataset import look_at_arrangement
 from backhaul.learn.settings import Training
 from backhaul.learn.training.speed import Speed, measure_speed
+from backhaul.learn.training.start import require_model
 from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
+from backhaul.values.images import ImageSet
 
 MEASURED_IMAGES = 64
 """Images that the trial trains with."""
@@ -63,6 +67,7 @@ def proposed_for(asked: Asked, name: str) -> Proposal:
     """
     names = None if asked.names is None else user_path(asked.names).absolute()
     root = data_place(asked.place)
+    model = _model(asked.model)
     report, data = _read(
         FolderData(root=root, format=asked.label_format, names=names, groups="auto")
     )
@@ -72,7 +77,7 @@ def proposed_for(asked: Asked, name: str) -> Proposal:
         seed=asked.seed,
         minutes=asked.minutes,
         cores=_processors(),
-        model=_model(asked.model),
+        model=model,
     )
     labelled = report.images.labelled()
     some = labelled.take(sorted(labelled.ids)[:MEASURED_IMAGES])  # ids are as good as chance
@@ -85,7 +90,8 @@ def proposed_for(asked: Asked, name: str) -> Proposal:
             return measure_speed(some, training)
 
     proposal = propose(facts_of(report.images), wish, measure)
-    return replace(proposal, warnings=(*_about_data(asked.place, report), *proposal.warnings))
+    told = (*_about_data(asked.place, report), *_about_draws(proposal.config, report.images))
+    return replace(proposal, warnings=(*told, *proposal.warnings))
 
 
 def _about_data(place: str, report: DataReport) -> list[str]:
@@ -96,6 +102,13 @@ def _about_data(place: str, report: DataReport) -> list[str]:
     return [f"{count} warning{plural} of the data set: see backhaul data check {quote(place)}"]
 
 
+def _about_draws(config: CampaignConfig, images: ImageSet) -> list[str]:
+    """Return what `backhaul validate` would say of the draws of a campaign."""
+    if isinstance(config.data, FolderData) and config.data.groups is None:
+        images = ImageSet(images.table.assign(group=None), images.class_names)
+    return [str(fault) for fault in look_at_arrangement(config, images, None, None)]
+
+
 def _processors() -> int:
     """Return how many processors this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
@@ -104,10 +117,12 @@ def _processors() -> int:
 
 def _model(name: str) -> str:
     try:
-        return Training(model=name).model
+        training = Training(model=name)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise InputError(f"--model {name}: {reason}") from None
+    require_model(training)
+    return training.model
 
 
 def data_place(place: str) -> str:

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from backhaul.arrays import IntArray
 from backhaul.campaign.config import CampaignConfig
 from backhaul.data.arrangement import arrange, draw_from, join, labelled, playable
 from backhaul.data.digits import write_scenes
@@ -28,6 +30,8 @@ from backhaul.values.images import ImageSet
 from backhaul.values.splits import Splits
 
 _N_NAMED = 5  # classes that a fault names
+_FEW_UNITS = 3
+"""With fewer images or groups, there is not one of a class for each part of the initial set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,17 +230,31 @@ def _classes(config: CampaignConfig, train: ImageSet, everything: ImageSet) -> I
     names = np.array(everything.class_names, dtype=object)
     anywhere = everything.labelled().presence().any(axis=0)
     trained = train.presence().any(axis=0)
-    if absent := names[anywhere & ~trained].tolist():
-        key = "initial.images" if config.lists is None else "lists"
+    key = "initial.images" if config.lists is None else "lists"
+    given = config.start is not None or config.initial.data is not None
+    mendable = _n_units(everything) >= _FEW_UNITS if not given else np.zeros(len(names), bool)
+    absent = anywhere & ~trained
+    if missing := names[absent & mendable].tolist():
         yield Fault(
             key,
-            f"no object to train on of {_named(absent)}, seed {config.seed}: take more "
+            f"no object to train on of {_named(missing)}, seed {config.seed}: take more "
             "initial images, or another seed",
             "error" if config.start is None else "warning",
         )
+    if missing := names[absent & ~mendable].tolist():
+        text = f"no object to train on of {_named(missing)}, seed {config.seed}"
+        yield Fault(key, text, "warning")
     if unknown := names[~anywhere].tolist():
         text = f"no object at all of {_named(unknown)}"
         yield Fault("data.names", text, "warning")
+
+
+def _n_units(images: ImageSet) -> IntArray:
+    """Return how many images, or groups of them, show each class."""
+    table = images.labelled().table
+    unit = table["group"].fillna(table["image_id"]).to_numpy()
+    shown = pd.DataFrame(images.labelled().presence()).groupby(unit).any()
+    return shown.sum().to_numpy(dtype=np.int64)
 
 
 def _named(classes: list[str]) -> str:

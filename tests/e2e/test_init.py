@@ -154,7 +154,7 @@ def test_wrong_labels_point_to_the_check(place: Place, tmp_path: Path) -> None:
     ("model", "reason"),
     [
         ("nosuch.pt", "--model nosuch.pt: no checkpoint there"),
-        ("nosuchmodel", "training.model nosuchmodel: cannot be trained"),
+        ("nosuchmodel", "nosuchmodel: expected a name that Ultralytics has layers for"),
     ],
 )
 def test_a_wrong_model_is_named(place: Place, model: str, reason: str) -> None:

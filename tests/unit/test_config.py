@@ -5,7 +5,7 @@ import yaml
 from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.configfile import load_config
+from backhaul.campaign.configfile import load_config, settle
 from backhaul.campaign.reference import reference
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
@@ -172,3 +172,31 @@ def test_inbox_and_labels_lie_apart(inbox: str, labels: str) -> None:
     with pytest.raises(ValidationError, match="in one another"):
         InboxData(inbox=inbox, labels=labels)
     assert InboxData(inbox="a", labels="ab/c").inbox == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data: {kind: inbox, inbox: drop, colour: red}", ["data.colour", "initial.data"]),
+        ("data: {kind: inbox, colour: red}", ["data.colour", "initial.data"]),
+        ("data: {kind: inbox, inbox: 3}", ["data.inbox"]),
+        ("data: {kind: inbox, inbox: a, labels: a/b}", ["data"]),
+        ("data: {kind: digits, limits: 3}", ["data.limits"]),
+        ("initial: {images: null, data: {kind: folder}}", ["initial.data.root"]),
+        (
+            "data: {kind: inbox}\ninitial: {images: null, data: {kind: folder}}",
+            ["initial.data.root"],
+        ),
+        ("initial: {images: null, colour: red}", ["initial.colour", "initial"]),
+        ("initial: {images: null}\nsede: 3", ["initial", "sede"]),
+    ],
+)
+def test_each_wrong_key_is_named_and_no_right_one(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    rest = {"name: a", "bandwidth: {images: 1}", "methods: [true-random]"}
+    data = "" if text.startswith("data") else "data: {kind: digits}\n"
+    file.write_text("\n".join(rest) + f"\n{data}{text}\n")
+    lines = settle(file).wrong
+    assert [line.split(": ")[1] for line in lines] == expected

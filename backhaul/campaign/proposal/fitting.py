@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from backhaul.campaign.proposal.effort import AIM, ENOUGH_STEPS, Effort, Workload
@@ -53,6 +53,8 @@ def fit(side: float, work: Workload, limit_s: float, measure: Measure) -> Fitted
     wanted_px, aim_s = image_size(side), AIM * limit_s
     least_px = min(image_size(side, LEAST_OBJECT_PX), wanted_px)
     measured = measure(wanted_px)
+    if measured.on_gpu:  # trainings side by side share it, and each is slower by their number
+        work = replace(work, parallel=1)
     side_px = wanted_px
     while (
         side_px > max(least_px, LEAST_PX)

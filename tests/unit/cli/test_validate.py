@@ -216,18 +216,36 @@ def test_a_label_that_is_wrong_is_named_with_its_line(
     assert f"{label.name}:1" in lines[0]
 
 
+def with_rare_objects(scenes: Path, folder: Path, count: int) -> dict[str, str]:
+    """Return data in which `count` images show nothing but a class of their own."""
+    shutil.copytree(scenes, folder / "mine")
+    (folder / "names").write_text("one\ntwo\nthree\nfour\nfive\nrare\nnever\n")
+    for label in sorted((folder / "mine" / "labels").iterdir())[3 : 3 + count]:
+        label.write_text("5 0.5 0.5 0.1 0.1\n")
+    return {"kind": "folder", "root": "mine", "names": "names"}
+
+
 def test_a_class_without_objects_to_train_on_is_named(
     check: Check, scenes: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(scenes, tmp_path / "mine")
-    (tmp_path / "names").write_text("one\ntwo\nthree\nfour\nfive\nrare\nnever\n")
-    label = sorted((tmp_path / "mine" / "labels").iterdir())[3]
-    label.write_text("5 0.5 0.5 0.1 0.1\n")
-    lines, said = check(data={"root": "mine", "names": "names"}, lists=None, seeds=[0, 1, 2, 3])
-    assert lines, "with some seed the one image is not in the training split"
+    data = with_rare_objects(scenes, tmp_path, 3)
+    lines, said = check(data=data, initial={"images": 10}, seeds=list(range(8)))
     assert set(keys(lines)) == {"initial.images"}
-    assert "no object to train on of class 'rare', seed" in lines[0]
+    assert any("no object to train on of class" in line and "'rare'" in line for line in lines)
     assert "warning: cars.yaml: data.names: no object at all of class 'never'" in said
+
+
+@pytest.mark.parametrize(("count", "own"), [(1, False), (2, False), (12, True)])
+def test_a_class_that_no_other_initial_set_would_have_is_a_warning(
+    check: Check, scenes: Path, tmp_path: Path, count: int, *, own: bool
+) -> None:
+    data = with_rare_objects(scenes, tmp_path, count)
+    write_scenes(tmp_path / "first", DigitsData(images=30, seed=1))
+    first = {"kind": "folder", "root": "first", "names": "names"}
+    initial = {"images": None, "data": first} if own else {"images": 30}
+    lines, said = check(data=data, initial=initial, seeds=list(range(4)))
+    assert not lines
+    assert "warning: cars.yaml: initial.images: no object to train on of class 'rare'" in said
 
 
 def test_a_bandwidth_that_leaves_no_choice_is_a_warning_as_the_run_takes_it(

@@ -186,6 +186,15 @@ def test_methods_run_side_by_side_as_far_as_there_are_processors() -> None:
         assert [each.label for each in config.arms][2:] == ["true-random", "no-new-data"]
 
 
+def test_methods_side_by_side_on_one_gpu_save_no_time() -> None:
+    def seconds(*, on_gpu: bool, cores: int) -> float:
+        speed = Speed(QUICK, on_gpu=on_gpu)
+        return propose(facts(), wish(1, cores), lambda side_px: speed).seconds
+
+    assert seconds(on_gpu=True, cores=4) == seconds(on_gpu=True, cores=1)
+    assert seconds(on_gpu=False, cores=4) < seconds(on_gpu=False, cores=1)
+
+
 def test_rare_classes_are_named() -> None:
     classes = (
         ClassFacts("never", 0, 0, None),
