@@ -239,7 +239,6 @@ def _classes(config: CampaignConfig, train: ImageSet, everything: ImageSet) -> I
             key,
             f"no object to train on of {_named(missing)}, seed {config.seed}: take more "
             "initial images, or another seed",
-            "error" if config.start is None else "warning",
         )
     if missing := names[absent & ~mendable].tolist():
         text = f"no object to train on of {_named(missing)}, seed {config.seed}"

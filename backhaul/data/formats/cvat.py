@@ -12,6 +12,7 @@ Source: "CVAT for images 1.1" in the documentation of CVAT's annotation formats.
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -51,9 +52,10 @@ from backhaul.values.images import ImageSet
 _ROOT = "annotations"
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _ELLIPSE = ("cx", "cy", "rx", "ry")
-_NUMBERS = {"box": _CORNERS, "ellipse": _ELLIPSE}
-_READ = ("box", "polygon", "ellipse")
-_LEFT_OUT = ("polyline", "points", "mask", "cuboid", "skeleton", "tag")
+_EXTENT = ("left", "top", "width", "height")
+_NUMBERS = {"box": _CORNERS, "ellipse": _ELLIPSE, "mask": _EXTENT}
+_READ = ("box", "polygon", "ellipse", "mask")
+_LEFT_OUT = ("polyline", "points", "cuboid", "skeleton", "tag")
 _OF_IMAGES = 100
 """So many files that are named like an image are looked into: CVAT's are named otherwise."""
 
@@ -195,7 +197,7 @@ def _find_files(listing: Listing) -> list[str]:
 def _class_names(root: Path, names: Path | None, content: _Content) -> tuple[str, ...]:
     shapes = (shape for entry in content.entries.values() for shape in entry.shapes)
     found = {shape.label for shape in shapes} - {""}
-    beside = any((root / name).exists() for name in NAMES_FILES)
+    beside = any(os.path.lexists(root / name) for name in NAMES_FILES)
     if content.labels and names is None and not beside:
         return (*content.labels, *sorted(found - content.labels.keys()))
     return find_class_names(root, names, found, content.problems)
@@ -229,7 +231,7 @@ def _add_file(path: str, listing: Listing, content: _Content) -> None:
         raise UnreadableFileError(path, reason)
     if left_out:
         counts = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
-        reason = f"shapes around no object, left out: {counts}"
+        reason = f"shapes of which no box is known, left out: {counts}"
         content.problems.append(Problem(path, None, reason, "warning"))
 
 
@@ -351,6 +353,9 @@ def _box(shape: _Shape, ids: dict[str, int], image: ImageFile, what: str) -> Box
         keys = ", ".join(_NUMBERS[shape.kind])
         raise ValueError(f"expected finite numbers as {keys} (and rotation)")
     first, second, third, fourth = shape.numbers
+    if shape.kind == "mask":
+        extent = (first, second, first + third, second + fourth)
+        return box_of_corners(class_id, extent, image, what=what)
     if shape.kind == "ellipse":
         around = box_of_ellipse((first, second), (third, fourth), shape.angle, image)
         return box_of_corners(class_id, around, image, what=what)

@@ -12,7 +12,7 @@ from backhaul.data.formats.files import Listing, read_names
 from backhaul.data.formats.yamlplaces import NothingThereError, Places
 from backhaul.data.images import ImageReader
 from backhaul.errors import InputError
-from backhaul.untrusted import UnreadableFileError, read_text
+from backhaul.untrusted import DanglingLinkError, UnreadableFileError, read_text
 
 _KEYS = {"train": "train", "valid": "val", "test": "test"}
 
@@ -35,6 +35,8 @@ def find_data(listing: Listing, reader: ImageReader) -> DataYaml | None:
 def _read(path: Path) -> dict[str, str]:
     try:
         lines = read_text(path).splitlines()
+    except DanglingLinkError:
+        raise
     except UnreadableFileError:  # many a file is called .data, and is no text
         return {}
     pairs = (line.partition("=") for line in lines if not line.lstrip().startswith("#"))

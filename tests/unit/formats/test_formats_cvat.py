@@ -111,7 +111,6 @@ def test_shapes_without_a_box_are_counted(tmp_path: Path, draw: Draw) -> None:
     shapes = (
         '<polyline label="dog" points="1,1;2,2"/>' * 2
         + '<points label="dog" points="1,1"/>'
-        + '<mask label="dog" rle="1, 2" left="1" top="1" width="2" height="2"/>'
         + '<tag label="dog"/>'
         + BOX.replace("/>", ' outside="1"/>')
         + BOX
@@ -120,10 +119,17 @@ def test_shapes_without_a_box_are_counted(tmp_path: Path, draw: Draw) -> None:
     [problem] = report.problems
     assert problem.severity == "warning"
     assert problem.reason == (
-        "shapes around no object, left out: 1 mask, 1 outside of the image, 1 points, "
+        "shapes of which no box is known, left out: 1 outside of the image, 1 points, "
         "2 polyline, 1 tag"
     )
     assert len(report.images.table["labels"][0]) == 1
+
+
+def test_a_mask_is_read_as_the_box_that_it_gives(tmp_path: Path, draw: Draw) -> None:
+    mask = '<mask label="dog" rle="1, 2" left="1" top="2" width="4" height="6"/>'
+    report = read_nodes(tmp_path, draw, image(mask))
+    assert report.problems == ()
+    assert corners(report) == [1, 2, 5, 8]
 
 
 @pytest.mark.parametrize(
