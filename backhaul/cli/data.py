@@ -79,27 +79,20 @@ def _report(
     place: str, label_format: FormatOrAuto, names: Path | None, look: Look
 ) -> DataReport:
     """Return what is found in a folder or at an address."""
+    from backhaul.cli.address import resolved
     from backhaul.data.memory import machine_memory
+    from backhaul.data.source import read_anywhere
 
+    is_address = "://" in place
+    if not is_address and not user_path(place).is_dir():
+        raise InputError(f"{place}: no folder there")
+    root = resolved(place) if is_address else place
+    found = FolderData(root=root, format=label_format, names=names)
     with machine_memory() as memory:
-        if "://" in place:
-            from backhaul.cli.address import resolved
-            from backhaul.data.remote import read_remote
-
-            there = FolderData(root=resolved(place), format=label_format, names=names)
-            with progress() as bar:
-                report = read_remote(
-                    there, bar("reading images"), bar("fetching labels"), memory, look
-                )
-        else:
-            from backhaul.data.formats import read
-
-            if not user_path(place).is_dir():
-                raise InputError(f"{place}: no folder there")
-            here = FolderData(root=place, format=label_format, names=names)
-            with progress() as bar:
-                moves = bar("reading images")
-                report = read(here, ImageReader(on_progress=moves, look=look, memory=memory))
+        with progress() as bar:
+            images = bar("reading images")
+            labels = bar("fetching labels") if is_address else images
+            report = read_anywhere(found, images, labels, memory, look)
         if memory.trouble is not None:
             typer.echo(f"warning: {memory.trouble}", err=True)
     return report
