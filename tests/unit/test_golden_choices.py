@@ -27,59 +27,59 @@ OF_ONE = "02dbfe78c3c52e7b"
 SELECTED = [
     (
         {"kind": "random"},
-        ("fd339a7bbd259063", "f313a758dd012576"),
+        ("5d89e64c557ff705", "571db70a6d238910"),
     ),
     (
         {"kind": "true-random"},
-        ("bb302011f174d92d", "0515bbf77f9c41b2"),
+        ("2c3490cdf9098666", "6fd3e2aea519a792"),
     ),
     (
         {"kind": "median-thresh"},
-        ("f9a975d64bf4c851", "58307e19473f6e7a"),
+        ("b65bece08c4eb4b8", "e617831a40ff88ef"),
     ),
     (
         {"kind": "median-below-thresh"},
-        ("f81f48ee218fedba", "afb680cba1c6e7c1"),
+        ("ee3ea78f372bc5ae", "5c79d9465cefe037"),
     ),
     (
         {"kind": "mid-thresh"},
-        ("9567f03fde65fd98", "da4a38f219c8e40f"),
+        ("7e550754b6503da6", "d714c8d3cccd5fa8"),
     ),
     (
         {"kind": "mid-below-thresh"},
-        ("266b78a0808c2b27", "0d90a46bd6d8e63e"),
+        ("b1ab2e57bbb0c605", "d921eec029edab5d"),
     ),
     (
         {"kind": "iqr"},
-        ("8860d61783d8349d", "969237409cbbb74d"),
+        ("4ec1d3ba228da8b7", "282783be67be2533"),
     ),
     (
         {"kind": "normal"},
-        ("2275328fecdf3d68", "4c7a545606c44e06"),
+        ("d2d0cc0b97aba9eb", "7de8d9f7a3bc0693"),
     ),
     (
         {"kind": "mid-normal"},
-        ("1bb13c31dce2471a", "4faa5cbd5de854e3"),
+        ("493f27f7f3995eaa", "756e4ff64a8ea14d"),
     ),
     (
         {"kind": "bin-quintile"},
-        ("53fc93462141fed1", "cdfc343272e0ec81"),
+        ("c1ccde93bb9303df", "9387daa52012d789"),
     ),
     (
         {"kind": "bin-normal"},
-        ("996309dfed154469", "415f332aa2e11ba4"),
+        ("515bab85e03c55dd", "a3b558fa3857c927"),
     ),
     (
         {"kind": "in-range", "low": 0.1, "high": 0.3},
-        ("65e5021f564a22d3", "3f6f0f0c475d21de"),
+        ("202d569369306c33", "0aab97734c78112b"),
     ),
     (
         {"kind": "probability", "density": {"mean": 0.3, "std": 0.1}},
-        ("17093f8b37e072c6", "c66fc00f81fdc222"),
+        ("367ac02d01777a39", "c4330bc821040197"),
     ),
     (
         {"kind": "bin", "n_bins": 4, "shares": [1, 0, 2, 3], "stratify": True},
-        ("9f017181f80a029b", "3a58a8d22e47513f"),
+        ("59f08df98d1c2f9f", "0879a88952a81e7c"),
     ),
 ]
 
@@ -112,6 +112,8 @@ def digest(table: pd.DataFrame, columns: tuple[str, ...]) -> str:
     for name in columns:
         if name in ("image_id", "reason", "method"):
             content.update("\n".join(table[name]).encode())
+        elif name == "weight":  # exp() differs in the last bit from processor to processor
+            content.update("\n".join(f"{value:.9e}" for value in table[name]).encode())
         else:
             values = table[name].to_numpy(dtype="<f8")
             content.update(np.ascontiguousarray(values).tobytes())
