@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from backhaul.data.formats.checks import listed_size
-from backhaul.data.formats.files import Listing, which_image
+from backhaul.data.formats.files import Listing
+from backhaul.data.formats.imageindex import which_image
 from backhaul.data.formats.masks import Mask, mask_of
 from backhaul.data.formats.outlines import is_outline
 from backhaul.data.formats.report import Problem

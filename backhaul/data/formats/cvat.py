@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from xml.etree import ElementTree as ET
 
 from backhaul.data.formats.assembly import Checked, assemble, question_fractions
@@ -28,10 +28,9 @@ from backhaul.data.formats.files import (
     Listing,
     find_class_names,
     first_of,
-    image_finder,
     stem_and_suffix,
-    which_image,
 )
+from backhaul.data.formats.imageindex import ImageIndex, which_image
 from backhaul.data.formats.outlines import box_around, box_of_ellipse, is_outline, turned_box
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
@@ -48,6 +47,8 @@ from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, 
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
+
+Find: TypeAlias = Callable[[str, str], tuple[str, ...]]
 
 _ROOT = "annotations"
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
@@ -107,11 +108,12 @@ def read(
     Raises:
         InputError: If there is no such file, no class name or no image.
     """
-    content = _Content()
+    index = ImageIndex(listing.images)
+    content = _Content(problems=index.alike())
     for path in _find_files(listing) or listing.of(".xml"):
         try:
             with understanding(path):
-                _add_file(path, listing, content)
+                _add_file(path, _finder(path, listing, index), content)
         except UnreadableFileError as error:
             content.problems.append(Problem(path, None, error.reason, "error"))
     listing.require_images()
@@ -203,13 +205,12 @@ def _class_names(root: Path, names: Path | None, content: _Content) -> tuple[str
     return find_class_names(root, names, found, content.problems)
 
 
-def _add_file(path: str, listing: Listing, content: _Content) -> None:
+def _add_file(path: str, find: Find, content: _Content) -> None:
     """Add what a file says to `content`.
 
     Raises:
         UnreadableFileError: If it cannot be read, or is of another kind.
     """
-    find = _finder(path, listing)
     n_tracks, n_wrong = 0, 0
     left_out = Counter[str]()
     for node in elements(path, "meta", "image", "track"):
@@ -243,15 +244,14 @@ def _declared(meta: Any) -> Iterable[str]:
             yield name
 
 
-def _finder(path: str, listing: Listing) -> Callable[[str, str], tuple[str, ...]]:
+def _finder(path: str, listing: Listing, index: ImageIndex) -> Find:
     """Return a function from name and subset of an image in the file at `path` to its path."""
     root, beside = listing.root.as_posix(), path.rpartition("/")[0]
     folders = (f"{beside}/images", beside, f"{root}/images", root)
-    candidates = image_finder(listing, folders)
 
     def find(name: str, subset: str) -> tuple[str, ...]:
-        found = candidates(f"{subset}/{name}") if subset else ()
-        return found if len(found) == 1 else candidates(name)
+        found = index.find(f"{subset}/{name}", folders) if subset else ()
+        return found if len(found) == 1 else index.find(name, folders)
 
     return find
 
@@ -259,7 +259,7 @@ def _finder(path: str, listing: Listing) -> Callable[[str, str], tuple[str, ...]
 def _add_image(
     path: str,
     node: Any,
-    find: Callable[[str, str], tuple[str, ...]],
+    find: Find,
     content: _Content,
     left_out: Counter[str],
 ) -> list[Problem]:

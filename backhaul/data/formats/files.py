@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backhaul.data.formats.filenames import one_form
+from backhaul.data.filenames import one_form
 from backhaul.data.formats.report import SEVERITIES, Problem
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
@@ -256,64 +255,6 @@ def first_of(problems: Sequence[Problem]) -> str:
     worst = sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
     return f" ({worst[0].place}: {worst[0].reason}{more})" if worst else ""
-
-
-def image_finder(
-    listing: Listing, folders: Sequence[str], own: Sequence[str] = ()
-) -> Callable[[str], tuple[str, ...]]:
-    """Return a function from an image's name in a label file to the images it may refer to.
-
-    It looks for the path itself, and in all folders. If there is no such image, the candidates
-    are all images with that name below the data set's folder, or those of them that lie in
-    folders of the same names.
-
-    Args:
-        listing: The files of the data set.
-        folders: Where images may lie, none before the other.
-        own: Folders of this label file's own images: what is there is meant.
-    """
-    known = {os.path.normpath(image): image for image in listing.images}
-    of_name: dict[str, list[str]] = {}
-    for image in listing.images:
-        of_name.setdefault(one_form(image).rpartition("/")[2], []).append(image)
-
-    def find(name: str) -> tuple[str, ...]:
-        name = name.replace("\\", "/")
-        if name in known:
-            return (known[name],)
-        for some in (own, folders):
-            places = {os.path.normpath(f"{folder}/{name}") for folder in some}
-            there = [known[place] for place in sorted(places) if place in known]
-            if there:
-                return tuple({os.path.realpath(path): path for path in there}.values())
-        last = name.rpartition("/")[2]
-        found = of_name.get(one_form(last), ())
-        exact = tuple(path for path in found if path.endswith(f"/{last}"))
-        return _most_alike(name, exact or tuple(found))
-
-    return find
-
-
-def which_image(name: str, found: Sequence[str]) -> str:
-    """Return the question that a name in a label file leaves, if several images have it."""
-    return (
-        f"which image is it about? Several files are named {name!r}: {found[0]} and {found[1]}"
-    )
-
-
-def _most_alike(name: str, found: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of `found` that share most of their last folders with `name`."""
-    if len(found) <= 1:
-        return found
-    parts = one_form(name).split("/")
-    alike = [_n_shared(parts, one_form(path).split("/")) for path in found]
-    most = max(alike)
-    return tuple(path for path, shared in zip(found, alike, strict=True) if shared == most)
-
-
-def _n_shared(parts: list[str], others: list[str]) -> int:
-    both = zip(reversed(parts), reversed(others), strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
 
 
 def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:

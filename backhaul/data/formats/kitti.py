@@ -18,9 +18,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from backhaul.data.filenames import LabelFiles
 from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import box_of_corners, check_boxes
-from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,

@@ -22,10 +22,9 @@ from backhaul.data.formats.files import (
     MOST_WRONG,
     Listing,
     find_class_names,
-    image_finder,
     unreadable_files,
-    which_image,
 )
+from backhaul.data.formats.imageindex import ImageIndex, which_image
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -111,10 +110,11 @@ def read(
     """
     listing.require_images()
     entries: dict[str, _Entry] = {}
-    problems: list[Problem] = []
+    index = ImageIndex(listing.images)
+    problems = index.alike()
     for path in _require_tables(listing):
         with understanding(path):
-            problems += _add_table(path, listing, entries)
+            problems += _add_table(path, listing.root.as_posix(), index, entries)
     problems += unreadable_files(listing, ".csv")
     found = {thing.name for entry in entries.values() for thing in entry.things}
     class_names = find_class_names(listing.root, names, found, problems)
@@ -237,17 +237,19 @@ def _rows(path: str) -> Iterator[_Row]:
             raise InputError(f"{path}:{rows.line_num}: expected CSV: {error}") from None
 
 
-def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[Problem]:
+def _add_table(
+    path: str, root: str, index: ImageIndex, entries: dict[str, _Entry]
+) -> list[Problem]:
     """Add the images in a table to `entries`; return the table's problems."""
-    root, beside = listing.root.as_posix(), path.rpartition("/")[0]
-    find = image_finder(listing, (beside, f"{beside}/images", f"{root}/images", root))
+    beside = path.rpartition("/")[0]
+    folders = (beside, f"{beside}/images", f"{root}/images", root)
     problems: list[Problem] = []
     of_name: dict[str, Problem] = {}  # said once, not for each row of an image
     for row in _rows(path):
         if len(problems) + len(of_name) > MOST_WRONG:
             raise InputError(f"{path}:{row.line}: more than {MOST_WRONG:,} rows are wrong")
         name = row.cells["filename"]
-        found = find(name)
+        found = index.find(name, folders)
         if len(found) != 1:
             of_name.setdefault(name, _not_one(path, row, found))
             continue

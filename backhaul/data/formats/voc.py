@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
+from backhaul.data.filenames import LabelFiles, one_form
 from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import Box, box_of_corners, check_boxes, listed_size
-from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,
@@ -48,6 +48,7 @@ from backhaul.data.formats.writing import (
 )
 from backhaul.data.formats.xmlfile import read_tree, root_tag
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
+from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
 
@@ -252,10 +253,17 @@ def _match(
 ) -> tuple[dict[str, _Annotation], list[Problem]]:
     """Return the annotation of each image, and a problem for each annotation without image."""
     of_path = {annotation.path: annotation for annotation in annotations}
+    every = (path for image in listing.images for path in _places(image))
+    files = LabelFiles(of_path, every)
     of_image = {}
     problems: list[Problem] = []
     for image in listing.images:
-        found = [of_path[path] for path in _places(image) if path in of_path]
+        try:
+            paths = dict.fromkeys(map(files.at, _places(image)))
+        except InputError as error:
+            problems.append(Problem(image, None, str(error), "error"))
+            continue
+        found = [of_path[path] for path in paths if path in of_path]
         if found:
             of_image[image] = found[0]
         for other in found[1:]:

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backhaul.data.filenames import one_form, two_of
 from backhaul.data.formats.datayaml import SUBSETS, DataYaml
 from backhaul.data.formats.files import MOST_WRONG, scan
+from backhaul.data.formats.ondisk import Disk
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import ImageReader, is_image
 from backhaul.errors import InputError
@@ -42,6 +44,10 @@ class Places:
     base: str
     reader: ImageReader
     moved: dict[str, str] = field(default_factory=dict)
+    _disk: Disk = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_disk", Disk(self.reader))
 
     def literal(self, paths: Sequence[str], folders: Sequence[str]) -> str | None:
         """Return what stands at one of `paths`, as they are written; None if nothing does.
@@ -56,8 +62,8 @@ class Places:
         return self._only([self._whole(path, folder) for path in paths for folder in folders])
 
     def is_at(self, place: str, path: str) -> bool:
-        """Return whether `place` is where `path` says, as it is written."""
-        return place == self._whole(path, self.base)
+        """Return whether `place` is where `path` says, in any Unicode form."""
+        return one_form(place) == one_form(self._whole(path, self.base))
 
     def below(self, path: str) -> str | None:
         """Return what stands below the data set under the last parts of `path`, or None.
@@ -67,8 +73,10 @@ class Places:
         """
         whole = self._whole(path.replace("\\", "/"), self.base)
         folder, _, name = whole.rpartition("/")
-        if folder in self.moved and self._is_there(f"{self.moved[folder]}/{name}"):
-            return f"{self.moved[folder]}/{name}"
+        if folder in self.moved:
+            found = self._only([f"{self.moved[folder]}/{name}"])
+            if found is not None:
+                return found
         parts = whole.strip("/").split("/")[-_MOST_PARTS:]
         ends = ["/".join(parts[start:]) for start in range(len(parts))]
         inside = f"{self.base}/".startswith(f"{self.here}/")
@@ -85,15 +93,14 @@ class Places:
 
     def _only(self, paths: Sequence[str]) -> str | None:
         there = {
-            os.path.realpath(path): path for path in reversed(paths) if self._is_there(path)
+            os.path.realpath(found): found
+            for path in reversed(paths)
+            for found in self._disk.at(path)
         }
         if len(there) > 1:
             first, second, *_ = reversed(there.values())
-            raise NothingThereError(f"may be {first} or {second}; expected one of them")
+            raise NothingThereError(f"may be {two_of(first, second)}; expected one of them")
         return next(iter(there.values()), None)
-
-    def _is_there(self, path: str) -> bool:
-        return self.reader.may_read(path) and os.path.exists(path)
 
 
 @dataclass(slots=True)
@@ -197,7 +204,7 @@ def _require_new(place: str, path: str, found: _Found) -> None:
 
 
 def _last_two(path: str) -> list[str]:
-    return path.replace("\\", "/").rstrip("/").split("/")[-2:]
+    return one_form(path).replace("\\", "/").rstrip("/").split("/")[-2:]
 
 
 def _add_images(data: DataYaml, places: Places, place: str, where: str, found: _Found) -> None:

@@ -87,7 +87,7 @@ def test_two_places_with_the_last_parts_are_an_error(tmp_path: Path, draw: Draw)
     root = fill(tmp_path / "set", draw, "train/images", "cars/train/images")
     [(severity, reason)] = told_or_refused(root, "train: /x/cars/train/images\n")
     assert severity == "error"
-    assert f"{root}/cars/train/images or {root}/train/images" in reason
+    assert f"{root}/cars/train/images and {root}/train/images" in reason
 
 
 def test_a_folder_above_and_one_beside_are_an_error(tmp_path: Path, draw: Draw) -> None:
