@@ -1,10 +1,10 @@
 """CVAT for images: an XML file a task, with the shapes of all its images, in pixels.
 
 A ``box`` is read as it is, one with a ``rotation`` as the box around it; so are ``polygon``,
-whose outline is kept, and ``ellipse``. Shapes of other kinds, and those ``outside`` of the
-image, are left out, with their number. An image that a file lists has been labelled, also if it
-has no shape; images that no file lists are unlabelled. CVAT for video, with its tracks, is
-refused.
+whose outline is kept, ``ellipse`` and ``mask``. Shapes of other kinds, and those ``outside`` of
+the image, are left out, with their number. An image that a file lists has been labelled, also
+if it has no shape; images that no file lists are unlabelled, and so are those with shapes of
+other kinds alone: there are objects in them. CVAT for video, with its tracks, is refused.
 
 Source: "CVAT for images 1.1" in the documentation of CVAT's annotation formats.
 """
@@ -42,7 +42,7 @@ from backhaul.data.formats.writing import (
     plain_names,
     put_images,
 )
-from backhaul.data.formats.xmlfile import elements, root_tag
+from backhaul.data.formats.xmlfile import elements, is_cvat
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
@@ -73,11 +73,17 @@ class _Shape(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """An image in a file."""
+    """An image in a file, and whether it has shapes of kinds that are not read."""
 
     path: str
     size: tuple[int, int] | None
     shapes: list[_Shape] = field(default_factory=list)
+    has_others: bool = False
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether its boxes are known: of what has other shapes alone they are not."""
+        return bool(self.shapes) or not self.has_others
 
 
 @dataclass(slots=True)
@@ -127,7 +133,9 @@ def read(
 
     def find_labels(image: ImageFile) -> Checked:
         entry = content.entries.get(image.path)
-        return (None, []) if entry is None else _labels(entry, image, ids)
+        if entry is None or not entry.is_labelled:
+            return None, []
+        return _labels(entry, image, ids)
 
     report = assemble(listing.images, class_names, find_labels, content.problems, reader)
     return question_fractions(report)
@@ -193,7 +201,7 @@ def _find_files(listing: Listing) -> list[str]:
         named = stem_and_suffix(path.rpartition("/")[2])[0] in stems
         (of_images if named else apart).append(path)
     looked_at = sorted([*apart, *of_images[:_OF_IMAGES]])
-    return [path for path in looked_at if root_tag(path) == _ROOT]
+    return list(filter(is_cvat, looked_at))
 
 
 def _class_names(root: Path, names: Path | None, content: _Content) -> tuple[str, ...]:
@@ -234,6 +242,10 @@ def _add_file(path: str, find: Find, content: _Content) -> None:
         counts = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
         reason = f"shapes of which no box is known, left out: {counts}"
         content.problems.append(Problem(path, None, reason, "warning"))
+    of_file = (entry for entry in content.entries.values() if entry.path == path)
+    if n_unlabelled := sum(not entry.is_labelled for entry in of_file):
+        reason = f"{n_unlabelled} images have none but shapes left out: they are unlabelled"
+        content.problems.append(Problem(path, None, reason, "note"))
 
 
 def _declared(meta: Any) -> Iterable[str]:
@@ -278,6 +290,7 @@ def _add_image(
         if shape.get("outside") == "1":
             left_out["outside of the image"] += 1
         elif shape.tag not in _READ:
+            entry.has_others = True
             left_out[shape.tag if shape.tag in _LEFT_OUT else "of other kinds"] += 1
         else:
             entry.shapes.append(_shape(place, shape))

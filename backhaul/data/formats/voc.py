@@ -46,14 +46,14 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.formats.xmlfile import read_tree, root_tag
+from backhaul.data.formats.xmlfile import is_cvat, read_tree, root_tag
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
 
 _FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
-_ROOT, _CVAT_ROOT = "annotation", "annotations"
+_ROOT = "annotation"
 _MOST_THINGS = 100_000
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _TURNED = ("cx", "cy", "w", "h", "angle")
@@ -196,7 +196,7 @@ def _read_annotation(path: str, names: dict[str, str]) -> _Annotation:
     with understanding(path):
         if root.tag == _ROOT:
             return _parse(path, root, names)
-        what = "is in CVAT's own format (cvat), not" if root.tag == _CVAT_ROOT else "is not"
+        what = "is in CVAT's own format (cvat), not" if is_cvat(path) else "is not"
         raise _ForeignFileError(path, f"{what} Pascal VOC: passed over")
 
 
