@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from backhaul.data.formats.checks import listed_size
 from backhaul.data.formats.files import Listing
-from backhaul.data.formats.imageindex import which_image
+from backhaul.data.formats.imageindex import missing_images, which_image
 from backhaul.data.formats.masks import Mask, looks_like_mask, mask_of
 from backhaul.data.formats.outlines import is_outline
 from backhaul.data.formats.report import Problem
@@ -224,7 +224,7 @@ def add_images(
 
     The value is None for an image that does not exist, or whose id another image has.
     """
-    problems = []
+    problems, missing = list[Problem](), list[str]()
     of_id: dict[Id, Entry | None] = {}
     name_of: dict[Id, str] = {}
     for image in listed:
@@ -242,19 +242,19 @@ def add_images(
             problems.append(Problem(path, None, reason, "error"))
             of_id[number] = None
             continue
-        name_of[number] = name
-        of_id[number], wrong = _add_image(path, image, find(name), entries)
-        problems += wrong
-    return of_id, problems
+        name_of[number], of_id[number] = name, None
+        if found := find(name):
+            of_id[number], wrong = _add_image(path, image, found, entries)
+            problems += wrong
+        else:
+            missing.append(name)
+    return of_id, problems + missing_images(path, missing)
 
 
 def _add_image(
     path: str, image: dict[str, Any], found: tuple[str, ...], entries: dict[str, Entry]
 ) -> tuple[Entry | None, list[Problem]]:
     name = image["file_name"]
-    if not found:
-        shown = f"image {name!r}" if is_image(name) else "an image"
-        return None, [Problem(path, None, f"{shown} not found, left out", "warning")]
     if len(found) > 1:
         return None, [Problem(path, None, which_image(name, found), "error")]
     if found[0] in entries:

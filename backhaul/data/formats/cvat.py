@@ -30,7 +30,7 @@ from backhaul.data.formats.files import (
     first_of,
     stem_and_suffix,
 )
-from backhaul.data.formats.imageindex import ImageIndex, which_image
+from backhaul.data.formats.imageindex import ImageIndex, missing_images, which_image
 from backhaul.data.formats.outlines import box_around, box_of_ellipse, is_outline, turned_box
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
@@ -43,7 +43,7 @@ from backhaul.data.formats.writing import (
     put_images,
 )
 from backhaul.data.formats.xmlfile import elements, is_cvat
-from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
@@ -220,14 +220,19 @@ def _add_file(path: str, find: Find, content: _Content) -> None:
         UnreadableFileError: If it cannot be read, or is of another kind.
     """
     n_tracks, n_wrong = 0, 0
-    left_out = Counter[str]()
+    left_out, missing = Counter[str](), list[str]()
     for node in elements(path, "meta", "image", "track"):
         if node.tag == "meta":
             content.labels |= dict.fromkeys(_declared(node))
         elif node.tag == "track":
             n_tracks += 1
         else:
-            wrong = _add_image(path, node, find, content, left_out)
+            name = node.get("name", "")
+            found = find(name, node.get("subset", "")) if name else ()
+            if name and not found:
+                missing.append(name)
+                continue
+            wrong = _add_image(path, node, found, content, left_out)
             content.problems += wrong
             n_wrong += len(wrong)
             if n_wrong > MOST_WRONG:
@@ -238,14 +243,22 @@ def _add_file(path: str, find: Find, content: _Content) -> None:
             "CVAT for images 1.1"
         )
         raise UnreadableFileError(path, reason)
+    content.problems += missing_images(path, missing)
+    content.problems += _left_out(path, left_out, content)
+
+
+def _left_out(path: str, left_out: Counter[str], content: _Content) -> list[Problem]:
+    """Return what to say of the shapes of a file that are not read."""
+    problems = []
     if left_out:
         counts = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
         reason = f"shapes of which no box is known, left out: {counts}"
-        content.problems.append(Problem(path, None, reason, "warning"))
+        problems.append(Problem(path, None, reason, "warning"))
     of_file = (entry for entry in content.entries.values() if entry.path == path)
     if n_unlabelled := sum(not entry.is_labelled for entry in of_file):
         reason = f"{n_unlabelled} images have none but shapes left out: they are unlabelled"
-        content.problems.append(Problem(path, None, reason, "note"))
+        problems.append(Problem(path, None, reason, "note"))
+    return problems
 
 
 def _declared(meta: Any) -> Iterable[str]:
@@ -271,13 +284,12 @@ def _finder(path: str, listing: Listing, index: ImageIndex) -> Find:
 def _add_image(
     path: str,
     node: Any,
-    find: Find,
+    found: tuple[str, ...],
     content: _Content,
     left_out: Counter[str],
 ) -> list[Problem]:
     """Add an image to `content`, and shapes that are not read to `left_out`."""
     name = node.get("name", "")
-    found = find(name, node.get("subset", "")) if name else ()
     wrong = _not_one(path, name, found, content.entries)
     if wrong is not None:
         return [wrong]
@@ -300,12 +312,9 @@ def _add_image(
 def _not_one(
     path: str, name: str, found: tuple[str, ...], entries: Mapping[str, _Entry]
 ) -> Problem | None:
-    """Return what is wrong if a name stands for no image, several, or one listed before."""
+    """Return what is wrong if a name is empty, or means several images or one listed before."""
     if not name:
         return Problem(path, None, "expected images with a name", "error")
-    if not found:
-        named = f"image {name!r}" if is_image(name) else "an image"
-        return Problem(path, None, f"{named} not found, left out", "warning")
     if len(found) > 1:
         return Problem(path, None, which_image(name, found), "error")
     if found[0] in entries:

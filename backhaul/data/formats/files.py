@@ -268,15 +268,27 @@ def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Probl
     """
     paths = set(claimed)
     folders = set(by_folder(paths))
-    lost = by_folder(
-        path
-        for path in listing.of(suffix)
-        if path not in paths
-        and path.rpartition("/")[0] in folders
-        and not path.endswith(NAMES_FILES)
+    return without_images(
+        (
+            path
+            for path in listing.of(suffix)
+            if path not in paths
+            and path.rpartition("/")[0] in folders
+            and not path.endswith(NAMES_FILES)
+        ),
+        suffix,
     )
+
+
+def without_images(paths: Iterable[str], suffix: str) -> list[Problem]:
+    """Return a warning for each folder of label files that belong to no image.
+
+    Args:
+        paths: The label files.
+        suffix: That of all of them.
+    """
     problems = []
-    for folder, files in lost.items():
+    for folder, files in by_folder(paths).items():
         where, what = files[0], "labels without an image"
         if len(files) > 1:
             where, what = folder, f"{counted(files, folder, suffix)}: {what}"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 
 from backhaul.data.filenames import one_form, two_of
 from backhaul.data.formats.report import Problem
+from backhaul.data.images import is_image
 from backhaul.data.pathindex import PathIndex
+
+_SHOWN = 3
 
 
 class ImageIndex:
@@ -75,3 +79,22 @@ def which_image(name: str, found: Sequence[str]) -> str:
     """Return the question that a name in a label file leaves, if several images have it."""
     two = two_of(found[0], found[1])
     return f"which image is it about? Several files are named {name!r}: {two}"
+
+
+def missing_images(path: str, names: Collection[str], line: int | None = None) -> list[Problem]:
+    """Return a warning if there are names in a label file that no image has.
+
+    Args:
+        path: The label file.
+        names: What it calls them; of those that are no names of images nothing is repeated.
+        line: Where the first of them is, from 1; None = the format has no lines.
+    """
+    if not names:
+        return []
+    shown = [repr(name) for name in islice(filter(is_image, names), _SHOWN)]
+    if len(names) == 1:
+        what = f"image {shown[0]}" if shown else "an image"
+        return [Problem(path, line, f"{what} not found, left out", "warning")]
+    more = ", ..." if shown and len(names) > len(shown) else ""
+    named = f": {', '.join(shown)}{more}" if shown else ""
+    return [Problem(path, line, f"{len(names)} images not found, left out{named}", "warning")]

@@ -7,6 +7,8 @@ import os
 from backhaul.data.filenames import one_form
 from backhaul.data.images import ImageReader
 
+_MOST_KEPT = 100_000
+
 
 class Disk:
     """Finds files and folders by their paths, in any Unicode form.
@@ -40,9 +42,15 @@ class Disk:
         found = (f"{each}/{other}" for each in folders for other in self._in(each, wanted))
         return tuple(filter(os.path.exists, found))
 
+    def has_folder(self, path: str) -> bool:
+        """Return whether there is a folder, by its name in any form."""
+        return bool(self._at_folder(path))
+
     def _at_folder(self, folder: str) -> tuple[str, ...]:
         """Return the folders that a path may mean, that of exactly its name first."""
         if folder not in self._folders:
+            if len(self._folders) >= _MOST_KEPT:
+                self._folders.clear()
             own = (folder,) if os.path.isdir(folder or "/") else ()
             self._folders[folder] = own + tuple(
                 each for each in self._in_other_form(folder) if os.path.isdir(each)

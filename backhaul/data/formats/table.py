@@ -24,7 +24,7 @@ from backhaul.data.formats.files import (
     find_class_names,
     unreadable_files,
 )
-from backhaul.data.formats.imageindex import ImageIndex, which_image
+from backhaul.data.formats.imageindex import ImageIndex, missing_images, which_image
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -36,7 +36,7 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import (
     MOST_TABLE_BYTES,
@@ -245,13 +245,20 @@ def _add_table(
     folders = (beside, f"{beside}/images", f"{root}/images", root)
     problems: list[Problem] = []
     of_name: dict[str, Problem] = {}  # said once, not for each row of an image
+    missing: dict[str, int] = {}
     for row in _rows(path):
         if len(problems) + len(of_name) > MOST_WRONG:
             raise InputError(f"{path}:{row.line}: more than {MOST_WRONG:,} rows are wrong")
         name = row.cells["filename"]
-        found = index.find(name, folders)
-        if len(found) != 1:
-            of_name.setdefault(name, _not_one(path, row, found))
+        if not name:
+            of_name.setdefault(name, Problem(path, row.line, "expected a filename", "error"))
+            continue
+        found = () if name in missing else index.find(name, folders)
+        if not found:
+            missing.setdefault(name, row.line)
+            continue
+        if len(found) > 1:
+            of_name.setdefault(name, Problem(path, row.line, which_image(name, found), "error"))
             continue
         entry = entries.setdefault(found[0], _Entry(path, row.line))
         if entry.table != path:
@@ -262,17 +269,8 @@ def _add_table(
             _add_row(row.line, row.cells, entry)
         except ValueError as error:
             problems.append(Problem(path, row.line, str(error), "error"))
-    return problems + list(of_name.values())
-
-
-def _not_one(path: str, row: _Row, found: tuple[str, ...]) -> Problem:
-    name = row.cells["filename"]
-    if not name:
-        return Problem(path, row.line, "expected a filename", "error")
-    if not found:
-        named = f"image {name!r}" if is_image(name) else "an image"
-        return Problem(path, row.line, f"{named} not found, left out", "warning")
-    return Problem(path, row.line, which_image(name, found), "error")
+    first = next(iter(missing.values()), None)
+    return problems + list(of_name.values()) + missing_images(path, missing, first)
 
 
 def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:

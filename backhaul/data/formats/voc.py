@@ -27,6 +27,7 @@ from backhaul.data.formats.files import (
     shared_stems,
     stem_and_suffix,
     with_folder,
+    without_images,
 )
 from backhaul.data.formats.outlines import (
     Outline,
@@ -283,19 +284,18 @@ def _match_stems(
     left: list[_Annotation], free: dict[str, list[str]], of_image: dict[str, _Annotation]
 ) -> list[Problem]:
     """Add to `of_image` the images whose stem one annotation has, or names as its file."""
-    problems = []
+    problems, lost = list[Problem](), list[str]()
     for annotation in left:
         stems = (_stem(annotation.path), _stem(annotation.filename))
         stem = next((stem for stem in stems if stem in free), None)
         if stem is None:
-            reason = "labels without an image"
-            problems.append(Problem(annotation.path, None, reason, "warning"))
+            lost.append(annotation.path)
         elif len(free[stem]) > 1 or free[stem][0] in of_image:
             reason = f"which image is it about? Several files have the stem {stem!r}"
             problems.append(Problem(annotation.path, None, reason, "error"))
         else:
             of_image[free[stem][0]] = annotation
-    return problems
+    return problems + without_images(lost, ".xml")
 
 
 def _places(image: str) -> list[str]:
