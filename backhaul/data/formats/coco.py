@@ -39,6 +39,7 @@ from backhaul.data.formats.files import (
 )
 from backhaul.data.formats.imageindex import ImageIndex
 from backhaul.data.formats.outlines import box_around, in_fractions
+from backhaul.data.formats.passedover import not_read
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -80,7 +81,8 @@ def read(
     entries: dict[str, Entry] = {}
     used: set[Id] = set()
     index = ImageIndex(listing.images)
-    problems = unreadable + index.alike()
+    told = {*paths, *(problem.path for problem in unreadable)}
+    problems = unreadable + index.alike() + not_read(listing, ".json", told, "coco")
     for path in paths:
         content = load(path)
         with understanding(path):

@@ -32,6 +32,7 @@ from backhaul.data.formats.files import (
 )
 from backhaul.data.formats.imageindex import ImageIndex, missing_images, which_image
 from backhaul.data.formats.outlines import box_around, box_of_ellipse, is_outline, turned_box
+from backhaul.data.formats.passedover import not_read
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -115,8 +116,9 @@ def read(
         InputError: If there is no such file, no class name or no image.
     """
     index = ImageIndex(listing.images)
-    content = _Content(problems=index.alike())
-    for path in _find_files(listing) or listing.of(".xml"):
+    paths = _find_files(listing) or listing.of(".xml")
+    content = _Content(problems=index.alike() + not_read(listing, ".xml", paths, "cvat"))
+    for path in paths:
         try:
             with understanding(path):
                 _add_file(path, _finder(path, listing, index), content)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.data.filenames import one_form
-from backhaul.data.formats.report import SEVERITIES, Problem
+from backhaul.data.formats.report import SEVERITIES, Problem, Severity
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import plain_place, walk_folders
@@ -287,13 +287,27 @@ def without_images(paths: Iterable[str], suffix: str) -> list[Problem]:
         paths: The label files.
         suffix: That of all of them.
     """
-    problems = []
-    for folder, files in by_folder(paths).items():
-        where, what = files[0], "labels without an image"
-        if len(files) > 1:
-            where, what = folder, f"{counted(files, folder, suffix)}: {what}"
-        problems.append(Problem(where, None, what, "warning"))
-    return problems
+    return [
+        of_files(files, folder, suffix, "labels without an image", "warning")
+        for folder, files in by_folder(paths).items()
+    ]
+
+
+def of_files(
+    paths: Sequence[str], root: str, suffix: str, what: str, severity: Severity
+) -> Problem:
+    """Return the problem that one file has, or several in a folder have alike.
+
+    Args:
+        paths: The files, one at least.
+        root: A folder that they are in.
+        suffix: That of all of them.
+        what: The same for each.
+        severity: Of the problem.
+    """
+    if len(paths) == 1:
+        return Problem(paths[0], None, what, severity)
+    return Problem(root, None, f"{counted(paths, root, suffix)}: {what}", severity)
 
 
 def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:

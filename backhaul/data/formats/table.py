@@ -25,6 +25,7 @@ from backhaul.data.formats.files import (
     unreadable_files,
 )
 from backhaul.data.formats.imageindex import ImageIndex, missing_images, which_image
+from backhaul.data.formats.passedover import not_read
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -111,11 +112,12 @@ def read(
     listing.require_images()
     entries: dict[str, _Entry] = {}
     index = ImageIndex(listing.images)
-    problems = index.alike()
-    for path in _require_tables(listing):
+    tables, unreadable = _require_tables(listing), unreadable_files(listing, ".csv")
+    told = {*tables, *(problem.path for problem in unreadable)}
+    problems = unreadable + index.alike() + not_read(listing, ".csv", told, "csv")
+    for path in tables:
         with understanding(path):
             problems += _add_table(path, listing.root.as_posix(), index, entries)
-    problems += unreadable_files(listing, ".csv")
     found = {thing.name for entry in entries.values() for thing in entry.things}
     class_names = find_class_names(listing.root, names, found, problems)
     ids = {name: class_id for class_id, name in enumerate(class_names)}

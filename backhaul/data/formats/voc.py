@@ -24,6 +24,7 @@ from backhaul.data.formats.checks import Box, box_of_corners, check_boxes, liste
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,
+    of_files,
     shared_stems,
     stem_and_suffix,
     with_folder,
@@ -177,13 +178,18 @@ def _add(parent: ET.Element, name: str, value: object) -> None:
 def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem]]:
     annotations, problems = [], []
     names: dict[str, str] = {}
+    foreign: dict[str, list[str]] = {}
     for path in listing.of(".xml"):
         try:
             annotations.append(_read_annotation(path, names))
         except _ForeignFileError as error:
-            problems.append(Problem(path, None, error.reason, "warning"))
+            foreign.setdefault(error.reason, []).append(path)
         except UnreadableFileError as error:
             problems.append(Problem(path, None, error.reason, "error"))
+    problems += [
+        of_files(paths, listing.root.as_posix(), ".xml", reason, "warning")
+        for reason, paths in foreign.items()
+    ]
     return annotations, problems
 
 

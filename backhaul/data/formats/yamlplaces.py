@@ -16,7 +16,7 @@ from backhaul.data.filenames import one_form, two_of
 from backhaul.data.formats.datayaml import SUBSETS, DataYaml
 from backhaul.data.formats.files import scan
 from backhaul.data.formats.ondisk import Disk
-from backhaul.data.formats.report import Problem
+from backhaul.data.formats.report import Problem, Severity
 from backhaul.data.images import ImageReader, is_image
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, one_line, open_text, understanding
@@ -144,9 +144,9 @@ class _Found:
         return self._below[folder]
 
     def tell(
-        self, path: str | Path, reason: str, severity: str, line: int | None = None
+        self, path: str | Path, reason: str, severity: Severity, line: int | None = None
     ) -> None:
-        self.problems.append(Problem(str(path), line, reason, severity))  # type: ignore[arg-type]
+        self.problems.append(Problem(str(path), line, reason, severity))
 
 
 def listed_images(data: DataYaml, reader: ImageReader) -> tuple[list[str], list[Problem]]:
