@@ -7,6 +7,12 @@ from collections.abc import Iterable
 
 from backhaul.errors import InputError
 
+IN_ANOTHER_FORM = (
+    "has the name of another image in another Unicode form: only labels with exactly its name "
+    "are its own"
+)
+"""What is to be said of an image, if so."""
+
 
 def one_form(name: str) -> str:
     r"""Return a name in one Unicode form: macOS writes letters with accents as two characters.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backhaul.data.filenames import one_form
+from backhaul.data.filenames import IN_ANOTHER_FORM, one_form
 from backhaul.data.formats.report import SEVERITIES, Problem, Severity
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
@@ -197,11 +197,7 @@ def shared_stems(images: Sequence[str]) -> list[Problem]:
             reason = "shares its labels with an image of another suffix"
             problems.append(Problem(path, None, reason, "warning"))
         elif forms[one_form(stem)] > 1:
-            reason = (
-                "has the name of another image in another Unicode form: only labels with "
-                "exactly its name are its own"
-            )
-            problems.append(Problem(path, None, reason, "warning"))
+            problems.append(Problem(path, None, IN_ANOTHER_FORM, "warning"))
     return problems
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from itertools import islice
 
-from backhaul.data.filenames import one_form, two_of
+from backhaul.data.filenames import IN_ANOTHER_FORM, one_form, two_of
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import is_image
 from backhaul.data.pathindex import PathIndex
@@ -63,12 +63,8 @@ class ImageIndex:
 
     def alike(self) -> list[Problem]:
         """Return a warning for each image whose path is another's in another Unicode form."""
-        reason = (
-            "has the name of another image in another Unicode form: only labels with exactly "
-            "its name are its own"
-        )
         return [
-            Problem(image, None, reason, "warning")
+            Problem(image, None, IN_ANOTHER_FORM, "warning")
             for images in self._of_form.values()
             if len(images) > 1
             for image in images
