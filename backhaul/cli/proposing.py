@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from functools import cache
+from math import ceil
 from pathlib import Path
 from shlex import quote
 
@@ -14,6 +16,7 @@ from rich.console import Console
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.proposal.effort import BATCH_SIZE
 from backhaul.campaign.proposal.facts import facts_of
+from backhaul.campaign.proposal.fitting import Measure
 from backhaul.campaign.proposal.proposal import Proposal, Wish, propose
 from backhaul.cli.data import FormatOrAuto, progress
 from backhaul.data.formats import DataReport, detect
@@ -23,15 +26,19 @@ from backhaul.data.settings import FolderData
 from backhaul.data.source import read_anywhere
 from backhaul.errors import InputError
 from backhaul.health.dataset import look_at_arrangement
+from backhaul.health.faults import Fault
 from backhaul.learn.settings import Training
 from backhaul.learn.training.speed import Speed, measure_speed
 from backhaul.learn.training.start import require_model
+from backhaul.storage.folders import plain_place
 from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
 from backhaul.values.images import ImageSet
 
 MEASURED_IMAGES = 64
 """Images that the trial trains with."""
+_MORE = 1.5
+"""Times as many initial images are tried where a class would not be trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +96,36 @@ def proposed_for(asked: Asked, name: str) -> Proposal:
         with Console(stderr=True).status(f"training a few steps with {side_px} px"):
             return measure_speed(some, training)
 
-    proposal = propose(facts_of(report.images), wish, measure)
-    told = (*_about_data(asked.place, report), *_about_draws(proposal.config, report.images))
+    proposal = propose_for(report.images, wish, measure)
+    told = _about_data(asked.place, report)
     return replace(proposal, warnings=(*told, *proposal.warnings))
+
+
+def propose_for(images: ImageSet, wish: Wish, measure: Measure) -> Proposal:
+    """Return a campaign for a data set, and among its warnings what validate says of it.
+
+    Its initial set is as much larger than usual as it takes for each class to be trained on.
+    If none is large enough, it is the usual one.
+
+    Args:
+        images: The data set.
+        wish: What a person said, and what the machine is.
+        measure: Says how fast trainings are.
+
+    Raises:
+        InputError: If there are too few labelled images or objects.
+    """
+    facts, known = facts_of(images), cache(measure)
+    proposal = usual = propose(facts, wish, known)
+    faults = of_usual = _faults_of_draws(usual.config, images)
+    while any(fault.severity == "error" for fault in faults):
+        n_initial = proposal.config.initial.images or 0
+        proposal = propose(facts, wish, known, ceil(_MORE * n_initial))
+        if (proposal.config.initial.images or 0) <= n_initial:
+            proposal, faults = usual, of_usual
+            break
+        faults = _faults_of_draws(proposal.config, images)
+    return replace(proposal, warnings=(*map(str, faults), *proposal.warnings))
 
 
 def _about_data(place: str, report: DataReport) -> list[str]:
@@ -102,11 +136,11 @@ def _about_data(place: str, report: DataReport) -> list[str]:
     return [f"{count} warning{plural} of the data set: see backhaul data check {quote(place)}"]
 
 
-def _about_draws(config: CampaignConfig, images: ImageSet) -> list[str]:
+def _faults_of_draws(config: CampaignConfig, images: ImageSet) -> list[Fault]:
     """Return what `backhaul validate` would say of the draws of a campaign."""
     if isinstance(config.data, FolderData) and config.data.groups is None:
         images = ImageSet(images.table.assign(group=None), images.class_names)
-    return [str(fault) for fault in look_at_arrangement(config, images, None, None)]
+    return list(look_at_arrangement(config, images, None, None))
 
 
 def _processors() -> int:
@@ -140,7 +174,7 @@ def data_place(place: str) -> str:
         raise InputError(f"{place}: no folder there")
     if (folder / "run.json").is_file():
         raise InputError(f"{place}: is the folder of a run, expected that of a data set")
-    return os.path.normpath(folder.absolute())
+    return plain_place(folder)
 
 
 def name_for(place: str) -> str:

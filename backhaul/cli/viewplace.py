@@ -15,6 +15,7 @@ from backhaul.data.formats import DataReport
 from backhaul.errors import InputError
 from backhaul.layout import run_at
 from backhaul.report.gallery import Gallery, gallery_of_data_set, gallery_of_run
+from backhaul.storage.folders import plain_place
 from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
 
@@ -52,7 +53,7 @@ def data_set_to_view(place: str, read: Callable[[], DataReport]) -> Viewed:
     remote = not is_local(place)
     if not remote and not user_path(place).is_dir():
         raise InputError(f"{place}: no folder there, and no run of that name")
-    root = resolved(place.rstrip("/")) if remote else user_path(place).absolute().as_posix()
+    root = resolved(place.rstrip("/")) if remote else plain_place(user_path(place))
     name = root.rpartition("/")[2] if remote else Path(root).resolve().name
     return Viewed(
         name=name or "data",

@@ -1,10 +1,9 @@
-"""Plain lists of image paths, one a line, and the images that the paths refer to."""
+"""Plain lists of image paths, one a line."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -78,36 +77,3 @@ def sample_lists(folder: Path) -> tuple[ImageList, ...]:
 def shown(path: str) -> str:
     """Return a line of a list as errors name it: as it is only where it looks like an image."""
     return one_line(path) if is_image(path) else "the line"
-
-
-class PathIndex:
-    """Finds images by paths that may have been written on another machine.
-
-    A path refers to the image whose own path has most parts in common with it, counted from the
-    file name up; the file names at least must be equal.
-    """
-
-    def __init__(self, uris: Iterable[str]) -> None:
-        self._rows: dict[str, list[tuple[list[str], int]]] = defaultdict(list)
-        for row, uri in enumerate(uris):
-            parts = _parts(uri)
-            self._rows[parts[-1]].append((parts, row))
-
-    def find(self, path: str) -> tuple[list[int], int]:
-        """Return the images that `path` may refer to, and how many parts they have in common.
-
-        There may be none, one, or several alike.
-        """
-        parts = _parts(path)
-        tails = [(_common_tail(parts, own), row) for own, row in self._rows.get(parts[-1], [])]
-        longest = max((tail for tail, _ in tails), default=0)
-        return [row for tail, row in tails if tail == longest], longest
-
-
-def _parts(path: str) -> list[str]:
-    return path.replace("\\", "/").split("/")
-
-
-def _common_tail(a: list[str], b: list[str]) -> int:
-    pairs = zip(reversed(a), reversed(b), strict=False)
-    return next((n for n, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))

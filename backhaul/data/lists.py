@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.data.imagelists import ImageList, PathIndex, read_list, sample_lists, shown
+from backhaul.data.imagelists import ImageList, read_list, sample_lists, shown
+from backhaul.data.pathindex import PathIndex
 from backhaul.data.settings import Batches
 from backhaul.data.split import Arrivals
 from backhaul.errors import InputError

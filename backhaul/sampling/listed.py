@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from backhaul.arrays import IntArray
-from backhaul.data.imagelists import ImageList, PathIndex, read_list, sample_lists
+from backhaul.data.imagelists import ImageList, read_list, sample_lists
+from backhaul.data.pathindex import PathIndex
 from backhaul.errors import InputError
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.cut import cut_to

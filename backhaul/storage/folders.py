@@ -27,10 +27,13 @@ def walk_folders(root: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def plain_place(folder: str | Path) -> str:
-    """Return the absolute path of a folder; without ``..``, unless a link makes it another."""
+    """Return the absolute path of a folder, without ``..``.
+
+    Links on the way stay in it, unless ``..`` comes after one: then what it leads to counts.
+    """
     place = os.path.abspath(folder)  # noqa: PTH100 - of pathlib it keeps `..`
     whole = Path(folder).absolute().as_posix()
     try:
-        return place if Path(place).samefile(whole) else whole
-    except (OSError, ValueError):  # none is there, or its name is none
-        return place
+        return place if Path(place).samefile(whole) else os.path.realpath(whole)
+    except (OSError, ValueError):  # one of them is not there, or its name is none
+        return os.path.realpath(whole) if os.path.exists(whole) else place  # noqa: PTH110

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backhaul.data.imagelists import PathIndex
 from backhaul.data.lists import play_lists, read_lists
+from backhaul.data.pathindex import PathIndex
 from backhaul.data.settings import Batches
 from backhaul.errors import InputError
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet

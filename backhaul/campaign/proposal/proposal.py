@@ -94,19 +94,20 @@ class Proposal:
         return CampaignConfig.model_validate(fields)
 
 
-def propose(facts: Facts, wish: Wish, measure: Measure) -> Proposal:
+def propose(facts: Facts, wish: Wish, measure: Measure, wanted: int = 0) -> Proposal:
     """Return a campaign for a data set.
 
     Args:
         facts: The data set.
         wish: What a person said, and what the machine is.
         measure: Says how fast trainings are.
+        wanted: Images that the initial set should have at least, see `sets_for`.
 
     Raises:
         InputError: If there are too few labelled images or objects.
     """
     found, facts = facts, facts if can_be_divided(facts) else facts.without_groups()
-    sets = sets_for(facts)
+    sets = sets_for(facts, wanted)
     smallest = smallest_class(facts)
     if smallest is None or smallest.side is None:
         raise InputError(f"{wish.data.root}: no image has a labelled object; expected some")
@@ -173,12 +174,11 @@ def _group_warnings(found: Facts, used: Facts) -> list[str]:
 def _about_sets(facts: Facts, sets: Sets) -> list[Choice]:
     n = facts.n_labelled
     unused = f"; {sets.left} images are not used" if sets.left else ""
+    few = "few, so that there is something to gain"
+    if sets.initial > sets_for(facts).initial:
+        few = "with fewer, a class would have no object to train on"
     return [
-        Choice(
-            "initial.images",
-            sets.initial,
-            f"of {n} labelled: few, so that there is something to gain",
-        ),
+        Choice("initial.images", sets.initial, f"of {n} labelled: {few}"),
         Choice("initial.train", TRAIN),
         Choice("initial.valid", VALID, "the rest tests"),
         Choice(

@@ -44,11 +44,16 @@ class Sets:
         return round(self.initial * (1 - TRAIN - VALID)) + HOLDOUT * self.batch
 
 
-def sets_for(facts: Facts) -> Sets:
+def sets_for(facts: Facts, wanted: int = 0) -> Sets:
     """Return how many images go where.
 
     Groups are never divided, so with groups the initial set and the holdout may come out
     larger than asked for, by one group each; as much is left over for that.
+
+    Args:
+        facts: The data set.
+        wanted: Images that the initial set should have at least; it has fewer where too few
+            would be left for batches.
 
     Raises:
         InputError: If there are too few labelled images.
@@ -56,7 +61,8 @@ def sets_for(facts: Facts) -> Sets:
     _require_enough(facts)
     n = facts.n_labelled - _slack(facts)
     least = _least_initial(facts)
-    initial = max(min(round(n * INITIAL_SHARE), MOST_INITIAL), least)
+    usual = max(min(round(n * INITIAL_SHARE), MOST_INITIAL), least)
+    initial = max(usual, min(wanted, n - _least_batches(facts)))
     batches = BATCHES if n - initial >= (BATCHES + HOLDOUT) * LEAST_BATCH else 1
     batch = min((n - initial) // (batches + HOLDOUT), MOST_BATCH)
     return Sets(
@@ -71,7 +77,11 @@ def sets_for(facts: Facts) -> Sets:
 def can_be_divided(facts: Facts) -> bool:
     """Return whether the groups are small and many enough for an initial set and batches."""
     room = facts.n_labelled - _slack(facts) - _least_initial(facts)
-    return room >= (1 + HOLDOUT) * max(LEAST_BATCH, ceil(facts.n_labelled / facts.n_units))
+    return room >= _least_batches(facts)
+
+
+def _least_batches(facts: Facts) -> int:
+    return (1 + HOLDOUT) * max(LEAST_BATCH, ceil(facts.n_labelled / facts.n_units))
 
 
 def _slack(facts: Facts) -> int:

@@ -11,6 +11,7 @@ from typing import Protocol
 import pandas as pd
 
 from backhaul.data.formats import coco, cvat, kitti, table, voc, yolo
+from backhaul.data.formats.datayaml import unread
 from backhaul.data.formats.files import Listing, first_of, scan, unreadable_files
 from backhaul.data.formats.passedover import passed_over
 from backhaul.data.formats.report import DataReport, Problem, in_order
@@ -97,7 +98,8 @@ def read(data: FolderData, reader: ImageReader = FROM_DISK) -> DataReport:
     listing = scan(Path(data.root))
     name = detect(listing) if data.format == "auto" else data.format
     report = FORMATS[name].read(listing, data.names, replace(reader, limits=data.limits))
-    report = replace(report, problems=in_order(report.problems, passed_over(listing, name)))
+    others = (passed_over(listing, name), unread(listing))
+    report = replace(report, problems=in_order(report.problems, *others))
     rows = report.images.table
     groups: Sequence[str | None]
     if data.group_pattern is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
@@ -50,7 +51,7 @@ def assemble(
         problems: What was found wrong before.
         reader: Reads the images.
     """
-    found = list(problems)
+    found, of_labels = list(problems), list[Problem]()
     rows: dict[str, _Row] = {}
     for file in reader.read(sorted(paths)):
         if isinstance(file, UnreadableImageError):
@@ -58,13 +59,13 @@ def assemble(
             found.append(Problem(file.path, None, reason, "warning"))
             continue
         labels, wrong = find_labels(file)
-        found += [replace(problem, image=file.path) for problem in wrong]
+        of_labels += [replace(problem, image=file.path) for problem in wrong]
         if file.image_id in rows:
             found.append(_merge(rows[file.image_id], _Row(file, labels)))
         else:
             rows[file.image_id] = _Row(file, labels)
     kept = list(rows.values())
-    found += _note_of_outlines(kept)
+    found += _together(of_labels) + _note_of_outlines(kept)
     return DataReport(ImageSet(_table(kept), class_names), in_order(found), _hashes(kept))
 
 
@@ -92,6 +93,18 @@ def question_fractions(report: DataReport) -> DataReport:
 def _in_first_pixel(labels: Labels, width: int, height: int) -> bool:
     inside = labels.xyxy(width, height) <= 1 + _ROUNDING_PX
     return max(width, height) > 1 and bool(inside.all())
+
+
+def _together(problems: list[Problem]) -> list[Problem]:
+    """Return problems of labels; notes that say the same are one, with their number."""
+    notes = [problem for problem in problems if problem.severity == "note"]
+    times = Counter(note.reason for note in notes)
+    first = {note.reason: note for note in reversed(notes)}
+    counted = [
+        replace(first[reason], reason=f"{reason} ({number} in all)")
+        for reason, number in times.items()
+    ]
+    return [problem for problem in problems if problem.severity != "note"] + counted
 
 
 def _hashes(rows: Sequence[_Row]) -> Hashes | None:

@@ -4,6 +4,8 @@
   and it reaches at most one pixel, or a thousandth of the image's side where that is more, over
   an edge: anything else is an error.
 - What reaches over an edge by less is rounding, and is clipped.
+- An outline beside a box is clipped too, but where it reaches far over an edge it is left out
+  with a note: its numbers are those of another size of the image, and the box is not.
 - A box without area, or one that repeats another, is left out with a warning: published data
   sets hold such slips of the mouse, and no object is lost with them.
 """
@@ -23,6 +25,8 @@ from backhaul.values.labels import LABEL_FIELDS, Labels
 
 EDGE_PX = 1.0
 EDGE_FRACTION = 1e-3
+FAR_FRACTION = 0.1
+"""Of the image's side: an outline that reaches over an edge by more is not that of its box."""
 _EXACT = 1e-9  # of the image's side: no difference but that of floating point
 
 
@@ -147,12 +151,21 @@ def check_boxes(
             problems.append(_left_out(path, box, "repeats another box"))
         else:
             rows[row] = box
+    for row in [row for row, box in rows.items() if _has_far_outline(box)]:
+        rows[row] = rows[row]._replace(outline=None)
+        reason = "an outline reaches far out of its image, left out: its box stays"
+        problems.append(Problem(path, None, reason, "note"))
     table = np.array(list(rows)).reshape(-1, len(LABEL_FIELDS))
     polygons = None
     if any(box.outline is not None for box in rows.values()):
         polygons = tuple(map(_polygon, rows.values()))
     class_id = table[:, 0].astype(np.int64)
     return Labels(class_id, np.ascontiguousarray(table[:, 1:]), polygons), problems
+
+
+def _has_far_outline(box: Box) -> bool:
+    outline = box.outline or (0.0,)
+    return min(outline) < -FAR_FRACTION or max(outline) > 1 + FAR_FRACTION
 
 
 def _polygon(box: Box) -> FloatArray | None:

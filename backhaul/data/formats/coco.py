@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ from backhaul.data.formats.cocofile import (
 from backhaul.data.formats.files import (
     Listing,
     first_of,
-    image_finder,
     unreadable_files,
 )
+from backhaul.data.formats.imageindex import ImageIndex
 from backhaul.data.formats.outlines import box_around, in_fractions
+from backhaul.data.formats.passedover import not_read
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -78,12 +80,14 @@ def read(
     categories: dict[Id, Category] = {}
     entries: dict[str, Entry] = {}
     used: set[Id] = set()
-    problems = unreadable
+    index = ImageIndex(listing.images)
+    told = {*paths, *(problem.path for problem in unreadable)}
+    problems = unreadable + index.alike() + not_read(listing, ".json", told, "coco")
     for path in paths:
         content = load(path)
         with understanding(path):
             _agree(path, categories_of(path, content["categories"]), categories)
-            find = _finder(path, listing)
+            find = _finder(path, listing, index)
             of_id, wrong = add_images(path, content["images"], find, entries)
             seen, worse = add_things(path, content["annotations"], of_id)
         used |= seen
@@ -195,7 +199,7 @@ def _box(thing: Thing, class_id: int, image: ImageFile, what: str) -> Box:
     return Box(class_id, cx, cy, w / image.width, h / image.height, None, what, outline)
 
 
-def _finder(path: str, listing: Listing) -> Callable[[str], tuple[str, ...]]:
+def _finder(path: str, listing: Listing, index: ImageIndex) -> Callable[[str], tuple[str, ...]]:
     """Return a function from a ``file_name`` of the COCO file at `path` to images it may be.
 
     Looks in the folders named like the subset, beside the file, in ``images/`` and in the root;
@@ -204,4 +208,4 @@ def _finder(path: str, listing: Listing) -> Callable[[str], tuple[str, ...]]:
     root, subset = listing.root.as_posix(), Path(path).stem.removeprefix("instances_")
     beside = path.rpartition("/")[0]
     own = (f"{root}/{subset}", f"{root}/images/{subset}")
-    return image_finder(listing, (beside, f"{root}/images", root), own)
+    return partial(index.find, folders=(beside, f"{root}/images", root), own=own)

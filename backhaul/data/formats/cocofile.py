@@ -18,8 +18,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from backhaul.data.formats.checks import listed_size
-from backhaul.data.formats.files import Listing, which_image
-from backhaul.data.formats.masks import Mask, mask_of
+from backhaul.data.formats.files import Listing
+from backhaul.data.formats.imageindex import missing_images, which_image
+from backhaul.data.formats.masks import Mask, looks_like_mask, mask_of
 from backhaul.data.formats.outlines import is_outline
 from backhaul.data.formats.report import Problem
 from backhaul.data.images import is_image
@@ -32,7 +33,8 @@ Corner: TypeAlias = tuple[float, float, float, float]
 
 KEYS = ("images", "annotations", "categories")
 _BBOX = 4
-_BOM = b"\xef\xbb\xbf"
+_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*+([{\[])")
+"""A byte order mark, white space, and the first bracket."""
 _TEXT, _OTHERS = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', rb'[^"{}\[\]]*+'
 _NUMBERS = rb"\[\s*+[-0-9]" + _OTHERS + rb"\]"
 _TOKEN = re.compile(rb"(?:(?:%b|%b)%b)++|[{}\[\]]" % (_TEXT, _NUMBERS, _OTHERS), re.DOTALL)
@@ -58,6 +60,8 @@ class Thing(NamedTuple):
     bbox: Corner | None
     outlines: tuple[Sequence[float], ...]
     mask: Mask | None
+    n_lost: int = 0
+    """Parts of its segmentation that are neither outlines nor a mask."""
 
 
 @dataclass(slots=True)
@@ -96,12 +100,12 @@ def looks_like_coco(path: str) -> bool | None:
 
 @lru_cache(maxsize=10_000)
 def _looks_like_coco(path: str, _size: int, _mtime_ns: int) -> bool | None:
-    data = read_bytes(path, MOST_TABLE_BYTES)
-    start = data[:_MOST_SHOWN].removeprefix(_BOM).lstrip()
-    if start[:1] == b"[":
+    data = _as_utf8(read_bytes(path, MOST_TABLE_BYTES))
+    start = _START.match(data)
+    if start is None or not data.rstrip().endswith(b"}"):
+        return None if start is None or start[1] == b"{" else False
+    if start[1] == b"[":
         return False
-    if not start.startswith(b"{") or not data.rstrip().endswith(b"}"):
-        return None
     if not all(f'"{key}"'.encode() in data for key in KEYS):
         return False
     lists = set()
@@ -110,6 +114,12 @@ def _looks_like_coco(path: str, _size: int, _mtime_ns: int) -> bool | None:
         if lists.issuperset(KEYS):
             return True
     return False
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Return JSON in UTF-8, which programs of Windows write in UTF-16 too."""
+    encoding = json.detect_encoding(data)
+    return data if encoding.startswith("utf-8") else data.decode(encoding, "replace").encode()
 
 
 def _lists_of_top(data: bytes) -> Iterator[str]:
@@ -151,12 +161,15 @@ def _is_list_of_objects(value: object) -> bool:
 
 
 def _compact(node: dict[str, Any]) -> dict[str, Any]:
-    """Put polygons into arrays while a file is parsed: they are most of a large one."""
+    """Put polygons into arrays while a file is parsed: they are most of a large one.
+
+    A part that is none is empty.
+    """
     outlines = node.get("segmentation")
     if isinstance(outlines, list):
         flat = bool(outlines) and isinstance(outlines[0], int | float)
         outlines = [outlines] if flat else outlines
-        node["segmentation"] = tuple(filter(None, map(_numbers, outlines)))
+        node["segmentation"] = tuple(map(_numbers, outlines))
     return node
 
 
@@ -211,7 +224,7 @@ def add_images(
 
     The value is None for an image that does not exist, or whose id another image has.
     """
-    problems = []
+    problems, missing = list[Problem](), list[str]()
     of_id: dict[Id, Entry | None] = {}
     name_of: dict[Id, str] = {}
     for image in listed:
@@ -229,19 +242,19 @@ def add_images(
             problems.append(Problem(path, None, reason, "error"))
             of_id[number] = None
             continue
-        name_of[number] = name
-        of_id[number], wrong = _add_image(path, image, find(name), entries)
-        problems += wrong
-    return of_id, problems
+        name_of[number], of_id[number] = name, None
+        if found := find(name):
+            of_id[number], wrong = _add_image(path, image, found, entries)
+            problems += wrong
+        else:
+            missing.append(name)
+    return of_id, problems + missing_images(path, missing)
 
 
 def _add_image(
     path: str, image: dict[str, Any], found: tuple[str, ...], entries: dict[str, Entry]
 ) -> tuple[Entry | None, list[Problem]]:
     name = image["file_name"]
-    if not found:
-        shown = f"image {name!r}" if is_image(name) else "an image"
-        return None, [Problem(path, None, f"{shown} not found, left out", "warning")]
     if len(found) > 1:
         return None, [Problem(path, None, which_image(name, found), "error")]
     if found[0] in entries:
@@ -272,7 +285,7 @@ def add_things(
     Returns:
         The categories that annotations have, and the problems.
     """
-    problems, used, n_crowds = _repeated(path, listed), set[Id](), 0
+    problems, used, n_crowds, n_lost = _repeated(path, listed), set[Id](), 0, 0
     for place, annotation in enumerate(listed):
         if annotation.get("iscrowd") not in (None, False, 0, "0", ""):
             n_crowds += 1
@@ -289,11 +302,18 @@ def add_things(
             problems.append(Problem(path, None, reason, "error"))
             continue
         used.add(thing.category)
+        n_lost += thing.n_lost
         if entry is not None:
             entry.things.append(thing)
     if n_crowds:
         reason = f"{n_crowds} crowd annotations left out"
         problems.append(Problem(path, None, reason, "warning"))
+    if n_lost:
+        reason = (
+            f"{n_lost} parts of segmentations are neither an outline of three corners or more "
+            "nor run lengths with a size, left out: boxes stay"
+        )
+        problems.append(Problem(path, None, reason, "note"))
     return used, problems
 
 
@@ -322,14 +342,21 @@ def _require_id(value: object) -> Id:
 
 def _parse(annotation: dict[str, Any], shown: str) -> Thing:
     category = _require_id(annotation["category_id"])
-    outlines = annotation.get("segmentation")
-    polygons = outlines if isinstance(outlines, tuple) else ()
+    found = annotation.get("segmentation") or ()
+    polygons = tuple(filter(None, found)) if isinstance(found, tuple) else ()
     if not annotation.get("bbox"):
-        mask = mask_of(outlines) if isinstance(outlines, dict) else None
+        mask = mask_of(found) if isinstance(found, dict) else None
         if not polygons and mask is None:
             raise ValueError("expected a bbox or a segmentation")
-        return Thing(shown, category, None, polygons, mask)
+        return Thing(shown, category, None, polygons, mask, _n_lost(found))
     if not isinstance(annotation["bbox"], list):
         raise TypeError("expected a bbox of 4 numbers")
     x, y, w, h = (float(value) for value in annotation["bbox"])
-    return Thing(shown, category, (x, y, w, h), polygons[:2], None)
+    return Thing(shown, category, (x, y, w, h), polygons[:2], None, _n_lost(found))
+
+
+def _n_lost(segmentation: object) -> int:
+    """Return how many parts of a segmentation are neither an outline nor a mask."""
+    if isinstance(segmentation, tuple):
+        return sum(not part for part in segmentation)
+    return int(not (isinstance(segmentation, dict) and looks_like_mask(segmentation)))

@@ -1,10 +1,10 @@
 """CVAT for images: an XML file a task, with the shapes of all its images, in pixels.
 
 A ``box`` is read as it is, one with a ``rotation`` as the box around it; so are ``polygon``,
-whose outline is kept, and ``ellipse``. Shapes of other kinds, and those ``outside`` of the
-image, are left out, with their number. An image that a file lists has been labelled, also if it
-has no shape; images that no file lists are unlabelled. CVAT for video, with its tracks, is
-refused.
+whose outline is kept, ``ellipse`` and ``mask``. Shapes of other kinds, and those ``outside`` of
+the image, are left out, with their number. An image that a file lists has been labelled, also
+if it has no shape; images that no file lists are unlabelled, and so are those with shapes of
+other kinds alone: there are objects in them. CVAT for video, with its tracks, is refused.
 
 Source: "CVAT for images 1.1" in the documentation of CVAT's annotation formats.
 """
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from xml.etree import ElementTree as ET
 
 from backhaul.data.formats.assembly import Checked, assemble, question_fractions
@@ -28,11 +28,11 @@ from backhaul.data.formats.files import (
     Listing,
     find_class_names,
     first_of,
-    image_finder,
     stem_and_suffix,
-    which_image,
 )
+from backhaul.data.formats.imageindex import ImageIndex, missing_images, which_image
 from backhaul.data.formats.outlines import box_around, box_of_ellipse, is_outline, turned_box
+from backhaul.data.formats.passedover import not_read
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -43,11 +43,13 @@ from backhaul.data.formats.writing import (
     plain_names,
     put_images,
 )
-from backhaul.data.formats.xmlfile import elements, root_tag
-from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
+from backhaul.data.formats.xmlfile import elements, is_cvat
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
+
+Find: TypeAlias = Callable[[str, str], tuple[str, ...]]
 
 _ROOT = "annotations"
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
@@ -72,11 +74,17 @@ class _Shape(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """An image in a file."""
+    """An image in a file, and whether it has shapes of kinds that are not read."""
 
     path: str
     size: tuple[int, int] | None
     shapes: list[_Shape] = field(default_factory=list)
+    has_others: bool = False
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether its boxes are known: of what has other shapes alone they are not."""
+        return bool(self.shapes) or not self.has_others
 
 
 @dataclass(slots=True)
@@ -107,11 +115,13 @@ def read(
     Raises:
         InputError: If there is no such file, no class name or no image.
     """
-    content = _Content()
-    for path in _find_files(listing) or listing.of(".xml"):
+    index = ImageIndex(listing.images)
+    paths = _find_files(listing) or listing.of(".xml")
+    content = _Content(problems=index.alike() + not_read(listing, ".xml", paths, "cvat"))
+    for path in paths:
         try:
             with understanding(path):
-                _add_file(path, listing, content)
+                _add_file(path, _finder(path, listing, index), content)
         except UnreadableFileError as error:
             content.problems.append(Problem(path, None, error.reason, "error"))
     listing.require_images()
@@ -125,7 +135,9 @@ def read(
 
     def find_labels(image: ImageFile) -> Checked:
         entry = content.entries.get(image.path)
-        return (None, []) if entry is None else _labels(entry, image, ids)
+        if entry is None or not entry.is_labelled:
+            return None, []
+        return _labels(entry, image, ids)
 
     report = assemble(listing.images, class_names, find_labels, content.problems, reader)
     return question_fractions(report)
@@ -191,7 +203,7 @@ def _find_files(listing: Listing) -> list[str]:
         named = stem_and_suffix(path.rpartition("/")[2])[0] in stems
         (of_images if named else apart).append(path)
     looked_at = sorted([*apart, *of_images[:_OF_IMAGES]])
-    return [path for path in looked_at if root_tag(path) == _ROOT]
+    return list(filter(is_cvat, looked_at))
 
 
 def _class_names(root: Path, names: Path | None, content: _Content) -> tuple[str, ...]:
@@ -203,22 +215,26 @@ def _class_names(root: Path, names: Path | None, content: _Content) -> tuple[str
     return find_class_names(root, names, found, content.problems)
 
 
-def _add_file(path: str, listing: Listing, content: _Content) -> None:
+def _add_file(path: str, find: Find, content: _Content) -> None:
     """Add what a file says to `content`.
 
     Raises:
         UnreadableFileError: If it cannot be read, or is of another kind.
     """
-    find = _finder(path, listing)
     n_tracks, n_wrong = 0, 0
-    left_out = Counter[str]()
+    left_out, missing = Counter[str](), list[str]()
     for node in elements(path, "meta", "image", "track"):
         if node.tag == "meta":
             content.labels |= dict.fromkeys(_declared(node))
         elif node.tag == "track":
             n_tracks += 1
         else:
-            wrong = _add_image(path, node, find, content, left_out)
+            name = node.get("name", "")
+            found = find(name, node.get("subset", "")) if name else ()
+            if name and not found:
+                missing.append(name)
+                continue
+            wrong = _add_image(path, node, found, content, left_out)
             content.problems += wrong
             n_wrong += len(wrong)
             if n_wrong > MOST_WRONG:
@@ -229,10 +245,22 @@ def _add_file(path: str, listing: Listing, content: _Content) -> None:
             "CVAT for images 1.1"
         )
         raise UnreadableFileError(path, reason)
+    content.problems += missing_images(path, missing)
+    content.problems += _left_out(path, left_out, content)
+
+
+def _left_out(path: str, left_out: Counter[str], content: _Content) -> list[Problem]:
+    """Return what to say of the shapes of a file that are not read."""
+    problems = []
     if left_out:
         counts = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
         reason = f"shapes of which no box is known, left out: {counts}"
-        content.problems.append(Problem(path, None, reason, "warning"))
+        problems.append(Problem(path, None, reason, "warning"))
+    of_file = (entry for entry in content.entries.values() if entry.path == path)
+    if n_unlabelled := sum(not entry.is_labelled for entry in of_file):
+        reason = f"{n_unlabelled} images have none but shapes left out: they are unlabelled"
+        problems.append(Problem(path, None, reason, "note"))
+    return problems
 
 
 def _declared(meta: Any) -> Iterable[str]:
@@ -243,15 +271,14 @@ def _declared(meta: Any) -> Iterable[str]:
             yield name
 
 
-def _finder(path: str, listing: Listing) -> Callable[[str, str], tuple[str, ...]]:
+def _finder(path: str, listing: Listing, index: ImageIndex) -> Find:
     """Return a function from name and subset of an image in the file at `path` to its path."""
     root, beside = listing.root.as_posix(), path.rpartition("/")[0]
     folders = (f"{beside}/images", beside, f"{root}/images", root)
-    candidates = image_finder(listing, folders)
 
     def find(name: str, subset: str) -> tuple[str, ...]:
-        found = candidates(f"{subset}/{name}") if subset else ()
-        return found if len(found) == 1 else candidates(name)
+        found = index.find(f"{subset}/{name}", folders) if subset else ()
+        return found if len(found) == 1 else index.find(name, folders)
 
     return find
 
@@ -259,13 +286,12 @@ def _finder(path: str, listing: Listing) -> Callable[[str, str], tuple[str, ...]
 def _add_image(
     path: str,
     node: Any,
-    find: Callable[[str, str], tuple[str, ...]],
+    found: tuple[str, ...],
     content: _Content,
     left_out: Counter[str],
 ) -> list[Problem]:
     """Add an image to `content`, and shapes that are not read to `left_out`."""
     name = node.get("name", "")
-    found = find(name, node.get("subset", "")) if name else ()
     wrong = _not_one(path, name, found, content.entries)
     if wrong is not None:
         return [wrong]
@@ -278,6 +304,7 @@ def _add_image(
         if shape.get("outside") == "1":
             left_out["outside of the image"] += 1
         elif shape.tag not in _READ:
+            entry.has_others = True
             left_out[shape.tag if shape.tag in _LEFT_OUT else "of other kinds"] += 1
         else:
             entry.shapes.append(_shape(place, shape))
@@ -287,12 +314,9 @@ def _add_image(
 def _not_one(
     path: str, name: str, found: tuple[str, ...], entries: Mapping[str, _Entry]
 ) -> Problem | None:
-    """Return what is wrong if a name stands for no image, several, or one listed before."""
+    """Return what is wrong if a name is empty, or means several images or one listed before."""
     if not name:
         return Problem(path, None, "expected images with a name", "error")
-    if not found:
-        named = f"image {name!r}" if is_image(name) else "an image"
-        return Problem(path, None, f"{named} not found, left out", "warning")
     if len(found) > 1:
         return Problem(path, None, which_image(name, found), "error")
     if found[0] in entries:

@@ -5,6 +5,7 @@ Its paths start from where Darknet was run, mostly the folder above that of the 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from backhaul.data.formats.datayaml import DataYaml
@@ -12,8 +13,9 @@ from backhaul.data.formats.files import Listing, read_names
 from backhaul.data.formats.yamlplaces import NothingThereError, Places
 from backhaul.data.images import ImageReader
 from backhaul.errors import InputError
-from backhaul.untrusted import DanglingLinkError, UnreadableFileError, read_text
+from backhaul.untrusted import DanglingLinkError, UnreadableFileError, read_bytes, text_of
 
+_NAMES = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*names[ \t]*=", re.MULTILINE)
 _KEYS = {"train": "train", "valid": "val", "test": "test"}
 
 
@@ -21,7 +23,8 @@ def find_data(listing: Listing, reader: ImageReader) -> DataYaml | None:
     """Return what the ``.data`` file in the folder of a data set says; None without one.
 
     Raises:
-        InputError: If there are several, or the class names that it names are not there.
+        InputError: If there are several, one is no UTF-8 text, or the class names that it names
+            are not there.
     """
     paths = [Path(path) for path in listing.of(".data")]
     found = [(path, _read(path)) for path in paths if path.parent == listing.root]
@@ -33,12 +36,20 @@ def find_data(listing: Listing, reader: ImageReader) -> DataYaml | None:
 
 
 def _read(path: Path) -> dict[str, str]:
+    """Return what a ``.data`` file says by key.
+
+    Raises:
+        UnreadableFileError: If it is a link to nothing, or names classes and is no UTF-8 text.
+    """
     try:
-        lines = read_text(path).splitlines()
+        data = read_bytes(path)
     except DanglingLinkError:
         raise
-    except UnreadableFileError:  # many a file is called .data, and is no text
+    except UnreadableFileError:  # many a file is called .data
         return {}
+    if _NAMES.search(data) is None:
+        return {}
+    lines = text_of(path, data).splitlines()
     pairs = (line.partition("=") for line in lines if not line.lstrip().startswith("#"))
     return {key.strip(): value.strip() for key, sign, value in pairs if sign}
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backhaul.data.formats.files import Listing, require_names
+from backhaul.data.formats.report import Problem
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, read_bytes, understanding
 from backhaul.yamltext import parse_yaml
 
 SUBSETS = ("train", "val", "valid", "test")
 """The keys that say where images lie."""
+_NAMES = re.compile(rb"(?:^|[{,]\s*)[\"']?names[\"']?\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ def find_yaml(listing: Listing) -> DataYaml | None:
     """Return the data.yaml of a data set; None without one.
 
     Raises:
-        InputError: If there are several that say different things, or a YAML file beside the
-            images cannot be read.
+        InputError: If there are several that say different things, or one beside the images
+            cannot be read.
     """
     paths = map(Path, listing.of(".yaml", ".yml"))
     found = list(_read(path for path in paths if path.parent == listing.root))
@@ -65,15 +68,52 @@ def find_nested(listing: Listing) -> list[DataYaml]:
     )
 
 
+def unread(listing: Listing) -> list[Problem]:
+    """Return a note for each YAML file in a data set's folder that is passed over unread.
+
+    It is of something else, as it names no classes.
+    """
+    problems = []
+    for path in listing.of(".yaml", ".yml"):
+        if Path(path).parent == listing.root:
+            try:
+                _parse(Path(path))
+            except UnreadableFileError:
+                continue
+            except _ForeignYamlError as error:
+                problems.append(Problem(path, None, f"{error}; passed over", "note"))
+            except InputError:
+                continue
+    return problems
+
+
+class _ForeignYamlError(InputError):
+    """A file that cannot be parsed, and has no key ``names``."""
+
+
+def _parse(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises:
+        _ForeignYamlError: If it is not to be parsed, and is no data.yaml.
+        InputError: If it cannot be read, or not be parsed and may be one.
+    """
+    data = read_bytes(path)
+    try:
+        return parse_yaml(data)
+    except InputError as error:
+        if _NAMES.search(data) is None:
+            raise _ForeignYamlError(str(error)) from None
+        raise InputError(f"{path}: {error}") from None
+
+
 def _read(paths: Iterable[Path]) -> Iterable[DataYaml]:
     """Yield the YAML files that name classes."""
     for path in paths:
         try:
-            content = parse_yaml(read_bytes(path))
-        except UnreadableFileError:
-            raise
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+            content = _parse(path)
+        except _ForeignYamlError:
+            continue
         if isinstance(content, dict) and "names" in content:
             yield DataYaml(path, content)
 

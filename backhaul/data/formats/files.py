@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backhaul.data.formats.filenames import one_form
-from backhaul.data.formats.report import SEVERITIES, Problem
+from backhaul.data.filenames import IN_ANOTHER_FORM, one_form
+from backhaul.data.formats.report import SEVERITIES, Problem, Severity
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import plain_place, walk_folders
@@ -198,11 +197,7 @@ def shared_stems(images: Sequence[str]) -> list[Problem]:
             reason = "shares its labels with an image of another suffix"
             problems.append(Problem(path, None, reason, "warning"))
         elif forms[one_form(stem)] > 1:
-            reason = (
-                "has the name of another image in another Unicode form: only labels with "
-                "exactly its name are its own"
-            )
-            problems.append(Problem(path, None, reason, "warning"))
+            problems.append(Problem(path, None, IN_ANOTHER_FORM, "warning"))
     return problems
 
 
@@ -258,64 +253,6 @@ def first_of(problems: Sequence[Problem]) -> str:
     return f" ({worst[0].place}: {worst[0].reason}{more})" if worst else ""
 
 
-def image_finder(
-    listing: Listing, folders: Sequence[str], own: Sequence[str] = ()
-) -> Callable[[str], tuple[str, ...]]:
-    """Return a function from an image's name in a label file to the images it may refer to.
-
-    It looks for the path itself, and in all folders. If there is no such image, the candidates
-    are all images with that name below the data set's folder, or those of them that lie in
-    folders of the same names.
-
-    Args:
-        listing: The files of the data set.
-        folders: Where images may lie, none before the other.
-        own: Folders of this label file's own images: what is there is meant.
-    """
-    known = {os.path.normpath(image): image for image in listing.images}
-    of_name: dict[str, list[str]] = {}
-    for image in listing.images:
-        of_name.setdefault(one_form(image).rpartition("/")[2], []).append(image)
-
-    def find(name: str) -> tuple[str, ...]:
-        name = name.replace("\\", "/")
-        if name in known:
-            return (known[name],)
-        for some in (own, folders):
-            places = {os.path.normpath(f"{folder}/{name}") for folder in some}
-            there = [known[place] for place in sorted(places) if place in known]
-            if there:
-                return tuple({os.path.realpath(path): path for path in there}.values())
-        last = name.rpartition("/")[2]
-        found = of_name.get(one_form(last), ())
-        exact = tuple(path for path in found if path.endswith(f"/{last}"))
-        return _most_alike(name, exact or tuple(found))
-
-    return find
-
-
-def which_image(name: str, found: Sequence[str]) -> str:
-    """Return the question that a name in a label file leaves, if several images have it."""
-    return (
-        f"which image is it about? Several files are named {name!r}: {found[0]} and {found[1]}"
-    )
-
-
-def _most_alike(name: str, found: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of `found` that share most of their last folders with `name`."""
-    if len(found) <= 1:
-        return found
-    parts = one_form(name).split("/")
-    alike = [_n_shared(parts, one_form(path).split("/")) for path in found]
-    most = max(alike)
-    return tuple(path for path, shared in zip(found, alike, strict=True) if shared == most)
-
-
-def _n_shared(parts: list[str], others: list[str]) -> int:
-    both = zip(reversed(parts), reversed(others), strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
-
-
 def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Problem]:
     """Return a warning for each folder with label files that belong to no image.
 
@@ -327,20 +264,46 @@ def orphans(listing: Listing, suffix: str, claimed: Iterable[str]) -> list[Probl
     """
     paths = set(claimed)
     folders = set(by_folder(paths))
-    lost = by_folder(
-        path
-        for path in listing.of(suffix)
-        if path not in paths
-        and path.rpartition("/")[0] in folders
-        and not path.endswith(NAMES_FILES)
+    return without_images(
+        (
+            path
+            for path in listing.of(suffix)
+            if path not in paths
+            and path.rpartition("/")[0] in folders
+            and not path.endswith(NAMES_FILES)
+        ),
+        suffix,
     )
-    problems = []
-    for folder, files in lost.items():
-        where, what = files[0], "labels without an image"
-        if len(files) > 1:
-            where, what = folder, f"{counted(files, folder, suffix)}: {what}"
-        problems.append(Problem(where, None, what, "warning"))
-    return problems
+
+
+def without_images(paths: Iterable[str], suffix: str) -> list[Problem]:
+    """Return a warning for each folder of label files that belong to no image.
+
+    Args:
+        paths: The label files.
+        suffix: That of all of them.
+    """
+    return [
+        of_files(files, folder, suffix, "labels without an image", "warning")
+        for folder, files in by_folder(paths).items()
+    ]
+
+
+def of_files(
+    paths: Sequence[str], root: str, suffix: str, what: str, severity: Severity
+) -> Problem:
+    """Return the problem that one file has, or several in a folder have alike.
+
+    Args:
+        paths: The files, one at least.
+        root: A folder that they are in.
+        suffix: That of all of them.
+        what: The same for each.
+        severity: Of the problem.
+    """
+    if len(paths) == 1:
+        return Problem(paths[0], None, what, severity)
+    return Problem(root, None, f"{counted(paths, root, suffix)}: {what}", severity)
 
 
 def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:

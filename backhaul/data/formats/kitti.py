@@ -2,10 +2,10 @@
 
 Columns are type, truncated, occluded, alpha, left, top, right, bottom, and seven of the object
 in space; a sixteenth is a score. All but the type, which is one word, are numbers. Type and box
-are read. Labels of ``image_2/a.png`` lie in
-``label_2/a.txt``, those of ``images/a.png`` in ``labels/a.txt``; without such a file an image
-is unlabelled, with an empty one it has no objects. Corners are taken for edges, as in Pascal
-VOC. ``DontCare``, in any case, marks regions nobody labelled, not objects; it is left out.
+are read. Labels of ``image_2/a.png`` lie in ``label_2/a.txt``, those of ``images/a.png`` in
+``labels/a.txt``; without such a file an image is unlabelled, with an empty one it has no
+objects; two that differ are an error. Corners are taken for edges, as in Pascal VOC.
+``DontCare``, in any case, marks regions nobody labelled, not objects; it is left out.
 
 Source: Geiger, Lenz, Urtasun, "Are we ready for autonomous driving? The KITTI vision benchmark
 suite", CVPR 2012, and the readme of its object development kit.
@@ -13,16 +13,16 @@ suite", CVPR 2012, and the readme of its object development kit.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from backhaul.data.filenames import LabelFiles
 from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import box_of_corners, check_boxes
-from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
     Listing,
+    by_folder,
     find_class_names,
     orphans,
     read_lines,
@@ -30,6 +30,7 @@ from backhaul.data.formats.files import (
     stem_and_suffix,
     with_folder,
 )
+from backhaul.data.formats.passedover import unclaimed_labels
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -72,8 +73,8 @@ class _LabelFile(NamedTuple):
 
 def recognise(listing: Listing) -> bool:
     """Return whether the folder looks like this format."""
-    paths = _label_files(listing).values()
-    return any("/label_2/" in path for path in paths) or is_kitti(sorted(paths))
+    paths = sorted(path for some in _label_files(listing)[0].values() for path in some)
+    return any("/label_2/" in path for path in paths) or is_kitti(paths)
 
 
 def is_kitti(paths: Iterable[str]) -> bool:
@@ -113,22 +114,20 @@ def read(
         InputError: If there is no class name or no image.
     """
     listing.require_images()
-    files = {image: _read_file(path) for image, path in _label_files(listing).items()}
+    paths, problems = _label_files(listing)
+    files, wrong_files = _read_files(paths)
+    problems += wrong_files
     found = {thing.name for file in files.values() for thing in file.things or ()}
     wrong = [problem for file in files.values() for problem in file.problems]
-    class_names = find_class_names(listing.root, names, found, wrong)
+    class_names = find_class_names(listing.root, names, found, problems + wrong)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
 
     def find_labels(image: ImageFile) -> Checked:
         file = files.get(image.path)
         return (None, []) if file is None else _labels(file, image, ids)
 
-    places = itertools.chain(
-        (file.path for file in files.values()),
-        (path for image in listing.images for path in _places(image)),
-    )
-    problems = _dont_care(listing.root, files.values())
-    problems += orphans(listing, ".txt", places) + shared_stems(listing.images)
+    problems += _dont_care(listing.root, files.values())
+    problems += _left_over(listing, paths) + shared_stems(listing.images)
     report = assemble(listing.images, class_names, find_labels, problems, reader)
     return question_fractions(report)
 
@@ -186,15 +185,53 @@ def _places(image: str) -> list[str]:
     return [path for path in apart if path is not None]
 
 
-def _label_files(listing: Listing) -> dict[str, str]:
-    """Return the label file of each image that has one."""
-    texts = set(listing.of(".txt"))
+def _label_files(listing: Listing) -> tuple[dict[str, list[str]], list[Problem]]:
+    """Return the label files of each image that has some, and images where they are unclear."""
+    texts = frozenset(listing.of(".txt"))
     files = LabelFiles(texts, (path for image in listing.images for path in _places(image)))
-    found = {
-        image: next((path for path in map(files.at, _places(image)) if path in texts), None)
-        for image in listing.images
-    }
-    return {image: path for image, path in found.items() if path is not None}
+    found, problems = dict[str, list[str]](), list[Problem]()
+    for image in listing.images:
+        try:
+            paths = list(dict.fromkeys(map(files.at, _places(image))))
+        except InputError as error:
+            problems.append(Problem(image, None, str(error), "error"))
+            continue
+        if there := [path for path in paths if path in texts]:
+            found[image] = there
+    return found, problems
+
+
+def _read_files(
+    paths: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, _LabelFile], list[Problem]]:
+    """Return the labels of each image, but of those with two files that differ."""
+    files, problems = dict[str, _LabelFile](), list[Problem]()
+    for image, places in paths.items():
+        first, *others = map(_read_file, places)
+        unreadable = [file for file in (first, *others) if file.things is None]
+        differ = [file for file in others if not _agree(first, file)]
+        if unreadable or not differ:
+            files[image] = (*unreadable, first)[0]
+            continue
+        reason = f"which are its labels: {first.path} or {differ[0].path}? They differ"
+        problems.append(Problem(image, None, f"{reason}; expected one", "error"))
+    return files, problems
+
+
+def _agree(file: _LabelFile, other: _LabelFile) -> bool:
+    return [thing[1:] for thing in file.things or ()] == [
+        thing[1:] for thing in other.things or ()
+    ]
+
+
+def _left_over(listing: Listing, paths: Mapping[str, Sequence[str]]) -> list[Problem]:
+    """Return a warning for each folder with labels that no image has."""
+    claimed = {path for some in paths.values() for path in some}
+    claimed |= {path for image in listing.images for path in _places(image)}
+    folders = set(by_folder(claimed))
+    told = {path for path in listing.of(".txt") if path.rpartition("/")[0] in folders}
+    elsewhere = unclaimed_labels(listing, told, lambda path: is_kitti([path]))
+    return orphans(listing, ".txt", claimed) + elsewhere
 
 
 def _read_file(path: str) -> _LabelFile:

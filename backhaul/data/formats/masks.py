@@ -24,6 +24,13 @@ class Mask(NamedTuple):
     bbox: tuple[float, float, float, float]
 
 
+def looks_like_mask(segmentation: dict[str, Any]) -> bool:
+    """Return whether a ``segmentation`` has a size and run lengths, which are not looked at."""
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    of_two = isinstance(size, list) and [type(side) for side in size] == [int, int]
+    return of_two and isinstance(counts, str | list)
+
+
 def mask_of(segmentation: dict[str, Any]) -> Mask:
     """Return the mask in a ``segmentation`` with ``size`` (height, width) and ``counts``.
 

@@ -40,18 +40,31 @@ def passed_over(listing: Listing, name: str) -> list[Problem]:
         if paths := listing.of(suffix):
             reason = f"{counted(paths, root, suffix)} left out: expected {_SUFFIXES}"
             problems.append(Problem(root, None, reason, "warning"))
-    others = {
-        suffix: [path for path in listing.of(suffix) if not path.endswith(_OF_DEMO)]
-        for suffix in _TABLES
-        if suffix != _READ_BY[name]
-    }
-    if _READ_BY[name] != ".txt":
-        others[".txt"] = _beside_images(listing)
-    for suffix, found in others.items():
-        if found:
-            reason = f"{counted(found, root, suffix)} not read: labels are read as {name}"
-            problems.append(Problem(root, None, reason, "note"))
-    return problems
+    for suffix in _TABLES:
+        if suffix != _READ_BY[name]:
+            problems += not_read(listing, suffix, (), name)
+    beside = _beside_images(listing) if _READ_BY[name] != ".txt" else []
+    return problems + _note(listing, ".txt", beside, name)
+
+
+def not_read(listing: Listing, suffix: str, known: Collection[str], name: str) -> list[Problem]:
+    """Return a note if files that may be labels are not read, with their number.
+
+    Args:
+        listing: The files of the data set.
+        suffix: That of the files.
+        known: Those of them that are read, or of which something was said.
+        name: The format that the data set is read as.
+    """
+    known = {*known, *(path for path in listing.of(suffix) if path.endswith(_OF_DEMO))}
+    others = [path for path in listing.of(suffix) if path not in known]
+    return _note(listing, suffix, others, name)
+
+
+def _note(listing: Listing, suffix: str, paths: list[str], name: str) -> list[Problem]:
+    root = listing.root.as_posix()
+    reason = f"{counted(paths, root, suffix)} not read: labels are read as {name}"
+    return [Problem(root, None, reason, "note")] if paths else []
 
 
 def _beside_images(listing: Listing) -> list[str]:
@@ -83,16 +96,21 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def unclaimed_labels(listing: Listing, claimed: Collection[str]) -> list[Problem]:
+def unclaimed_labels(
+    listing: Listing,
+    claimed: Collection[str],
+    looks_like: Callable[[str], bool] = looks_like_boxes,
+) -> list[Problem]:
     """Return a warning for each folder with texts like labels that belong to no image.
 
     Args:
         listing: The files of the data set.
         claimed: Those that belong to images, or of which something was said already.
+        looks_like: Whether the file at a path may be one of labels.
     """
     lost = [path for path in listing.of(".txt") if path not in claimed]
     problems = []
-    for folder, paths in by_folder(path for path in lost if looks_like_boxes(path)).items():
+    for folder, paths in by_folder(path for path in lost if looks_like(path)).items():
         reason = f"{counted(paths, folder, '.txt')} look like labels of no image, left out"
         problems.append(Problem(folder, None, reason, "warning"))
     return problems

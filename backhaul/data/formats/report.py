@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from backhaul.data.likeness import Hashes
 from backhaul.errors import InputError
 from backhaul.untrusted import one_line
 from backhaul.values.images import ImageSet
 
-SEVERITIES = ("error", "warning", "note")
+Severity: TypeAlias = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Those of a problem, the worst first."""
 _SHOWN = 10
 MOST_PATH, _MOST_REASON = 1_000, 500  # characters
@@ -35,7 +36,7 @@ class Problem:
     path: str
     line: int | None
     reason: str
-    severity: Literal["error", "warning", "note"]
+    severity: Severity
     image: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -22,10 +22,10 @@ from backhaul.data.formats.files import (
     MOST_WRONG,
     Listing,
     find_class_names,
-    image_finder,
     unreadable_files,
-    which_image,
 )
+from backhaul.data.formats.imageindex import ImageIndex, missing_images, which_image
+from backhaul.data.formats.passedover import not_read
 from backhaul.data.formats.report import DataReport, Problem
 from backhaul.data.formats.writing import (
     Put,
@@ -37,7 +37,7 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress, is_image
+from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import (
     MOST_TABLE_BYTES,
@@ -111,11 +111,13 @@ def read(
     """
     listing.require_images()
     entries: dict[str, _Entry] = {}
-    problems: list[Problem] = []
-    for path in _require_tables(listing):
+    index = ImageIndex(listing.images)
+    tables, unreadable = _require_tables(listing), unreadable_files(listing, ".csv")
+    told = {*tables, *(problem.path for problem in unreadable)}
+    problems = unreadable + index.alike() + not_read(listing, ".csv", told, "csv")
+    for path in tables:
         with understanding(path):
-            problems += _add_table(path, listing, entries)
-    problems += unreadable_files(listing, ".csv")
+            problems += _add_table(path, listing.root.as_posix(), index, entries)
     found = {thing.name for entry in entries.values() for thing in entry.things}
     class_names = find_class_names(listing.root, names, found, problems)
     ids = {name: class_id for class_id, name in enumerate(class_names)}
@@ -237,19 +239,28 @@ def _rows(path: str) -> Iterator[_Row]:
             raise InputError(f"{path}:{rows.line_num}: expected CSV: {error}") from None
 
 
-def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[Problem]:
+def _add_table(
+    path: str, root: str, index: ImageIndex, entries: dict[str, _Entry]
+) -> list[Problem]:
     """Add the images in a table to `entries`; return the table's problems."""
-    root, beside = listing.root.as_posix(), path.rpartition("/")[0]
-    find = image_finder(listing, (beside, f"{beside}/images", f"{root}/images", root))
+    beside = path.rpartition("/")[0]
+    folders = (beside, f"{beside}/images", f"{root}/images", root)
     problems: list[Problem] = []
     of_name: dict[str, Problem] = {}  # said once, not for each row of an image
+    missing: dict[str, int] = {}
     for row in _rows(path):
         if len(problems) + len(of_name) > MOST_WRONG:
             raise InputError(f"{path}:{row.line}: more than {MOST_WRONG:,} rows are wrong")
         name = row.cells["filename"]
-        found = find(name)
-        if len(found) != 1:
-            of_name.setdefault(name, _not_one(path, row, found))
+        if not name:
+            of_name.setdefault(name, Problem(path, row.line, "expected a filename", "error"))
+            continue
+        found = () if name in missing else index.find(name, folders)
+        if not found:
+            missing.setdefault(name, row.line)
+            continue
+        if len(found) > 1:
+            of_name.setdefault(name, Problem(path, row.line, which_image(name, found), "error"))
             continue
         entry = entries.setdefault(found[0], _Entry(path, row.line))
         if entry.table != path:
@@ -260,17 +271,8 @@ def _add_table(path: str, listing: Listing, entries: dict[str, _Entry]) -> list[
             _add_row(row.line, row.cells, entry)
         except ValueError as error:
             problems.append(Problem(path, row.line, str(error), "error"))
-    return problems + list(of_name.values())
-
-
-def _not_one(path: str, row: _Row, found: tuple[str, ...]) -> Problem:
-    name = row.cells["filename"]
-    if not name:
-        return Problem(path, row.line, "expected a filename", "error")
-    if not found:
-        named = f"image {name!r}" if is_image(name) else "an image"
-        return Problem(path, row.line, f"{named} not found, left out", "warning")
-    return Problem(path, row.line, which_image(name, found), "error")
+    first = next(iter(missing.values()), None)
+    return problems + list(of_name.values()) + missing_images(path, missing, first)
 
 
 def _add_row(line: int, cells: Mapping[str, str], entry: _Entry) -> None:

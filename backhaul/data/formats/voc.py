@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
+from backhaul.data.filenames import LabelFiles, one_form
 from backhaul.data.formats.assembly import Checked, assemble, question_fractions
 from backhaul.data.formats.checks import Box, box_of_corners, check_boxes, listed_size
-from backhaul.data.formats.filenames import one_form
 from backhaul.data.formats.files import (
     Listing,
     find_class_names,
+    of_files,
     shared_stems,
     stem_and_suffix,
     with_folder,
+    without_images,
 )
 from backhaul.data.formats.outlines import (
     Outline,
@@ -46,13 +48,14 @@ from backhaul.data.formats.writing import (
     put_images,
     write_names,
 )
-from backhaul.data.formats.xmlfile import read_tree, root_tag
+from backhaul.data.formats.xmlfile import is_cvat, read_tree, root_tag
 from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
+from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, understanding
 from backhaul.values.images import ImageSet
 
 _FOLDERS = (("JPEGImages", "Annotations"), ("images", "annotations"), ("images", "labels"))
-_ROOT, _CVAT_ROOT = "annotation", "annotations"
+_ROOT = "annotation"
 _MOST_THINGS = 100_000
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _TURNED = ("cx", "cy", "w", "h", "angle")
@@ -175,13 +178,18 @@ def _add(parent: ET.Element, name: str, value: object) -> None:
 def _read_annotations(listing: Listing) -> tuple[list[_Annotation], list[Problem]]:
     annotations, problems = [], []
     names: dict[str, str] = {}
+    foreign: dict[str, list[str]] = {}
     for path in listing.of(".xml"):
         try:
             annotations.append(_read_annotation(path, names))
         except _ForeignFileError as error:
-            problems.append(Problem(path, None, error.reason, "warning"))
+            foreign.setdefault(error.reason, []).append(path)
         except UnreadableFileError as error:
             problems.append(Problem(path, None, error.reason, "error"))
+    problems += [
+        of_files(paths, listing.root.as_posix(), ".xml", reason, "warning")
+        for reason, paths in foreign.items()
+    ]
     return annotations, problems
 
 
@@ -195,7 +203,7 @@ def _read_annotation(path: str, names: dict[str, str]) -> _Annotation:
     with understanding(path):
         if root.tag == _ROOT:
             return _parse(path, root, names)
-        what = "is in CVAT's own format (cvat), not" if root.tag == _CVAT_ROOT else "is not"
+        what = "is in CVAT's own format (cvat), not" if is_cvat(path) else "is not"
         raise _ForeignFileError(path, f"{what} Pascal VOC: passed over")
 
 
@@ -252,10 +260,17 @@ def _match(
 ) -> tuple[dict[str, _Annotation], list[Problem]]:
     """Return the annotation of each image, and a problem for each annotation without image."""
     of_path = {annotation.path: annotation for annotation in annotations}
+    every = (path for image in listing.images for path in _places(image))
+    files = LabelFiles(of_path, every)
     of_image = {}
     problems: list[Problem] = []
     for image in listing.images:
-        found = [of_path[path] for path in _places(image) if path in of_path]
+        try:
+            paths = dict.fromkeys(map(files.at, _places(image)))
+        except InputError as error:
+            problems.append(Problem(image, None, str(error), "error"))
+            continue
+        found = [of_path[path] for path in paths if path in of_path]
         if found:
             of_image[image] = found[0]
         for other in found[1:]:
@@ -275,19 +290,18 @@ def _match_stems(
     left: list[_Annotation], free: dict[str, list[str]], of_image: dict[str, _Annotation]
 ) -> list[Problem]:
     """Add to `of_image` the images whose stem one annotation has, or names as its file."""
-    problems = []
+    problems, lost = list[Problem](), list[str]()
     for annotation in left:
         stems = (_stem(annotation.path), _stem(annotation.filename))
         stem = next((stem for stem in stems if stem in free), None)
         if stem is None:
-            reason = "labels without an image"
-            problems.append(Problem(annotation.path, None, reason, "warning"))
+            lost.append(annotation.path)
         elif len(free[stem]) > 1 or free[stem][0] in of_image:
             reason = f"which image is it about? Several files have the stem {stem!r}"
             problems.append(Problem(annotation.path, None, reason, "error"))
         else:
             of_image[free[stem][0]] = annotation
-    return problems
+    return problems + without_images(lost, ".xml")
 
 
 def _places(image: str) -> list[str]:

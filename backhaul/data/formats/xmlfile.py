@@ -22,6 +22,7 @@ from backhaul.untrusted import (
 _HEAD_BYTES = 4096
 _NO_ELEMENT = re.compile(r"<!--.*?-->|<\?.*?\?>|<![^>\[]*(\[.*?\]\s*)?>", re.DOTALL)
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.-]*)[\s/>]")
+_OF_CVAT = ("version", "meta", "image", "track")
 _ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 
 
@@ -30,15 +31,26 @@ def root_tag(path: str) -> str:
 
     It is empty if that is no XML or cannot be read; which of them, the format's reader says.
     """
+    return next(_tags(path), "")
+
+
+def is_cvat(path: str) -> bool:
+    """Return whether a file is one of CVAT: also others call their root ``annotations``."""
+    tags = _tags(path)
+    return next(tags, "") == "annotations" and next(tags, "") in _OF_CVAT
+
+
+def _tags(path: str) -> Iterator[str]:
+    """Yield the names of the elements that start at the beginning of a file."""
     try:
         with open_file(path, MOST_TABLE_BYTES) as file:
             head = file.read(_HEAD_BYTES)
     except UnreadableFileError:
-        return ""
+        return
     wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     text = head.decode("utf-16" if wide else "utf-8-sig", errors="replace")
-    first = _ELEMENT.search(_NO_ELEMENT.sub("", text))
-    return "" if first is None else first[1]
+    for element in _ELEMENT.finditer(_NO_ELEMENT.sub("", text)):
+        yield element[1]
 
 
 def read_tree(path: str) -> Any:

@@ -8,23 +8,36 @@ there is one such place: ``/content/cars/train/images`` is ``train/images`` besi
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backhaul.data.filenames import one_form, two_of
 from backhaul.data.formats.datayaml import SUBSETS, DataYaml
-from backhaul.data.formats.files import MOST_WRONG, scan
-from backhaul.data.formats.report import Problem
+from backhaul.data.formats.files import scan
+from backhaul.data.formats.ondisk import Disk
+from backhaul.data.formats.report import Problem, Severity
 from backhaul.data.images import ImageReader, is_image
 from backhaul.errors import InputError
 from backhaul.untrusted import UnreadableFileError, one_line, open_text, understanding
 
 _MOST_PATH = 4096  # characters of a line of a list
+_MOST_KEPT = 10_000  # folders of which it is known what they mean
+_SHOWN = 3
 _MOST_PARTS = 20  # folders of a path of another machine that are tried
 
 
 class NothingThereError(ValueError):
-    """A path that leads to no images, or to several places, and why."""
+    """A path that leads to no images, or to several places, and why.
+
+    Args:
+        reason: Why.
+        kind: The same for all paths of which it is one reason; None = the reason itself.
+    """
+
+    def __init__(self, reason: str, kind: str | None = None) -> None:
+        super().__init__(reason)
+        self.kind = kind or reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,11 @@ class Places:
     base: str
     reader: ImageReader
     moved: dict[str, str] = field(default_factory=dict)
+    _tails: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    _disk: Disk = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_disk", Disk(self.reader))
 
     def literal(self, paths: Sequence[str], folders: Sequence[str]) -> str | None:
         """Return what stands at one of `paths`, as they are written; None if nothing does.
@@ -56,8 +74,8 @@ class Places:
         return self._only([self._whole(path, folder) for path in paths for folder in folders])
 
     def is_at(self, place: str, path: str) -> bool:
-        """Return whether `place` is where `path` says, as it is written."""
-        return place == self._whole(path, self.base)
+        """Return whether `place` is where `path` says, in any Unicode form."""
+        return one_form(place) == one_form(self._whole(path, self.base))
 
     def below(self, path: str) -> str | None:
         """Return what stands below the data set under the last parts of `path`, or None.
@@ -67,33 +85,47 @@ class Places:
         """
         whole = self._whole(path.replace("\\", "/"), self.base)
         folder, _, name = whole.rpartition("/")
-        if folder in self.moved and self._is_there(f"{self.moved[folder]}/{name}"):
-            return f"{self.moved[folder]}/{name}"
-        parts = whole.strip("/").split("/")[-_MOST_PARTS:]
-        ends = ["/".join(parts[start:]) for start in range(len(parts))]
-        inside = f"{self.base}/".startswith(f"{self.here}/")
-        roots = {self.here, self.base} if inside else {self.here}
-        for tried in (ends[:-1], ends[-1:]):
-            found = self._only([f"{root}/{end}" for root in roots for end in tried])
+        if folder in self.moved:
+            found = self._only([f"{self.moved[folder]}/{name}"])
+            if found is not None:
+                return found
+        if folder not in self._tails:
+            if len(self._tails) >= _MOST_KEPT:
+                self._tails.clear()
+            self._tails[folder] = self._folders_below(folder)
+        for folders in self._tails[folder]:
+            found = self._only([f"{each}/{name}" for each in folders])
             if found is not None:
                 self.moved[folder] = found.rpartition("/")[0]
                 return found
         return None
+
+    def _folders_below(self, folder: str) -> tuple[list[str], list[str]]:
+        """Return those folders of the data set that are there under last parts of `folder`.
+
+        The second are the data set's own, where no part of `folder` is left.
+        """
+        parts = folder.strip("/").split("/")[-_MOST_PARTS:] if folder.strip("/") else []
+        ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        inside = f"{self.base}/".startswith(f"{self.here}/")
+        roots = sorted({self.here, self.base} if inside else {self.here})
+        below = [f"{root}/{end}" for root in roots for end in ends]
+        return list(filter(self._disk.has_folder, below)), roots
 
     def _whole(self, path: str, folder: str) -> str:
         return os.path.normpath(path if os.path.isabs(path) else f"{folder}/{path}")
 
     def _only(self, paths: Sequence[str]) -> str | None:
         there = {
-            os.path.realpath(path): path for path in reversed(paths) if self._is_there(path)
+            os.path.realpath(found): found
+            for path in reversed(paths)
+            for found in self._disk.at(path)
         }
         if len(there) > 1:
             first, second, *_ = reversed(there.values())
-            raise NothingThereError(f"may be {first} or {second}; expected one of them")
+            reason = f"may be {two_of(first, second)}; expected one of them"
+            raise NothingThereError(reason, kind="may be several")
         return next(iter(there.values()), None)
-
-    def _is_there(self, path: str) -> bool:
-        return self.reader.may_read(path) and os.path.exists(path)
 
 
 @dataclass(slots=True)
@@ -112,9 +144,9 @@ class _Found:
         return self._below[folder]
 
     def tell(
-        self, path: str | Path, reason: str, severity: str, line: int | None = None
+        self, path: str | Path, reason: str, severity: Severity, line: int | None = None
     ) -> None:
-        self.problems.append(Problem(str(path), line, reason, severity))  # type: ignore[arg-type]
+        self.problems.append(Problem(str(path), line, reason, severity))
 
 
 def listed_images(data: DataYaml, reader: ImageReader) -> tuple[list[str], list[Problem]]:
@@ -197,7 +229,7 @@ def _require_new(place: str, path: str, found: _Found) -> None:
 
 
 def _last_two(path: str) -> list[str]:
-    return path.replace("\\", "/").rstrip("/").split("/")[-2:]
+    return one_form(path).replace("\\", "/").rstrip("/").split("/")[-2:]
 
 
 def _add_images(data: DataYaml, places: Places, place: str, where: str, found: _Found) -> None:
@@ -219,29 +251,41 @@ def _is_above(place: str, folder: str) -> bool:
     return there != here and os.path.commonpath((there, here)) == there
 
 
+@dataclass(slots=True)
+class _Lost:
+    """The lines of a list that lead to no image for one reason; ``first`` is the first's."""
+
+    number: int
+    first: str
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        self.count += 1
+        if len(self.names) < _SHOWN and is_image(line):
+            self.names.append(line)
+
+    def __str__(self) -> str:
+        named = ", ".join(self.names)
+        if self.count == 1:
+            return f"{named}: {self.first}, left out" if named else f"{self.first}, left out"
+        more = ", ..." if named and self.count > len(self.names) else ""
+        of_them = f" ({named}{more})" if named else ""
+        return f"{self.count} lines{of_them}, left out; of the first: {self.first}"
+
+
 def _add_list(path: Path, places: Places, found: _Found) -> None:
     """Add the images of a list, whose lines are relative to it or to the data set."""
     moved: dict[str, str] = {}
-    n_missing, n_before = 0, len(found.images)
-    with open_text(path) as file, understanding(path):
-        number = 0
-        while line := file.readline(_MOST_PATH):
-            number += 1
-            if len(line) == _MOST_PATH:
-                reason = f"line {number} is too long, expected the path of an image"
-                raise UnreadableFileError(path, reason)
-            if not line.strip():
-                continue
-            try:
-                found.images.append(_image_of(line.strip(), path, places, moved))
-            except NothingThereError as error:
-                n_missing += 1
-                if n_missing > MOST_WRONG:
-                    raise UnreadableFileError(
-                        path, f"{MOST_WRONG:,} lines lead to no image"
-                    ) from None
-                named = f"{line.strip()}: " if is_image(line.strip()) else ""
-                found.tell(path, f"{named}{error}, left out", "warning", number)
+    lost: dict[str, _Lost] = {}
+    n_before = len(found.images)
+    for number, line in _lines(path):
+        try:
+            found.images.append(_image_of(line, path, places, moved))
+        except NothingThereError as error:
+            lost.setdefault(error.kind, _Lost(number, str(error))).add(line)
+    for some in lost.values():
+        found.tell(path, str(some), "warning", some.number)
     if moved:
         reason = (
             f"{len(moved)} lines name files that are not there, as "
@@ -249,10 +293,23 @@ def _add_list(path: Path, places: Places, found: _Found) -> None:
             f"{places.here} are read in their place"
         )
         found.tell(path, reason, "note")
-    n_found = len(found.images) - n_before
+    n_found, n_missing = len(found.images) - n_before, sum(some.count for some in lost.values())
     if n_missing > n_found:
         reason = f"{n_missing} of {n_missing + n_found} lines lead to no image"
         found.tell(path, reason, "error")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a list that are not empty, with their number from 1."""
+    with open_text(path) as file, understanding(path):
+        number = 0
+        while line := file.readline(_MOST_PATH):
+            number += 1
+            if len(line) == _MOST_PATH:
+                reason = f"line {number} is too long, expected the path of an image"
+                raise UnreadableFileError(path, reason)
+            if line.strip():
+                yield number, line.strip()
 
 
 def _image_of(line: str, path: Path, places: Places, moved: dict[str, str]) -> str:

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import yaml
 
+from backhaul.data.filenames import LabelFiles
 from backhaul.data.formats.assembly import Checked, assemble
 from backhaul.data.formats.checks import Box, WrongBoxError, box_of_outline, check_boxes
 from backhaul.data.formats.classlists import class_names_of
 from backhaul.data.formats.darknetdata import find_data
 from backhaul.data.formats.datayaml import DataYaml, find_yaml, require_boxes
-from backhaul.data.formats.filenames import LabelFiles
 from backhaul.data.formats.files import (
     MOST_LINES,
     Listing,

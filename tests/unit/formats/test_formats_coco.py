@@ -141,7 +141,7 @@ def test_subsets_with_equal_file_names_are_told_apart(tmp_path: Path, draw: Draw
         dump(tmp_path / "annotations" / f"instances_{subset}.json", [IMAGE], [annotation])
     dump(tmp_path / "annotations" / "person_keypoints_train2017.json", [], [], [])
     report = read(FolderData(root=tmp_path))
-    assert report.problems == ()
+    assert [problem.severity for problem in report.problems] == ["note"]
     assert [labels.class_id[0] for labels in report.images.table["labels"]] == [1, 0]
 
 
@@ -153,7 +153,7 @@ def test_a_file_of_another_name_beside_its_images_is_recognised(
         dump(tmp_path / subset / "_annotations.coco.json", [IMAGE], [box()])
     (tmp_path / "package.json").write_text("{}")
     report = read(FolderData(root=tmp_path))
-    assert report.problems == ()
+    assert [problem.severity for problem in report.problems] == ["note"]
     assert len(report.images.labelled()) == 2
 
 
@@ -226,3 +226,83 @@ def test_pycocotools_reads_what_is_written(odd_set: ImageSet, tmp_path: Path) ->
         centres = (corners[:, :2] + corners[:, 2:] / 2) / [width, height]
         np.testing.assert_allclose(centres, labels.xywhn[:, :2])
         np.testing.assert_allclose(corners[:, 2:] / [width, height], labels.xywhn[:, 2:])
+
+
+OUTLINE = [16, 12, 48, 12, 48, 36]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "n_lost", "n_outlines"),
+    [
+        ([[1, 2, 3, 4]], 1, 0),
+        ([[*OUTLINE, 5]], 1, 0),
+        ([OUTLINE, [1, 2]], 1, 1),
+        ([OUTLINE, "text", [None] * 6], 2, 1),
+        ({"counts": "abc"}, 1, 0),
+        ({"size": [48, 64], "counts": {"0": 1}}, 1, 0),
+        ("mask.png", 1, 0),
+        ({"size": [48, 64], "counts": "abc"}, 0, 0),
+        ([], 0, 0),
+        ({}, 0, 0),
+        (None, 0, 0),
+        ([OUTLINE], 0, 1),
+        (OUTLINE, 0, 1),
+    ],
+)
+def test_what_is_no_outline_of_a_segmentation_is_noted_and_the_box_stays(
+    segmentation: object, n_lost: int, n_outlines: int, tmp_path: Path, draw: Draw
+) -> None:
+    report = read_boxes(tmp_path, draw, box(segmentation=segmentation), box(category_id=90))
+    notes = [each for each in report.problems if "have an outline" not in each.reason]
+    assert [each.severity for each in notes] == ["note"] * bool(n_lost)
+    assert all(each.reason.startswith(f"{n_lost} parts of segmentations") for each in notes)
+    [labels] = report.images.table["labels"]
+    assert labels.rows()[0].tolist() == [0, 0.5, 0.5, 0.5, 0.5]
+    outlines = [each for each in labels.polygons or () if each is not None]
+    assert len(outlines) == n_outlines
+
+
+def test_an_outline_of_another_size_of_the_image_is_noted_and_the_box_stays(
+    tmp_path: Path, draw: Draw
+) -> None:
+    far = [[10 * value for value in OUTLINE]]
+    report = read_boxes(
+        tmp_path,
+        draw,
+        box(segmentation=far),
+        box(category_id=90, segmentation=far),
+        box(category_id=90, bbox=[1, 1, 9, 9], segmentation=[[-5, 2, 9, 2, 9, 9]]),
+    )
+    [labels] = report.images.table["labels"]
+    assert len(labels) == 3
+    assert [outline is not None for outline in labels.polygons or ()] == [False, False, True]
+    [kept, note] = sorted(report.problems, key=lambda problem: problem.reason[1] == "n")
+    assert "1 objects in 1 images have an outline" in kept.reason
+    assert note.severity == "note"
+    assert note.reason.startswith("an outline reaches far out of its image")
+    assert note.reason.endswith("(2 in all)")
+
+
+@pytest.mark.parametrize(
+    ("start", "encoding"),
+    [
+        ("\ufeff", "utf-8"),
+        ("\n" * 100, "utf-8"),
+        ("\ufeff \r\n\t", "utf-8"),
+        ("", "utf-16"),
+        ("", "utf-16-le"),
+    ],
+)
+def test_a_file_is_recognised_however_it_begins(
+    start: str, encoding: str, tmp_path: Path, draw: Draw
+) -> None:
+    read_boxes(tmp_path, draw, box())
+    path = tmp_path / "annotations" / "instances_train.json"
+    path.rename(path.with_name("labels.json"))
+    path = path.with_name("labels.json")
+    path.write_bytes(
+        f"{start if encoding == 'utf-8' else ''}{path.read_text()}\n".encode(encoding)
+    )
+    report = read(FolderData(root=tmp_path))
+    assert report.problems == ()
+    assert len(report.images.labelled()) == 1

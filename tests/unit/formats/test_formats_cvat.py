@@ -125,6 +125,37 @@ def test_shapes_without_a_box_are_counted(tmp_path: Path, draw: Draw) -> None:
     assert len(report.images.table["labels"][0]) == 1
 
 
+@pytest.mark.parametrize("shape", ['<points label="dog" points="1,1"/>', '<tag label="dog"/>'])
+def test_an_image_of_which_no_shape_is_read_is_no_background(
+    shape: str, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path / "images" / "b.jpg", seed=1)
+    outside = BOX.replace("/>", ' outside="1"/>')
+    report = read_nodes(
+        tmp_path, draw, META.format("dog"), image(shape), image(outside, name="b.jpg")
+    )
+    first, second = report.images.table["labels"]
+    assert first is None
+    assert len(second) == 0
+    assert [(problem.severity, problem.reason[:38]) for problem in report.problems] == [
+        ("warning", "shapes of which no box is known, left o"[:38]),
+        ("note", "1 images have none but shapes left out"),
+    ]
+
+
+@pytest.mark.parametrize("content", ["<note/>", "<annotation><object/></annotation>", ""])
+def test_xml_that_is_not_of_cvat_is_not_taken_for_it(
+    content: str, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path / "a.jpg")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    (tmp_path / "notes.xml").write_text(
+        f"<?xml version='1.0'?><!-- <image/> --><annotations>{content}</annotations>"
+    )
+    assert detect(scan(tmp_path)) == "yolo"
+
+
 def test_a_mask_is_read_as_the_box_that_it_gives(tmp_path: Path, draw: Draw) -> None:
     mask = '<mask label="dog" rle="1, 2" left="1" top="2" width="4" height="6"/>'
     report = read_nodes(tmp_path, draw, image(mask))

@@ -58,6 +58,69 @@ def test_files_of_other_formats_are_counted_and_named(suffix: str, root: Path) -
     assert reason.startswith(f"2 {suffix} files (more{suffix}, notes{suffix}) not read")
 
 
+OTHERS = {
+    "coco": ("captions.json", '{"images": [], "annotations": [{"caption": "a"}]}', "note"),
+    "cvat": ("notes.xml", "<notes/>", "note"),
+    "csv": ("notes.csv", "image,weather\na.png,sunny\n", "note"),
+    "voc": ("notes.xml", "<notes/>", "warning"),
+    "kitti": ("old_labels/z.txt", f"Car 0 0 0 1 2 9 9 {' '.join('1' * 7)}\n", "warning"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_files_with_the_suffix_of_labels_that_are_not_read_are_counted_and_named(
+    name: str, odd_set: ImageSet, tmp_path: Path
+) -> None:
+    root = tmp_path / "set"
+    FORMATS[name].write(root, odd_set, copy_file)
+    file, content, severity = OTHERS[name]
+    (root / file).parent.mkdir(exist_ok=True)
+    for number in range(4):
+        path = root / file
+        path.with_name(f"{number}{path.name}").write_text(content)
+    [(worst, reason)] = told(root, name)
+    assert worst == severity
+    called = Path(file).name
+    assert reason.startswith(f"4 {Path(file).suffix} files (0{called}, 1{called}, 2{called}, ")
+
+
+def test_a_json_beside_instances_is_named_also_if_it_is_coco(
+    odd_set: ImageSet, tmp_path: Path
+) -> None:
+    root = tmp_path / "set"
+    FORMATS["coco"].write(root, odd_set, copy_file)
+    instances = root / "annotations" / "instances.json"
+    instances.with_name("person_keypoints.json").write_bytes(instances.read_bytes())
+    [(severity, reason)] = told(root)
+    assert severity == "note"
+    assert reason.startswith("1 .json file (annotations/person_keypoints.json) not read")
+
+
+def test_calibrations_of_kitti_are_no_labels(odd_set: ImageSet, tmp_path: Path) -> None:
+    FORMATS["kitti"].write(tmp_path / "set", odd_set, copy_file)
+    (tmp_path / "set/calib").mkdir()
+    (tmp_path / "set/calib/0.txt").write_text(f"P0: {' '.join('7' * 12)}\n")
+    assert told(tmp_path / "set") == []
+
+
+@pytest.mark.parametrize("other", ["", "Van 0 0 0 1 2 9 9 1 1 1 1 1 1 1\n", "\xff"])
+def test_two_label_files_of_one_image_of_kitti_are_not_chosen_between(
+    other: str, tmp_path: Path, draw: Draw
+) -> None:
+    line = "Car 0 0 0 1 2 9 9 1 1 1 1 1 1 1\n"
+    draw(tmp_path / "images/image_2/a.png")
+    (tmp_path / "classes.txt").write_text("Car\n")
+    paths = [tmp_path / "images/label_2/a.txt", tmp_path / "labels/image_2/a.txt"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text(line)
+    assert told(tmp_path, "kitti") == []
+    paths[1].write_text(other, encoding="latin-1")
+    [(severity, reason)] = told(tmp_path, "kitti")
+    assert severity == "error"
+    assert f"{paths[0]} or {paths[1]}" in reason or "expected UTF-8 text" in reason
+
+
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"yolo", "kitti"}))
 def test_label_lines_beside_another_format_are_named(
     name: str, odd_set: ImageSet, tmp_path: Path

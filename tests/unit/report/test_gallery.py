@@ -89,6 +89,26 @@ def test_it_has_every_image_with_boxes_and_problems(data: Path, here: Path) -> N
             assert small.format == "JPEG"
 
 
+def test_places_are_below_the_folder_however_the_way_to_it_was_written(
+    data: Path, here: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "cars").symlink_to(data)
+    (here / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    roots = {
+        str(data): data,
+        "../cars": data,
+        "../here/.././cars/": data,
+        "link/../cars": data,  # through the link, not beside it
+        "../elsewhere/cars": tmp_path / "elsewhere" / "cars",
+    }
+    for number, (place, root) in enumerate(roots.items()):
+        assert view(place, "--out", f"view-{number}").exit_code == 0
+        told = content(here / f"view-{number}" / "index.html")
+        assert told["root"] == f"{root.as_uri()}/"
+        assert {row[0].partition("/")[0] for row in told["images"]} == {"images"}
+
+
 def test_no_name_becomes_markup_and_nothing_is_asked_of_others(data: Path, here: Path) -> None:
     assert view(str(data)).exit_code == 0
     text = (here / "cars-view" / "index.html").read_text()

@@ -7,6 +7,12 @@ from collections.abc import Iterable
 
 from backhaul.errors import InputError
 
+IN_ANOTHER_FORM = (
+    "has the name of another image in another Unicode form: only labels with exactly its name "
+    "are its own"
+)
+"""What is to be said of an image, if so."""
+
 
 def one_form(name: str) -> str:
     r"""Return a name in one Unicode form: macOS writes letters with accents as two characters.
@@ -16,6 +22,18 @@ def one_form(name: str) -> str:
         True
     """
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def two_of(first: str, second: str) -> str:
+    r"""Return two paths for a sentence, with letters as escapes where they look alike.
+
+    Example:
+        >>> two_of("u\u0308.jpg", "\u00fc.jpg")
+        "'u\\u0308.jpg' and '\\xfc.jpg', which differ in their Unicode form alone"
+    """
+    if first != second and one_form(first) == one_form(second):
+        return f"{first!a} and {second!a}, which differ in their Unicode form alone"
+    return f"{first} and {second}"
 
 
 class LabelFiles:
@@ -47,8 +65,5 @@ class LabelFiles:
             return path
         found = self._others.get(one_form(path), [path])
         if len(found) > 1:
-            raise InputError(
-                f"{found[0]!a} and {found[1]!a} differ in their Unicode form alone, and both "
-                "may be about one image; rename one"
-            )
+            raise InputError(f"which are its labels: {two_of(found[0], found[1])}? Rename one")
         return found[0]
