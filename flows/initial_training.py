@@ -27,6 +27,7 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
 from backhaul.values.results import TrainingResult
+from backhaul.values.splits import Splits
 from flows.arguments import blocks_of, known_truth, opened, step_of
 from flows.cropping import crop_batches
 from flows.events import emit_plan, emit_round
@@ -164,7 +165,7 @@ def _train(config: CampaignConfig, splits: Artifact, step: Step) -> TrainingResu
         None,
         config.training.of_one_run,
         config.stopping,
-        epochs=config.training.max_epochs,
+        epochs=config.training.initial_epochs(len(read_value(Splits, splits).train)),
         model_digest=digest_of_model(config.training),
         step=step,
     )
