@@ -124,11 +124,8 @@ def first_round(
     """
     step = step_of(config, lookups=lookups)
     with timed() as timings:
-        augmented = augment(splits, splits, config.augmentation, step=step)
-        training = None if setting.start else _train(config, augmented, step)
-        kept = _carried_on(config, training, setting)
-        standing = Standing(seen=augmented, checkpoints=kept, current=kept[-1])
-        looking = config.inference.looking(kept)
+        training, standing = train_initial(config, setting, splits, step)
+        looking = config.inference.looking(standing.checkpoints)
         for images in setting.batches[:1]:
             infer(images, looking, config.inference, config.training.img_size, step=step)
         evaluation = evaluate(
@@ -149,6 +146,26 @@ def first_round(
         standing=standing,
         timings=tuple(timings),
     )
+
+
+def train_initial(
+    config: CampaignConfig, setting: Setting, splits: Artifact, step: Step
+) -> tuple[TrainingResult | None, Standing]:
+    """Augment the initial set and train on it; return that, and what all methods begin with.
+
+    Args:
+        config: The campaign.
+        setting: What all methods are put through.
+        splits: The initial splits.
+        step: The step that the stages run in.
+
+    Returns:
+        The training, None where the campaign starts from a checkpoint, and the standing.
+    """
+    augmented = augment(splits, splits, config.augmentation, step=step)
+    training = None if setting.start else _train(config, augmented, step)
+    kept = _carried_on(config, training, setting)
+    return training, Standing(seen=augmented, checkpoints=kept, current=kept[-1])
 
 
 def _test_sets(config: CampaignConfig, setting: Setting, step: Step) -> TestSets:

@@ -80,7 +80,7 @@ def digests_of(study: StudyConfig) -> dict[Cell, str]:
 
 
 def choice_digest(study: StudyConfig, cell: Cell) -> str:
-    """Return the digest of what a choice of images depends on, as `digests_of` does of a row."""
+    """Return the digest of what a choice of images depends on, as of rows in `digests_of`."""
     chosen = replace(cell, training_seed=None)
     return _digest(study, chosen, _settings(study.sets[cell.set]))
 
@@ -136,13 +136,14 @@ class Plan:
         partial = {(cell.set, cell.seed, cell.arm) for cell in self.missing}
         return tuple(row for row in self.known if (row.set, row.seed, row.arm) not in partial)
 
-    def limited(self, sets: Collection[str], seeds: Collection[int]) -> dict[Cell, str]:
-        """Return what is missing of some sets and seeds; empty collections are all."""
-        return {
+    def limited(self, sets: Collection[str], seeds: Collection[int]) -> Plan:
+        """Return the plan with what is missing of some sets and seeds; of none given, all."""
+        missing = {
             cell: digest
             for cell, digest in self.missing.items()
             if (not sets or cell.set in sets) and (not seeds or cell.seed in seeds)
         }
+        return replace(self, missing=missing)
 
 
 def plan_of(study: StudyConfig, rows: Sequence[Row]) -> Plan:

@@ -40,6 +40,7 @@ class Row(BaseModel):
         inputs: Digest of the settings that it was computed with.
         selection: Digest of the chosen images; empty where nothing was chosen.
         data: Digest of pool, test set, initial set and given checkpoints of the seed.
+        start: Digest of the initial model. Another machine may train another one.
         software: Digest of the versions of the software; `study.json` has them.
     """
 
@@ -62,6 +63,7 @@ class Row(BaseModel):
     inputs: str
     selection: str
     data: str
+    start: str
     software: str
 
 

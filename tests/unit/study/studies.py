@@ -57,6 +57,7 @@ def row_of(study: StudyConfig, cell: Cell, **values: Any) -> Row:
         inputs=digests_of(study)[cell],
         selection="s" if chosen else "",
         data="d",
+        start="m",
         software="w",
     )
     return made.model_copy(update=values)
