@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from backhaul.campaign.finding import Chart, Finding, Series, cells, values
-from backhaul.report.wording import NONE, number, signed, signed_plus_minus
+from backhaul.report.wording import NONE, number, plus_minus, signed
 from backhaul.study.rows import Row
 from backhaul.study.settings import CEILING, CONTROL, INITIAL, REFERENCES
 from backhaul.study.statistics import GAIN, Effect, wins
@@ -47,20 +47,16 @@ def curve(summary: Summary) -> Finding:
         ]
         if all(math.isnan(y) for y, _ in points):
             continue
-        y, reach = zip(*points, strict=True)
-        wide = any(math.isfinite(r) for r in reach) and arm not in REFERENCES
-        low = values(a - r for a, r in points) if wide else ()
-        high = values(a + r for a, r in points) if wide else ()
-        x = tuple(budgets.values())
-        series.append(Series(name=arm, x=x, y=values(y), low=low, high=high))
-        rows.append((arm, *(signed_plus_minus(a, r).removeprefix("+") for a, r in points)))
+        x, y = tuple(budgets.values()), values(mean for mean, _ in points)
+        series.append(Series(name=arm, x=x, y=y))
+        rows.append((arm, *(plus_minus(*point) for point in points)))
     return Finding(
         name=f"{summary.name}-curve",
         title="mAP50 against the budget",
-        note="Means over the seeds on the test set of each; bands are 95 % t-intervals. "
-        f"{INITIAL} is the model that all start from, {CONTROL} that retrained for as many "
-        f"steps without any new image, {CEILING} with the whole pool. Absolute values vary "
-        "with the test set of a seed, differences do less.",
+        note="Means over the seeds on the test set of each; ± is half the width of the 95 % "
+        f"t-interval. {INITIAL} is the model that all start from, {CONTROL} that retrained for "
+        f"as many steps without any new image, {CEILING} with the whole pool. Absolute values "
+        "vary with the test set of a seed, differences do less.",
         columns=("arm", *budgets.values()),
         rows=tuple(rows),
         charts=(
@@ -172,6 +168,7 @@ def table_of(name: str, rows: Sequence[Row]) -> Finding:
     keys = ["seed", "role", "arm", "draw", "budget"]
     columns = [*keys, "n_images", "n_bytes", "map50", "selection", "data", "start"]
     found = pd.DataFrame([row.model_dump() for row in rows], columns=list(Row.model_fields))
+    found = found.sort_values(["role", "seed"], ascending=[False, True], kind="stable")
     by_choice = found.groupby(keys, sort=False, as_index=False).agg(
         n_images=("n_images", "first"),
         n_bytes=("n_bytes", "first"),

@@ -39,7 +39,7 @@ def note_start(folder: Path, config: StudyConfig) -> str:
         "dirty": git.dirty,
     }
     content = {
-        "config": config.model_dump(mode="json"),
+        "config": config.as_written,
         "software": known.get("software", {}) | {digest: found},
         "starts": [*known.get("starts", []), start],
     }

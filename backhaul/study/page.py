@@ -62,7 +62,7 @@ def write_page(study: StudyConfig, folder: Path, rows: Sequence[Row]) -> Path:
             sections=sections,
             notes=notes(study, plan),
             figures=figures,
-            config=yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
+            config=yaml.safe_dump(study.as_written, sort_keys=False),
             software=_software(folder, plan),
             plotly=Markup(get_plotlyjs()),  # noqa: S704 - the installed package's own script
         )

@@ -30,8 +30,11 @@ OF_THE_STUDY = {
     "control": False,
 }
 """What stands in a set for the fields of a campaign that the study itself decides."""
-UNUSED = ("seed", "seeds", "store", "execution", "parallel", "queue", "restarts", "uplink")
-"""Fields of a campaign that a study passes over: it has its own, or plays one part of it."""
+UNUSED = (
+    *("seed", "seeds", "store", "execution", "parallel", "queue", "restarts", "uplink"),
+    *("cropping", "mixing"),
+)
+"""Fields of a campaign that a study passes over: it has its own, or has no use for them."""
 
 
 class Budget(Part):
@@ -120,8 +123,6 @@ class StudyConfig(Part):
         for name, campaign in value.items():
             if campaign.data.kind == "inbox":
                 raise ValueError(f"{name}.data.kind inbox: a study needs a data set")
-            if campaign.cropping.batches != "none":
-                raise ValueError(f"{name}.cropping: a study sends whole images")
             if campaign.training.retrain_steps is None:
                 raise ValueError(
                     f"{name}.training.retrain_steps: is missing: all arms are retrained for "
@@ -163,6 +164,12 @@ class StudyConfig(Part):
         arms = {arm.label: arm for arm in self.arms}
         first = self.primary_label
         return {self.baseline.label: self.baseline, first: arms[first]} | arms
+
+    @property
+    def as_written(self) -> dict[str, Any]:
+        """The study as a file could say it, without what a set does not use."""
+        unused = {*OF_THE_STUDY, *UNUSED}
+        return self.model_dump(mode="json", exclude={"sets": {"__all__": unused}})
 
     def campaign(self, name: str, seed: int) -> CampaignConfig:
         """Return a set as the campaign of one seed, whose stages the study runs."""

@@ -14,6 +14,9 @@ from backhaul.study.rows import Row
 from backhaul.study.settings import CONTROL, REFERENCES, Role, StudyConfig
 from backhaul.study.statistics import Effect, effect, holm, images_until, levels, over_budgets
 
+ROUNDING = 12
+"""Digits of a difference: equal means that were summed in another order differ by less."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -51,7 +54,7 @@ class Summary:
         by_arm = self.by_arm
         if arm not in by_arm or self.baseline not in by_arm:
             return {}
-        found = (by_arm[arm] - by_arm[self.baseline]).dropna()
+        found = (by_arm[arm] - by_arm[self.baseline]).dropna().round(ROUNDING)
         return {int(str(seed)): float(value) for seed, value in found.items()}
 
     @cached_property

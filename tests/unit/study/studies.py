@@ -36,8 +36,8 @@ def study_of(**changes: Any) -> StudyConfig:
     return StudyConfig.model_validate(fields)
 
 
-def row_of(study: StudyConfig, cell: Cell, **values: Any) -> Row:
-    """Return a row that a training could have."""
+def row_of(study: StudyConfig, cell: Cell, inputs: str = "", **values: Any) -> Row:
+    """Return a row that a training could have; `inputs` is its digest, if that is known."""
     chosen = cell.budget is not None
     made = Row(
         set=cell.set,
@@ -54,7 +54,7 @@ def row_of(study: StudyConfig, cell: Cell, **values: Any) -> Row:
         map50=0.5,
         map50_95=0.25,
         seconds=2.0,
-        inputs=digests_of(study)[cell],
+        inputs=inputs or digests_of(study)[cell],
         selection="s" if chosen else "",
         data="d",
         start="m",

@@ -86,7 +86,7 @@ def test_every_arm_has_every_budget_and_retraining(tmp_path: Path) -> None:
 def test_what_is_in_the_table_is_not_missing(tmp_path: Path) -> None:
     study = study_of()
     cells = cells_of(study)
-    rows = [row_of(study, cell) for cell in cells[:7]]
+    rows = [row_of(study, cell, digest) for cell, digest in [*digests_of(study).items()][:7]]
     plan = plan_of(study, rows)
     assert (plan.known, plan.foreign) == (tuple(rows), ())
     assert list(plan.missing) == list(cells[7:])

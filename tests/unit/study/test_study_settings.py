@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from backhaul.errors import InputError
-from backhaul.study.settings import Budget
+from backhaul.study.settings import Budget, StudyConfig
 from backhaul.study.studyfile import load_study
 from backhaul.values.bandwidth import Bandwidth
 from tests.unit.study.studies import STUDY, study_of
@@ -34,6 +34,12 @@ def test_a_set_is_a_campaign_without_what_the_study_decides(tmp_path: Path) -> N
     assert study == study_of()
     played = study.campaign("digits", 7)
     assert (played.name, played.seed, played.store) == ("small-digits", 7, ".")
+
+
+def test_what_is_kept_of_a_study_is_that_study() -> None:
+    study = study_of(seeds={"choose": [3], "test": [4]}, primary="median-thresh")
+    assert StudyConfig.model_validate(study.as_written) == study
+    assert "bandwidth" not in study.as_written["sets"]["digits"]
 
 
 def test_a_list_of_seeds_tests(tmp_path: Path) -> None:
@@ -84,7 +90,6 @@ def test_what_is_wrong_is_a_line(tmp_path: Path, change: dict[str, Any], told: s
     ("change", "told"),
     [
         ({"training": {}}, "digits.training.retrain_steps: is missing"),
-        ({"cropping": {"batches": "all"}}, "digits.cropping: a study sends whole images"),
         ({"data": {"kind": "inbox"}, "initial": {"data": {"root": "x"}}}, "needs a data set"),
         ({"trainings": {}}, "sets.digits.trainings: is no key of a study, or of a campaign"),
     ],
