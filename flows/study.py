@@ -109,7 +109,7 @@ class Shared:
         sizes = read_value(ImageSet, self.pool).table["size_bytes"]
         self.n_images, self.n_bytes = len(sizes), int(sizes.sum())
 
-    @property
+    @cached_property
     def data(self) -> str:
         """Digest of all that was read."""
         read = (self.setting.dataset, self.splits, self.pool, self.setting.common)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backhaul.cli.options import find_code_beside
-from backhaul.cli.prefect import flows_at_hand, prepare_prefect
+from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.view.logfile import begin_log, logging_to
 from backhaul.cli.view.stopping import stopping
-from backhaul.errors import InputError
+from backhaul.errors import AwaitingLabelsError, InputError
 from backhaul.events import Doing, Entered, Happening, Warned, emit, listening
 from backhaul.study.design import Plan, plan_of, remaining_s
 from backhaul.study.rows import Table
@@ -127,6 +127,8 @@ def _compute(
 
     with listening(show), stopping.doing(lambda: None, lambda: _end(flow_runs)):
         prepare_prefect(config.store)
+        for name in config.sets:
+            require_server(config.campaign(name, 0))
         with flows_at_hand():
             from flows.server.temporary import begin_temporary_server, use_temporary_server
 
@@ -134,20 +136,15 @@ def _compute(
             from flows.study import study as flow
         with logging_to(log):
             emit(Doing("starting Prefect's server"))
-            use_temporary_server()
-            _run(lambda: flow(config, folder.as_posix(), sets, seeds), log)
-
-
-def _run(play: Callable[[], object], log: Path) -> None:
-    """Run the study; what fails it, and is no wrong input, is a line."""
-    try:
-        play()
-    except InputError:
-        raise
-    except Exception as error:
-        _say(f"failed: {type(error).__name__}: {error}")
-        _say(f"all of it: {log}; the same command goes on")
-        raise typer.Exit(1) from None
+            try:
+                use_temporary_server()
+                flow(config, folder.as_posix(), sets, seeds)
+            except (InputError, AwaitingLabelsError):
+                raise
+            except Exception as error:
+                _say(f"failed: {type(error).__name__}: {error}")
+                _say(f"all of it: {log}; the same command goes on")
+                raise typer.Exit(1) from None
 
 
 def _end(flow_runs: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What a study's file may say, and how it is told what is wrong with it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,23 @@ def test_a_set_is_a_campaign_without_what_the_study_decides(tmp_path: Path) -> N
     assert study == study_of()
     played = study.campaign("digits", 7)
     assert (played.name, played.seed, played.store) == ("small-digits", 7, ".")
+
+
+def test_the_examples_are_studies(tmp_path: Path) -> None:
+    example = load_study(ROOT / "configs" / "study.yaml")
+    assert example.seeds.test
+    guide = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    (printed,) = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    (tmp_path / "study.yaml").write_text(printed, encoding="utf-8")
+    campaign = yaml.safe_dump(STUDY["sets"]["digits"])
+    (tmp_path / "digits.yaml").write_text(campaign, encoding="utf-8")
+    study = load_study(tmp_path / "study.yaml")
+    assert set(yaml.safe_load(printed)) == set(StudyConfig.model_fields)
+    assert [budget.name for budget in study.budgets] == [
+        "pool_bytes=0.05",
+        "bytes=400000",
+        "images=40",
+    ]
 
 
 def test_what_is_kept_of_a_study_is_that_study() -> None:
