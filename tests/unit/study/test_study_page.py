@@ -36,7 +36,7 @@ def rows_of(study: StudyConfig, more: Callable[[Cell], float]) -> list[Row]:
             cell,
             inputs,
             map50=LEVELS[cell.arm] + more(cell),
-            n_images=images[cell.budget and cell.budget.name],
+            n_images=images[cell.budget.name if cell.budget else None],
         )
         for cell, inputs in digests_of(study).items()
     ]
