@@ -16,10 +16,12 @@ from backhaul.errors import AwaitingLabelsError
 from backhaul.events import ImagesSent, emit
 from backhaul.inbox.tolabel import write_list
 from backhaul.sampling import Method
+from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.detections import Need
 from backhaul.values.results import Sent, TrainingResult
+from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
 from flows.forms import NO_FORM
 from flows.states import awaiting
@@ -165,7 +167,7 @@ def _retrain(
         standing.current,
         config.training.of_one_run,
         config.stopping,
-        epochs=config.training.retrain_max_epochs or config.training.max_epochs,
+        epochs=config.training.retrain_epochs(len(read_value(Splits, augmented).train)),
         model_digest=digest_of_model(config.training),
         step=step,
     )

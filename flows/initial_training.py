@@ -27,6 +27,7 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
 from backhaul.values.results import TrainingResult
+from backhaul.values.splits import Splits
 from flows.arguments import blocks_of, known_truth, opened, step_of
 from flows.cropping import crop_batches
 from flows.events import emit_plan, emit_round
@@ -123,11 +124,8 @@ def first_round(
     """
     step = step_of(config, lookups=lookups)
     with timed() as timings:
-        augmented = augment(splits, splits, config.augmentation, step=step)
-        training = None if setting.start else _train(config, augmented, step)
-        kept = _carried_on(config, training, setting)
-        standing = Standing(seen=augmented, checkpoints=kept, current=kept[-1])
-        looking = config.inference.looking(kept)
+        training, standing = train_initial(config, setting, splits, step)
+        looking = config.inference.looking(standing.checkpoints)
         for images in setting.batches[:1]:
             infer(images, looking, config.inference, config.training.img_size, step=step)
         evaluation = evaluate(
@@ -150,6 +148,26 @@ def first_round(
     )
 
 
+def train_initial(
+    config: CampaignConfig, setting: Setting, splits: Artifact, step: Step
+) -> tuple[TrainingResult | None, Standing]:
+    """Augment the initial set and train on it; return that, and what all methods begin with.
+
+    Args:
+        config: The campaign.
+        setting: What all methods are put through.
+        splits: The initial splits.
+        step: The step that the stages run in.
+
+    Returns:
+        The training, None where the campaign starts from a checkpoint, and the standing.
+    """
+    augmented = augment(splits, splits, config.augmentation, step=step)
+    training = None if setting.start else _train(config, augmented, step)
+    kept = _carried_on(config, training, setting)
+    return training, Standing(seen=augmented, checkpoints=kept, current=kept[-1])
+
+
 def _test_sets(config: CampaignConfig, setting: Setting, step: Step) -> TestSets:
     images = {"common": setting.common, "old_test": setting.old_test}
     if not setting.batches:
@@ -164,7 +182,7 @@ def _train(config: CampaignConfig, splits: Artifact, step: Step) -> TrainingResu
         None,
         config.training.of_one_run,
         config.stopping,
-        epochs=config.training.max_epochs,
+        epochs=config.training.initial_epochs(len(read_value(Splits, splits).train)),
         model_digest=digest_of_model(config.training),
         step=step,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
-from backhaul.learn.mixing import merge, mix
+from backhaul.learn.mixing import all_for_training, merge, mix
 from backhaul.learn.settings import Mixing
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
-from backhaul.values.images import concat
+from backhaul.values.images import ImageSet, concat
 from backhaul.values.splits import Splits
 from tasks.stage import Step, stage
 
@@ -54,3 +54,14 @@ def merge_seen(seen: Artifact, new: Artifact, augmented: Artifact, *, step: Step
     copies = train.where(train.table["copy_of"].isin(fresh.train.ids).to_numpy())
     with_copies = Splits(concat([fresh.train, copies]), fresh.valid, fresh.test)
     return write_value(step.root, merge(old, with_copies))
+
+
+@stage("all-for-training", random=False)
+def train_on_all(labelled: Artifact, *, step: Step) -> Artifact:
+    """Store `Splits` in which all labelled images are trained on.
+
+    Args:
+        labelled: The images (`ImageSet`).
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
+    return write_value(step.root, all_for_training(read_value(ImageSet, labelled)))

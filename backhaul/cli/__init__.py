@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-LONG = (("run",), ("hourly",), ("analyze", "series"), ("analyze", "batches"))
+LONG = (("run",), ("hourly",), ("study",), ("analyze", "series"), ("analyze", "batches"))
 """Commands that take a while; they say at once that they begin."""
 
 

@@ -36,6 +36,10 @@ COMMANDS = {
         "backhaul.cli.validate:validate",
         "Check all that a campaign names, as the run would, and say what it would do.",
     ),
+    "study": Entry(
+        "backhaul.cli.study:study",
+        "Compare methods over sets, seeds and budgets, and say what is shown and what is not.",
+    ),
     "methods": Entry(
         "backhaul.cli.methods:methods",
         "List the sampling methods with their parameters and defaults.",

@@ -47,6 +47,16 @@ def merge(old: Splits, new: Splits) -> Splits:
     )
 
 
+def all_for_training(images: ImageSet) -> Splits:
+    """Return splits in which all labelled images are trained on, in the order of their ids.
+
+    The order in which they were chosen says nothing, so equal choices are equal splits.
+    """
+    ordered = images.take(sorted(images.ids))
+    none = images.take(())
+    return Splits(train=ordered, valid=none, test=none)
+
+
 def _mix(
     new: ImageSet, old: ImageSet, retrain_new: float, rng: np.random.Generator
 ) -> ImageSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
@@ -31,6 +32,16 @@ class Training(Part):
     max_epochs: PositiveInt = Field(50, description="most epochs of the initial training")
     retrain_max_epochs: PositiveInt | None = Field(
         None, description="most epochs of a retraining; null = max_epochs"
+    )
+    steps: PositiveInt | None = Field(
+        None,
+        description="least optimizer steps of the initial training, as whole epochs, in place "
+        "of max_epochs; null = that counts",
+    )
+    retrain_steps: PositiveInt | None = Field(
+        None,
+        description="least optimizer steps of a retraining, as whole epochs, in place of "
+        "retrain_max_epochs; null = that counts",
     )
     retrain_from: Literal["last", "best"] = Field(
         "last", description="checkpoint a retraining starts from, and the one that is evaluated"
@@ -98,9 +109,24 @@ class Training(Part):
     @property
     def of_one_run(self) -> Training:
         """The settings without those that say how trainings follow one another."""
-        return self.model_copy(
-            update={"max_epochs": 1, "retrain_max_epochs": None, "retrain_from": "last"}
-        )
+        following = {"max_epochs": 1, "retrain_max_epochs": None, "retrain_from": "last"}
+        return self.model_copy(update=following | {"steps": None, "retrain_steps": None})
+
+    def initial_epochs(self, n_images: int) -> int:
+        """Return the most epochs of an initial training on so many images, at least 1."""
+        if self.steps is None:
+            return self.max_epochs
+        return self._epochs_of(self.steps, n_images)
+
+    def retrain_epochs(self, n_images: int) -> int:
+        """Return the most epochs of a retraining on so many images, at least 1."""
+        if self.retrain_steps is None:
+            return self.retrain_max_epochs or self.max_epochs
+        return self._epochs_of(self.retrain_steps, n_images)
+
+    def _epochs_of(self, steps: int, n_images: int) -> int:
+        batches = max(math.ceil(n_images / self.batch_size), 1)
+        return math.ceil(steps * self.gradient_accumulations / batches)
 
     @field_validator("detector")
     @classmethod
@@ -122,6 +148,12 @@ class Training(Part):
         if value and importlib.util.find_spec("mlflow") is None:
             raise ValueError("mlflow is not installed: pip install mlflow-skinny, or mlflow")
         return value
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if self.retrain_steps is not None and self.retrain_max_epochs is not None:
+            raise ValueError("retrain_steps and retrain_max_epochs: give one of them")
+        return self
 
     @model_validator(mode="after")
     def _check_logger(self) -> Self:

@@ -136,9 +136,13 @@ def _detector(config: Mapping[str, Any]) -> str:
     facts = [str(code or training.get("model") or UNKNOWN)]
     if training.get("img_size"):
         facts.append(f"{training['img_size']} px")
-    if training.get("max_epochs"):
+    if training.get("steps"):
+        facts.append(f"{plural(training['steps'], 'step')}")
+    elif training.get("max_epochs"):
         facts.append(f"at most {plural(training['max_epochs'], 'epoch')}")
-    if training.get("retrain_max_epochs"):
+    if training.get("retrain_steps"):
+        facts.append(f"{plural(training['retrain_steps'], 'step')} for a retraining")
+    elif training.get("retrain_max_epochs"):
         facts.append(f"{training['retrain_max_epochs']} for a retraining")
     checkpoint = _part(config, "start").get("checkpoint")
     if checkpoint:

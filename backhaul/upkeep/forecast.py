@@ -98,7 +98,9 @@ def first_training(config: CampaignConfig, images: Images) -> ExpectedTraining |
         return None
     size = config.initial.images or config.batches.sampling_batch
     originals = size * config.initial.train
-    return ExpectedTraining(config.training.max_epochs, originals, _copies(config, images))
+    copies = _copies(config, images)
+    epochs = config.training.initial_epochs(round(originals) + (copies or 0))
+    return ExpectedTraining(epochs, originals, copies)
 
 
 def retraining(config: CampaignConfig, images: Images, method: Method) -> ExpectedTraining:
@@ -109,12 +111,13 @@ def retraining(config: CampaignConfig, images: Images, method: Method) -> Expect
         images: What is known of its images.
         method: The method.
     """
-    epochs = config.training.retrain_max_epochs or config.training.max_epochs
     if method.retrains_without_new:
         first = (config.initial.images or config.batches.sampling_batch) * config.initial.train
-        return ExpectedTraining(epochs, first, 0)
+        return ExpectedTraining(config.training.retrain_epochs(round(first)), first, 0)
     new = sent_a_batch(config, images, method) * config.batches.train
-    return ExpectedTraining(epochs, new / config.mixing.retrain_new, _copies(config, images))
+    originals, copies = new / config.mixing.retrain_new, _copies(config, images)
+    epochs = config.training.retrain_epochs(round(originals) + (copies or 0))
+    return ExpectedTraining(epochs, originals, copies)
 
 
 def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:

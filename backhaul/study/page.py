@@ -1,0 +1,153 @@
+"""The page of a study: what is shown, what is not, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from backhaul.analysis.png import draw
+from backhaul.report.findings import Shown, show_findings
+from backhaul.report.plot import Figure, method_colours
+from backhaul.report.templates import environment
+from backhaul.report.wording import number, plural
+from backhaul.storage.objects import replace
+from backhaul.study.design import Plan, plan_of
+from backhaul.study.findings import findings_of
+from backhaul.study.folder import read_study
+from backhaul.study.rows import Row
+from backhaul.study.settings import CEILING, CONTROL, INITIAL, StudyConfig
+from backhaul.study.summary import Summary, summary_of
+from backhaul.study.wording import verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SetSection:
+    """One set on the page: its name, sentences, and what was found."""
+
+    name: str
+    verdict: str
+    sentences: tuple[str, ...]
+    found: tuple[Shown, ...]
+
+
+def write_page(study: StudyConfig, folder: Path, rows: Sequence[Row]) -> Path:
+    """Write ``index.html`` and a picture of each chart; return where the page lies.
+
+    The page needs nothing but itself. What it says of an arm rests on seeds that have all of
+    its trainings, and on those of the baseline.
+
+    Args:
+        study: The study.
+        folder: Its folder.
+        rows: All rows of its table.
+    """
+    plan = plan_of(study, rows)
+    figures: dict[str, Figure] = {}
+    colours = method_colours([*study.methods, INITIAL, CEILING])
+    sections = tuple(
+        _section(study, name, plan, folder, (colours, figures)) for name in study.sets
+    )
+    page = folder / "index.html"
+    text = (
+        environment()
+        .get_template("study.html.j2")
+        .render(
+            name=study.name,
+            sections=sections,
+            notes=notes(study, plan),
+            figures=figures,
+            config=yaml.safe_dump(study.as_written, sort_keys=False),
+            software=_software(folder, plan),
+            plotly=Markup(get_plotlyjs()),  # noqa: S704 - the installed package's own script
+        )
+    )
+    replace(page.resolve().as_posix(), text.encode())
+    return page
+
+
+def _section(
+    study: StudyConfig,
+    name: str,
+    plan: Plan,
+    folder: Path,
+    drawing: tuple[dict[str, str], dict[str, Figure]],
+) -> SetSection:
+    role: Any = "test" if study.seeds.test else "choose"
+    tested = summary_of(study, name, role, plan.complete)
+    found = findings_of(tested, [row for row in plan.known if row.set == name])
+    for each in found:
+        if each.charts and each.charts[0].series:
+            place = (folder / f"{each.name}.png").resolve()
+            replace(place.as_posix(), draw(each))
+    shown, problems = show_findings({each.name: each for each in found}, *drawing)
+    primary = study.primary_label
+    return SetSection(
+        name=name,
+        verdict=verdict(primary, tested.baseline, name, tested.effects[primary]),
+        sentences=(*_sentences(study, name, plan, tested), *problems),
+        found=shown,
+    )
+
+
+def _sentences(study: StudyConfig, name: str, plan: Plan, tested: Summary) -> tuple[str, ...]:
+    known = tested.references
+    room = (
+        f"The initial model has a mAP50 of {number(known[INITIAL])}; retrained it has "
+        f"{number(known[CONTROL])} with no new image, and {number(known[CEILING])} with the "
+        "whole pool: between the two lies what choosing can win."
+    )
+    if not study.seeds.test:
+        return (room, "No seed tests: these seeds choose, and what they show is no evidence.")
+    if not study.seeds.choose:
+        return (room,)
+    chosen_by = summary_of(study, name, "choose", plan.complete)
+    primary = study.primary_label
+    early = verdict(primary, tested.baseline, name, chosen_by.effects[primary])
+    return (room, f"On the seeds that chose, which are no evidence: {early}")
+
+
+def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
+    """Return what a reader must know of the rows before believing them."""
+    known = plan.known
+    found = []
+    if plan.missing:
+        n = len(plan.missing)
+        found.append(
+            f"{plural(n, 'training')} of {n + len(known):,} are missing. A seed counts for an "
+            "arm once it has all of its trainings."
+        )
+    if plan.foreign:
+        n = len(plan.foreign)
+        found.append(f"{plural(n, 'row')} of other settings are kept, and not counted.")
+    if len({row.software for row in known}) > 1:
+        found.append("Rows were computed with different versions of the software, see below.")
+    starts: dict[tuple[str, int], set[str]] = {}
+    for row in known:
+        starts.setdefault((row.set, row.seed), set()).add(row.start)
+    if several := [f"{name} {seed}" for (name, seed), own in starts.items() if len(own) > 1]:
+        found.append(
+            "Rows of these seeds start from different initial models, as those of several "
+            f"machines may, and are paired less well: {', '.join(several)}."
+        )
+    if moved := sorted({row.seed for row in known if row.role != study.seeds.role(row.seed)}):
+        found.append(
+            "These seeds were for something else when they were measured: "
+            f"{', '.join(map(str, moved))}. A seed that chose does not test."
+        )
+    return tuple(found)
+
+
+def _software(folder: Path, plan: Plan) -> dict[str, str]:
+    """Return the versions that rows were computed with, by their digest."""
+    known = read_study(folder).get("software", {})
+    digests = dict.fromkeys(row.software for row in plan.known)
+    return {
+        digest: ", ".join(f"{name} {n}" for name, n in known.get(digest, {}).items())
+        for digest in digests
+    }

@@ -1,0 +1,207 @@
+"""The table of a study: a row a training, appended as soon as it is known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from backhaul.errors import InputError
+from backhaul.study.settings import Role
+from backhaul.untrusted import MOST_TABLE_BYTES, one_line, read_bytes, text_of
+
+
+class Row(BaseModel):
+    """One training and what its model reached on the test set.
+
+    Args:
+        set: Name of the set.
+        seed: Seed of the pool, the test set and the initial model.
+        role: What the seed was for when this was measured.
+        arm: Label of the arm, or ``initial``, ``no-new-data`` or ``all-images``.
+        draw: Number of the draw.
+        budget: Name of the budget; empty for those that have none.
+        training_seed: Number of the retraining; None for the initial model.
+        n_images: Images that were chosen and trained on beside the initial ones.
+        n_bytes: Their bytes.
+        n_train: All images that were trained on, copies included.
+        epochs: Epochs of the training; 0 for an initial model that was given.
+        map50: mAP50 on the test set, in [0, 1]; None without any truth there.
+        map50_95: mAP50-95 on the test set, in [0, 1].
+        seconds: Wall time of training and test.
+        inputs: Digest of the settings that it was computed with.
+        selection: Digest of the chosen images; empty where nothing was chosen.
+        data: Digest of pool, test set, initial set and given checkpoints of the seed.
+        start: Digest of the initial model. Another machine may train another one.
+        software: Digest of the versions of the software; `study.json` has them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    set: str
+    seed: int
+    role: Role
+    arm: str
+    draw: int
+    budget: str
+    training_seed: int | None
+    n_images: int
+    n_bytes: int
+    n_train: int
+    epochs: int
+    map50: float | None
+    map50_95: float | None
+    seconds: float
+    inputs: str
+    selection: str
+    data: str
+    start: str
+    software: str
+
+
+COLUMNS = tuple(Row.model_fields)
+MAY_BE_NONE = ("training_seed", "map50", "map50_95")
+
+
+class Chosen(BaseModel):
+    """An image that was chosen: name, content digest, bytes, weight and reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    image_id: str
+    size_bytes: int
+    weight: float | None
+    reason: str
+
+
+class Selected(BaseModel):
+    """What an arm chose of a pool, in the order of the choice.
+
+    Args:
+        inputs: Digest of the settings that it was chosen with.
+        set: Name of the set.
+        seed: Seed of the pool.
+        arm: Label of the arm.
+        draw: Number of the draw.
+        budget: Name of the budget.
+        selection: Digest of the chosen images, as in rows.
+        images: The images.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: str
+    set: str
+    seed: int
+    arm: str
+    draw: int
+    budget: str
+    selection: str
+    images: tuple[Chosen, ...]
+
+
+class Lines:
+    """A file of lines to which whole lines are appended, and that survives a kill at any time.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[str]:
+        """Return its whole lines; one that was being written when the machine died is none."""
+        if not self.path.exists():
+            return []
+        whole, _, _ = read_bytes(self.path, MOST_TABLE_BYTES).rpartition(b"\n")
+        return text_of(self.path, whole).splitlines()
+
+    def append(self, line: str) -> None:
+        """Write a line, on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
+            _cut_torn(file)
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _cut_torn(file: BinaryIO) -> None:
+    """Cut off a last line that is not whole, of a file that is open at its end."""
+    if not file.tell():
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+class Table:
+    """Rows and selections of a study, in its folder; threads may append to it.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._rows = Lines(folder / "rows.csv")
+        self._selections = Lines(folder / "selections.jsonl")
+        self._lock = Lock()
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return all rows, those of other settings too.
+
+        Raises:
+            InputError: If the file is none of ours, with the line.
+        """
+        lines = self._rows.read()
+        if lines and lines[0] != _line(COLUMNS):
+            raise InputError(f"{self._rows.path}:1: expected the columns {', '.join(COLUMNS)}")
+        return tuple(self._row(number, line) for number, line in enumerate(lines[1:], start=2))
+
+    def _row(self, number: int, line: str) -> Row:
+        values = next(csv.reader([line]), [])
+        if len(values) != len(COLUMNS):
+            raise InputError(f"{self._rows.path}:{number}: expected {len(COLUMNS)} values")
+        fields = dict(zip(COLUMNS, values, strict=True))
+        given = {k: v for k, v in fields.items() if v or k not in MAY_BE_NONE}
+        try:
+            return Row.model_validate(dict.fromkeys(MAY_BE_NONE) | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = f"{self._rows.path}:{number}: {'.'.join(map(str, first['loc']))}"
+            raise InputError(f"{where}: {one_line(first['msg'])}") from None
+
+    def append(self, row: Row) -> None:
+        """Add a row."""
+        with self._lock:
+            if not self._rows.read():
+                self._rows.append(_line(COLUMNS))
+            self._rows.append(_line(row.model_dump().values()))
+
+    def note_selection(self, selection: Selected) -> None:
+        """Add what an arm chose, unless it is there."""
+        with self._lock:
+            if selection.inputs not in self._noted:
+                self._selections.append(selection.model_dump_json())
+                self._noted.add(selection.inputs)
+
+    @cached_property
+    def _noted(self) -> set[str]:
+        return {json.loads(line)["inputs"] for line in self._selections.read()}
+
+
+def _line(values: Iterable[Any]) -> str:
+    target = io.StringIO()
+    csv.writer(target, lineterminator="").writerow(["" if v is None else v for v in values])
+    return target.getvalue()

@@ -1,0 +1,279 @@
+"""Compute what is missing of a study: seed by seed, several of them side by side."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path, PurePath
+from typing import Annotated
+
+import pandas as pd
+from prefect import flow, get_run_logger
+
+from backhaul.campaign.records import Standing
+from backhaul.identity import content_digest
+from backhaul.learn.settings import NoStopping
+from backhaul.storage.lease import lease
+from backhaul.storage.objects import read_value
+from backhaul.study.design import Cell, choice_digest, derived_seed, plan_of
+from backhaul.study.folder import note_start
+from backhaul.study.journal import Journal
+from backhaul.study.rows import Chosen, Row, Selected, Table
+from backhaul.study.settings import CEILING, INITIAL, StudyConfig
+from backhaul.values.artifacts import Artifact
+from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.images import ImageSet
+from backhaul.values.results import Sent, TrainingResult
+from backhaul.values.selections import Selection
+from backhaul.values.splits import Splits
+from blocks.opening import resolve
+from flows.arguments import label, opened, step_of
+from flows.events import emit_flow_run
+from flows.forms import NO_FORM
+from flows.healing import again_if_lost
+from flows.initial_training import train_initial
+from flows.leftovers import end_leftovers
+from flows.parallel import side_by_side
+from flows.preparation import prepare
+from flows.slots import wait_or_give_way
+from tasks.augmentation import augment
+from tasks.inference import infer
+from tasks.mixing import merge_seen, train_on_all
+from tasks.sampling import select_images
+from tasks.series import measure, predict_part
+from tasks.stage import Step
+from tasks.training import digest_of_model, train_detector
+
+
+@flow(name="study", flow_run_name="study-{config.name}")
+def study(
+    config: Annotated[StudyConfig, NO_FORM],
+    folder: str,
+    sets: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (),
+) -> None:
+    """Add the rows that are missing to the table of a study.
+
+    Each is written as soon as it is known. What stages have computed comes from the store, and
+    what rows say already is not computed, also if the store is empty. The first training that
+    fails ends the study; another start goes on.
+
+    Args:
+        config: The study.
+        folder: The folder of its table.
+        sets: Sets to compute; empty = all.
+        seeds: Seeds to compute; empty = all.
+
+    Raises:
+        InputError: If the input is wrong, or the data of a seed are not those of its rows.
+    """
+    emit_flow_run()
+    end_leftovers()
+    with lease(resolve(config.store), f"study={config.name}", wait_or_give_way("this study")):
+        software = note_start(Path(folder), config)
+        table = Table(Path(folder))
+        plan = plan_of(config, table.rows()).limited(sets, seeds)
+        journal = Journal(config, table, plan, software)
+        calls = {
+            (name, seed): partial(again_if_lost, partial(_play, journal, name, seed))
+            for name, seed in journal.seeds
+        }
+        side_by_side(calls, config.parallel, lambda key, result: None)
+
+
+def _play(journal: Journal, name: str, seed: int) -> None:
+    """Compute the rows that are missing of a set and a seed."""
+    shared = Shared(journal.study, name, seed)
+    journal.require_data(name, seed, shared.data)
+    for cell, digest in journal.missing_of(name, seed).items():
+        told = journal.add(cell, _row(journal, shared, cell, digest))
+        get_run_logger().info("%s", told)
+
+
+class Shared:
+    """What all arms share that are compared with a seed: initial model, pool, and test set.
+
+    Args:
+        study: The study.
+        name: Name of the set.
+        seed: The seed.
+    """
+
+    def __init__(self, study: StudyConfig, name: str, seed: int) -> None:
+        self.study = study
+        self.campaign = opened(study.campaign(name, seed))
+        self.setting, _, self.splits = prepare(self.campaign)
+        self.pool = self.setting.batches[0]
+        sizes = read_value(ImageSet, self.pool).table["size_bytes"]
+        self.n_images, self.n_bytes = len(sizes), int(sizes.sum())
+
+    @cached_property
+    def data(self) -> str:
+        """Digest of all that was read."""
+        read = (self.setting.dataset, self.splits, self.pool, self.setting.common)
+        given = [each.artifact for each in self.setting.start]
+        digests = [each.content_digest for each in (*read, *given)]
+        return content_digest([*digests, digest_of_model(self.campaign.training)])
+
+    @cached_property
+    def began(self) -> tuple[TrainingResult | None, Standing]:
+        """The initial training, if there was one, and what all arms start from."""
+        step = step_of(self.campaign)
+        return train_initial(self.campaign, self.setting, self.splits, step)
+
+    @property
+    def start(self) -> Standing:
+        """What all arms start from."""
+        return self.began[1]
+
+    @cached_property
+    def seen(self) -> Artifact:
+        """What the ensemble sees in the pool, with all that any of the methods needs."""
+        needs = sorted({need for arm in self.study.methods.values() for need in arm.needs})
+        campaign = self.campaign
+        return infer(
+            self.pool,
+            campaign.inference.looking(self.start.checkpoints),
+            campaign.inference,
+            campaign.training.img_size,
+            needs=tuple(needs),
+            step=step_of(campaign),
+        )
+
+    def step(self, cell: Cell, word: str = "", number: int = 0) -> Step:
+        """Return the step of a cell's stages; with a word, that of a draw or retraining."""
+        step = step_of(self.campaign, cell.arm, 0)
+        if not word:
+            return step
+        return step.model_copy(update={"seed": derived_seed(step.seed, word, number)})
+
+
+def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
+    """Choose, label, retrain from the initial model, and test; most of it may be cached."""
+    sent = _choose(shared, cell)
+    if sent is not None:
+        selected = _selected(journal.study, cell, sent)
+        journal.table.note_selection(selected)
+    whole = cell.arm == CEILING
+    images = shared.pool if whole else None if sent is None else sent.chosen
+    began = time.monotonic()
+    if cell.arm == INITIAL:
+        training, model = shared.began[0], shared.start.current
+    else:
+        training = _retrain(shared, cell, images)
+        model = training.checkpoints[-1]
+    map50, map50_95 = _test(shared, cell, model)
+    return Row(
+        set=cell.set,
+        seed=cell.seed,
+        role=journal.study.seeds.role(cell.seed),
+        arm=cell.arm,
+        draw=cell.draw,
+        budget="" if cell.budget is None else cell.budget.name,
+        training_seed=cell.training_seed,
+        n_images=shared.n_images if whole else 0 if sent is None else sent.n_images,
+        n_bytes=shared.n_bytes if whole else 0 if sent is None else sent.n_bytes,
+        n_train=0 if training is None else training.n_train,
+        epochs=0 if training is None else training.epochs,
+        map50=map50,
+        map50_95=map50_95,
+        seconds=round(time.monotonic() - began, 2),
+        inputs=digest,
+        selection="" if sent is None else selected.selection,
+        data=shared.data,
+        start=shared.start.current.artifact.content_digest,
+        software=journal.software,
+    )
+
+
+def _choose(shared: Shared, cell: Cell) -> Sent | None:
+    """Return what an arm chooses of the pool; None for what chooses nothing."""
+    if cell.budget is None:
+        return None
+    return select_images(
+        shared.pool,
+        shared.seen,
+        shared.study.methods[cell.arm],
+        cell.budget.of_pool(shared.n_bytes),
+        step=shared.step(cell, "draw", cell.draw),
+    )
+
+
+def _selected(config: StudyConfig, cell: Cell, sent: Sent) -> Selected:
+    selection = read_value(Selection, sent.selection)
+    uris: Sequence[str] = read_value(ImageSet, sent.chosen).table["uri"].tolist()
+    columns = selection.table.to_dict("list")
+    assert cell.budget is not None  # noqa: S101 - or nothing was chosen
+    return Selected(
+        inputs=choice_digest(config, cell),
+        set=cell.set,
+        seed=cell.seed,
+        arm=cell.arm,
+        draw=cell.draw,
+        budget=cell.budget.name,
+        selection=content_digest(sorted(columns["image_id"])),
+        images=tuple(
+            Chosen(
+                name=PurePath(uri).name,
+                image_id=image_id,
+                size_bytes=size,
+                weight=weight if math.isfinite(weight) else None,
+                reason=reason,
+            )
+            for uri, image_id, size, weight, reason in zip(
+                uris,
+                *(columns[name] for name in ("image_id", "size_bytes", "weight", "reason")),
+                strict=True,
+            )
+        ),
+    )
+
+
+def _retrain(shared: Shared, cell: Cell, images: Artifact | None) -> TrainingResult:
+    """Train the initial model on the initial set and all `images`, for the planned steps."""
+    campaign, step, splits = shared.campaign, shared.step(cell), shared.start.seen
+    if images is not None:
+        labelled = label(images, campaign, shared.setting.dataset, step)
+        new = train_on_all(labelled, step=step)
+        joined = merge_seen(splits, new, new, step=step)
+        splits = augment(joined, new, campaign.augmentation, step=step)
+    epochs = campaign.training.retrain_epochs(len(read_value(Splits, splits).train))
+    last_alone = {"checkpoint_interval": epochs, "evaluation_interval": epochs}
+    assert cell.training_seed is not None  # noqa: S101 - as every retraining has
+    return train_detector(
+        splits,
+        shared.start.current,
+        campaign.training.of_one_run.model_copy(update=last_alone),
+        NoStopping(),
+        epochs=epochs,
+        model_digest=digest_of_model(campaign.training),
+        step=shared.step(cell, "training", cell.training_seed),
+    )
+
+
+def _test(shared: Shared, cell: Cell, model: Checkpoint) -> tuple[float | None, float | None]:
+    """Return mAP50 and mAP50-95 of a model on the test set; None without any truth there."""
+    campaign, step, common = shared.campaign, shared.step(cell), shared.setting.common
+    found = predict_part(
+        common,
+        model,
+        campaign.inference,
+        campaign.evaluation.conf_floor,
+        campaign.training.img_size,
+        step=step,
+    )
+    measured = measure(
+        (model,),
+        (found,),
+        {"common": (common,)},
+        campaign.inference,
+        campaign.evaluation,
+        step=step,
+    )
+    table = read_value(pd.DataFrame, measured.table)
+    overall = table[table["class"] == ""].iloc[0]
+    scores = (float(overall[name]) for name in ("mAP50", "mAP50-95"))
+    map50, map50_95 = (score if math.isfinite(score) else None for score in scores)
+    return map50, map50_95

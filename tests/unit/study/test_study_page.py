@@ -1,0 +1,135 @@
+"""What the page of a study says, of rows whose result is known."""
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backhaul.study.design import Cell, cells_of, digests_of, plan_of
+from backhaul.study.page import notes, write_page
+from backhaul.study.rows import Row
+from backhaul.study.settings import StudyConfig
+from backhaul.study.statistics import effect
+from backhaul.study.summary import summary_of
+from backhaul.study.wording import verdict
+from tests.unit.study.studies import row_of, study_of
+
+LEVELS = {
+    "initial": 0.30,
+    "no-new-data": 0.35,
+    "true-random": 0.40,
+    "iqr": 0.45,
+    "median-thresh": 0.40,
+    "all-images": 0.60,
+}
+
+
+def rows_of(study: StudyConfig, more: Callable[[Cell], float]) -> list[Row]:
+    """Return all rows of a study; each arm has its level, and `more` of it."""
+    images = {None: 0, "images=3": 3, "pool_bytes=0.3": 6}
+    return [
+        row_of(
+            study,
+            cell,
+            inputs,
+            map50=LEVELS[cell.arm] + more(cell),
+            n_images=images[cell.budget.name if cell.budget else None],
+        )
+        for cell, inputs in digests_of(study).items()
+    ]
+
+
+def by_seed_and_budget(cell: Cell) -> float:
+    """Seeds differ, a second budget helps, and retrainings differ by nothing on average."""
+    noise = 0.02 * ((cell.training_seed or 0) - 0.5) if cell.training_seed is not None else 0.0
+    late = 0.03 if cell.budget is not None and cell.budget.images is None else 0.0
+    own = 0.002 * cell.seed if cell.arm == "iqr" else 0.0
+    return 0.1 * cell.seed + noise + late + own
+
+
+def text_of(page: Path) -> str:
+    whole = page.read_text(encoding="utf-8")
+    body = whole[whole.index("<body>") : whole.index('<script type="application/json"')]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_what_is_shown_is_said_in_a_sentence(tmp_path: Path) -> None:
+    study = study_of(seeds={"choose": [0], "test": [1, 2, 3, 4]})
+    rows = rows_of(study, by_seed_and_budget)
+    text = text_of(write_page(study, tmp_path, rows))
+    # seeds 1 to 4: .052 .054 .056 .058; s = .002582, t = 3.182446
+    assert (
+        "Shown: iqr is better than true-random on digits: +0.055 [+0.051, +0.059], 4 seeds."
+        in text
+    )
+    assert "On the seeds that chose, which are no evidence: Not shown: iqr is +0.050" in text
+    assert "median-thresh described +0.000 [+0.000, +0.000] 1.000 1.000" in text
+    assert "The initial model has a mAP50 of 0.550; retrained it has 0.600 with no new" in text
+    assert "iqr no new image 1 more image" in text  # three images are .1 better
+    assert "iqr 3 images 1 more image" in text
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "index.html",
+        "digits-curve.png",
+        "digits-differences.png",
+    }
+
+
+def test_an_arm_without_all_of_its_trainings_is_not_judged(tmp_path: Path) -> None:
+    study = study_of()
+    rows = rows_of(study, by_seed_and_budget)
+    partial = [r for r in rows if (r.seed, r.arm, r.training_seed) != (1, "iqr", 1)]
+    summary = summary_of(study, "digits", "test", plan_of(study, partial).complete)
+    assert summary.differences("iqr") == pytest.approx({0: 0.05})
+    assert summary.differences("median-thresh") == pytest.approx({0: 0.0, 1: 0.0})
+    text = text_of(write_page(study, tmp_path, partial))
+    assert "2 trainings of 50 are missing" in text
+    assert "iqr is +0.050 against true-random on digits with one seed" in text
+
+
+def test_a_study_without_rows_of_an_arm_has_a_page(tmp_path: Path) -> None:
+    study = study_of()
+    text = text_of(write_page(study, tmp_path, rows_of(study, by_seed_and_budget)[:1]))
+    assert "Not known: no seed of digits has iqr and true-random whole." in text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([], "Not known"),
+        ([0.1], r"Not shown: a is \+0.100 against b on s with one seed"),
+        (
+            [0.01, 0.02, 0.03],
+            r"Not shown: that a and b differ on s: \+0.020 \[-0.005, \+0.045\]",
+        ),
+        ([-0.02, -0.02, -0.03], r"Shown: a is worse than b on s: -0.023 \[-0.038, -0.009\]"),
+    ],
+)
+def test_verdicts(values: list[float], told: str) -> None:
+    assert re.match(told, verdict("a", "b", "s", effect(values)))
+
+
+def test_what_weakens_the_rows_is_said() -> None:
+    study = study_of()
+    one, two = (row_of(study, cell) for cell in cells_of(study)[:2])
+    changes: list[dict[str, Any]] = [
+        {"software": "v"},
+        {"start": "n"},
+        {"role": "choose"},
+        {"inputs": "x"},
+    ]
+    told = [
+        " ".join(notes(study, plan_of(study, [one, two.model_copy(update=change)])))
+        for change in changes
+    ]
+    words = (
+        "different versions",
+        "different initial models",
+        "something else",
+        "other settings",
+    )
+    for text, word in zip(told, words, strict=True):
+        assert word in text
+        assert sum(other in text for other in words) == 1

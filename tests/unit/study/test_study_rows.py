@@ -1,0 +1,144 @@
+"""The table of a study: what survives a kill, and what is not computed again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backhaul.errors import InputError
+from backhaul.study.design import cells_of, derived_seed, digests_of, plan_of, remaining_s
+from backhaul.study.rows import Chosen, Row, Selected, Table
+from backhaul.study.settings import StudyConfig
+from tests.unit.study.studies import row_of, study_of
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+    study = study_of()
+    rows = [row_of(study, cell, map50=0.1 + 0.2) for cell in cells_of(study)[:4]]
+    rows[3] = rows[3].model_copy(update={"map50": None, "role": "choose"})
+    for row in rows:
+        Table(tmp_path).append(row)
+    assert Table(tmp_path).rows() == tuple(rows)
+
+
+def test_a_torn_line_is_none_and_the_next_row_takes_its_place(tmp_path: Path) -> None:
+    study = study_of()
+    one, two, three = (row_of(study, cell) for cell in cells_of(study)[:3])
+    table, file = Table(tmp_path), tmp_path / "rows.csv"
+    table.append(one)
+    whole = file.read_bytes()
+    table.append(two)
+    for cut in (len(whole) + 1, file.stat().st_size - 1):
+        file.write_bytes(file.read_bytes()[:cut] or whole)
+        assert Table(tmp_path).rows() == (one,)
+        Table(tmp_path).append(three)
+        assert Table(tmp_path).rows() == (one, three)
+        file.write_bytes(whole)
+        table.append(two)
+    file.write_bytes(b"set,se")
+    table.append(two)
+    assert Table(tmp_path).rows() == (two,)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a,b\n", "rows.csv:1: expected the columns set, seed"),
+        ("{head}\nx,y\n", "rows.csv:2: expected 19 values"),
+        ("{head}\ndigits,no,test,iqr,0,,,0,0,0,0,,,1,a,b,c,d,e\n", "rows.csv:2: seed: Input"),
+    ],
+)
+def test_a_table_of_somebody_else_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    head = ",".join(Row.model_fields)
+    (tmp_path / "rows.csv").write_text(text.replace("{head}", head), encoding="utf-8")
+    with pytest.raises(InputError, match=told):
+        Table(tmp_path).rows()
+
+
+def test_a_selection_is_noted_once(tmp_path: Path) -> None:
+    image = Chosen(name="a.png", image_id="i", size_bytes=3, weight=0.5, reason="near")
+    noted = Selected(
+        inputs="x",
+        set="digits",
+        seed=0,
+        arm="iqr",
+        draw=0,
+        budget="images=1",
+        selection="s",
+        images=(image,),
+    )
+    Table(tmp_path).note_selection(noted)
+    for _ in range(2):
+        Table(tmp_path).note_selection(noted)
+    lines = (tmp_path / "selections.jsonl").read_text().splitlines()
+    assert [Selected.model_validate_json(line) for line in lines] == [noted]
+
+
+def test_every_arm_has_every_budget_and_retraining(tmp_path: Path) -> None:
+    study = study_of(seeds={"choose": [5], "test": [0, 1]})
+    cells = cells_of(study)
+    of_a_seed = 1 + 2 + 2 + 2 * 2 * 3 + 2 * 2 * 2  # references, baseline, two arms
+    assert len(cells) == len(set(cells)) == 3 * of_a_seed
+    assert len(set(digests_of(study).values())) == len(cells)
+    assert [cell.seed for cell in cells][::of_a_seed] == [0, 1, 5]
+
+
+def test_what_is_in_the_table_is_not_missing(tmp_path: Path) -> None:
+    study = study_of()
+    cells = cells_of(study)
+    rows = [row_of(study, cell, digest) for cell, digest in [*digests_of(study).items()][:7]]
+    plan = plan_of(study, rows)
+    assert (plan.known, plan.foreign) == (tuple(rows), ())
+    assert list(plan.missing) == list(cells[7:])
+    assert {row.arm for row in plan.complete} == {"initial", "no-new-data"}
+    assert {cell.seed for cell in plan.limited((), {1}).missing} == {1}
+    assert not plan.limited({"other"}, ()).missing
+
+
+@pytest.mark.parametrize(
+    ("change", "foreign"),
+    [
+        ({"store": "elsewhere", "parallel": 7, "draws": 2, "training_seeds": 1}, False),
+        ({"seeds": {"choose": [0, 1]}}, False),
+        ({"sets.digits.training.lr0": 0.1}, True),
+        ({"sets.digits.batches.sampling_batch": 9}, True),
+        ({"sets.digits.start": {"checkpoint": "/x/a_ckpt_3.pt"}}, True),
+        ({"sets.digits.training.threads": 3, "sets.digits.mixing": {"retrain_new": 1}}, False),
+    ],
+)
+def test_rows_belong_to_the_settings_that_they_were_computed_with(
+    change: dict[str, Any], foreign: bool
+) -> None:
+    before, after = study_of(), study_of(**change)
+    row = row_of(before, cells_of(before)[0])
+    assert plan_of(after, [row]).foreign == ((row,) if foreign else ())
+
+
+def test_places_do_not_matter() -> None:
+    def digest(root: str, checkpoint: str) -> str:
+        data = {"kind": "folder", "root": root}
+        study = study_of(
+            **{"sets.digits.data": data, "sets.digits.start.checkpoint": checkpoint}
+        )
+        return next(iter(digests_of(study).values()))
+
+    assert digest("/a", "/a/x_ckpt_3.pt") == digest("/b", "/b/x_ckpt_3.pt")
+    assert digest("/a", "/a/x_ckpt_3.pt") != digest("/a", "/a/x_ckpt_4.pt")
+
+
+def test_digests_are_those_of_committed_tables() -> None:
+    study = study_of()
+    digests = list(digests_of(study).values())
+    golden = "another digest makes every committed table foreign: raise DESIGN, or explain"
+    assert (digests[0], digests[-3], derived_seed(3, "draw", 1)) == GOLDEN, golden
+
+
+GOLDEN = ("6aefbaa700d92bb925d350aa41b85af7", "d528da85864a3ec23d9c25cdaae27c96", 184951424)
+
+
+def test_the_remaining_time_follows_from_what_was_measured() -> None:
+    study: StudyConfig = study_of()
+    cells = cells_of(study)
+    rows = [row_of(study, cell, seconds=s) for cell, s in zip(cells[:2], (10, 20), strict=True)]
+    assert remaining_s(cells[2:6], rows, 2) == pytest.approx(4 * 15 / 2)
+    assert remaining_s(cells, [], 2) is None
