@@ -5,8 +5,9 @@ from __future__ import annotations
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.setting import Setting
 from backhaul.data.lists import read_lists
+from backhaul.data.made import data_folder
 from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import data_folder, fingerprint, place_outside
+from backhaul.data.source import fingerprint, place_outside
 from backhaul.learn.given import find_checkpoints
 from backhaul.storage.objects import note_data_root
 from backhaul.values.artifacts import Artifact

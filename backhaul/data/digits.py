@@ -7,9 +7,7 @@ unbalanced on purpose, so that methods that sample by class have something to do
 
 from __future__ import annotations
 
-import json
-import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -17,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from backhaul.arrays import FloatArray
-from backhaul.data.formats.yolo import write_data_yaml
 from backhaul.data.settings import DigitsData
-from backhaul.errors import InputError
+from backhaul.data.wholefolder import Recipe, write_whole
+from backhaul.data.yolofolder import new_yolo_folder, put_labelled
 from backhaul.geometry import xyxy_to_xywhn
 from backhaul.randomness import generator
-from backhaul.storage.intact import is_intact, sha256_of
 
 NAMES = ("zero", "one", "two", "three", "four")
 SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
@@ -30,9 +27,6 @@ SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
 
 EMPTY = 0.025
 """Probability of a scene without a digit."""
-
-CONTENTS = "contents.json"
-"""The file with the SHA-256 of each other file."""
 
 RECORD = "digits.json"
 """The file with the settings; written last, it marks the scenes as whole."""
@@ -44,70 +38,29 @@ _OVERLAP = 0.1  # most of the smaller box that another may cover
 _TRIES = 20
 
 
-def write_scenes(folder: Path, data: DigitsData) -> None:
-    """Write the scenes as a YOLO folder: ``images/*.png``, ``labels/*.txt``, ``data.yaml``.
+def digits_recipe(data: DigitsData) -> Recipe:
+    """Return how the scenes are made: a YOLO folder of ``images/*.png`` and ``labels/*.txt``.
 
-    The same `data` gives the same bytes, and the same first scenes if there are to be more. The
-    folder appears whole or not at all; one with these scenes is left as it is.
+    The same `data` gives the same bytes, and the same first scenes if there are to be more.
+    """
+    return Recipe(RECORD, data.model_dump_json(), partial(_write, data=data))
+
+
+def write_scenes(folder: Path, data: DigitsData) -> None:
+    """Write the scenes as a YOLO folder, see `digits_recipe` and `write_whole`.
 
     Raises:
         InputError: If there is something else in `folder`.
     """
-    if _is_there(folder, data):
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        whole = Path(temporary) / "scenes"
-        _write(whole, data)
-        try:
-            whole.rename(folder)
-        except OSError:
-            if not _is_there(folder, data):  # another process may have been faster
-                raise
-
-
-def are_whole(folder: Path, data: DigitsData) -> bool:
-    """Return whether a folder has these scenes, as they were written."""
-    record = folder / RECORD
-    if not record.is_file() or record.read_bytes() != data.model_dump_json().encode():
-        return False
-    contents = folder / CONTENTS
-    if not contents.is_file():  # an earlier version wrote them
-        return True
-    try:
-        digests = json.loads(contents.read_bytes())
-        return all(is_intact(str(folder / name), sha256) for name, sha256 in digests.items())
-    except (AttributeError, TypeError, ValueError):  # this file is damaged itself
-        return False
-
-
-def _is_there(folder: Path, data: DigitsData) -> bool:
-    record = folder / RECORD
-    if record.is_file() and record.read_bytes() == data.model_dump_json().encode():
-        return True
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: expected a new or empty folder, or these very scenes")
-    return False
+    write_whole(folder, digits_recipe(data))
 
 
 def _write(folder: Path, data: DigitsData) -> None:
-    for name in ("images", "labels"):
-        (folder / name).mkdir(parents=True)
+    new_yolo_folder(folder, NAMES)
     for number in range(data.images):
-        rng = generator(data.seed, "digits", number)
-        image, labels = _draw_scene(data.size_px, rng)
+        image, labels = _draw_scene(data.size_px, generator(data.seed, "digits", number))
         _, png = cv2.imencode(".png", image)
-        (folder / "images" / f"scene{number:05d}.png").write_bytes(png.tobytes())
-        lines = (
-            f"{row[0]:.0f} " + " ".join(f"{value:.6f}" for value in row[1:]) for row in labels
-        )
-        path = folder / "labels" / f"scene{number:05d}.txt"
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    write_data_yaml(folder, NAMES)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-    (folder / CONTENTS).write_text(json.dumps(digests), encoding="utf-8")
-    (folder / RECORD).write_text(data.model_dump_json(), encoding="utf-8")
+        put_labelled(folder, f"scene{number:05d}.png", png.tobytes(), labels)
 
 
 def _draw_scene(

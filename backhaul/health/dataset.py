@@ -13,10 +13,10 @@ import pandas as pd
 from backhaul.arrays import IntArray
 from backhaul.campaign.config import CampaignConfig
 from backhaul.data.arrangement import arrange, draw_from, join, labelled, playable
-from backhaul.data.digits import write_scenes
 from backhaul.data.formats.files import read_names
 from backhaul.data.images import OnProgress
 from backhaul.data.lists import Lists, play_lists, read_lists
+from backhaul.data.made import made_set
 from backhaul.data.memory import machine_memory
 from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
 from backhaul.data.source import read_anywhere
@@ -64,7 +64,7 @@ def look_at(
     if isinstance(data, InboxData):
         return Found(None, ())
     if isinstance(data, DigitsData):
-        return Found(_scenes(data), ()) if whole else Found(None, ())
+        return Found(_made(data), ()) if whole else Found(None, ())
     faults = [*_place(key, data, resolve), *_names(key, data)]
     if faults or not whole:
         return Found(None, tuple(faults))
@@ -84,12 +84,12 @@ def look_at(
     return Found(report.images, told)
 
 
-def _scenes(data: DigitsData) -> ImageSet:
+def _made(data: DigitsData) -> ImageSet:
     with scratch_folder() as folder:
-        write_scenes(folder / "scenes", data)
-        root = (folder / "scenes").as_posix()
+        made = made_set(data, folder.as_posix())
         nothing: OnProgress = lambda done, total: None  # noqa: E731
-        return read_anywhere(FolderData(root=root, format="yolo"), nothing, nothing).images
+        made.make(nothing)
+        return read_anywhere(made.folder, nothing, nothing).images
 
 
 def _place(key: str, data: FolderData, resolve: Resolve) -> Iterator[Fault]:

@@ -10,15 +10,15 @@ from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.runstate import read_state
 from backhaul.campaign.setting import Setting
-from backhaul.data.digits import NAMES, RECORD
+from backhaul.data.digits import NAMES
 from backhaul.data.formats.files import scan
 from backhaul.data.images import is_image
 from backhaul.data.lists import read_lists
+from backhaul.data.made import made_set
 from backhaul.data.remote import entries
 from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import digits_folder
 from backhaul.sampling import Method
-from backhaul.storage.objects import exists_at, read_value
+from backhaul.storage.objects import read_value
 from backhaul.storage.places import is_local
 from backhaul.values.images import ImageSet
 
@@ -171,10 +171,10 @@ def _sizes(config: CampaignConfig) -> list[int]:
     """Return the size of every image; 0 for scenes that are still to be drawn."""
     data = config.initial.data if isinstance(config.data, InboxData) else config.data
     if isinstance(data, DigitsData):
-        scenes = digits_folder(data, config.store)
-        if not exists_at(f"{scenes}/{RECORD}"):
+        made = made_set(data, config.store)
+        if not made.is_there:
             return [0] * data.images
-        data = FolderData(root=scenes)
+        data = made.folder
     assert isinstance(data, FolderData)  # noqa: S101 - an inbox comes with a data set
     if is_local(data.root):
         return [os.stat(path).st_size for path in scan(Path(data.root)).images]  # noqa: PTH116

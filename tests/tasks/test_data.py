@@ -3,9 +3,9 @@ from pathlib import Path
 
 from backhaul.data.digits import write_scenes
 from backhaul.data.formats import read
+from backhaul.data.made import data_folder
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.data.source import (
-    data_folder,
     data_set_digest,
     fingerprint,
     place_outside,

@@ -17,9 +17,10 @@ from backhaul.data import remote as remotedata
 from backhaul.data import source as data_tasks
 from backhaul.data.digits import write_scenes
 from backhaul.data.formats import FORMATS, DataReport, read
+from backhaul.data.made import data_folder
 from backhaul.data.remote import read_remote
 from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import data_folder, fingerprint
+from backhaul.data.source import fingerprint
 from backhaul.errors import InputError, StoreError
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.objects import exists_at, put_file, read_uri, read_value, remove
