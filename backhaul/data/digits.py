@@ -25,13 +25,15 @@ NAMES = ("zero", "one", "two", "three", "four")
 SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
 """Which fraction of all digits is of each class."""
 
+MOST_DIGITS = 4
+"""Most digits of a scene."""
+
 EMPTY = 0.025
 """Probability of a scene without a digit."""
 
 RECORD = "digits.json"
 """The file with the settings; written last, it marks the scenes as whole."""
 
-_MOST = 4  # digits of a scene
 _SCALES = (2.5, 4.5)  # of the 8 px of a digit
 _DRAWN = 0.25  # of full ink: what counts as drawn, for the box
 _OVERLAP = 0.1  # most of the smaller box that another may cover
@@ -68,33 +70,56 @@ def _draw_scene(
 ) -> tuple[npt.NDArray[np.uint8], FloatArray]:
     """Return a grey image, shape (size_px, size_px), and its labels, shape (n, 5)."""
     dark_on_light = rng.random() < 0.5  # noqa: PLR2004 - a fair coin
-    scene = _draw_background(size_px, 185.0 if dark_on_light else 70.0, rng)
-    n_digits = 0 if rng.random() < EMPTY else int(rng.integers(1, _MOST + 1))
+    scene = draw_background(size_px, 185.0 if dark_on_light else 70.0, rng)
+    n_digits = 0 if rng.random() < EMPTY else int(rng.integers(1, MOST_DIGITS + 1))
+    labels = put_digits(scene, n_digits, rng, dark=dark_on_light)
+    scene += rng.normal(0, rng.uniform(2, 10), scene.shape)
+    return np.clip(np.rint(scene), 0, 255).astype(np.uint8), labels
+
+
+def draw_background(size_px: int, grey: float, rng: np.random.Generator) -> FloatArray:
+    """Return a gradient of grey, shape (size_px, size_px), of 255.
+
+    Args:
+        size_px: Width and height.
+        grey: Its mean, up to 35 more or less.
+        rng: The only source of randomness.
+    """
+    angle = rng.uniform(0, 2 * np.pi)
+    steps = np.linspace(-0.5, 0.5, size_px)
+    ramp = np.cos(angle) * steps[None, :] + np.sin(angle) * steps[:, None]
+    background: FloatArray = grey + rng.uniform(-35, 35) + rng.uniform(0, 50) * ramp
+    return background
+
+
+def put_digits(
+    scene: FloatArray, n_digits: int, rng: np.random.Generator, *, dark: bool
+) -> FloatArray:
+    """Draw up to `n_digits` digits, as many as have room, and return their labels, shape (n, 5).
+
+    Args:
+        scene: A square grey image, changed in place.
+        n_digits: Number of digits.
+        rng: The only source of randomness.
+        dark: Whether they are darker than the scene.
+    """
+    size_px = len(scene)
     corners: list[FloatArray] = []
     classes: list[int] = []
     for class_id in rng.choice(len(NAMES), size=n_digits, p=SHARES).tolist():
         ink = _draw_digit(class_id, rng)
         place = _find_place(ink, size_px, corners, rng)
-        contrast = rng.uniform(60, 130) * (-1 if dark_on_light else 1)
+        contrast = rng.uniform(60, 130) * (-1 if dark else 1)
         if place is None:
             continue
         x, y = place
         scene[y : y + len(ink), x : x + len(ink)] += contrast * ink
         corners.append(_box_of(ink, x, y))
         classes.append(class_id)
-    scene += rng.normal(0, rng.uniform(2, 10), scene.shape)
     labels = np.empty((len(classes), 5))
     labels[:, 0] = classes
     labels[:, 1:] = xyxy_to_xywhn(np.array(corners).reshape(-1, 4), size_px, size_px)
-    return np.clip(np.rint(scene), 0, 255).astype(np.uint8), labels
-
-
-def _draw_background(size_px: int, grey: float, rng: np.random.Generator) -> FloatArray:
-    angle = rng.uniform(0, 2 * np.pi)
-    steps = np.linspace(-0.5, 0.5, size_px)
-    ramp = np.cos(angle) * steps[None, :] + np.sin(angle) * steps[:, None]
-    background: FloatArray = grey + rng.uniform(-35, 35) + rng.uniform(0, 50) * ramp
-    return background
+    return labels
 
 
 @cache

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from backhaul.data.digits import digits_recipe
 from backhaul.data.images import OnProgress
-from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
+from backhaul.data.settings import Data, DigitsData, FolderData, InboxData, MadeData
+from backhaul.data.streams.names import GROUP_PATTERN
+from backhaul.data.streams.writing import stream_recipe
 from backhaul.data.wholefolder import Recipe, is_whole, write_whole
 from backhaul.errors import InputError
 from backhaul.identity import content_digest
@@ -79,22 +81,33 @@ class Made:
             put(whole / record)
 
 
-def made_set(data: DigitsData, root: str) -> Made:
+def made_set(data: MadeData, seed: int, root: str) -> Made:
     """Return a data set that is made, and where below `root`.
 
     Args:
         data: Its settings.
+        seed: Of the campaign; each has a stream of its own, and all have the same digits.
         root: Root of the store.
+
+    Raises:
+        InputError: If the folder that a stream is made of is not there.
     """
-    place = made_place(absolute(root), f"{data.kind}-{content_digest(data)}")
-    return Made(FolderData(root=place, format="yolo"), digits_recipe(data))
+    store = absolute(root)
+    if isinstance(data, DigitsData):
+        place = made_place(store, f"digits-{content_digest(data)}")
+        return Made(FolderData(root=place, format="yolo"), digits_recipe(data))
+    recipe = stream_recipe(data, seed, store)
+    place = made_place(store, f"stream-{content_digest(recipe.settings)}")
+    folder = FolderData(root=place, format="yolo", group_pattern=GROUP_PATTERN)
+    return Made(folder, recipe)
 
 
-def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
+def data_folder(data: Data, seed: int, root: str, on_progress: OnProgress) -> FolderData:
     """Return where the data set is stored; one that is made is first made below `root`.
 
     Args:
         data: The data set.
+        seed: Of the campaign.
         root: Root of the store.
         on_progress: Called while files are put into an object store.
 
@@ -105,6 +118,6 @@ def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
         return data
     if isinstance(data, InboxData):
         raise InputError("data.kind inbox: is for the flow hourly")
-    made = made_set(data, root)
+    made = made_set(data, seed, root)
     made.make(on_progress)
     return made.folder

@@ -21,8 +21,8 @@ _READ_BY = {
 _TABLES = (".json", ".xml", ".csv")
 _SUFFIXES = "jpg, jpeg, png, bmp or webp"
 _HEAD_BYTES = 4096
-_OF_DEMO = ("/digits.json", "/contents.json")
-"""What the demo's scenes have beside them, see `backhaul.data.digits`."""
+_OF_OURS = ("/digits.json", "/stream.json", "/contents.json")
+"""What data sets that we made have beside them, see `backhaul.data.made`."""
 _FEWEST_FIELDS = 5
 
 
@@ -41,7 +41,7 @@ def passed_over(listing: Listing, name: str) -> list[Problem]:
             reason = f"{counted(paths, root, suffix)} left out: expected {_SUFFIXES}"
             problems.append(Problem(root, None, reason, "warning"))
     others = {
-        suffix: [path for path in listing.of(suffix) if not path.endswith(_OF_DEMO)]
+        suffix: [path for path in listing.of(suffix) if not path.endswith(_OF_OURS)]
         for suffix in _TABLES
         if suffix != _READ_BY[name]
     }

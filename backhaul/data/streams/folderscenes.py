@@ -1,0 +1,145 @@
+"""Scenes of a user's data set, divided among the parts of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from backhaul.data.settings import StreamData
+from backhaul.data.streams.capture import Pixels, Scene
+from backhaul.data.streams.names import STREAM_PARTS, StreamPart, scene_name
+from backhaul.data.streams.plan import n_empty
+from backhaul.errors import InputError
+from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
+
+_AROUND_PX = 3  # of a box is painted out as well, and what the paint is taken from
+_PAINTED_PX = 320  # longest side: paint has no detail, and four times the pixels take eight times as long
+_IN_MEMORY = 32  # decoded images: of a burst, and of what is empty after it
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    path: str
+    labels: Labels
+
+
+_Unit: TypeAlias = tuple[_Image, ...]
+"""Images that belong together, of one scene."""
+
+
+class FoundScenes:
+    """Scenes of a data set: a group of images is one, and so is an image without group.
+
+    A scene that is shown again is shown by its next image, if it has several. Empty frames are
+    images without objects, if there are three or more, and else what is left of the scene
+    shown last when its objects are painted out, from the pixels around them (A. Telea, 2004).
+
+    Args:
+        images: The data set, on this disk. What has no labels takes no part.
+        data: Settings of the stream.
+        rng: Gives the source of randomness of what a path of words and numbers names.
+
+    Raises:
+        InputError: If there are not enough scenes.
+    """
+
+    def __init__(
+        self, images: ImageSet, data: StreamData, rng: Callable[..., np.random.Generator]
+    ) -> None:
+        self.class_names = images.class_names
+        shown, bare = _units(images)
+        self._scenes = _divided(_mixed(shown, rng("scenes")), data)
+        empty = _mixed(bare, rng("backgrounds"))
+        self._bare = {part: empty[i :: len(STREAM_PARTS)] for i, part in enumerate(STREAM_PARTS)}
+        self._read = lru_cache(_IN_MEMORY)(_read)
+        self._painted_out = lru_cache(_IN_MEMORY)(_painted_out)
+
+    def scene(self, part: StreamPart, number: int, node: int) -> Scene:  # noqa: ARG002
+        """Return a scene with objects; after the last one of a part, the first comes again."""
+        name, image = self._image(part, number)
+        return Scene(name, self._read(image.path), image.labels)
+
+    def background(self, part: StreamPart, number: int, node: int) -> Scene:  # noqa: ARG002
+        """Return an image without objects, or a scene whose objects are painted out."""
+        bare = self._bare[part]
+        if all(self._bare.values()):
+            index = number % len(bare)
+            name = scene_name(part, index, background=True)
+            return Scene(name, self._read(bare[index][0].path), Labels.empty())
+        name, image = self._image(part, number)
+        return Scene(name, self._painted_out(image), Labels.empty())
+
+    def _image(self, part: StreamPart, number: int) -> tuple[str, _Image]:
+        units = self._scenes[part]
+        again, index = divmod(number, len(units))
+        unit = units[index]
+        return scene_name(part, index), unit[again % len(unit)]
+
+
+def _units(images: ImageSet) -> tuple[list[_Unit], list[_Unit]]:
+    """Return the scenes with objects and those without, in the order of their first images."""
+    table = images.labelled().table
+    found: dict[str, list[_Image]] = {}
+    ordered = table.sort_values("image_id", kind="stable")
+    for row in ordered[["group", "image_id", "uri", "labels"]].itertuples(index=False):
+        name = f"image {row.image_id}" if row.group is None else f"group {row.group}"
+        found.setdefault(name, []).append(_Image(str(row.uri), row.labels))
+    shown = [tuple(each for each in unit if len(each.labels)) for unit in found.values()]
+    return [unit for unit in shown if unit], [
+        tuple(unit) for unit, with_objects in zip(found.values(), shown, strict=True)
+        if not with_objects
+    ]
+
+
+def _mixed(units: Sequence[_Unit], rng: np.random.Generator) -> list[_Unit]:
+    return [units[i] for i in rng.permutation(len(units))]
+
+
+def _divided(units: list[_Unit], data: StreamData) -> Mapping[StreamPart, list[_Unit]]:
+    """Return the scenes of each part: as many as are needed, and all others to the stream."""
+    initial, test = (n - n_empty(n, data.empty) for n in (data.initial, data.test))
+    if initial + test + data.nodes > len(units):
+        raise InputError(
+            f"data.of: has {len(units)} scenes with objects; {initial} are wanted for "
+            f"data.initial, {test} for data.test, and at least {data.nodes} for the stream"
+        )
+    return {
+        "initial": units[:initial],
+        "test": units[initial : initial + test],
+        "stream": units[initial + test :],
+    }
+
+
+def _read(path: str) -> Pixels:
+    pixels = cv2.imdecode(np.frombuffer(Path(path).read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise InputError(f"{path}: cannot be decoded")
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def _painted_out(image: _Image) -> Pixels:
+    """Return an image without its objects, which are painted out at a size of `_PAINTED_PX`."""
+    pixels = _read(image.path)
+    height, width = pixels.shape[:2]
+    scale = min(_PAINTED_PX / max(height, width), 1.0)
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    mask = _mask(image.labels, small.shape[1], small.shape[0])
+    painted = cv2.inpaint(small, mask, _AROUND_PX, cv2.INPAINT_TELEA)
+    large = cv2.resize(painted, (width, height), interpolation=cv2.INTER_LINEAR)
+    gone = _mask(image.labels, width, height)[:, :, None] > 0
+    return np.where(gone, large, pixels).astype(np.uint8)
+
+
+def _mask(labels: Labels, width: int, height: int) -> Pixels:
+    mask = np.zeros((height, width), dtype=np.uint8)
+    for x1, y1, x2, y2 in labels.xyxy(width, height).round().astype(int).tolist():
+        rows = slice(max(y1 - _AROUND_PX, 0), y2 + _AROUND_PX)
+        mask[rows, max(x1 - _AROUND_PX, 0) : x2 + _AROUND_PX] = 1
+    return mask
