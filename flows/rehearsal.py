@@ -12,7 +12,7 @@ from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Setting
 from backhaul.data.made import made_set
-from backhaul.data.settings import DigitsData, InboxData
+from backhaul.data.settings import InboxData, MadeData
 from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
 from backhaul.values.results import LookedUp
@@ -71,8 +71,8 @@ def rehearse(config: CampaignConfig) -> Rehearsal:
 
 def _require_made(config: CampaignConfig) -> None:
     """Do nothing, unless the data set would have to be made."""
-    if isinstance(config.data, DigitsData):
-        made = made_set(config.data, config.store)
+    if isinstance(config.data, MadeData):
+        made = made_set(config.data, config.seed, config.store)
         if not made.is_whole:
             raise NotCachedError(made.folder.root)
 

@@ -95,11 +95,11 @@ def draw_background(size_px: int, grey: float, rng: np.random.Generator) -> Floa
 def put_digits(
     scene: FloatArray, n_digits: int, rng: np.random.Generator, *, dark: bool
 ) -> FloatArray:
-    """Draw up to `n_digits` digits, as many as have room, and return their labels, shape (n, 5).
+    """Draw digits, as many as have room, and return their labels, shape (n, 5).
 
     Args:
         scene: A square grey image, changed in place.
-        n_digits: Number of digits.
+        n_digits: Most of them.
         rng: The only source of randomness.
         dark: Whether they are darker than the scene.
     """

@@ -96,13 +96,15 @@ class Bursts(Part):
     """How many nearly equal frames are sent of one scene."""
 
     exponent: float = Field(
-        1.0, ge=0, description="a burst has n frames with a probability as n ** -exponent (Zipf)"
+        1.0,
+        ge=0,
+        description="a burst of n frames is as probable as n ** -exponent (Zipf)",
     )
     most: PositiveInt = Field(16, description="frames of the longest burst; 1 = no bursts")
 
 
 class StreamData(Part):
-    """Frames in order of capture as fixed cameras send them, made of the scenes of a data set."""
+    """Frames in order of capture, as fixed cameras send them, made of scenes of a data set."""
 
     kind: Literal["stream"] = "stream"
     of: FolderData | DigitScenes = Field(
@@ -232,7 +234,21 @@ class Batches(SplitFractions):
         None, description="batches to play; null = as many full ones as there are"
     )
     holdout_batches: int = Field(
-        1, ge=0, description="batches that are never sampled and join the common test set"
+        1,
+        ge=0,
+        description="batches that are never sampled and join the common test set; of a stream, "
+        "its test part does",
+    )
+    order: Literal["random", "capture"] = Field(
+        "random",
+        description="random = batches are drawn; capture = by folder and file name, the "
+        "initial set first and what is held out last; a stream is always in order of capture",
+    )
+    gap: int = Field(
+        0,
+        ge=0,
+        description="images in no batch after the initial set and before those held out, if "
+        "in order of capture",
     )
     train: Fraction = Field(0.7, description="fraction of the sent images to train on")
     valid: Fraction = Field(

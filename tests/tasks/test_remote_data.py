@@ -267,7 +267,7 @@ def test_labels_fill_the_disk(
 
 def test_an_inbox_is_for_the_hourly_flow(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data\.kind inbox: is for the flow hourly"):
-        data_folder(InboxData(), str(tmp_path), quiet)
+        data_folder(InboxData(), 0, str(tmp_path), quiet)
 
 
 def test_the_demo_goes_into_the_store_once_and_whole(
@@ -283,16 +283,16 @@ def test_the_demo_goes_into_the_store_once_and_whole(
 
     monkeypatch.setattr(data_tasks, "put_file", broken)
     with pytest.raises(StoreError, match="cut"):
-        data_folder(data, bucket, quiet)
+        data_folder(data, 0, bucket, quiet)
     assert 0 < count(bucket) < 20
     monkeypatch.setattr(data_tasks, "put_file", put_file)
-    folder = data_folder(data, bucket, quiet)
+    folder = data_folder(data, 0, bucket, quiet)
     assert folder.root.startswith(f"{bucket}/.backhaul/data/digits-")
     assert count(bucket) == 9 + 9 + 3
     monkeypatch.setattr(data_tasks, "put_file", broken)  # nothing more is put
-    assert data_folder(data, bucket, quiet) == folder
+    assert data_folder(data, 0, bucket, quiet) == folder
 
-    local = data_folder(data, str(tmp_path), quiet)
+    local = data_folder(data, 0, str(tmp_path), quiet)
     here = read(local).images.table.drop(columns="uri")
     there = read_there(folder.root, format="yolo").images.table.drop(columns="uri")
     pd.testing.assert_frame_equal(plain(there), plain(here))

@@ -73,7 +73,7 @@ def shifted(scene: Scene, by_px: IntArray) -> Scene:
     x, y = (int(value) for value in by_px)
     rows = np.clip(np.arange(height) - y, 0, height - 1)
     columns = np.clip(np.arange(width) - x, 0, width - 1)
-    xyxy = scene.labels.xyxy(width, height) + [x, y, x, y]
+    xyxy = scene.labels.xyxy(width, height) + np.array([x, y, x, y], dtype=np.float64)
     sides = np.array([width, height, width, height], dtype=np.float64)
     left = np.clip(xyxy, 0, sides)
     area, visible = (np.prod(box[:, 2:] - box[:, :2], axis=1) for box in (xyxy, left))

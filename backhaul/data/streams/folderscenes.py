@@ -20,7 +20,7 @@ from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 
 _AROUND_PX = 3  # of a box is painted out as well, and what the paint is taken from
-_PAINTED_PX = 320  # longest side: paint has no detail, and four times the pixels take eight times as long
+_PAINTED_PX = 320  # longest side: paint has no detail, and more of it takes long
 _IN_MEMORY = 32  # decoded images: of a burst, and of what is empty after it
 
 
@@ -57,16 +57,18 @@ class FoundScenes:
         shown, bare = _units(images)
         self._scenes = _divided(_mixed(shown, rng("scenes")), data)
         empty = _mixed(bare, rng("backgrounds"))
-        self._bare = {part: empty[i :: len(STREAM_PARTS)] for i, part in enumerate(STREAM_PARTS)}
+        self._bare = {
+            part: empty[i :: len(STREAM_PARTS)] for i, part in enumerate(STREAM_PARTS)
+        }
         self._read = lru_cache(_IN_MEMORY)(_read)
         self._painted_out = lru_cache(_IN_MEMORY)(_painted_out)
 
-    def scene(self, part: StreamPart, number: int, node: int) -> Scene:  # noqa: ARG002
+    def scene(self, part: StreamPart, number: int, node: int) -> Scene:
         """Return a scene with objects; after the last one of a part, the first comes again."""
         name, image = self._image(part, number)
         return Scene(name, self._read(image.path), image.labels)
 
-    def background(self, part: StreamPart, number: int, node: int) -> Scene:  # noqa: ARG002
+    def background(self, part: StreamPart, number: int, node: int) -> Scene:
         """Return an image without objects, or a scene whose objects are painted out."""
         bare = self._bare[part]
         if all(self._bare.values()):
@@ -85,17 +87,14 @@ class FoundScenes:
 
 def _units(images: ImageSet) -> tuple[list[_Unit], list[_Unit]]:
     """Return the scenes with objects and those without, in the order of their first images."""
-    table = images.labelled().table
+    table = images.labelled().table.sort_values("image_id", kind="stable")
+    groups = table["group"].fillna("image " + table["image_id"])
     found: dict[str, list[_Image]] = {}
-    ordered = table.sort_values("image_id", kind="stable")
-    for row in ordered[["group", "image_id", "uri", "labels"]].itertuples(index=False):
-        name = f"image {row.image_id}" if row.group is None else f"group {row.group}"
-        found.setdefault(name, []).append(_Image(str(row.uri), row.labels))
+    for group, uri, labels in zip(groups, table["uri"], table["labels"], strict=True):
+        found.setdefault(group, []).append(_Image(uri, labels))
     shown = [tuple(each for each in unit if len(each.labels)) for unit in found.values()]
-    return [unit for unit in shown if unit], [
-        tuple(unit) for unit, with_objects in zip(found.values(), shown, strict=True)
-        if not with_objects
-    ]
+    bare = [tuple(unit) for unit in found.values() if not any(len(i.labels) for i in unit)]
+    return [unit for unit in shown if unit], bare
 
 
 def _mixed(units: Sequence[_Unit], rng: np.random.Generator) -> list[_Unit]:

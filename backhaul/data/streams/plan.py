@@ -1,4 +1,4 @@
-"""What each frame of a stream shows: bursts of one scene, and frames without objects between."""
+"""What each frame of a stream shows: bursts of one scene, and between them no objects."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def n_empty(n_images: int, share: float) -> int:
 def burst_lengths(bursts: Bursts) -> FloatArray:
     """Return the probabilities of bursts of 1, 2, ... frames, shape (most,)."""
     weights: FloatArray = np.arange(1, bursts.most + 1, dtype=np.float64) ** -bursts.exponent
-    return weights / weights.sum()
+    shares: FloatArray = weights / weights.sum()
+    return shares
 
 
 def _without_bursts(part: StreamPart, n_images: int, data: StreamData) -> Iterator[Planned]:
