@@ -204,5 +204,6 @@ def _estimated(config: CampaignConfig, n_images: int) -> int:
     if isinstance(config.data, StreamData):
         return max(config.data.frames // arriving.sampling_batch, 1)
     own = config.initial.data is not None
-    pool = n_images - (0 if own else config.initial.images or 0)
+    gaps = arriving.gap * (2 - own) if arriving.order == "capture" else 0
+    pool = n_images - (0 if own else config.initial.images or 0) - gaps
     return max(pool // arriving.sampling_batch - arriving.holdout_batches, 1)
