@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from backhaul.data.settings import StreamData
+from backhaul.data.stratification import stratify
 from backhaul.data.streams.capture import Pixels, Scene
 from backhaul.data.streams.names import STREAM_PARTS, StreamPart, scene_name
 from backhaul.data.streams.plan import n_empty
@@ -21,7 +22,7 @@ from backhaul.values.labels import Labels
 
 _AROUND_PX = 3  # of a box is painted out as well, and what the paint is taken from
 _PAINTED_PX = 320  # longest side: paint has no detail, and more of it takes long
-_IN_MEMORY = 32  # decoded images: of a burst, and of what is empty after it
+_IN_MEMORY = 2  # decoded images: that of a burst, and of what is empty after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class FoundScenes:
     ) -> None:
         self.class_names = images.class_names
         shown, bare = _units(images)
-        self._scenes = _divided(_mixed(shown, rng("scenes")), data)
+        mixed = _mixed(shown, rng("scenes"))
+        self._scenes = _divided(mixed, len(self.class_names), data, rng("parts"))
         empty = _mixed(bare, rng("backgrounds"))
         self._bare = {
             part: empty[i :: len(STREAM_PARTS)] for i, part in enumerate(STREAM_PARTS)
@@ -101,18 +103,25 @@ def _mixed(units: Sequence[_Unit], rng: np.random.Generator) -> list[_Unit]:
     return [units[i] for i in rng.permutation(len(units))]
 
 
-def _divided(units: list[_Unit], data: StreamData) -> Mapping[StreamPart, list[_Unit]]:
-    """Return the scenes of each part: as many as are needed, and all others to the stream."""
+def _divided(
+    units: list[_Unit], n_classes: int, data: StreamData, rng: np.random.Generator
+) -> Mapping[StreamPart, list[_Unit]]:
+    """Return the scenes of each part, stratified by class; the stream has all that are left."""
     initial, test = (n - n_empty(n, data.empty) for n in (data.initial, data.test))
-    if initial + test + data.nodes > len(units):
+    left = len(units) - initial - test
+    if left < data.nodes:
         raise InputError(
             f"data.of: has {len(units)} scenes with objects; {initial} are wanted for "
             f"data.initial, {test} for data.test, and at least {data.nodes} for the stream"
         )
+    shown = np.zeros((len(units), n_classes), dtype=bool)
+    for row, unit in enumerate(units):
+        shown[row, np.concatenate([image.labels.class_id for image in unit])] = True
+    capacity = np.array([initial, left, test])
+    part_of = stratify(shown, np.ones(len(units), dtype=np.int64), capacity, rng)
     return {
-        "initial": units[:initial],
-        "test": units[initial : initial + test],
-        "stream": units[initial + test :],
+        part: [unit for unit, of in zip(units, part_of, strict=True) if of == number]
+        for number, part in enumerate(STREAM_PARTS)
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from backhaul.data.settings import DigitScenes
 from backhaul.data.streams import capture as module
-from backhaul.data.streams.capture import Scene, capture, shifted
+from backhaul.data.streams.capture import Pixels, Scene, capture, shifted
 from backhaul.data.streams.digitscenes import DrawnScenes
 from backhaul.values.labels import Labels
 
@@ -23,7 +23,13 @@ def spot(x1: int, y1: int, x2: int, y2: int) -> Scene:
     return Scene("s00000", pixels, Labels.from_xyxy(np.array([2]), box, 100, 80))
 
 
-def box_of(pixels: np.ndarray) -> list[int]:
+def decoded(jpeg: bytes) -> Pixels:
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def box_of(pixels: Pixels) -> list[int]:
     ys, xs = np.nonzero(pixels.max(axis=2) > 127)
     return [int(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)]
 
@@ -47,7 +53,7 @@ def test_captured_boxes_are_where_the_object_is(monkeypatch: pytest.MonkeyPatch)
     places = set()
     for seed in range(20):
         jpeg, labels = capture(spot(20, 30, 45, 60), np.random.default_rng(seed))
-        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        pixels = decoded(jpeg)
         (box,) = labels.xyxy(100, 80).round().astype(int).tolist()
         np.testing.assert_allclose(box, box_of(pixels), atol=1)
         places.add(tuple(box))
@@ -77,11 +83,7 @@ def test_frames_of_a_burst_are_nearly_equal_and_never_the_same() -> None:
         capture(scenes.scene("stream", 0, 0), np.random.default_rng(i))[0] for i in range(30)
     ]
     assert len(set(files)) == 30
-    greys = [
-        cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_GRAYSCALE).astype(float)
-        for each in files
-    ]
-    blurred = [cv2.GaussianBlur(each, (0, 0), 3) for each in greys]
+    blurred = [cv2.GaussianBlur(decoded(each)[:, :, 0], (0, 0), 3) for each in files]
     alike = [np.corrcoef(blurred[0].ravel(), each.ravel())[0, 1] for each in blurred]
     assert min(alike) > 0.7
     assert all(2_000 <= len(each) <= 12_000 for each in files)

@@ -156,6 +156,22 @@ def test_groups_of_a_folder_are_scenes_in_one_part_alone(scenes: Path) -> None:
     assert not np.array_equal(source.scene("stream", n_units, 0).pixels, again.pixels)
 
 
+def test_every_part_has_its_share_of_each_class(scenes: Path) -> None:
+    """Drawn at random, a part of few scenes would often lack a rare class."""
+    data = StreamData.model_validate(
+        {"of": of_folder(scenes, group_pattern=None), "initial": 15, "test": 15, "empty": 0}
+    )
+    assert isinstance(data.of, FolderData)
+    images = read(data.of).images
+    for seed in range(5):
+        source = FoundScenes(images, data, partial(generator, seed))
+        for part in ("initial", "test"):
+            shown = [set(source.scene(part, n, 0).labels.class_id.tolist()) for n in range(15)]
+            counts = [sum(c in each for each in shown) for c in range(5)]
+            expected = images.presence().mean(axis=0) * 15
+            np.testing.assert_allclose(counts, expected, atol=2)
+
+
 def test_objects_are_painted_out_of_empty_frames(scenes: Path) -> None:
     source = found(scenes, initial=5, test=5)
     for number in range(8):
@@ -191,7 +207,7 @@ def test_images_without_objects_are_the_empty_frames_if_there_are_three(
 def test_a_stream_of_a_folder_is_another_once_the_folder_changes(
     scenes: Path, tmp_path: Path
 ) -> None:
-    given = {"of": of_folder(scenes), "initial": 5, "test": 5}
+    given: dict[str, Any] = {"of": of_folder(scenes), "initial": 5, "test": 5}
     one = made(tmp_path, **given)
     assert len(read(one.folder).images) == 50
     assert not [n for n in names(read(one.folder).images) if not re.match(r"cam0[01]_", n)]
