@@ -55,9 +55,9 @@ def resume_place(root: str, key: str) -> str:
     return internal(root, f"resume/{key}")
 
 
-def scenes_place(root: str, digest: str) -> str:
-    """Return the folder in which the demo's scenes with these settings lie."""
-    return internal(root, f"data/digits-{digest}")
+def made_place(root: str, data_set: str = "") -> str:
+    """Return the folder of a data set that is made below the store, as ``digits-DIGEST`` is."""
+    return internal(root, f"data/{data_set}")
 
 
 def data_root_place(root: str, digest: str) -> str:

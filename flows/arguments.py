@@ -6,7 +6,7 @@ from backhaul.analysis.subject import Subject
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
-from backhaul.data.settings import FolderData
+from backhaul.data.settings import FolderData, StreamData
 from backhaul.errors import InputError
 from backhaul.sampling import Method
 from backhaul.storage.places import is_local, require_bucket
@@ -27,7 +27,11 @@ def opened(config: CampaignConfig) -> CampaignConfig:
     initial = config.initial
     if isinstance(initial.data, FolderData):
         initial = initial.model_copy(update={"data": _readable(initial.data)})
-    data = _readable(config.data) if isinstance(config.data, FolderData) else config.data
+    data = config.data
+    if isinstance(data, FolderData):
+        data = _readable(data)
+    if isinstance(data, StreamData) and isinstance(data.of, FolderData):
+        data = data.model_copy(update={"of": _readable(data.of)})
     start = config.start
     if start is not None:
         start = start.model_copy(update={"checkpoint": resolve(start.checkpoint)})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.setting import Setting
 from backhaul.data.lists import read_lists
-from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import data_folder, fingerprint, place_outside
+from backhaul.data.made import data_folder
+from backhaul.data.settings import FolderData, InboxData, MadeData, StreamData
+from backhaul.data.source import fingerprint, place_outside
 from backhaul.learn.given import find_checkpoints
 from backhaul.storage.objects import note_data_root
 from backhaul.values.artifacts import Artifact
@@ -16,7 +17,13 @@ from flows.arguments import label, step_of
 from tasks.data import join_data, read_data
 from tasks.evaluation import common_test_set, old_test_set
 from tasks.progress import Progress
-from tasks.split import arrange, arrange_inbox, arrange_listed, split_images
+from tasks.split import (
+    arrange,
+    arrange_inbox,
+    arrange_listed,
+    arrange_stream,
+    split_images,
+)
 from tasks.stage import Lookups, Step
 from tasks.start import take_checkpoints
 
@@ -43,10 +50,12 @@ def prepare(
 
 
 def _from_data(
-    config: CampaignConfig, data: FolderData | DigitsData, own: Artifact | None, step: Step
+    config: CampaignConfig, data: FolderData | MadeData, own: Artifact | None, step: Step
 ) -> tuple[Artifact, Arrangement, Artifact]:
     """Return all images, how they are played, and the initial splits."""
-    dataset = _read(data_folder(data, config.store, Progress("uploading scenes")), step)
+    dataset = _read(
+        data_folder(data, config.seed, config.store, Progress("uploading images")), step
+    )
     if own is not None:
         dataset = join_data(dataset, own, step=step)
     return dataset, *_arranged(config, dataset, own, step)
@@ -77,7 +86,8 @@ def _arranged(
         lists = read_lists(config.lists)
         listed = arrange_listed(dataset, lists, config.batches, config.labelling, step=step)
         return listed.arrangement, listed.splits
-    drawn = arrange(dataset, own, config.initial, config.batches, config.labelling, step=step)
+    draw = arrange_stream if isinstance(config.data, StreamData) else arrange
+    drawn = draw(dataset, own, config.initial, config.batches, config.labelling, step=step)
     splits = split_images(drawn.initial, None, config.initial.fractions, step=step)
     return drawn, splits
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Setting
-from backhaul.data.digits import RECORD, are_whole
-from backhaul.data.settings import DigitsData, InboxData
-from backhaul.data.source import digits_folder
+from backhaul.data.made import made_set
+from backhaul.data.settings import InboxData, MadeData
 from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
-from backhaul.storage.objects import exists_at
-from backhaul.storage.places import is_local
 from backhaul.values.results import LookedUp
 from flows.batch import play_batch
 from flows.initial_training import first_round
@@ -60,7 +56,7 @@ def rehearse(config: CampaignConfig) -> Rehearsal:
     rounds: list[RoundRecord] = []
     lookups = Lookups()
     with suppress(NotCachedError, AwaitingLabelsError):
-        _require_scenes(config)
+        _require_made(config)
         setting, _, splits = prepare(config, lookups)
         first = first_round(config, setting, splits, lookups)
         rounds.append(first)
@@ -73,14 +69,12 @@ def rehearse(config: CampaignConfig) -> Rehearsal:
     return Rehearsal(setting, tuple(rounds), tuple(lookups.entries))
 
 
-def _require_scenes(config: CampaignConfig) -> None:
-    """Do nothing, unless scenes of the demo would have to be written."""
-    if not isinstance(config.data, DigitsData):
-        return
-    scenes = digits_folder(config.data, config.store)
-    there = exists_at(f"{scenes}/{RECORD}")
-    if not there or (is_local(scenes) and not are_whole(Path(scenes), config.data)):
-        raise NotCachedError(scenes)
+def _require_made(config: CampaignConfig) -> None:
+    """Do nothing, unless the data set would have to be made."""
+    if isinstance(config.data, MadeData):
+        made = made_set(config.data, config.seed, config.store)
+        if not made.is_whole:
+            raise NotCachedError(made.folder.root)
 
 
 def _with_crops(config: CampaignConfig, setting: Setting) -> Setting:

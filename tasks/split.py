@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prefect import get_run_logger
 
+from backhaul.data.arrangement import Drawn, draw_from, labelled, playable
 from backhaul.data.arrangement import arrange as draw_all
-from backhaul.data.arrangement import draw_from, labelled, playable
+from backhaul.data.arrangement import arrange_stream as cut_stream
 from backhaul.data.lists import Lists, play_lists
 from backhaul.data.settings import Batches, InitialSet, Labelling, SplitFractions
 from backhaul.data.split import Arrivals, placement, split
@@ -43,9 +46,44 @@ def arrange(
         labelling: Where labels of sent images come from.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
+    return _drawn(draw_all, images, own, initial, arriving, labelling, step)
+
+
+@stage("batches", random=True, uses=STRATIFICATION)
+def arrange_stream(
+    images: Artifact,
+    own: Artifact | None,
+    initial: InitialSet,
+    arriving: Batches,
+    labelling: Labelling,
+    *,
+    step: Step,
+) -> Arrangement:
+    """Store the parts of a stream: its initial set, test part and batches (`ImageSet` each).
+
+    Args:
+        images: All frames (`ImageSet`), and the images of `own`.
+        own: Data from which alone the initial set is drawn (`ImageSet`); None = the stream.
+        initial: Size of the initial set.
+        arriving: Size and number of the batches.
+        labelling: Where labels of sent images come from.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
+    return _drawn(cut_stream, images, own, initial, arriving, labelling, step)
+
+
+def _drawn(
+    draw: Callable[..., Drawn],
+    images: Artifact,
+    own: Artifact | None,
+    initial: InitialSet,
+    arriving: Batches,
+    labelling: Labelling,
+    step: Step,
+) -> Arrangement:
     everything = read_value(ImageSet, images)
     apart = None if own is None else read_value(ImageSet, own)
-    drawn = draw_all(_playable(everything, labelling), apart, initial, arriving, step.rng)
+    drawn = draw(_playable(everything, labelling), apart, initial, arriving, step.rng)
     sizes = {"images": len(everything)}
     if apart is not None:
         sizes["initial_unused"] = len(drawn.unused)

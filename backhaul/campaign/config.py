@@ -7,7 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from backhaul.data.settings import Batches, Data, FolderData, InboxData, InitialSet, Labelling
+from backhaul.data.settings import (
+    Batches,
+    Data,
+    FolderData,
+    InboxData,
+    InitialSet,
+    Labelling,
+    StreamData,
+)
 from backhaul.learn.settings import (
     Augmentation,
     Cropping,
@@ -125,9 +133,15 @@ class CampaignConfig(Part):
     @property
     def read_from(self) -> dict[str, str]:
         """Addresses of images and of the first checkpoint, by the names of their fields."""
-        sets = {"data": self.data, "initial.data": self.initial.data}
-        roots = {f"{k}.root": d.root for k, d in sets.items() if isinstance(d, FolderData)}
+        roots = {f"{key}.root": data.root for key, data in self.folders.items()}
         return roots | ({"start.checkpoint": self.start.checkpoint} if self.start else {})
+
+    @property
+    def folders(self) -> dict[str, FolderData]:
+        """Data sets of the user's, by the names of their fields."""
+        of = self.data.of if isinstance(self.data, StreamData) else None
+        sets = {"data": self.data, "data.of": of, "initial.data": self.initial.data}
+        return {key: data for key, data in sets.items() if isinstance(data, FolderData)}
 
     @field_validator("seeds")
     @classmethod

@@ -42,7 +42,7 @@ def _remarks(config: Mapping[str, Any]) -> list[str]:
         "stopping.kind": stop if stop not in ("none", "up") else None,
         "training.multiscale": scale or None,
         "evaluation.iou_thres": matching if matching != merging else None,
-        "data.kind": "digits" if _field(config, "data.kind") == "digits" else None,
+        "data.kind": kind if (kind := _field(config, "data.kind")) != "folder" else None,
     }
     return [f"# {k} = {v} has no key here" for k, v in unsaid.items() if v is not None]
 

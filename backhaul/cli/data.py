@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from backhaul.cli.options import ConfigFile, Overrides
 from backhaul.data.images import ImageReader, Look, OnProgress, at_header, at_pixels
-from backhaul.data.settings import DigitsData, FolderData
+from backhaul.data.settings import DigitsData, FolderData, StreamData
 from backhaul.errors import InputError
 from backhaul.untrusted import user_path
 
@@ -180,6 +181,43 @@ def digits(
     from backhaul.data.digits import write_scenes
 
     write_scenes(folder, DigitsData(images=images, seed=seed))
+    typer.echo(folder)
+
+
+@data.command()
+def stream(
+    config: ConfigFile,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder to write.")],
+    settings: Overrides = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the campaign; each has a stream of its own.")
+    ] = 0,
+) -> None:
+    """Write the stream that a campaign would play as a YOLO folder, to look at.
+
+    CONFIG is a campaign with `data.kind: stream`, or a file with its `data` alone.
+
+    [bold]Examples[/bold]
+
+      backhaul data stream configs/streams/digits.yaml /tmp/stream --seed 3
+
+      backhaul data stream configs/streams/signs.yaml /tmp/signs --set data.of.root=~/signs
+    """
+    from backhaul.campaign.configfile import settle
+    from backhaul.cli.address import resolved
+    from backhaul.data.streams.writing import stream_recipe
+    from backhaul.data.wholefolder import write_whole
+
+    settled = settle(config, tuple(settings or ()))
+    if wrong := [line for line in settled.wrong if line.startswith(f"{config}: data")]:
+        raise InputError("\n".join(wrong))
+    found = settled.config.data
+    if not isinstance(found, StreamData):
+        raise InputError(f"{config}: data.kind: expected stream, got {found.kind}")
+    if isinstance(found.of, FolderData) and "://" in found.of.root:
+        of = found.of.model_copy(update={"root": resolved(found.of.root)})
+        found = found.model_copy(update={"of": of})
+    write_whole(folder, stream_recipe(found, seed, "."))
     typer.echo(folder)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from backhaul.data.inorder import cut_in_order, parts_of_stream
 from backhaul.data.settings import Batches, InitialSet, Labelling
-from backhaul.data.split import Arrivals, batches, draw_initial, leave_out_seen
+from backhaul.data.split import Arrivals, batches, draw_initial, leave_out_seen, windows
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet, concat
 
@@ -82,24 +84,75 @@ def arrange(
     arriving: Batches,
     rng: Callable[[str], np.random.Generator],
 ) -> Drawn:
-    """Draw the initial set, the held-out images and all batches.
+    """Draw the initial set, the held-out images and all batches, or cut them in order.
 
     Args:
         images: All images that can be labelled, those of `own` among them.
         own: Data from which alone the initial set is drawn; None = `images`.
         initial: Size of the initial set.
-        arriving: Size and number of the batches.
+        arriving: Size, number and order of the batches.
         rng: Gives the source of randomness of "initial" and of "batches".
 
     Raises:
         InputError: If there are too few images.
     """
-    if own is None:
-        first, pool = draw_from(images, initial, rng("initial"))
-        unused = images.take(())
-    else:
-        known = images.table["image_id"].isin(own.labelled().ids).to_numpy()
-        first, unused = draw_from(images.where(known), initial, rng("initial"))
-        pool = images.where(~known)
+    apart, none = _apart(images, own, initial, rng), images.take(())
+    if arriving.order == "capture":
+        n_initial = 0 if apart else initial.images or 0
+        start, arrivals = cut_in_order(apart.pool if apart else images, n_initial, arriving)
+        return Drawn(apart.first if apart else start, arrivals, apart.unused if apart else none)
+    first, pool, unused = apart or _Apart(*draw_from(images, initial, rng("initial")), none)
     groups = frozenset(first.table["group"].dropna())
     return Drawn(first, batches(pool, arriving, rng("batches"), groups), unused)
+
+
+def arrange_stream(
+    images: ImageSet,
+    own: ImageSet | None,
+    initial: InitialSet,
+    arriving: Batches,
+    rng: Callable[[str], np.random.Generator],
+) -> Drawn:
+    """Draw the initial set of a stream, and cut its batches in order of capture.
+
+    The test part is held out, whatever `arriving.holdout_batches`.
+
+    Args:
+        images: All frames that can be labelled, and the images of `own`.
+        own: Data from which alone the initial set is drawn; None = the stream's initial part.
+        initial: Size of the initial set.
+        arriving: Size and number of the batches.
+        rng: Gives the source of randomness of "initial".
+
+    Raises:
+        InputError: If there are too few images.
+    """
+    apart = _apart(images, own, initial, rng)
+    parts = parts_of_stream(images if apart is None else apart.pool)
+    if apart is None:
+        first, unused = draw_from(parts["initial"], initial, rng("initial"))
+    else:
+        first, unused = apart.first, concat([apart.unused, parts["initial"]])
+    return Drawn(first, windows(parts["stream"], parts["test"], arriving), unused)
+
+
+class _Apart(NamedTuple):
+    """An initial set, images that arrive, and those of the initial set's data left over."""
+
+    first: ImageSet
+    pool: ImageSet
+    unused: ImageSet
+
+
+def _apart(
+    images: ImageSet,
+    own: ImageSet | None,
+    initial: InitialSet,
+    rng: Callable[[str], np.random.Generator],
+) -> _Apart | None:
+    """Return an initial set that is drawn from data of its own, or None without such data."""
+    if own is None:
+        return None
+    known = images.table["image_id"].isin(own.labelled().ids).to_numpy()
+    first, unused = draw_from(images.where(known), initial, rng("initial"))
+    return _Apart(first, images.where(~known), unused)

@@ -7,9 +7,7 @@ unbalanced on purpose, so that methods that sample by class have something to do
 
 from __future__ import annotations
 
-import json
-import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -17,97 +15,54 @@ import numpy as np
 import numpy.typing as npt
 
 from backhaul.arrays import FloatArray
-from backhaul.data.formats.yolo import write_data_yaml
 from backhaul.data.settings import DigitsData
-from backhaul.errors import InputError
+from backhaul.data.wholefolder import Recipe, write_whole
+from backhaul.data.yolofolder import new_yolo_folder, put_labelled
 from backhaul.geometry import xyxy_to_xywhn
 from backhaul.randomness import generator
-from backhaul.storage.intact import is_intact, sha256_of
 
 NAMES = ("zero", "one", "two", "three", "four")
 SHARES = (0.4, 0.25, 0.17, 0.11, 0.07)
 """Which fraction of all digits is of each class."""
 
+MOST_DIGITS = 4
+"""Most digits of a scene."""
+
 EMPTY = 0.025
 """Probability of a scene without a digit."""
-
-CONTENTS = "contents.json"
-"""The file with the SHA-256 of each other file."""
 
 RECORD = "digits.json"
 """The file with the settings; written last, it marks the scenes as whole."""
 
-_MOST = 4  # digits of a scene
 _SCALES = (2.5, 4.5)  # of the 8 px of a digit
 _DRAWN = 0.25  # of full ink: what counts as drawn, for the box
 _OVERLAP = 0.1  # most of the smaller box that another may cover
 _TRIES = 20
 
 
-def write_scenes(folder: Path, data: DigitsData) -> None:
-    """Write the scenes as a YOLO folder: ``images/*.png``, ``labels/*.txt``, ``data.yaml``.
+def digits_recipe(data: DigitsData) -> Recipe:
+    """Return how the scenes are made: a YOLO folder of ``images/*.png`` and ``labels/*.txt``.
 
-    The same `data` gives the same bytes, and the same first scenes if there are to be more. The
-    folder appears whole or not at all; one with these scenes is left as it is.
+    The same `data` gives the same bytes, and the same first scenes if there are to be more.
+    """
+    return Recipe(RECORD, data.model_dump_json(), partial(_write, data=data))
+
+
+def write_scenes(folder: Path, data: DigitsData) -> None:
+    """Write the scenes as a YOLO folder, see `digits_recipe` and `write_whole`.
 
     Raises:
         InputError: If there is something else in `folder`.
     """
-    if _is_there(folder, data):
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        whole = Path(temporary) / "scenes"
-        _write(whole, data)
-        try:
-            whole.rename(folder)
-        except OSError:
-            if not _is_there(folder, data):  # another process may have been faster
-                raise
-
-
-def are_whole(folder: Path, data: DigitsData) -> bool:
-    """Return whether a folder has these scenes, as they were written."""
-    record = folder / RECORD
-    if not record.is_file() or record.read_bytes() != data.model_dump_json().encode():
-        return False
-    contents = folder / CONTENTS
-    if not contents.is_file():  # an earlier version wrote them
-        return True
-    try:
-        digests = json.loads(contents.read_bytes())
-        return all(is_intact(str(folder / name), sha256) for name, sha256 in digests.items())
-    except (AttributeError, TypeError, ValueError):  # this file is damaged itself
-        return False
-
-
-def _is_there(folder: Path, data: DigitsData) -> bool:
-    record = folder / RECORD
-    if record.is_file() and record.read_bytes() == data.model_dump_json().encode():
-        return True
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: expected a new or empty folder, or these very scenes")
-    return False
+    write_whole(folder, digits_recipe(data))
 
 
 def _write(folder: Path, data: DigitsData) -> None:
-    for name in ("images", "labels"):
-        (folder / name).mkdir(parents=True)
+    new_yolo_folder(folder, NAMES)
     for number in range(data.images):
-        rng = generator(data.seed, "digits", number)
-        image, labels = _draw_scene(data.size_px, rng)
+        image, labels = _draw_scene(data.size_px, generator(data.seed, "digits", number))
         _, png = cv2.imencode(".png", image)
-        (folder / "images" / f"scene{number:05d}.png").write_bytes(png.tobytes())
-        lines = (
-            f"{row[0]:.0f} " + " ".join(f"{value:.6f}" for value in row[1:]) for row in labels
-        )
-        path = folder / "labels" / f"scene{number:05d}.txt"
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    write_data_yaml(folder, NAMES)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-    (folder / CONTENTS).write_text(json.dumps(digests), encoding="utf-8")
-    (folder / RECORD).write_text(data.model_dump_json(), encoding="utf-8")
+        put_labelled(folder, f"scene{number:05d}.png", png.tobytes(), labels)
 
 
 def _draw_scene(
@@ -115,33 +70,56 @@ def _draw_scene(
 ) -> tuple[npt.NDArray[np.uint8], FloatArray]:
     """Return a grey image, shape (size_px, size_px), and its labels, shape (n, 5)."""
     dark_on_light = rng.random() < 0.5  # noqa: PLR2004 - a fair coin
-    scene = _draw_background(size_px, 185.0 if dark_on_light else 70.0, rng)
-    n_digits = 0 if rng.random() < EMPTY else int(rng.integers(1, _MOST + 1))
+    scene = draw_background(size_px, 185.0 if dark_on_light else 70.0, rng)
+    n_digits = 0 if rng.random() < EMPTY else int(rng.integers(1, MOST_DIGITS + 1))
+    labels = put_digits(scene, n_digits, rng, dark=dark_on_light)
+    scene += rng.normal(0, rng.uniform(2, 10), scene.shape)
+    return np.clip(np.rint(scene), 0, 255).astype(np.uint8), labels
+
+
+def draw_background(size_px: int, grey: float, rng: np.random.Generator) -> FloatArray:
+    """Return a gradient of grey, shape (size_px, size_px), of 255.
+
+    Args:
+        size_px: Width and height.
+        grey: Its mean, up to 35 more or less.
+        rng: The only source of randomness.
+    """
+    angle = rng.uniform(0, 2 * np.pi)
+    steps = np.linspace(-0.5, 0.5, size_px)
+    ramp = np.cos(angle) * steps[None, :] + np.sin(angle) * steps[:, None]
+    background: FloatArray = grey + rng.uniform(-35, 35) + rng.uniform(0, 50) * ramp
+    return background
+
+
+def put_digits(
+    scene: FloatArray, n_digits: int, rng: np.random.Generator, *, dark: bool
+) -> FloatArray:
+    """Draw digits, as many as have room, and return their labels, shape (n, 5).
+
+    Args:
+        scene: A square grey image, changed in place.
+        n_digits: Most of them.
+        rng: The only source of randomness.
+        dark: Whether they are darker than the scene.
+    """
+    size_px = len(scene)
     corners: list[FloatArray] = []
     classes: list[int] = []
     for class_id in rng.choice(len(NAMES), size=n_digits, p=SHARES).tolist():
         ink = _draw_digit(class_id, rng)
         place = _find_place(ink, size_px, corners, rng)
-        contrast = rng.uniform(60, 130) * (-1 if dark_on_light else 1)
+        contrast = rng.uniform(60, 130) * (-1 if dark else 1)
         if place is None:
             continue
         x, y = place
         scene[y : y + len(ink), x : x + len(ink)] += contrast * ink
         corners.append(_box_of(ink, x, y))
         classes.append(class_id)
-    scene += rng.normal(0, rng.uniform(2, 10), scene.shape)
     labels = np.empty((len(classes), 5))
     labels[:, 0] = classes
     labels[:, 1:] = xyxy_to_xywhn(np.array(corners).reshape(-1, 4), size_px, size_px)
-    return np.clip(np.rint(scene), 0, 255).astype(np.uint8), labels
-
-
-def _draw_background(size_px: int, grey: float, rng: np.random.Generator) -> FloatArray:
-    angle = rng.uniform(0, 2 * np.pi)
-    steps = np.linspace(-0.5, 0.5, size_px)
-    ramp = np.cos(angle) * steps[None, :] + np.sin(angle) * steps[:, None]
-    background: FloatArray = grey + rng.uniform(-35, 35) + rng.uniform(0, 50) * ramp
-    return background
+    return labels
 
 
 @cache

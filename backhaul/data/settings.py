@@ -85,6 +85,53 @@ class DigitsData(Part):
     seed: int = Field(0, ge=0, description="seed of the scenes, apart from the campaign's")
 
 
+class DigitScenes(Part):
+    """Scenes of handwritten digits before one background a node, as many as are needed."""
+
+    kind: Literal["digits"] = "digits"
+    size_px: int = Field(96, ge=48, description="width and height of a scene, pixels")
+
+
+class Bursts(Part):
+    """How many nearly equal frames are sent of one scene."""
+
+    exponent: float = Field(
+        1.0,
+        ge=0,
+        description="a burst of n frames is as probable as n ** -exponent (Zipf)",
+    )
+    most: PositiveInt = Field(16, description="frames of the longest burst; 1 = no bursts")
+
+
+class StreamData(Part):
+    """Frames in order of capture, as fixed cameras send them, made of scenes of a data set."""
+
+    kind: Literal["stream"] = "stream"
+    of: FolderData | DigitScenes = Field(
+        discriminator="kind", description="the scenes, each in one part of the stream alone"
+    )
+    frames: PositiveInt = Field(400, description="frames that arrive, of all nodes together")
+    initial: PositiveInt = Field(
+        100, description="images of the part that the initial set is drawn from, without bursts"
+    )
+    test: PositiveInt = Field(
+        200, description="images of the part that is the common test set, without bursts"
+    )
+    nodes: int = Field(1, ge=1, le=99, description="nodes, each with an order of its own")
+    bursts: Bursts = Bursts()
+    empty: float = Field(
+        0.2, ge=0, lt=1, description="share of frames without objects, in all parts"
+    )
+    seed: int = Field(
+        0, ge=0, description="seed of the stream; each seed of a campaign has another stream"
+    )
+
+    @property
+    def images(self) -> int:
+        """Images of all parts."""
+        return self.initial + self.frames + self.test
+
+
 class InboxData(Part):
     """Images that edge nodes drop hour by hour; for the flow `hourly`."""
 
@@ -129,7 +176,12 @@ class InboxData(Part):
         return self
 
 
-Data: TypeAlias = Annotated[FolderData | DigitsData | InboxData, Field(discriminator="kind")]
+MadeData: TypeAlias = DigitsData | StreamData
+"""What is made below the store before it is read."""
+
+Data: TypeAlias = Annotated[
+    FolderData | DigitsData | StreamData | InboxData, Field(discriminator="kind")
+]
 
 
 class SplitFractions(Part):
@@ -182,7 +234,21 @@ class Batches(SplitFractions):
         None, description="batches to play; null = as many full ones as there are"
     )
     holdout_batches: int = Field(
-        1, ge=0, description="batches that are never sampled and join the common test set"
+        1,
+        ge=0,
+        description="batches that are never sampled and join the common test set; of a stream, "
+        "its test part does",
+    )
+    order: Literal["random", "capture"] = Field(
+        "random",
+        description="random = batches are drawn; capture = by folder and file name, the "
+        "initial set first and what is held out last; a stream is always in order of capture",
+    )
+    gap: int = Field(
+        0,
+        ge=0,
+        description="images in no batch after the initial set and before those held out, if "
+        "in order of capture",
     )
     train: Fraction = Field(0.7, description="fraction of the sent images to train on")
     valid: Fraction = Field(

@@ -1,81 +1,23 @@
-"""Location of a campaign's data set: a folder, an object store, or the demo's scenes."""
+"""Reading of a campaign's data set, from a folder or an object store."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from backhaul.data.digits import RECORD, are_whole, write_scenes
 from backhaul.data.formats import DataReport, read, sources
 from backhaul.data.images import ImageReader, Look, OnProgress, at_pixels
 from backhaul.data.memory import Memory
 from backhaul.data.remote import fingerprint_remote, read_remote
-from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
-from backhaul.errors import InputError
+from backhaul.data.settings import FolderData
 from backhaul.identity import content_digest
-from backhaul.layout import scenes_place
-from backhaul.storage.conditional import read_or_none
-from backhaul.storage.damaged import set_aside
+from backhaul.layout import made_place
 from backhaul.storage.folders import plain_place
-from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import put_file
 from backhaul.storage.places import absolute, is_local
-from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
-
-
-def data_folder(data: Data, root: str, on_progress: OnProgress) -> FolderData:
-    """Return where the data set is stored; the demo's scenes are written below `root` first.
-
-    Args:
-        data: The data set.
-        root: Root of the store.
-        on_progress: Called while scenes are put into an object store.
-
-    Raises:
-        InputError: If images arrive in an inbox, hour by hour.
-    """
-    if isinstance(data, FolderData):
-        return data
-    if isinstance(data, InboxData):
-        raise InputError("data.kind inbox: is for the flow hourly")
-    folder = digits_folder(data, root)
-    if is_local(folder):
-        if Path(folder).exists() and not are_whole(Path(folder), data):
-            set_aside(folder, "these scenes are damaged")
-        write_scenes(Path(folder), data)
-    else:
-        _upload_scenes(folder, data, on_progress)
-    return FolderData(root=folder, format="yolo")
-
 
 READING = 2
 """Raise it whenever files of others are read otherwise than before, so that they are again."""
-
-
-def digits_folder(data: DigitsData, root: str) -> str:
-    """Return where the demo's scenes are stored below `root`, or will be."""
-    return scenes_place(absolute(root), content_digest(data))
-
-
-def _upload_scenes(folder: str, data: DigitsData, on_progress: OnProgress) -> None:
-    """Upload the scenes, their record last: an upload without it counts as incomplete."""
-    if read_or_none(f"{folder}/{RECORD}") == data.model_dump_json().encode():
-        return
-    with scratch_folder() as folder_here:
-        scenes = folder_here / "scenes"
-        write_scenes(scenes, data)
-        paths = [path for path in scenes.rglob("*") if path.is_file() and path.name != RECORD]
-
-        def put(path: Path) -> None:
-            put_file(path, f"{folder}/{path.relative_to(scenes).as_posix()}")
-
-        with ThreadPoolExecutor(TRANSFERS) as threads:
-            for done, _ in enumerate(threads.map(put, paths), start=1):
-                on_progress(done, len(paths))
-        put(scenes / RECORD)
 
 
 def fingerprint(data: FolderData, root: str) -> str:
@@ -91,7 +33,7 @@ def fingerprint(data: FolderData, root: str) -> str:
     """
     store, place = absolute(root), absolute(data.root)
     digest = hashlib.sha256(f"{place.removeprefix(f'{store}/')}\0".encode())
-    if not place.startswith(scenes_place(store, "")):  # ours, which all versions read alike
+    if not place.startswith(made_place(store)):  # ours, which all versions read alike
         digest.update(f"{READING}\0".encode())
     if not is_local(data.root):
         digest.update(fingerprint_remote(data.root).encode())

@@ -14,7 +14,7 @@ from backhaul.arrays import BoolArray, IntArray
 from backhaul.data.settings import Batches, SplitFractions
 from backhaul.data.stratification import apportion, stratify
 from backhaul.errors import InputError
-from backhaul.values.images import ImageSet
+from backhaul.values.images import ImageSet, concat
 from backhaul.values.labels import Labels
 from backhaul.values.splits import Splits
 
@@ -31,7 +31,7 @@ class Arrivals:
     Args:
         holdout: Images that are never sampled, for the common test set.
         numbered: The batches that are sampled, all of the same size.
-        leftover: What comes after the last numbered batch; written, never sampled.
+        leftover: What comes after the last numbered batch, or in a gap; written, never sampled.
     """
 
     holdout: ImageSet
@@ -153,7 +153,7 @@ def batches(
     pool = _by_id(pool)
     rows = _rows(pool)
     free = np.array([group is None or group not in known_groups for group in rows.group], bool)
-    size, wanted = arriving.sampling_batch, arriving.holdout_batches * arriving.sampling_batch
+    wanted = arriving.holdout_batches * arriving.sampling_batch
     available = int(rows.n_images[free].sum())
     if wanted > available:
         raise InputError(
@@ -161,18 +161,42 @@ def batches(
         )
     held_out = _draw_groups(rows, free, wanted, rng)
     order = rng.permutation(np.flatnonzero(~held_out))
-    n_batches = arriving.count or max(len(order) // size, 1)
-    if n_batches * size > len(order):
+    return windows(pool.at(order), pool.where(held_out), arriving)
+
+
+def windows(
+    pool: ImageSet, holdout: ImageSet, arriving: Batches, unused: ImageSet | None = None
+) -> Arrivals:
+    """Cut images into batches in the order that they are in.
+
+    Args:
+        pool: Images to hand out.
+        holdout: Images that are never sampled, for the common test set.
+        arriving: Size and number of the batches.
+        unused: Images that join what is left over.
+
+    Raises:
+        InputError: If there are fewer images than one batch, or than `arriving.count` batches.
+    """
+    size = arriving.sampling_batch
+    n_batches = arriving.count or max(len(pool) // size, 1)
+    if n_batches * size > len(pool):
         raise InputError(
-            f"batches: {n_batches} of {size} images wanted, {len(order)} are left beside the "
+            f"batches: {n_batches} of {size} images wanted, {len(pool)} are left beside the "
             "holdout; lower batches.count, sampling_batch or holdout_batches"
         )
-    starts = range(0, n_batches * size, size)
+    rows = np.arange(len(pool))
+    left = pool.at(rows[n_batches * size :])
     return Arrivals(
-        holdout=pool.where(held_out),
-        numbered=tuple(_at(pool, order[start : start + size]) for start in starts),
-        leftover=_at(pool, order[n_batches * size :]),
+        holdout=holdout,
+        numbered=tuple(pool.at(part) for part in rows[: n_batches * size].reshape(-1, size)),
+        leftover=left if unused is None else concat([left, unused]),
     )
+
+
+def units(images: ImageSet) -> IntArray:
+    """Return the number of what is never divided: of each image's group, or of it alone."""
+    return _rows(images).of_image
 
 
 def leave_out_seen(pool: ImageSet, seen: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
@@ -194,11 +218,7 @@ def leave_out_seen(pool: ImageSet, seen: ImageSet) -> tuple[ImageSet, tuple[str,
 
 
 def _by_id(images: ImageSet) -> ImageSet:
-    return _at(images, np.argsort(images.table["image_id"].to_numpy(dtype=str), kind="stable"))
-
-
-def _at(images: ImageSet, positions: IntArray) -> ImageSet:
-    return ImageSet(images.table.iloc[positions].reset_index(drop=True), images.class_names)
+    return images.at(np.argsort(images.table["image_id"].to_numpy(dtype=str), kind="stable"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,12 +40,13 @@ def faults(
     """
     yield from _store(config, replaced, resolve)
     yield from _bandwidth(config, replaced)
-    data = look_at("data", config.data, resolve, bar, whole="data" not in replaced)
+    seed = config.each_seed[0].seed  # streams of other seeds differ, but not in their sizes
+    data = look_at("data", config.data, seed, resolve, bar, whole="data" not in replaced)
     yield from data.faults
     own = None
     if config.initial.data is not None:
         part = config.initial.data
-        own = look_at("initial.data", part, resolve, bar, whole="initial" not in replaced)
+        own = look_at("initial.data", part, seed, resolve, bar, whole="initial" not in replaced)
         yield from own.faults
     lists, wrong = look_at_lists(config.lists)
     yield from wrong

@@ -12,13 +12,20 @@ import pandas as pd
 
 from backhaul.arrays import IntArray
 from backhaul.campaign.config import CampaignConfig
-from backhaul.data.arrangement import arrange, draw_from, join, labelled, playable
-from backhaul.data.digits import write_scenes
+from backhaul.data.arrangement import (
+    arrange,
+    arrange_stream,
+    draw_from,
+    join,
+    labelled,
+    playable,
+)
 from backhaul.data.formats.files import read_names
 from backhaul.data.images import OnProgress
 from backhaul.data.lists import Lists, play_lists, read_lists
+from backhaul.data.made import made_set
 from backhaul.data.memory import machine_memory
-from backhaul.data.settings import Data, DigitsData, FolderData, InboxData
+from backhaul.data.settings import Data, FolderData, InboxData, MadeData, StreamData
 from backhaul.data.source import read_anywhere
 from backhaul.data.split import Arrivals, batches, split
 from backhaul.errors import InputError
@@ -48,23 +55,30 @@ class Found:
 
 
 def look_at(
-    key: str, data: Data, resolve: Resolve, bar: Callable[[str], OnProgress], *, whole: bool
+    key: str,
+    data: Data,
+    seed: int,
+    resolve: Resolve,
+    bar: Callable[[str], OnProgress],
+    *,
+    whole: bool,
 ) -> Found:
     """Return the images of a data set, and all that would keep a campaign from reading them.
 
-    Nothing is written but a scratch folder for the demo's scenes.
+    Nothing is written but a scratch folder for a data set that is made.
 
     Args:
         key: Key of the data set in the config.
         data: The data set.
+        seed: Of the campaign.
         resolve: Returns where an address is.
         bar: Returns what is called as images are read.
         whole: Whether the images are read, not only looked for.
     """
     if isinstance(data, InboxData):
         return Found(None, ())
-    if isinstance(data, DigitsData):
-        return Found(_scenes(data), ()) if whole else Found(None, ())
+    if isinstance(data, MadeData):
+        return _look_at_made(key, data, seed, resolve, bar, whole=whole)
     faults = [*_place(key, data, resolve), *_names(key, data)]
     if faults or not whole:
         return Found(None, tuple(faults))
@@ -84,12 +98,35 @@ def look_at(
     return Found(report.images, told)
 
 
-def _scenes(data: DigitsData) -> ImageSet:
+def _look_at_made(
+    key: str,
+    data: MadeData,
+    seed: int,
+    resolve: Resolve,
+    bar: Callable[[str], OnProgress],
+    *,
+    whole: bool,
+) -> Found:
+    told: tuple[Fault, ...] = ()
+    if isinstance(data, StreamData) and isinstance(data.of, FolderData):
+        scenes = look_at(f"{key}.of", data.of, seed, resolve, bar, whole=whole)
+        if any(fault.severity == "error" for fault in scenes.faults):
+            return scenes
+        told = scenes.faults
+        of = data.of.model_copy(update={"root": resolve(data.of.root)})
+        data = data.model_copy(update={"of": of})
+    try:
+        return Found(_made(data, seed) if whole else None, told)
+    except InputError as error:
+        return Found(None, (*told, *faults_of(key, error)))
+
+
+def _made(data: MadeData, seed: int) -> ImageSet:
     with scratch_folder() as folder:
-        write_scenes(folder / "scenes", data)
-        root = (folder / "scenes").as_posix()
+        made = made_set(data, seed, folder.as_posix())
         nothing: OnProgress = lambda done, total: None  # noqa: E731
-        return read_anywhere(FolderData(root=root, format="yolo"), nothing, nothing).images
+        made.make(nothing)
+        return read_anywhere(made.folder, nothing, nothing).images
 
 
 def _place(key: str, data: FolderData, resolve: Resolve) -> Iterator[Fault]:
@@ -195,7 +232,8 @@ def _drawn(
     if images is None:
         return draw_from(everything, config.initial, rng("initial"))[0], None
     candidates = playable(everything, config.labelling)
-    drawn = arrange(candidates, own, config.initial, config.batches, rng)
+    draw = arrange_stream if isinstance(config.data, StreamData) else arrange
+    drawn = draw(candidates, own, config.initial, config.batches, rng)
     return drawn.first, drawn.arrivals
 
 

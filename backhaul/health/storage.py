@@ -16,7 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.data.settings import FolderData
 from backhaul.errors import InputError, StoreError
 from backhaul.health.check import Answer, failed, ok
 from backhaul.health.clock import SET_CLOCK, compare_clocks
@@ -165,12 +164,7 @@ def check_store_clock(address: str, resolve: Resolve) -> Answer:
 
 def check_data(config: CampaignConfig, resolve: Resolve) -> Answer:
     """Say whether the data sets of a campaign are there."""
-    parts = {"data": config.data, "initial.data": config.initial.data}
-    roots = {
-        f"{key}.root": str(part.root)
-        for key, part in parts.items()
-        if isinstance(part, FolderData)
-    }
+    roots = {f"{key}.root": data.root for key, data in config.folders.items()}
     missing = [
         f"{key}: nothing at {root}"
         for key, root in roots.items()

@@ -10,15 +10,23 @@ from backhaul.campaign.claim import files_of
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.runstate import read_state
 from backhaul.campaign.setting import Setting
-from backhaul.data.digits import NAMES, RECORD
+from backhaul.data.digits import NAMES
 from backhaul.data.formats.files import scan
 from backhaul.data.images import is_image
 from backhaul.data.lists import read_lists
+from backhaul.data.made import made_set
 from backhaul.data.remote import entries
-from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import digits_folder
+from backhaul.data.settings import (
+    Data,
+    DigitScenes,
+    DigitsData,
+    FolderData,
+    InboxData,
+    MadeData,
+    StreamData,
+)
 from backhaul.sampling import Method
-from backhaul.storage.objects import exists_at, read_value
+from backhaul.storage.objects import read_value
 from backhaul.storage.places import is_local
 from backhaul.values.images import ImageSet
 
@@ -83,7 +91,7 @@ def images_of(config: CampaignConfig, setting: Setting | None) -> Images:
         batches=_arrived(config, _estimated(config, len(sizes))),
         counted=config.batches.count is not None or isinstance(config.data, InboxData),
         mean_bytes=sum(sizes) / len(sizes) if any(sizes) else None,
-        n_classes=len(NAMES) if isinstance(config.data, DigitsData) else None,
+        n_classes=len(NAMES) if _is_of_digits(config.data) else None,
     )
 
 
@@ -170,14 +178,19 @@ def _arrived(config: CampaignConfig, planned: int) -> int:
     return read_state(files_of(config)).formed
 
 
+def _is_of_digits(data: Data) -> bool:
+    scenes = data.of if isinstance(data, StreamData) else data
+    return isinstance(scenes, DigitsData | DigitScenes)
+
+
 def _sizes(config: CampaignConfig) -> list[int]:
-    """Return the size of every image; 0 for scenes that are still to be drawn."""
+    """Return the size of every image; 0 for those that are still to be made."""
     data = config.initial.data if isinstance(config.data, InboxData) else config.data
-    if isinstance(data, DigitsData):
-        scenes = digits_folder(data, config.store)
-        if not exists_at(f"{scenes}/{RECORD}"):
+    if isinstance(data, MadeData):
+        made = made_set(data, config.seed, config.store)
+        if not made.is_there:
             return [0] * data.images
-        data = FolderData(root=scenes)
+        data = made.folder
     assert isinstance(data, FolderData)  # noqa: S101 - an inbox comes with a data set
     if is_local(data.root):
         return [os.stat(path).st_size for path in scan(Path(data.root)).images]  # noqa: PTH116
@@ -191,6 +204,9 @@ def _estimated(config: CampaignConfig, n_images: int) -> int:
         return arriving.count
     if config.lists is not None:
         return max(len(read_lists(config.lists).samples) - arriving.holdout_batches, 1)
+    if isinstance(config.data, StreamData):
+        return max(config.data.frames // arriving.sampling_batch, 1)
     own = config.initial.data is not None
-    pool = n_images - (0 if own else config.initial.images or 0)
+    gaps = arriving.gap * (2 - own) if arriving.order == "capture" else 0
+    pool = n_images - (0 if own else config.initial.images or 0) - gaps
     return max(pool // arriving.sampling_batch - arriving.holdout_batches, 1)

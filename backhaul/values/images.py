@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backhaul.arrays import BoolArray
+from backhaul.arrays import BoolArray, IntArray
 from backhaul.values.columns import Schema
 from backhaul.values.labels import Labels
 from backhaul.values.localimages import LocalImages
@@ -69,6 +69,10 @@ class ImageSet:
     def where(self, mask: BoolArray) -> ImageSet:
         """Return the rows at which `mask`, of shape (n,), is true."""
         return ImageSet(self.table[mask].reset_index(drop=True), self.class_names)
+
+    def at(self, rows: IntArray) -> ImageSet:
+        """Return the images at these positions of the table, in that order, shape (n,)."""
+        return ImageSet(self.table.iloc[rows].reset_index(drop=True), self.class_names)
 
     def take(self, ids: Iterable[str]) -> ImageSet:
         """Return the images `ids`, in that order.

@@ -172,7 +172,12 @@ def test_the_parameters_are_a_form(ui: Ui) -> None:
         assert form.field("Name").description.startswith("name of the run and of its folder")
         assert form.field("Seed").input.get_attribute("type") == "number"
         assert form.field("Execution").options() == ["local", "work-pool"]
-        assert form.field("Data").field("Kind").options() == ["folder", "digits", "inbox"]
+        assert form.field("Data").field("Kind").options() == [
+            "folder",
+            "digits",
+            "stream",
+            "inbox",
+        ]
         titles = ui.page.locator("form label").all_inner_texts()
         first = ["Run Name", "config", "Name", "Seed (Optional)", "Seeds (Optional)"]
         assert titles[: len(first)] == first

@@ -168,3 +168,47 @@ def test_lists_may_name_images_of_both_data_sets(
     assert {Path(uri).parents[1].name for uri in mine.initial.table["uri"]} == {"initial"}
     assert len(mine.initial) == 6
     assert len(mine.dataset) == 51
+
+
+STREAM: dict[str, Any] = {
+    "kind": "stream",
+    "of": {"kind": "digits", "size_px": 48},
+    "frames": 30,
+    "initial": 12,
+    "test": 9,
+    "nodes": 2,
+}
+
+
+def names(images: ImageSet) -> list[str]:
+    return [Path(uri).name for uri in images.table["uri"]]
+
+
+def test_a_stream_arrives_in_order_of_capture_and_its_end_is_the_test_set(
+    tmp_path: Path,
+) -> None:
+    mine = play(tmp_path, data=STREAM)
+    assert len(mine.initial) == 10
+    assert all("_initial_" in name for name in names(mine.initial))
+    assert len(mine.holdout) == 9
+    assert all("_test_" in name for name in names(mine.holdout))
+    arrived = [name for batch in mine.batches for name in names(batch)]
+    assert [len(batch) for batch in mine.batches] == [8, 8, 8]
+    when = [(name.split("_")[2], name[:5]) for name in (*arrived, *names(mine.leftover))]
+    assert when == [(f"{n // 2:06d}", f"cam{n % 2:02d}") for n in range(30)]
+    assert mine.sizes["pool"] == 39
+
+
+def test_each_seed_has_a_stream_of_its_own(tmp_path: Path) -> None:
+    one, other = (play(tmp_path, data=STREAM, seed=seed) for seed in (0, 1))
+    assert not set(one.dataset.ids) & set(other.dataset.ids)
+    assert names(one.batches[0])[0][:19] == names(other.batches[0])[0][:19]
+
+
+def test_the_initial_set_of_a_stream_may_have_data_of_its_own(
+    own: Path, tmp_path: Path
+) -> None:
+    mine = play(tmp_path, data=STREAM, initial=initial_data(own, None))
+    assert {Path(uri).parents[1].name for uri in mine.initial.table["uri"]} == {"initial"}
+    assert mine.sizes["initial_unused"] == 12
+    assert all("_stream_" in name for batch in mine.batches for name in names(batch))

@@ -3,9 +3,9 @@ from pathlib import Path
 
 from backhaul.data.digits import write_scenes
 from backhaul.data.formats import read
+from backhaul.data.made import data_folder
 from backhaul.data.settings import DigitsData, FolderData
 from backhaul.data.source import (
-    data_folder,
     data_set_digest,
     fingerprint,
     place_outside,
@@ -37,10 +37,10 @@ def test_defect_15_images_that_a_yaml_names_elsewhere_are_watched_too(tmp_path: 
 
 def test_the_demo_is_written_once_below_the_store(tmp_path: Path) -> None:
     data = DigitsData(images=3, size_px=64)
-    folder = data_folder(data, str(tmp_path), quiet)
+    folder = data_folder(data, 0, str(tmp_path), quiet)
     assert Path(folder.root).is_relative_to(tmp_path / ".backhaul")
     before = fingerprint(folder, "/store")
-    assert data_folder(data, str(tmp_path), quiet) == folder
+    assert data_folder(data, 0, str(tmp_path), quiet) == folder
     assert fingerprint(folder, "/store") == before
 
 

@@ -29,6 +29,7 @@ from tasks.stage import Stage, Step, stage
 from tests.golden import require_golden
 from tests.stages import ARTIFACT, CHECKPOINT, STEP, all_stages, inputs_of, types_of
 
+ARRANGING = {"arrange", "arrange_inbox", "arrange_stream", "split_images"}
 LOOKING = {"infer", "evaluate", "predict_part"}
 BY_THEMSELVES = (Artifact, UserCode)
 """Models that say by themselves what of them enters keys."""
@@ -198,7 +199,7 @@ def test_a_file_of_a_model_may_lie_anywhere(tmp_path: Path) -> None:
         ("ultralytics", {*LOOKING, "train_detector", "take_checkpoints"}),
         ("torch", {*LOOKING, "train_detector"}),
         ("albumentations", {"augment"}),
-        ("iterative-stratification", {"arrange", "arrange_inbox", "split_images"}),
+        ("iterative-stratification", ARRANGING),
         ("faster-coco-eval", {"evaluate", "measure"}),
         ("pillow", {"read_data"}),
         ("pyarrow", set()),

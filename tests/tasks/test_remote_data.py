@@ -17,9 +17,10 @@ from backhaul.data import remote as remotedata
 from backhaul.data import source as data_tasks
 from backhaul.data.digits import write_scenes
 from backhaul.data.formats import FORMATS, DataReport, read
+from backhaul.data.made import data_folder
 from backhaul.data.remote import read_remote
 from backhaul.data.settings import DigitsData, FolderData, InboxData
-from backhaul.data.source import data_folder, fingerprint
+from backhaul.data.source import fingerprint
 from backhaul.errors import InputError, StoreError
 from backhaul.storage.imagefiles import localise
 from backhaul.storage.objects import exists_at, put_file, read_uri, read_value, remove
@@ -266,7 +267,7 @@ def test_labels_fill_the_disk(
 
 def test_an_inbox_is_for_the_hourly_flow(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data\.kind inbox: is for the flow hourly"):
-        data_folder(InboxData(), str(tmp_path), quiet)
+        data_folder(InboxData(), 0, str(tmp_path), quiet)
 
 
 def test_the_demo_goes_into_the_store_once_and_whole(
@@ -282,16 +283,16 @@ def test_the_demo_goes_into_the_store_once_and_whole(
 
     monkeypatch.setattr(data_tasks, "put_file", broken)
     with pytest.raises(StoreError, match="cut"):
-        data_folder(data, bucket, quiet)
+        data_folder(data, 0, bucket, quiet)
     assert 0 < count(bucket) < 20
     monkeypatch.setattr(data_tasks, "put_file", put_file)
-    folder = data_folder(data, bucket, quiet)
+    folder = data_folder(data, 0, bucket, quiet)
     assert folder.root.startswith(f"{bucket}/.backhaul/data/digits-")
     assert count(bucket) == 9 + 9 + 3
     monkeypatch.setattr(data_tasks, "put_file", broken)  # nothing more is put
-    assert data_folder(data, bucket, quiet) == folder
+    assert data_folder(data, 0, bucket, quiet) == folder
 
-    local = data_folder(data, str(tmp_path), quiet)
+    local = data_folder(data, 0, str(tmp_path), quiet)
     here = read(local).images.table.drop(columns="uri")
     there = read_there(folder.root, format="yolo").images.table.drop(columns="uri")
     pd.testing.assert_frame_equal(plain(there), plain(here))

@@ -13,7 +13,6 @@ from backhaul.data.check import summarize
 from backhaul.data.digits import NAMES, SHARES, write_scenes
 from backhaul.data.formats import DataReport, read
 from backhaul.data.settings import DigitsData, FolderData
-from backhaul.errors import InputError
 from backhaul.geometry import pairwise_iou
 
 
@@ -110,57 +109,3 @@ def test_a_small_scene_has_room_for_the_largest_digit(tmp_path: Path) -> None:
     report = read(FolderData(root=tmp_path / "a"))
     assert report.problems == ()
     assert set(report.images.table["width"]) == {48}
-
-
-def test_a_whole_folder_is_left_alone(tmp_path: Path) -> None:
-    write_scenes(tmp_path / "a", DigitsData(images=3))
-    before = [path.stat().st_mtime_ns for path in sorted((tmp_path / "a").rglob("*"))]
-    write_scenes(tmp_path / "a", DigitsData(images=3))
-    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "a").rglob("*"))] == before
-
-
-@pytest.mark.parametrize("other", ["scenes", "file", "folder"])
-def test_what_is_something_else_is_refused_and_kept(tmp_path: Path, other: str) -> None:
-    match other:
-        case "scenes":
-            write_scenes(tmp_path / "a", DigitsData(images=3, seed=1))
-        case "file":
-            (tmp_path / "a").write_text("mine")
-        case "folder":
-            (tmp_path / "a").mkdir()
-            (tmp_path / "a" / "notes.txt").write_text("mine")
-    before = tree(tmp_path)
-    with pytest.raises(
-        InputError, match="expected a new or empty folder, or these very scenes"
-    ):
-        write_scenes(tmp_path / "a", DigitsData(images=3))
-    assert tree(tmp_path) == before
-
-
-def test_a_run_that_breaks_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class KilledError(Exception):
-        pass
-
-    def break_down(*_: object) -> None:
-        raise KilledError
-
-    monkeypatch.setattr(digits, "write_data_yaml", break_down)
-    with pytest.raises(KilledError):
-        write_scenes(tmp_path / "a", DigitsData(images=3))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_process_that_was_slower_takes_the_scenes_of_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = digits._write
-
-    def write_late(folder: Path, data: DigitsData) -> None:
-        write(folder, data)
-        write(tmp_path / "a", data)
-
-    monkeypatch.setattr(digits, "_write", write_late)
-    write_scenes(tmp_path / "a", DigitsData(images=3))
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]

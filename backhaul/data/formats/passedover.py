@@ -21,8 +21,8 @@ _READ_BY = {
 _TABLES = (".json", ".xml", ".csv")
 _SUFFIXES = "jpg, jpeg, png, bmp or webp"
 _HEAD_BYTES = 4096
-_OF_DEMO = ("/digits.json", "/contents.json")
-"""What the demo's scenes have beside them, see `backhaul.data.digits`."""
+_OF_OURS = ("/digits.json", "/stream.json", "/contents.json")
+"""What data sets that we made have beside them, see `backhaul.data.made`."""
 _FEWEST_FIELDS = 5
 
 
@@ -56,7 +56,7 @@ def not_read(listing: Listing, suffix: str, known: Collection[str], name: str) -
         known: Those of them that are read, or of which something was said.
         name: The format that the data set is read as.
     """
-    known = {*known, *(path for path in listing.of(suffix) if path.endswith(_OF_DEMO))}
+    known = {*known, *(path for path in listing.of(suffix) if path.endswith(_OF_OURS))}
     others = [path for path in listing.of(suffix) if path not in known]
     return _note(listing, suffix, others, name)
 
