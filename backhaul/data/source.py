@@ -16,7 +16,7 @@ from backhaul.storage.folders import plain_place
 from backhaul.storage.places import absolute, is_local
 from backhaul.values.images import ImageSet
 
-READING = 2
+READING = 3
 """Raise it whenever files of others are read otherwise than before, so that they are again."""
 
 
