@@ -188,7 +188,7 @@ class Choice(NamedTuple):
 
 
 def _choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
-    """Return what an arm chooses of the pool, once it is noted; all or nothing for references."""
+    """Return what an arm chooses of the pool, once that is noted; references have no choice."""
     if cell.arm == CEILING:
         return Choice(shared.pool, shared.n_images, shared.n_bytes)
     if cell.budget is None:
@@ -236,7 +236,7 @@ def _chosen(sent: Sent) -> tuple[Chosen, ...]:
 def _train(
     shared: Shared, cell: Cell, images: Artifact | None
 ) -> tuple[TrainingResult | None, Checkpoint]:
-    """Return the training of a cell, None for an initial model that was given, and its model."""
+    """Return the training of a cell, None for a given initial model, and the model."""
     if cell.arm == INITIAL:
         return shared.began[0], shared.start.current
     training = _retrain(shared, cell, images)
