@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 from prefect import flow, get_run_logger
@@ -152,18 +151,9 @@ class Shared:
 
 def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
     """Choose, label, retrain from the initial model, and test; most of it may be cached."""
-    sent = _choose(shared, cell)
-    if sent is not None:
-        selected = _selected(journal.study, cell, sent)
-        journal.table.note_selection(selected)
-    whole = cell.arm == CEILING
-    images = shared.pool if whole else None if sent is None else sent.chosen
+    choice = _choose(journal, shared, cell)
     began = time.monotonic()
-    if cell.arm == INITIAL:
-        training, model = shared.began[0], shared.start.current
-    else:
-        training = _retrain(shared, cell, images)
-        model = training.checkpoints[-1]
+    training, model = _train(shared, cell, choice.images)
     map50, map50_95 = _test(shared, cell, model)
     return Row(
         set=cell.set,
@@ -171,64 +161,86 @@ def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
         role=journal.study.seeds.role(cell.seed),
         arm=cell.arm,
         draw=cell.draw,
-        budget="" if cell.budget is None else cell.budget.name,
+        budget=cell.budget_name,
         training_seed=cell.training_seed,
-        n_images=shared.n_images if whole else 0 if sent is None else sent.n_images,
-        n_bytes=shared.n_bytes if whole else 0 if sent is None else sent.n_bytes,
+        n_images=choice.n_images,
+        n_bytes=choice.n_bytes,
         n_train=0 if training is None else training.n_train,
         epochs=0 if training is None else training.epochs,
         map50=map50,
         map50_95=map50_95,
         seconds=round(time.monotonic() - began, 2),
         inputs=digest,
-        selection="" if sent is None else selected.selection,
+        selection=choice.selection,
         data=shared.data,
         start=shared.start.current.artifact.content_digest,
         software=journal.software,
     )
 
 
-def _choose(shared: Shared, cell: Cell) -> Sent | None:
-    """Return what an arm chooses of the pool; None for what chooses nothing."""
+class Choice(NamedTuple):
+    """What is trained on beside the initial set: images, their cost, and their digest."""
+
+    images: Artifact | None = None
+    n_images: int = 0
+    n_bytes: int = 0
+    selection: str = ""
+
+
+def _choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
+    """Return what an arm chooses of the pool, once that is noted; references have no choice."""
+    if cell.arm == CEILING:
+        return Choice(shared.pool, shared.n_images, shared.n_bytes)
     if cell.budget is None:
-        return None
-    return select_images(
+        return Choice()
+    sent = select_images(
         shared.pool,
         shared.seen,
         shared.study.methods[cell.arm],
         cell.budget.of_pool(shared.n_bytes),
         step=shared.step(cell, "draw", cell.draw),
     )
-
-
-def _selected(config: StudyConfig, cell: Cell, sent: Sent) -> Selected:
-    selection = read_value(Selection, sent.selection)
-    uris: Sequence[str] = read_value(ImageSet, sent.chosen).table["uri"].tolist()
-    columns = selection.table.to_dict("list")
-    assert cell.budget is not None  # noqa: S101 - or nothing was chosen
-    return Selected(
-        inputs=choice_digest(config, cell),
+    images = _chosen(sent)
+    selected = Selected(
+        inputs=choice_digest(journal.study, cell),
         set=cell.set,
         seed=cell.seed,
         arm=cell.arm,
         draw=cell.draw,
-        budget=cell.budget.name,
-        selection=content_digest(sorted(columns["image_id"])),
-        images=tuple(
-            Chosen(
-                name=PurePath(uri).name,
-                image_id=image_id,
-                size_bytes=size,
-                weight=weight if math.isfinite(weight) else None,
-                reason=reason,
-            )
-            for uri, image_id, size, weight, reason in zip(
-                uris,
-                *(columns[name] for name in ("image_id", "size_bytes", "weight", "reason")),
-                strict=True,
-            )
-        ),
+        budget=cell.budget_name,
+        selection=content_digest(sorted(image.image_id for image in images)),
+        images=images,
     )
+    journal.table.note_selection(selected)
+    return Choice(sent.chosen, sent.n_images, sent.n_bytes, selected.selection)
+
+
+def _chosen(sent: Sent) -> tuple[Chosen, ...]:
+    selection = read_value(Selection, sent.selection)
+    uris = read_value(ImageSet, sent.chosen).table["uri"].tolist()
+    columns = selection.image_id, selection.size_bytes, selection.weight, selection.reason
+    return tuple(
+        Chosen(
+            name=PurePath(uri).name,
+            image_id=image_id,
+            size_bytes=size,
+            weight=weight if math.isfinite(weight) else None,
+            reason=reason,
+        )
+        for uri, image_id, size, weight, reason in zip(
+            uris, *(column.tolist() for column in columns), strict=True
+        )
+    )
+
+
+def _train(
+    shared: Shared, cell: Cell, images: Artifact | None
+) -> tuple[TrainingResult | None, Checkpoint]:
+    """Return the training of a cell, None for a given initial model, and the model."""
+    if cell.arm == INITIAL:
+        return shared.began[0], shared.start.current
+    training = _retrain(shared, cell, images)
+    return training, training.checkpoints[-1]
 
 
 def _retrain(shared: Shared, cell: Cell, images: Artifact | None) -> TrainingResult:

@@ -46,8 +46,13 @@ class Cell:
     training_seed: int | None = None
 
     def __str__(self) -> str:
-        budget = "" if self.budget is None else f" at {self.budget.name}"
+        budget = f" at {self.budget_name}" if self.budget else ""
         return f"{self.set}, seed {self.seed}: {self.arm}{budget}"
+
+    @property
+    def budget_name(self) -> str:
+        """Name of the budget; empty for those that have none."""
+        return "" if self.budget is None else self.budget.name
 
 
 def cells_of(study: StudyConfig) -> tuple[Cell, ...]:

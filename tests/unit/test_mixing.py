@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backhaul.learn.mixing import merge, mix
+from backhaul.learn.mixing import all_for_training, merge, mix
 from backhaul.learn.settings import Mixing
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
 from backhaul.values.splits import Splits
@@ -106,3 +106,12 @@ def test_no_image_changes_sides() -> None:
     old = splits("old", (3, 1, 1))
     with pytest.raises(ValueError, match="in two splits"):
         merge(old, Splits(image_set("new", 1), old.train, image_set("other", 1)))
+
+
+def test_equal_choices_are_equal_splits_in_whatever_order_they_were_made() -> None:
+    chosen = image_set("new", 5)
+    one, other = (all_for_training(chosen.take(ids)) for ids in (chosen.ids, chosen.ids[::-1]))
+    pd.testing.assert_frame_equal(one.train.table, other.train.table)
+    assert one.train.ids == chosen.ids
+    assert (len(one.valid), len(one.test)) == (0, 0)
+    assert len(all_for_training(chosen.take(())).train) == 0
