@@ -4,10 +4,13 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
+from backhaul.sampling.balanced import RareFirstSampling
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
 from backhaul.sampling.control import NoNewData
 from backhaul.sampling.density import MidNormalSampling, NormalSampling, ProbabilitySampling
+from backhaul.sampling.filtered import HardExampleSampling
+from backhaul.sampling.frames import EveryNthSampling
 from backhaul.sampling.interval import (
     InRangeSampling,
     IqrSampling,
@@ -50,6 +53,9 @@ Method: TypeAlias = Annotated[
     | BinNormalSampling
     | BinSampling
     | UtilitySampling
+    | HardExampleSampling
+    | RareFirstSampling
+    | EveryNthSampling
     | ListedSampling
     | UserSampling
     | NoNewData,
@@ -65,6 +71,8 @@ __all__ = [
     "BinNormalSampling",
     "BinQuintileSampling",
     "BinSampling",
+    "EveryNthSampling",
+    "HardExampleSampling",
     "InRangeSampling",
     "IqrSampling",
     "ListedSampling",
@@ -78,6 +86,7 @@ __all__ = [
     "NormalSampling",
     "ProbabilitySampling",
     "RandomSampling",
+    "RareFirstSampling",
     "SamplingMethod",
     "TrueRandomSampling",
     "UserSampling",

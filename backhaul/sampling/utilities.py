@@ -48,7 +48,7 @@ def entropy(found: FusedDetections) -> FloatArray:
     Scores of detectors such as Ultralytics' are independent sigmoids, one event a class (Roy,
     Unmesh and Namboodiri, 2018).
     """
-    return np.asarray(binary_entropy(_scores(found)).sum(axis=1))
+    return np.asarray(binary_entropy(scores_of(found)).sum(axis=1))
 
 
 def categorical_entropy(found: FusedDetections) -> FloatArray:
@@ -57,8 +57,7 @@ def categorical_entropy(found: FusedDetections) -> FloatArray:
     Scores are divided by their sum first (Shannon, 1948; Settles, 2009), so it tells which
     class is meant, not whether there is an object at all.
     """
-    share = _shares(found)
-    return np.asarray(-(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=1) + 0.0)
+    return distribution_entropy(scores_of(found))
 
 
 def margin(found: FusedDetections) -> FloatArray:
@@ -67,7 +66,7 @@ def margin(found: FusedDetections) -> FloatArray:
     Scores are divided by their sum first (Scheffer et al., 2001; for detections Brust et al.,
     2019). Of one class it is 0.
     """
-    share = np.sort(_shares(found), axis=1)
+    share = np.sort(shares(scores_of(found)), axis=1)
     second = share[:, -2] if share.shape[1] > 1 else 0.0
     return np.asarray(1.0 - (share[:, -1] - second))
 
@@ -136,15 +135,25 @@ def aggregate(
     return np.asarray(total / n)
 
 
-def _scores(found: FusedDetections) -> FloatArray:
+def scores_of(found: FusedDetections) -> FloatArray:
+    """Return the scores of objects, shape (n, n_classes).
+
+    Raises:
+        ValueError: If they are not known.
+    """
     if found.scores is None:
         raise ValueError("the utility needs the scores of classes")
     return found.scores
 
 
-def _shares(found: FusedDetections) -> FloatArray:
-    """Return the scores divided by their sum, equal ones where all are 0."""
-    scores = _scores(found)
+def distribution_entropy(scores: FloatArray) -> FloatArray:
+    """Return the entropy of scores divided by their sum, in nats, shape (n,)."""
+    share = shares(scores)
+    return np.asarray(-(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=1) + 0.0)
+
+
+def shares(scores: FloatArray) -> FloatArray:
+    """Return scores divided by their sum, equal ones where all are 0, shape (n, n_classes)."""
     total = scores.sum(axis=1, keepdims=True)
     known = total > 0
     return np.asarray(np.where(known, scores, 1.0) / np.where(known, total, scores.shape[1]))

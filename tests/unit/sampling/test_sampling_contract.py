@@ -53,6 +53,19 @@ METHODS = [
     {"kind": "utility", "utility": "bald", "aggregate": "top", "undetected": "highest"},
     {"kind": "utility", "utility": "localisation-spread", "aggregate": "mean", "noise": 1.0},
     {"kind": "utility", "utility": "count-disagreement", "gamma": 1.0},
+    {"kind": "hard-example", "filter": {"kind": "threshold", "threshold": 0.6}, "fill": True},
+    {"kind": "hard-example", "filter": {"kind": "ibt", "undetected": "easy"}, "gamma": 0.5},
+    {"kind": "hard-example", "filter": "cross-entropy"},
+    {"kind": "hard-example", "filter": "random"},
+    {"kind": "hard-example", "filter": {"kind": "random", "ratio": 0.5}, "fill": True},
+    {"kind": "hard-example", "filter": "cloud-only"},
+    {"kind": "hard-example", "filter": "edge-only"},
+    {"kind": "hard-example", "filter": {"kind": "close-to-threshold", "class_ids": [0, 1]}},
+    {"kind": "hard-example", "filter": {"kind": "of-class", "class_ids": [3]}, "fill": True},
+    {"kind": "hard-example", "filter": {"kind": "count", "more_than": 0, "less_than": 3}},
+    "rare-first",
+    {"kind": "every-nth", "n": 1},
+    {"kind": "every-nth", "n": 3},
     *(
         {"kind": kind, "stratify": stratify}
         for kind in ("median-thresh", "mid-below-thresh", "iqr", "mid-normal", "bin-normal")
