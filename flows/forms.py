@@ -23,7 +23,7 @@ Owners: TypeAlias = Mapping[str, Json]
 """The schemas of one field, by the kinds that have it."""
 
 KIND = "kind"
-SHAPE = ("title", "type", "enum", "format", "items", "anyOf", "$ref")
+SHAPE = ("title", "type", "enum", "format", "items", "properties", "anyOf", "$ref")
 """What an input is made of; how a value is bounded is checked with its kind."""
 NULL = {"type": "null"}
 FEW = 5

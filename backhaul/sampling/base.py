@@ -50,6 +50,9 @@ class SamplingMethod(BaseModel, ABC):
     needs: ClassVar[frozenset[Need]] = NO_NEEDS
     """What it needs in a pool beside detections; it is computed for methods that say so."""
 
+    source: ClassVar[str] = "this project"
+    """Where the method is from."""
+
     kind: str
     label: str = Field(
         "",

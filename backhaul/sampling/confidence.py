@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +45,8 @@ class ConfidenceSampling(WeighingMethod):
     detections of all classes; of the bandwidth, the share of "none" is at most its fraction of
     the pool. In a pool where nothing was detected it is judged by itself.
     """
+
+    source: ClassVar[str] = "bandwidth-aware-learning"
 
     stratify: bool = Field(True, description="give every predicted class an equal share")
     include_undetected: bool = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,8 @@ class EveryNthSampling(SamplingMethod):
     What a camera does that sends a frame now and then. Numbers in names count as numbers, so
     frame 9 comes before frame 10.
     """
+
+    source: ClassVar[str] = "usual practice"
 
     kind: Literal["every-nth"] = "every-nth"
     n: PositiveInt = Field(10, description="frames from one that may be sent to the next")

@@ -57,6 +57,9 @@ class Filter(Part):
     needs: ClassVar[frozenset[Need]] = NO_NEEDS
     """What it needs in a pool beside detections."""
 
+    source: ClassVar[str] = "KubeEdge Sedna"
+    """Where the filter is from."""
+
     kind: str
 
     @abstractmethod
@@ -167,6 +170,8 @@ class RandomFilter(Filter):
 class CloudOnlyFilter(Filter):
     """Every image is hard: all goes to the cloud, as far as it fits."""
 
+    source: ClassVar[str] = "KubeEdge Ianvs"
+
     kind: Literal["cloud-only"] = "cloud-only"
 
     def hard(self, objects: Objects, rng: np.random.Generator) -> BoolArray:
@@ -177,6 +182,8 @@ class CloudOnlyFilter(Filter):
 class EdgeOnlyFilter(Filter):
     """No image is hard: nothing goes to the cloud."""
 
+    source: ClassVar[str] = "KubeEdge Ianvs"
+
     kind: Literal["edge-only"] = "edge-only"
 
     def hard(self, objects: Objects, rng: np.random.Generator) -> BoolArray:
@@ -186,6 +193,8 @@ class EdgeOnlyFilter(Filter):
 
 class CloseToThresholdFilter(Filter):
     """Hard where enough confidences are close to a threshold (Roboflow)."""
+
+    source: ClassVar[str] = "Roboflow"
 
     kind: Literal["close-to-threshold"] = "close-to-threshold"
     threshold: Probability = Field(0.5, description="confidence that is in doubt")
@@ -203,6 +212,8 @@ class CloseToThresholdFilter(Filter):
 class OfClassFilter(Filter):
     """Hard where an object of certain classes was detected (Roboflow)."""
 
+    source: ClassVar[str] = "Roboflow"
+
     kind: Literal["of-class"] = "of-class"
     class_ids: ClassIds = Field(min_length=1, description="the classes, by number")
 
@@ -213,6 +224,8 @@ class OfClassFilter(Filter):
 
 class CountFilter(Filter):
     """Hard where more, or fewer, objects were detected than some number (Roboflow)."""
+
+    source: ClassVar[str] = "Roboflow"
 
     kind: Literal["count"] = "count"
     more_than: int | None = Field(None, ge=0, description="objects there must be more than")

@@ -171,12 +171,14 @@ class Utility:
 
     Args:
         of: Gives each object of n a value >= 0, or NaN, shape (n,).
+        prefers: The images that it prefers, in words.
         source: Where it is from.
         needs: What it needs beside detections.
         aggregate: The one way to make values of images of it; None = any.
     """
 
     of: Callable[[FusedDetections], FloatArray]
+    prefers: str
     source: str
     needs: frozenset[Need] = NO_NEEDS
     aggregate: Aggregate | None = None
@@ -199,14 +201,50 @@ UtilityName: TypeAlias = Literal[
 ]
 
 UTILITIES: Mapping[UtilityName, Utility] = {
-    "confidence": Utility(confidence, "D-SBAD"),
-    "least-confidence": Utility(least_confidence, "Lewis and Gale 1994"),
-    "confidence-entropy": Utility(confidence_entropy, "Settles 2009"),
-    "entropy": Utility(entropy, "Roy et al. 2018", _SCORES),
-    "categorical-entropy": Utility(categorical_entropy, "Settles 2009", _SCORES),
-    "margin": Utility(margin, "Scheffer et al. 2001, Brust et al. 2019", _SCORES),
-    "bald": Utility(bald, "Houlsby et al. 2011", _DISAGREEMENT),
-    "localisation-spread": Utility(localisation_spread, "after Kao et al. 2018", _DISAGREEMENT),
-    "vote-entropy": Utility(vote_entropy, "Dagan and Engelson 1995", _DISAGREEMENT),
-    "count-disagreement": Utility(count_disagreement, "this project", _DISAGREEMENT, "sum"),
+    "confidence": Utility(confidence, "The surest objects.", "D-SBAD"),
+    "least-confidence": Utility(
+        least_confidence, "The least sure objects.", "Lewis and Gale 1994"
+    ),
+    "confidence-entropy": Utility(
+        confidence_entropy,
+        "Objects that may be there, or not.",
+        "Settles 2009",
+    ),
+    "entropy": Utility(
+        entropy, "Objects in doubt in any class, each by itself.", "Roy et al. 2018", _SCORES
+    ),
+    "categorical-entropy": Utility(
+        categorical_entropy, "Objects that may be of many classes.", "Settles 2009", _SCORES
+    ),
+    "margin": Utility(
+        margin,
+        "Objects between two classes.",
+        "Scheffer et al. 2001, Brust et al. 2019",
+        _SCORES,
+    ),
+    "bald": Utility(
+        bald,
+        "Objects of which checkpoints are sure, and not of one mind.",
+        "Houlsby et al. 2011",
+        _DISAGREEMENT,
+    ),
+    "localisation-spread": Utility(
+        localisation_spread,
+        "Objects that checkpoints place differently.",
+        "after Kao et al. 2018",
+        _DISAGREEMENT,
+    ),
+    "vote-entropy": Utility(
+        vote_entropy,
+        "Objects that half of the checkpoints see.",
+        "Dagan and Engelson 1995",
+        _DISAGREEMENT,
+    ),
+    "count-disagreement": Utility(
+        count_disagreement,
+        "Images in which checkpoints see different numbers of objects.",
+        "this project",
+        _DISAGREEMENT,
+        "sum",
+    ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -136,12 +136,12 @@ class Pool:
     @property
     def has(self) -> frozenset[Need]:
         """What it holds beside detections, of what methods may need."""
-        known = {
+        known: dict[Need, object] = {
             "scores": self.detections.scores,
             "features": self.detections.features,
             "disagreement": self.detections.vote_fraction,
         }
-        return frozenset(need for need in get_args(Need) if known[need] is not None)
+        return frozenset(need for need, values in known.items() if values is not None)
 
     @cached_property
     def features(self) -> Float32Array | None:
