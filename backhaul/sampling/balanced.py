@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from backhaul.arrays import IntArray
-from backhaul.sampling.base import Ranking, SamplingMethod
+from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.sightings import by_name
+from backhaul.sampling.spending import fitting
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import positions
 from backhaul.values.offers import Pool
@@ -41,11 +42,15 @@ class RareFirstSampling(SamplingMethod):
         found = pool.detections
         class_of = dict(_in_turns(found.class_id, positions(found.image_id, names)))
         seen = np.array([*class_of], dtype=np.int64)
-        unseen = np.setdiff1d(np.arange(len(pool)), seen)
-        reason = [f"class {class_id}" for class_id in class_of.values()]
-        reason += ["undetected"] * len(unseen)
-        order = rows[np.concatenate([seen, unseen])]
-        return self.first_of(Ranking(order, np.ones(len(order)), reason), pool, bandwidth)
+        order = np.concatenate([seen, np.setdiff1d(np.arange(len(pool)), seen)])
+        size_bytes = pool.size_bytes[rows[order]]
+        sent = fitting(size_bytes, bandwidth)
+        reason = [
+            f"class {class_of[number]}" if number in class_of else "undetected"
+            for number in order[sent].tolist()
+        ]
+        chosen = [names[number] for number in order[sent].tolist()]
+        return self.selection(chosen, size_bytes[sent], np.ones(len(sent)), reason)
 
 
 def _in_turns(class_id: IntArray, image: IntArray) -> Iterator[tuple[int, int]]:

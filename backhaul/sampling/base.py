@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,28 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.errors import InputError
-from backhaul.sampling.spending import affordable, limits_of
 from backhaul.settings import Probability
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.detections import NO_NEEDS, Need
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Images of a pool in the order in which they are to be sent, the first one first.
-
-    Args:
-        rows: Their rows in the pool, each once, shape (n,).
-        weight: Weight by which each has its place, > 0, shape (n,).
-        reason: Why each has its place, in words, n of them.
-    """
-
-    rows: IntArray
-    weight: FloatArray
-    reason: Sequence[str]
 
 
 class SamplingMethod(BaseModel, ABC):
@@ -90,24 +73,6 @@ class SamplingMethod(BaseModel, ABC):
                 f"{self.label}: needs {missing}, and the pool has detections without: a "
                 "detector must be asked for it when it looks"
             )
-
-    def first_of(self, ranking: Ranking, pool: Pool, bandwidth: Bandwidth) -> Selection:
-        """Return the selection of each image in turn that still fits into the bandwidth.
-
-        Args:
-            ranking: Images in the order in which they are to be sent.
-            pool: Candidates.
-            bandwidth: Most images, bytes, or both; never exceeded.
-        """
-        size_bytes = pool.size_bytes[ranking.rows]
-        cost = np.column_stack([np.ones(len(size_bytes)), size_bytes])
-        sent = affordable(cost, limits_of(bandwidth))
-        return self.selection(
-            [pool.image_id[row] for row in ranking.rows[sent].tolist()],
-            size_bytes[sent],
-            ranking.weight[sent],
-            [ranking.reason[place] for place in sent.tolist()],
-        )
 
     def selection(
         self,

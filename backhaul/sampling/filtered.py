@@ -7,9 +7,10 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from backhaul.sampling.base import Ranking, WeighingMethod
+from backhaul.sampling.base import WeighingMethod
 from backhaul.sampling.hardexamples import HardExampleFilter, Objects
 from backhaul.sampling.sightings import by_name
+from backhaul.sampling.spending import fitting
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import positions
 from backhaul.values.detections import Need
@@ -57,10 +58,12 @@ class HardExampleSampling(WeighingMethod):
         names = [pool.image_id[row] for row in rows.tolist()]
         image = positions(pool.detections.image_id, names)
         hard = self.filter.hard(Objects(pool.detections, image, len(pool)), rng)
-        weight = self.per_byte(np.ones(len(rows)), pool.size_bytes[rows])
+        size_bytes = pool.size_bytes[rows]
+        weight = self.per_byte(np.ones(len(rows)), size_bytes)
         keys = np.log(weight) + rng.gumbel(size=len(rows))
         order = np.lexsort((-keys, ~hard))
         order = order[: None if self.fill else np.count_nonzero(hard)]
+        sent = order[fitting(size_bytes[order], bandwidth)]
         words = f"hard by {self.filter.kind}"
-        reason = [words if each else "filled what was left" for each in hard[order].tolist()]
-        return self.first_of(Ranking(rows[order], weight[order], reason), pool, bandwidth)
+        reason = [words if each else "filled what was left" for each in hard[sent].tolist()]
+        return self.selection([names[i] for i in sent], size_bytes[sent], weight[sent], reason)

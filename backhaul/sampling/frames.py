@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from backhaul.sampling.base import Ranking, SamplingMethod
+from backhaul.sampling.base import SamplingMethod
+from backhaul.sampling.spending import fitting
 from backhaul.settings import PositiveInt
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
@@ -40,8 +41,11 @@ class EveryNthSampling(SamplingMethod):
         names = pool.files or pool.image_id
         order = sorted(range(len(pool)), key=lambda row: _parts(names[row]))
         rows = np.array(order[:: self.n], dtype=np.int64)
-        reason = [f"frame {1 + self.n * place} of {len(order)}" for place in range(len(rows))]
-        return self.first_of(Ranking(rows, np.ones(len(rows)), reason), pool, bandwidth)
+        size_bytes = pool.size_bytes[rows]
+        sent = fitting(size_bytes, bandwidth)
+        chosen = [pool.image_id[row] for row in rows[sent].tolist()]
+        reason = [f"frame {1 + self.n * place} of {len(order)}" for place in sent.tolist()]
+        return self.selection(chosen, size_bytes[sent], np.ones(len(sent)), reason)
 
 
 def _parts(name: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:

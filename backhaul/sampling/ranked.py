@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from backhaul.arrays import FloatArray
-from backhaul.sampling.base import Ranking, WeighingMethod
+from backhaul.sampling.base import WeighingMethod
 from backhaul.sampling.density import NonNegative
 from backhaul.sampling.sightings import by_name
+from backhaul.sampling.spending import fitting
 from backhaul.sampling.utilities import UTILITIES, Aggregate, UtilityName, aggregate
 from backhaul.settings import PositiveInt
 from backhaul.values.bandwidth import Bandwidth
@@ -71,19 +72,22 @@ class UtilitySampling(WeighingMethod):
         """
         self.require(pool)
         rows = by_name(pool)
+        size_bytes = pool.size_bytes[rows]
         known = self.values(pool)[rows]
         value = np.where(np.isnan(known), self._without(known), known)
-        weight = self.per_byte(np.maximum(value, LEAST), pool.size_bytes[rows])
+        weight = self.per_byte(np.maximum(value, LEAST), size_bytes)
         ties = rng.permutation(len(rows))
         keys = np.log(weight[ties]) + self.noise * rng.gumbel(size=len(rows))
         order = ties[np.argsort(-keys, kind="stable")]
+        sent = order[fitting(size_bytes[order], bandwidth)]
         reason = [
             "no value" if unknown else f"{self.utility} {number:.3g}"
             for unknown, number in zip(
-                np.isnan(known[order]).tolist(), value[order].tolist(), strict=True
+                np.isnan(known[sent]).tolist(), value[sent].tolist(), strict=True
             )
         ]
-        return self.first_of(Ranking(rows[order], weight[order], reason), pool, bandwidth)
+        names = [pool.image_id[row] for row in rows[sent].tolist()]
+        return self.selection(names, size_bytes[sent], weight[sent], reason)
 
     def values(self, pool: Pool) -> FloatArray:
         """Return the value of each image, NaN where no value is known, shape (n_images,).

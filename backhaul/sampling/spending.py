@@ -91,6 +91,17 @@ def limits_of(bandwidth: Bandwidth) -> FloatArray:
     return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)
 
 
+def fitting(size_bytes: IntArray, bandwidth: Bandwidth) -> IntArray:
+    """Return which images are sent if each one in turn is sent that still fits, as rows.
+
+    Args:
+        size_bytes: What sending each costs, in the order of the turns, > 0, shape (n,).
+        bandwidth: Most images, bytes, or both.
+    """
+    cost = np.column_stack([np.ones(len(size_bytes)), size_bytes])
+    return affordable(cost, limits_of(bandwidth))
+
+
 def affordable(cost: FloatArray, limits: FloatArray) -> IntArray:
     """Return the rows that are taken if each one in turn is taken that still fits.
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from backhaul.arrays import FloatArray, IntArray
+from backhaul.arrays import BoolArray, FloatArray, IntArray
 from backhaul.entropy import binary_entropy
 from backhaul.values.detections import NO_NEEDS, FusedDetections, Need
 
@@ -124,15 +124,30 @@ def aggregate(
         how: ``max``, ``mean``, ``sum``, or ``top``: the mean of the `top` largest.
         top: How many; an image with fewer has the mean of those.
     """
-    order = np.lexsort((-value, image))
-    order = order[~np.isnan(value[order])]
-    value, image = value[order], image[order]
+    known = ~np.isnan(value)
+    if how == "top":
+        known[known] = _among_largest(value[known], image[known], top)
+    value, image = value[known], image[known]
+    if how == "max":
+        greatest = np.full(n_images, np.nan)
+        np.fmax.at(greatest, image, value)
+        return greatest
+    ascending = np.argsort(value)
+    total = np.bincount(image[ascending], value[ascending], n_images)
     count = np.bincount(image, minlength=n_images)
-    largest = {"max": 1, "top": top}.get(how, len(value))
-    kept = np.arange(len(image)) - np.repeat(np.cumsum(count) - count, count) < largest
-    total = np.bincount(image[kept], value[kept], n_images)
-    n = np.where(count > 0, 1.0 if how == "sum" else np.minimum(count, largest), np.nan)
-    return np.asarray(total / n)
+    count = np.where(how == "sum", np.minimum(count, 1), count).astype(np.float64)
+    count[count == 0] = np.nan
+    return np.asarray(total / count)
+
+
+def _among_largest(value: FloatArray, image: IntArray, top: int) -> BoolArray:
+    """Return which values are among the `top` largest of their image, shape (n,)."""
+    order = np.lexsort((-value, image))
+    first = np.flatnonzero(np.diff(image[order], prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+    among = np.zeros(len(order), dtype=bool)
+    among[order] = rank < top
+    return among
 
 
 def scores_of(found: FusedDetections) -> FloatArray:
