@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backhaul.sampling import EveryNthSampling, RareFirstSampling
+from backhaul.sampling.spending import fitting
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Offers, Pool
 
@@ -49,3 +52,22 @@ def test_frames_are_counted_by_their_numbers(pool_of: PoolOf) -> None:
         "/d/cam2_frame100.png",
     ]
     assert chosen.reason.tolist() == ["frame 1 of 5", "frame 3 of 5", "frame 5 of 5"]
+
+
+@given(
+    st.lists(st.integers(1, 50), max_size=30),
+    st.integers(0, 20),
+    st.none() | st.integers(0, 400),
+)
+@settings(deadline=None)
+def test_images_in_an_order_are_sent_one_by_one(
+    sizes: list[int], images: int, most_bytes: int | None
+) -> None:
+    expected: list[int] = []
+    left = np.inf if most_bytes is None else most_bytes
+    for place, size in enumerate(sizes):
+        if len(expected) < images and size <= left:
+            expected.append(place)
+            left -= size
+    bandwidth = Bandwidth(images=images, bytes=most_bytes)
+    assert fitting(np.array(sizes, dtype=np.int64), bandwidth).tolist() == expected
