@@ -30,7 +30,7 @@ LIMIT = "two fifths are the sort that makes draws independent of row order"
 def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:
     """Return what was measured, with `scale` times the images and detections."""
     n_images, n_detections = (max(100, round(n * scale)) for n in (IMAGES, DETECTIONS))
-    pool = _pool(n_images, n_detections, rng)
+    pool = pool_of(n_images, n_detections, rng)
     bandwidth = Bandwidth(images=round(n_images * SENT))
     times = compare(partial(_select, pool, bandwidth), partial(_in_pandas, pool, bandwidth))
     name = f"median-thresh, {n_detections:,} detections, {n_images:,} images"
@@ -55,7 +55,8 @@ def _in_pandas(pool: Pool, bandwidth: Bandwidth) -> list[str]:
     return [*drawn, *filling]
 
 
-def _pool(n_images: int, n_detections: int, rng: np.random.Generator) -> Pool:
+def pool_of(n_images: int, n_detections: int, rng: np.random.Generator) -> Pool:
+    """Return a pool of some images, some classes rarer than others, detections at random."""
     names = np.array([f"{i:032x}" for i in range(n_images)])
     share = np.geomspace(1.0, 0.05, CLASSES)
     table = pd.DataFrame(

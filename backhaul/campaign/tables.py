@@ -96,12 +96,14 @@ def _sent(record: RoundRecord) -> dict[str, Any]:
         return {
             "images_sent": 0,
             "bytes_sent": 0,
+            "samples_transfer_ratio": float("nan"),
             "mean_bytes_sent": float("nan"),
             "mean_bytes_pool": float("nan"),
         }
     return {
         "images_sent": sent.n_images,
         "bytes_sent": sent.n_bytes,
+        "samples_transfer_ratio": sent.n_images / sent.pool_images,
         "mean_bytes_sent": sent.n_bytes / sent.n_images if sent.n_images else float("nan"),
         "mean_bytes_pool": sent.pool_bytes / sent.pool_images,
     }

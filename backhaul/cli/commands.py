@@ -42,7 +42,7 @@ COMMANDS = {
     ),
     "methods": Entry(
         "backhaul.cli.methods:methods",
-        "List the sampling methods with their parameters and defaults.",
+        "List the sampling methods with what they need, their source and parameters.",
     ),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Annotated, Literal
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from backhaul.sampling import Method
-
-NOT_SHOWN = {"kind", "label", "digest"}
+from backhaul.sampling.catalogue import COLUMNS, entries, markdown
 
 
-def methods() -> None:
-    """List the sampling methods with their parameters and defaults.
+def methods(
+    table_format: Annotated[
+        Literal["table", "md"],
+        typer.Option("--format", help="table: for reading here; md: Markdown, for a page."),
+    ] = "table",
+) -> None:
+    """List the sampling methods with what they need, their source and parameters.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       backhaul methods
+
+      backhaul methods --format md
     """
-    table = Table("method", "sends", "parameters", title="Sampling methods")
-    union, *_ = get_args(Method)
-    for cls in get_args(union):
-        fields = cls.model_fields
-        parameters = [
-            f"{name}={field.default!r}" if not field.is_required() else name
-            for name, field in fields.items()
-            if name not in NOT_SHOWN
-        ]
-        summary = (cls.__doc__ or "").strip().splitlines()[0]
-        table.add_row(str(fields["kind"].default), summary, ", ".join(parameters))
+    if table_format == "md":
+        typer.echo(markdown())
+        return
+    table = Table(*COLUMNS, "parameters", title="Sampling methods")
+    for entry in entries():
+        table.add_row(*entry.row, entry.parameters)
     Console().print(table)

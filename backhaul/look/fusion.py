@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.geometry import iou
+from backhaul.look.disagreement import mean_pairwise_iou, mutual_information
 from backhaul.values.columns import positions
 from backhaul.values.detections import Boxes, Detections, FusedDetections
 
@@ -21,6 +22,7 @@ def fuse(
     epochs: Sequence[int],
     iou_thres: float,
     label_from: LabelFrom = "mean",
+    conf_thres: float | None = None,
 ) -> FusedDetections:
     """Return one box for each object that the checkpoints detect.
 
@@ -42,20 +44,23 @@ def fuse(
         label_from: ``mean`` gives a cluster the class of greatest mean confidence (ties: lower
             id); ``last`` the class in which the last epoch is most confident there (ties:
             greater mean, then lower id), or as ``mean`` where the last epoch detects nothing.
+        conf_thres: Where disagreement is needed, the confidence that boxes had to exceed.
 
     Returns:
         One row a cluster, with the most confident box of its class and the number of
         checkpoints that detected it there; by image_id, falling confidence, coordinates.
 
     Raises:
-        ValueError: If an epoch repeats, there is none, or a detection is of another epoch.
+        ValueError: If an epoch repeats, there is none, a detection is of another epoch, or
+            disagreement is needed and boxes have no scores.
     """
     if not epochs or len(set(epochs)) != len(epochs):
         raise ValueError(f"expected different epochs, at least one, got {tuple(epochs)}")
     if not np.isin(detections.epoch, epochs).all():
         raise ValueError(f"a detection is of none of the epochs {tuple(epochs)}")
     boxes = _most_confident_first(detections)
-    votes = _Votes.of(boxes, _cluster(boxes, iou_thres))
+    cluster = _cluster(boxes, iou_thres)
+    votes = _Votes.of(boxes, cluster)
     mean = votes.sums(boxes.confidence) / len(epochs)
     preference = [-mean]
     if label_from == "last":
@@ -63,7 +68,16 @@ def fuse(
         preference.append(-np.maximum.reduceat(of_last[votes.rows], votes.first))
     best_first = np.lexsort((votes.class_id, *preference, votes.cluster))
     chosen = best_first[np.diff(votes.cluster[best_first], prepend=-1) != 0]
-    fused = _fused(boxes, votes.take(chosen), mean[chosen], len(epochs))
+    own = votes.take(chosen)
+    fused = _fused(boxes, own, mean[chosen], len(epochs))
+    if conf_thres is not None:
+        information = mutual_information(boxes, cluster, len(epochs), conf_thres)
+        fused = replace(
+            fused,
+            mutual_information=information[own.cluster],
+            pairwise_iou=mean_pairwise_iou(boxes.xyxy[own.rows], own.first, own.count),
+            vote_fraction=own.count / len(epochs),
+        )
     return fused.take(in_order(fused))
 
 

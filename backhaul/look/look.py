@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backhaul.code import UserCode
 from backhaul.look.fusion import fuse
@@ -28,16 +29,21 @@ def look(
         images: The images.
         checkpoints: Checkpoints of one detector, with distinct epochs, at least one.
         predictor: What runs them, see `predictor_of`.
-        settings: How outputs become boxes, and what is needed beside them.
+        settings: How outputs become boxes, and what is needed beside them. Who needs
+            disagreement gets scores as well: it is measured by those of single checkpoints.
         inference: How boxes become objects: ``iou_thres`` and ``label_from``.
         on_progress: Called as the work goes on.
 
     Raises:
         InputError: As ``predictor.predict``.
     """
+    disagreement = "disagreement" in settings.needs
+    if disagreement:
+        settings = replace(settings, needs=settings.needs | {"scores"})
     seen = predictor.predict(images, checkpoints, settings, on_progress)
     epochs = [checkpoint.epoch for checkpoint in checkpoints]
-    return fuse(seen, epochs, inference.iou_thres, inference.label_from)
+    conf_thres = settings.conf_thres if disagreement else None
+    return fuse(seen, epochs, inference.iou_thres, inference.label_from, conf_thres)
 
 
 def predictor_of(code: UserCode | None, trust: bool = False) -> Predictor:

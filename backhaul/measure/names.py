@@ -26,7 +26,8 @@ KEYS = ("method", "batch", "test_set")
 """What tells the rows of a summary apart."""
 
 SUMMARY_NUMBERS = (
-    *("images_sent", "bytes_sent", *SENT, "mean_bytes_sent", "mean_bytes_pool"),
+    *("images_sent", "bytes_sent", *SENT),
+    *("samples_transfer_ratio", "mean_bytes_sent", "mean_bytes_pool"),
     *("epochs_trained", "epoch"),
     *(*SCORES, *ENSEMBLE_SCORES, *COUNTS),
 )

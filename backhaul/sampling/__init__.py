@@ -1,13 +1,16 @@
 """Sampling methods. To add one: write its class, then list it in `Method`."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
+from backhaul.sampling.balanced import RareFirstSampling
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
 from backhaul.sampling.control import NoNewData
 from backhaul.sampling.density import MidNormalSampling, NormalSampling, ProbabilitySampling
+from backhaul.sampling.filtered import HardExampleSampling
+from backhaul.sampling.frames import EveryNthSampling
 from backhaul.sampling.interval import (
     InRangeSampling,
     IqrSampling,
@@ -19,13 +22,19 @@ from backhaul.sampling.interval import (
     TrueRandomSampling,
 )
 from backhaul.sampling.listed import ListedSampling
+from backhaul.sampling.ranked import UtilitySampling
 from backhaul.sampling.user import UserSampling
+from backhaul.sampling.utilities import UtilityName
 
 
 def _accept_name(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return {"kind": "user", "code": value} if ":" in value else {"kind": value}
+    if ":" in value:
+        return {"kind": "user", "code": value}
+    if value in get_args(UtilityName):
+        return {"kind": "utility", "utility": value}
+    return {"kind": value}
 
 
 Method: TypeAlias = Annotated[
@@ -43,18 +52,27 @@ Method: TypeAlias = Annotated[
     | BinQuintileSampling
     | BinNormalSampling
     | BinSampling
+    | UtilitySampling
+    | HardExampleSampling
+    | RareFirstSampling
+    | EveryNthSampling
     | ListedSampling
     | UserSampling
     | NoNewData,
     Field(discriminator="kind"),
     BeforeValidator(_accept_name),
 ]
-"""A method as configs name it: ``iqr``, ``my_module:MyMethod``, or a mapping with ``kind``."""
+"""A method as configs name it: ``iqr``, ``my_module:MyMethod``, or a mapping with ``kind``.
+
+The name of a utility is short for the method that ranks images by it.
+"""
 
 __all__ = [
     "BinNormalSampling",
     "BinQuintileSampling",
     "BinSampling",
+    "EveryNthSampling",
+    "HardExampleSampling",
     "InRangeSampling",
     "IqrSampling",
     "ListedSampling",
@@ -68,7 +86,9 @@ __all__ = [
     "NormalSampling",
     "ProbabilitySampling",
     "RandomSampling",
+    "RareFirstSampling",
     "SamplingMethod",
     "TrueRandomSampling",
     "UserSampling",
+    "UtilitySampling",
 ]

@@ -10,6 +10,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backhaul.arrays import FloatArray, IntArray
+from backhaul.errors import InputError
+from backhaul.settings import Probability
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.detections import NO_NEEDS, Need
@@ -30,6 +32,9 @@ class SamplingMethod(BaseModel, ABC):
 
     needs: ClassVar[frozenset[Need]] = NO_NEEDS
     """What it needs in a pool beside detections; it is computed for methods that say so."""
+
+    source: ClassVar[str] = "this project"
+    """Where the method is from."""
 
     kind: str
     label: str = Field(
@@ -57,6 +62,18 @@ class SamplingMethod(BaseModel, ABC):
             rng: The only source of randomness.
         """
 
+    def require(self, pool: Pool) -> None:
+        """Do nothing if a pool has what this method needs.
+
+        Raises:
+            InputError: If it lacks something.
+        """
+        if missing := ", ".join(sorted(self.needs - pool.has)):
+            raise InputError(
+                f"{self.label}: needs {missing}, and the pool has detections without: a "
+                "detector must be asked for it when it looks"
+            )
+
     def selection(
         self,
         image_id: Sequence[str],
@@ -79,3 +96,20 @@ class SamplingMethod(BaseModel, ABC):
             method=names_of([self.label] * len(image_id)),
             reason=names_of(reason),
         )
+
+
+class WeighingMethod(SamplingMethod, ABC):
+    """Weighs images, so that it can weigh what they cost as well."""
+
+    gamma: Probability = Field(
+        0.0, description="weights are divided by bytes^gamma; 1 favours tiny, empty images"
+    )
+
+    def per_byte(self, weight: FloatArray, size_bytes: IntArray) -> FloatArray:
+        """Return weight / bytes^gamma, positive also where that is too small for a float.
+
+        Args:
+            weight: Weights, > 0, shape (n,).
+            size_bytes: What sending the images costs, > 0, shape (n,).
+        """
+        return np.maximum(weight / size_bytes**self.gamma, np.nextafter(0.0, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -94,6 +94,8 @@ class BinSampling(BinFamily):
         >>> BinSampling(n_bins=4, shares=(1, 0, 0, 3)).bin_edges().tolist()
         [0.0, 0.25, 0.5, 0.75, 1.0]
     """
+
+    source: ClassVar[str] = "this project"
 
     kind: Literal["bin"] = "bin"
     n_bins: int | None = Field(None, ge=1, description="bins of equal width over [0, 1]")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from backhaul.arrays import FloatArray, IntArray
-from backhaul.sampling.base import SamplingMethod
+from backhaul.sampling.base import WeighingMethod
 from backhaul.sampling.sightings import NONE, Sightings, sightings_of
-from backhaul.sampling.spending import Candidates, Strata, spend
+from backhaul.sampling.spending import Candidates, Strata, limits_of, spend
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
@@ -33,7 +34,7 @@ class Utility:
     candidates: Candidates
 
 
-class ConfidenceSampling(SamplingMethod):
+class ConfidenceSampling(WeighingMethod):
     """Weighs each detection; an image has the largest weight of its detections.
 
     A subclass says what a detection weighs in the light of all detections of its class. With
@@ -44,6 +45,8 @@ class ConfidenceSampling(SamplingMethod):
     detections of all classes; of the bandwidth, the share of "none" is at most its fraction of
     the pool. In a pool where nothing was detected it is judged by itself.
     """
+
+    source: ClassVar[str] = "bandwidth-aware-learning"
 
     stratify: bool = Field(True, description="give every predicted class an equal share")
     include_undetected: bool = Field(
@@ -84,7 +87,7 @@ class ConfidenceSampling(SamplingMethod):
             rng: The only source of randomness.
         """
         utility = self.utility(pool)
-        draws = spend(utility.candidates, _limits(bandwidth), rng=rng)
+        draws = spend(utility.candidates, limits_of(bandwidth), rng=rng)
         rows, seen = utility.rows[draws.rows], utility.seen
         reasons = [
             "filled what was left" if filled else self.reason(class_id, confidence)
@@ -105,10 +108,11 @@ class ConfidenceSampling(SamplingMethod):
         seen = sightings_of(pool, include_undetected=self.include_undetected)
         weight, levels = self._weigh(seen), self.levels(seen)
         rows = _heaviest(seen, weight, levels)
+        size_bytes = seen.size_bytes[seen.image[rows]]
         candidates = Candidates(
             image=seen.image[rows],
-            size_bytes=seen.size_bytes[seen.image[rows]],
-            weight=weight[rows],
+            size_bytes=size_bytes,
+            weight=self.per_byte(weight[rows], size_bytes),
             levels=tuple(level.take(rows) for level in levels),
         )
         return Utility(seen, rows, candidates)
@@ -133,8 +137,3 @@ def _heaviest(seen: Sightings, weight: FloatArray, levels: tuple[Strata, ...]) -
     order = np.lexsort((seen.confidence[rows], weight[rows], place))
     last: IntArray = order[np.diff(place[order], append=-1) != 0]
     return np.asarray(rows[last])
-
-
-def _limits(bandwidth: Bandwidth) -> FloatArray:
-    limits = (bandwidth.images, bandwidth.bytes)
-    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)

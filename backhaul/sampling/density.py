@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -123,6 +123,8 @@ class MidNormalSampling(ConfidenceSampling):
 
 class ProbabilitySampling(ConfidenceSampling):
     """In proportion to any density over [0, 1)."""
+
+    source: ClassVar[str] = "this project"
 
     kind: Literal["probability"] = "probability"
     density: Density = Field(

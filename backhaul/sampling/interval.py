@@ -51,6 +51,8 @@ class RandomSampling(FixedIntervalSampling):
 class TrueRandomSampling(FixedIntervalSampling):
     """Uniform over images, whatever was predicted."""
 
+    source: ClassVar[str] = "uniform draw"
+
     kind: Literal["true-random"] = "true-random"
     stratify: Literal[False] = Field(
         False, description="always false; stratified it is `random`"
@@ -121,6 +123,8 @@ class InRangeSampling(IntervalSampling):
         >>> method.weights(np.array([0.2, 0.4]), np.zeros(1)).tolist()
         [1.0, 0.0]
     """
+
+    source: ClassVar[str] = "this project"
 
     kind: Literal["in-range"] = "in-range"
     low: Probability = Field(description="least confidence")

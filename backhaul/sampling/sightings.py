@@ -42,9 +42,14 @@ class Sightings:
         return int(np.count_nonzero(self.class_id == NONE)) / max(len(self.image_id), 1)
 
 
+def by_name(pool: Pool) -> IntArray:
+    """Return the rows of the pool's images in the order of their names, shape (n_images,)."""
+    return np.array(sorted(range(len(pool)), key=pool.image_id.__getitem__), dtype=np.int64)
+
+
 def sightings_of(pool: Pool, *, include_undetected: bool) -> Sightings:
     """Return the sightings of `pool`, with or without its images that have no detection."""
-    order = np.array(sorted(range(len(pool)), key=pool.image_id.__getitem__), dtype=np.int64)
+    order = by_name(pool)
     image_id = tuple(pool.image_id[row] for row in order)
     found = pool.detections
     image = positions(found.image_id, image_id)

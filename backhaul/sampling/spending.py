@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backhaul.arrays import BoolArray, FloatArray, IntArray
+from backhaul.values.bandwidth import Bandwidth
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,42 @@ def spend(candidates: Candidates, limits: FloatArray, *, rng: np.random.Generato
     return Draws(rows, np.arange(rows.size) >= n_drawn)
 
 
+def limits_of(bandwidth: Bandwidth) -> FloatArray:
+    """Return most images and most bytes, infinite for no limit, shape (2,)."""
+    limits = (bandwidth.images, bandwidth.bytes)
+    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)
+
+
+def fitting(size_bytes: IntArray, bandwidth: Bandwidth) -> IntArray:
+    """Return which images are sent if each one in turn is sent that still fits, as rows.
+
+    Args:
+        size_bytes: What sending each costs, in the order of the turns, > 0, shape (n,).
+        bandwidth: Most images, bytes, or both.
+    """
+    cost = np.column_stack([np.ones(len(size_bytes)), size_bytes])
+    return affordable(cost, limits_of(bandwidth))
+
+
+def affordable(cost: FloatArray, limits: FloatArray) -> IntArray:
+    """Return the rows that are taken if each one in turn is taken that still fits.
+
+    Of the others none would still fit.
+
+    Args:
+        cost: Images (1) and bytes of each row, > 0, shape (n, 2).
+        limits: Most images and most bytes, infinite for no limit, shape (2,).
+    """
+    taken, rows = [], np.arange(len(cost))
+    while rows.size:
+        rows = rows[np.all(cost[rows] <= limits, axis=1)]
+        n = _n_fitting(cost[rows], limits)
+        taken.append(rows[:n])
+        limits = limits - cost[rows[:n]].sum(axis=0)
+        rows = rows[n:]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *taken])
+
+
 @dataclass(slots=True)
 class _Uplink:
     """The remaining bandwidth, and the images drawn so far; costs are in images and bytes."""
@@ -127,9 +164,7 @@ class _Uplink:
         image = self.candidates.image[rows]
         rows = rows[np.lexsort((self.candidates.weight[rows], image))]
         rows = self._shuffle(rows[np.diff(self.candidates.image[rows], append=-1) != 0])
-        while rows.size:
-            self._take(rows[: _n_fitting(self.cost[rows], self.left)])
-            rows = self._open(rows)
+        self._take(rows[affordable(self.cost[rows], self.left)])
 
     def _draw(self, rows: IntArray, budget: FloatArray) -> FloatArray:
         rows = self._shuffle(self._open(rows))

@@ -22,6 +22,7 @@ from backhaul.arrays import NameArray
 from backhaul.values.columns import Schema
 from backhaul.values.detections import (
     DETECTION_SCHEMA,
+    DISAGREEMENT_SCHEMA,
     FUSED_SCHEMA,
     XYXY,
     Boxes,
@@ -124,6 +125,9 @@ def _boxes(kind: type[Detections] | type[FusedDetections], columns: Schema) -> _
 def _encode_boxes(schema: Any, boxes: Boxes) -> Any:
     known = boxes.columns() | dict(zip(XYXY, boxes.xyxy.T, strict=True))
     table = pa.table([pa.array(known[field.name]) for field in schema], schema=schema)
+    for name in DISAGREEMENT_SCHEMA:
+        if known.get(name) is not None:
+            table = table.append_column(name, pa.array(known[name]))
     widths = {}
     if boxes.scores is not None:
         widths["scores"] = boxes.scores.shape[1]
@@ -145,7 +149,8 @@ def _decode_boxes(kind: Callable[..., Any], schema: Any, table: Any) -> Any:
     widths = json.loads((table.schema.metadata or {}).get(b"widths", b"{}"))
     is_box = table["class_id"].is_valid()
     boxes, of_images = table.filter(is_box), table.filter(pc.invert(is_box))
-    optional: dict[str, Any] = {}
+    measured = [name for name in DISAGREEMENT_SCHEMA if name in table.column_names]
+    optional: dict[str, Any] = {name: boxes[name].to_numpy() for name in measured}
     if "scores" in widths:
         optional["scores"] = _list_values(boxes["scores"], widths["scores"])
     if "features" in widths:

@@ -16,8 +16,9 @@ from backhaul.values.features import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-Need: TypeAlias = Literal["scores", "features"]
-"""What is computed only where it is needed: the score of each class, features of images."""
+Need: TypeAlias = Literal["scores", "features", "disagreement"]
+"""What is computed only where it is needed: the score of each class, features of images, how
+far the checkpoints disagree about each object."""
 
 NO_NEEDS: frozenset[Need] = frozenset()
 XYXY = ("x1", "y1", "x2", "y2")
@@ -39,6 +40,12 @@ FUSED_SCHEMA: Schema = {
     **_CORNERS,
     BOX_SPREAD: "float64",
 }
+DISAGREEMENT_SCHEMA: Schema = {
+    "mutual_information": "float64",
+    "pairwise_iou": "float64",
+    "vote_fraction": "float64",
+}
+"""Columns of fused detections that are there only where they are needed."""
 DETECTION_COLUMNS = tuple(DETECTION_SCHEMA)
 FUSED_COLUMNS = tuple(name for name in FUSED_SCHEMA if name != BOX_SPREAD)
 
@@ -147,29 +154,47 @@ class FusedDetections(Boxes):
         votes: How many checkpoints detected the object, shape (n,).
         box_spread: Sample standard deviation of the corners over those that detected it, the
             mean of the four, in pixels; 0 for one; shape (n,).
+        mutual_information: How much the checkpoints disagree about the classes of the object,
+            in nats, >= 0, see `backhaul.look.disagreement`; shape (n,).
+        pairwise_iou: Mean IoU over all pairs of the checkpoints' boxes of its class, in [0, 1],
+            NaN where fewer than two detected it, shape (n,).
+        vote_fraction: Which part of the checkpoints detected it, in (0, 1], shape (n,).
+
+    The last three are None where nobody needs disagreement.
     """
 
     confidence_std: FloatArray
     votes: IntArray
     box_spread: FloatArray
+    mutual_information: FloatArray | None = None
+    pairwise_iou: FloatArray | None = None
+    vote_fraction: FloatArray | None = None
 
     @staticmethod
     def from_table(table: pd.DataFrame) -> FusedDetections:
-        """Return the detections of a data frame with ``FUSED_COLUMNS``, and maybe box_spread.
+        """Return the detections of a data frame with ``FUSED_COLUMNS``, and maybe others.
+
+        Those that it may have beside them are box_spread and the columns of disagreement.
 
         Raises:
             ValueError: If it has other columns, or a confidence is out of range.
         """
-        spread = np.zeros(len(table))
-        if BOX_SPREAD in table:
-            spread = table[BOX_SPREAD].to_numpy(dtype=np.float64)
-            table = table.drop(columns=BOX_SPREAD)
-        return FusedDetections(**_columns_of(table, FUSED_COLUMNS), box_spread=spread)
+        optional = {
+            name: table[name].to_numpy(dtype=np.float64)
+            for name in (BOX_SPREAD, *DISAGREEMENT_SCHEMA)
+            if name in table
+        }
+        known = _columns_of(table.drop(columns=[*optional]), FUSED_COLUMNS)
+        return FusedDetections(**{BOX_SPREAD: np.zeros(len(table))} | optional | known)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The objects as a data frame with ``FUSED_COLUMNS`` and box_spread."""
-        return _table(self, tuple(FUSED_SCHEMA))
+        """The objects as a data frame with ``FUSED_COLUMNS``, box_spread, and disagreement.
+
+        The columns of disagreement are there where they are needed.
+        """
+        measured = [name for name in DISAGREEMENT_SCHEMA if getattr(self, name) is not None]
+        return _table(self, (*FUSED_SCHEMA, *measured))
 
 
 def _columns_of(table: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, Any]:

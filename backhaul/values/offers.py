@@ -11,7 +11,7 @@ import numpy as np
 
 from backhaul.arrays import Float32Array, IntArray, NameArray
 from backhaul.values.columns import frame_of, names_of, positions, require_length
-from backhaul.values.detections import FusedDetections
+from backhaul.values.detections import FusedDetections, Need
 from backhaul.values.features import Features
 
 if TYPE_CHECKING:
@@ -132,6 +132,16 @@ class Pool:
     def files(self) -> tuple[str, ...]:
         """Path of each image's file, or none where files do not matter."""
         return () if self.offers.file is None else tuple(self.offers.file.tolist())
+
+    @property
+    def has(self) -> frozenset[Need]:
+        """What it holds beside detections, of what methods may need."""
+        known: dict[Need, object] = {
+            "scores": self.detections.scores,
+            "features": self.detections.features,
+            "disagreement": self.detections.vote_fraction,
+        }
+        return frozenset(need for need, values in known.items() if values is not None)
 
     @cached_property
     def features(self) -> Float32Array | None:

@@ -22,4 +22,5 @@ def check_what_was_sent(run: Any, bandwidth: int) -> None:
             assert sorted(split) == sorted(sent)
             row = table.loc[(method, batch)].iloc[0]
             assert row["images_sent"] == len(sent)
+            assert row["samples_transfer_ratio"] == len(sent) / 12
             assert row["images_sent_total"] == len(sent) * (batch + 1)

@@ -20,6 +20,7 @@ COLUMNS = {
     "test_set",
     "images_sent",
     "bytes_sent",
+    "samples_transfer_ratio",
     "mean_bytes_sent",
     "mean_bytes_pool",
     "images_sent_total",

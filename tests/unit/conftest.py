@@ -177,6 +177,7 @@ class FakeRun:
             "bytes_sent": 1000 * n,
             "images_sent_total": total,
             "bytes_sent_total": total_bytes,
+            "samples_transfer_ratio": n / 40,
             "mean_bytes_sent": 1000 if n else None,
             "mean_bytes_pool": 1200.0,
             "epochs_trained": 10,

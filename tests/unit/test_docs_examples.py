@@ -303,7 +303,7 @@ def test_every_layout_is_tried() -> None:
     assert len(LAYOUTS) == 7
 
 
-OF_ALL = {"kind", "label", "digest", "stratify", "include_undetected"}
+OF_ALL = {"kind", "label", "digest", "gamma", "stratify", "include_undetected"}
 
 
 def test_every_method_has_a_section() -> None:

@@ -83,7 +83,8 @@ def test_what_holds_for_a_kind_is_checked_if_it_is_chosen(kind: str) -> None:
     said = complaints(methods=[{"kind": kind, "label": "a", "strip_len": 3}])
     assert "Additional properties are not allowed ('strip_len' was unexpected)" in said
     needed = [text for text in said if "required" in text]
-    assert bool(needed) == (kind in ("in-range", "probability", "listed", "user"))
+    with_needed = {"in-range", "probability", "utility", "hard-example", "listed", "user"}
+    assert bool(needed) == (kind in with_needed)
 
 
 def test_the_schema_takes_what_the_config_takes() -> None:
@@ -107,6 +108,8 @@ def test_the_schema_takes_what_a_campaign_sends_on() -> None:
         "in-range": {"low": 0.2, "high": 0.9},
         "probability": {"density": {"mean": 0.5, "std": 0.2}},
         "bin": {"n_bins": 4},
+        "utility": {"utility": "entropy"},
+        "hard-example": {"filter": {"kind": "count", "more_than": 2}},
     }
     kinds = SCHEMA["properties"]["methods"]["items"]["properties"]["kind"]["enum"]
     own = {"listed", "user", "no-new-data"}  # files and code; the control arm is there anyway

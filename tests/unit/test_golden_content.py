@@ -37,6 +37,9 @@ GIVEN: dict[str, dict[str, Any]] = {
     "in-range": {"low": 0.2, "high": 0.6},
     "probability": {"density": {"mean": 0.5, "std": 0.2}},
     "bin": {"edges": [0, 0.3, 0.6, 1], "shares": [0.2, 0.3, 0.5]},
+    "hard-example": {"filter": "threshold", "gamma": 0.5},
+    "every-nth": {"n": 7},
+    "utility": {"utility": "least-confidence", "gamma": 0.5, "noise": 0.5},
 }
 """What kinds of methods must be told."""
 

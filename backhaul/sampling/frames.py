@@ -1,0 +1,54 @@
+"""Send frames at even distances."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from backhaul.sampling.base import SamplingMethod
+from backhaul.sampling.spending import fitting
+from backhaul.settings import PositiveInt
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
+
+
+class EveryNthSampling(SamplingMethod):
+    """Every n-th frame in the order of file names, until the bandwidth is spent.
+
+    What a camera does that sends a frame now and then. Numbers in names count as numbers, so
+    frame 9 comes before frame 10.
+    """
+
+    source: ClassVar[str] = "usual practice"
+
+    kind: Literal["every-nth"] = "every-nth"
+    n: PositiveInt = Field(10, description="frames from one that may be sent to the next")
+
+    def select(
+        self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
+    ) -> Selection:
+        """Return every n-th image that still fits, the first one first.
+
+        Args:
+            pool: Candidates. Without files they are ordered by their ids.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: Not used.
+        """
+        names = pool.files or pool.image_id
+        order = sorted(range(len(pool)), key=lambda row: _parts(names[row]))
+        rows = np.array(order[:: self.n], dtype=np.int64)
+        size_bytes = pool.size_bytes[rows]
+        sent = fitting(size_bytes, bandwidth)
+        chosen = [pool.image_id[row] for row in rows[sent].tolist()]
+        reason = [f"frame {1 + self.n * place} of {len(order)}" for place in sent.tolist()]
+        return self.selection(chosen, size_bytes[sent], np.ones(len(sent)), reason)
+
+
+def _parts(name: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
+    """Return what orders names by their texts, then by the numbers in between."""
+    texts = re.split(r"([0-9]+)", name)
+    return tuple(texts[::2]), tuple(map(int, texts[1::2])), name

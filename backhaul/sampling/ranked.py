@@ -1,0 +1,106 @@
+"""Send the images of greatest utility first."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from backhaul.arrays import FloatArray
+from backhaul.sampling.base import WeighingMethod
+from backhaul.sampling.density import NonNegative
+from backhaul.sampling.sightings import by_name
+from backhaul.sampling.spending import fitting
+from backhaul.sampling.utilities import UTILITIES, Aggregate, UtilityName, aggregate
+from backhaul.settings import PositiveInt
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.columns import positions
+from backhaul.values.detections import Need
+from backhaul.values.offers import Pool
+from backhaul.values.selections import Selection
+
+LEAST = 1e-12
+"""No value counts as less, so that all have a logarithm, and an order by bytes among them."""
+
+
+class UtilitySampling(WeighingMethod):
+    """The images of greatest utility, by the doubt, or disagreement, about their objects.
+
+    Images go in the order of log(value / bytes^gamma) + noise x a Gumbel variate. So without
+    noise the greatest come first, ties in random order; with noise 1 it is the weighted draw of
+    the other methods, in proportion to value / bytes^gamma, and in between the values sharpened
+    by the power 1 / noise. Noise on the logarithm means the same for utilities of any unit.
+    """
+
+    kind: Literal["utility"] = "utility"
+    utility: UtilityName = Field(description="what an object is worth")
+    aggregate: Aggregate = Field(
+        "max", description="from objects to image; sum favours crowded images"
+    )
+    top: PositiveInt = Field(3, description="with aggregate top: the mean of so many objects")
+    noise: NonNegative = Field(
+        0.0, description="0 = greatest first, 1 = draw in proportion to the value"
+    )
+    undetected: Literal["zero", "highest"] = Field(
+        "zero", description="value of an image without a value: 0, or the greatest of the pool"
+    )
+
+    @model_validator(mode="after")
+    def _default_label(self) -> Self:
+        if not self.label:
+            object.__setattr__(self, "label", self.utility)
+        return self
+
+    @property
+    def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the utility
+        """What the utility needs besides detections."""
+        return UTILITIES[self.utility].needs
+
+    def select(
+        self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
+    ) -> Selection:
+        """Return the images of greatest value, those that still fit.
+
+        Args:
+            pool: Candidates. Their order does not matter.
+            bandwidth: Most images, bytes, or both; never exceeded.
+            rng: The only source of randomness.
+
+        Raises:
+            InputError: If the pool lacks what the utility needs.
+        """
+        self.require(pool)
+        rows = by_name(pool)
+        size_bytes = pool.size_bytes[rows]
+        known = self.values(pool)[rows]
+        value = np.where(np.isnan(known), self._without(known), known)
+        weight = self.per_byte(np.maximum(value, LEAST), size_bytes)
+        ties = rng.permutation(len(rows))
+        keys = np.log(weight[ties]) + self.noise * rng.gumbel(size=len(rows))
+        order = ties[np.argsort(-keys, kind="stable")]
+        sent = order[fitting(size_bytes[order], bandwidth)]
+        reason = [
+            "no value" if unknown else f"{self.utility} {number:.3g}"
+            for unknown, number in zip(
+                np.isnan(known[sent]).tolist(), value[sent].tolist(), strict=True
+            )
+        ]
+        names = [pool.image_id[row] for row in rows[sent].tolist()]
+        return self.selection(names, size_bytes[sent], weight[sent], reason)
+
+    def values(self, pool: Pool) -> FloatArray:
+        """Return the value of each image, NaN where no value is known, shape (n_images,).
+
+        That is where nothing was detected, or nothing whose value is known.
+        """
+        utility = UTILITIES[self.utility]
+        image = positions(pool.detections.image_id, pool.image_id)
+        how = utility.aggregate or self.aggregate
+        return aggregate(utility.of(pool.detections), image, len(pool), how, self.top)
+
+    def _without(self, known: FloatArray) -> float:
+        """Return the value of images without one."""
+        if self.undetected == "zero" or np.isnan(known).all():
+            return 0.0
+        return float(np.nanmax(known))
