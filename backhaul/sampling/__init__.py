@@ -8,6 +8,7 @@ from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
 from backhaul.sampling.control import NoNewData
 from backhaul.sampling.density import MidNormalSampling, NormalSampling, ProbabilitySampling
+from backhaul.sampling.diverse import DiverseSampling
 from backhaul.sampling.interval import (
     InRangeSampling,
     IqrSampling,
@@ -19,6 +20,7 @@ from backhaul.sampling.interval import (
     TrueRandomSampling,
 )
 from backhaul.sampling.listed import ListedSampling
+from backhaul.sampling.spread import KCenterSampling, TypicalitySampling
 from backhaul.sampling.user import UserSampling
 
 
@@ -43,6 +45,9 @@ Method: TypeAlias = Annotated[
     | BinQuintileSampling
     | BinNormalSampling
     | BinSampling
+    | KCenterSampling
+    | TypicalitySampling
+    | DiverseSampling
     | ListedSampling
     | UserSampling
     | NoNewData,
@@ -55,8 +60,10 @@ __all__ = [
     "BinNormalSampling",
     "BinQuintileSampling",
     "BinSampling",
+    "DiverseSampling",
     "InRangeSampling",
     "IqrSampling",
+    "KCenterSampling",
     "ListedSampling",
     "MedianBelowThreshSampling",
     "MedianThreshSampling",
@@ -70,5 +77,6 @@ __all__ = [
     "RandomSampling",
     "SamplingMethod",
     "TrueRandomSampling",
+    "TypicalitySampling",
     "UserSampling",
 ]

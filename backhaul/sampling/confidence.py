@@ -12,7 +12,7 @@ from pydantic import Field
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.sightings import NONE, Sightings, sightings_of
-from backhaul.sampling.spending import Candidates, Strata, spend
+from backhaul.sampling.spending import Candidates, Strata, limits_of, spend
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
@@ -84,7 +84,7 @@ class ConfidenceSampling(SamplingMethod):
             rng: The only source of randomness.
         """
         utility = self.utility(pool)
-        draws = spend(utility.candidates, _limits(bandwidth), rng=rng)
+        draws = spend(utility.candidates, limits_of(bandwidth), rng=rng)
         rows, seen = utility.rows[draws.rows], utility.seen
         reasons = [
             "filled what was left" if filled else self.reason(class_id, confidence)
@@ -133,8 +133,3 @@ def _heaviest(seen: Sightings, weight: FloatArray, levels: tuple[Strata, ...]) -
     order = np.lexsort((seen.confidence[rows], weight[rows], place))
     last: IntArray = order[np.diff(place[order], append=-1) != 0]
     return np.asarray(rows[last])
-
-
-def _limits(bandwidth: Bandwidth) -> FloatArray:
-    limits = (bandwidth.images, bandwidth.bytes)
-    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backhaul.arrays import BoolArray, FloatArray, IntArray
+from backhaul.values.bandwidth import Bandwidth
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ class Draws:
 
     rows: IntArray
     filled: BoolArray
+
+
+def limits_of(bandwidth: Bandwidth) -> FloatArray:
+    """Return the most images and the most bytes, infinite for no limit, shape (2,)."""
+    limits = (bandwidth.images, bandwidth.bytes)
+    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)
 
 
 def spend(candidates: Candidates, limits: FloatArray, *, rng: np.random.Generator) -> Draws:

@@ -1,18 +1,23 @@
 """What every sampling method promises. A new method joins by one line in METHODS."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter
 
 from backhaul.sampling import Method, NoNewData, SamplingMethod
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Offers, Pool
+from backhaul.values.columns import names_of
+from backhaul.values.detections import FUSED_COLUMNS, VECTORS, FusedDetections
+from backhaul.values.features import Features
+from backhaul.values.offers import Offers, Pool, SentBefore
 from backhaul.values.selections import Selection
 
 LISTS = Path(__file__).parent / "lists"
@@ -46,6 +51,19 @@ METHODS = [
     {"kind": "bin", "edges": [0.1, 0.3, 0.9], "shares": [0.9, 0.1]},
     {"kind": "bin", "n_bins": 3, "shares": [0, 1, 1e-320]},
     {"kind": "bin", "n_bins": 4, "density": "numpy:sqrt", "stratify": True},
+    "k-center",
+    {"kind": "k-center", "space": "features", "suppress": True, "near": 1.0},
+    "typicality",
+    {"kind": "typicality", "space": "features", "least_cluster": 3},
+    "diverse",
+    {"kind": "diverse", "space": "features", "near": 1.0, "candidates": 1, "noise": 0},
+    {
+        "kind": "diverse",
+        "value": "confidence",
+        "suppress": False,
+        "most_empty": 0,
+        "explore": 0,
+    },
     *(
         {"kind": kind, "stratify": stratify}
         for kind in ("median-thresh", "mid-below-thresh", "iqr", "mid-normal", "bin-normal")
@@ -73,10 +91,23 @@ def pools(draw: st.DrawFn) -> Pool:
         table.set_axis(FUSED_COLUMNS, axis=1) if seen else pd.DataFrame(columns=FUSED_COLUMNS)
     )
     files = tuple(f"/data/images/{name}.png" for name in image_id)
+    before = tuple(f"old-{i}" for i in range(draw(st.integers(0, 3))))
+    vectors = {name: draw(vectors_of(image_id)) for name in VECTORS}
+    known = {name: draw(vectors_of(before)) if before else None for name in VECTORS}
     return Pool(
         Offers.originals(image_id, np.array(sizes, dtype=np.int64), files),
-        FusedDetections.from_table(table),
+        replace(FusedDetections.from_table(table), **vectors),
+        SentBefore(before, **known),
     )
+
+
+@st.composite
+def vectors_of(draw: st.DrawFn, image_id: tuple[str, ...]) -> Any:
+    """Return vectors on a small grid, with equal ones, in no order."""
+    names = draw(st.permutations(image_id))
+    shape = (len(image_id), 2)
+    values = draw(arrays(np.float32, shape, elements=st.integers(0, 3).map(float)))
+    return Features(names_of(names), values)
 
 
 LIMITS = st.none() | st.integers(0, 20)
@@ -94,7 +125,12 @@ def _shuffled(pool: Pool) -> Pool:
     )
     names = tuple(pool.image_id[i] for i in order)
     files = tuple(pool.files[i] for i in order)
-    return Pool(Offers.originals(names, pool.size_bytes[order], files), detections)
+    vectors: Any = {
+        name: Features(known.image_id[::-1], known.vectors[::-1])
+        for name, known in pool.detections.vectors().items()
+    }
+    offers = Offers.originals(names, pool.size_bytes[order], files)
+    return Pool(offers, replace(detections, **vectors), pool.sent_before)
 
 
 def _select(method: SamplingMethod, pool: Pool, bandwidth: Bandwidth, seed: int) -> Selection:
