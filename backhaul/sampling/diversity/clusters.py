@@ -5,40 +5,34 @@ from __future__ import annotations
 import numpy as np
 
 from backhaul.arrays import Float32Array, IntArray
-from backhaul.sampling.diversity.distances import squared_distances
+from backhaul.sampling.diversity.distances import closest
 
 _MOST_PASSES = 20
-_BLOCK_VALUES = 1 << 22  # of a table of distances: 16 MiB
+_SAMPLED = 50  # vectors a cluster, from which its center is found
 
 
 def k_means(vectors: Float32Array, n_clusters: int, rng: np.random.Generator) -> IntArray:
     """Return the cluster of each vector (Lloyd, 1982), in [0, n_clusters), shape (n,).
 
-    Starts from random vectors; some clusters may stay empty where vectors are equal.
+    Starts from random vectors. Of more than 50 vectors a cluster, as many are drawn to find
+    the centers; clusters may stay empty where vectors are equal.
 
     Args:
         vectors: Shape (n, d), n >= 1.
         n_clusters: How many clusters, in [1, n].
-        rng: Draws where it starts.
+        rng: The only source of randomness.
     """
-    centers = vectors[np.sort(rng.choice(len(vectors), n_clusters, replace=False))]
-    cluster = _nearest_center(vectors, centers)
+    sample = rng.permutation(len(vectors))[: _SAMPLED * n_clusters]
+    sampled = vectors[np.sort(sample)]
+    centers = vectors[np.sort(sample[:n_clusters])]
+    cluster = closest(sampled, centers)
     for _ in range(_MOST_PASSES):
-        centers = _means(vectors, cluster, centers)
-        moved = _nearest_center(vectors, centers)
+        centers = _means(sampled, cluster, centers)
+        moved = closest(sampled, centers)
         if np.array_equal(moved, cluster):
             break
         cluster = moved
-    return cluster
-
-
-def _nearest_center(vectors: Float32Array, centers: Float32Array) -> IntArray:
-    step = max(1, _BLOCK_VALUES // len(centers))
-    parts = [
-        np.argmin(squared_distances(vectors[start : start + step], centers), axis=1)
-        for start in range(0, len(vectors), step)
-    ]
-    return np.concatenate(parts)
+    return closest(vectors, centers)
 
 
 def _means(vectors: Float32Array, cluster: IntArray, centers: Float32Array) -> Float32Array:

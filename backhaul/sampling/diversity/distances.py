@@ -1,33 +1,47 @@
-"""Squared distances between many vectors."""
+"""Distances between many vectors."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from backhaul.arrays import Float32Array
+from backhaul.arrays import Float32Array, IntArray
 
 _BLOCK_VALUES = 1 << 22  # of a table of distances: 16 MiB
 
 
-def nearest(vectors: Float32Array, known: Float32Array) -> Float32Array:
-    """Return the squared distance of each vector to the nearest known one, shape (n,).
+def closest(vectors: Float32Array, others: Float32Array) -> IntArray:
+    """Return the row of the closest of m others to each vector, shape (n,).
+
+    Of equally close ones it is the first.
 
     Args:
         vectors: Shape (n, d).
-        known: Shape (m, d); without any, distances are infinite.
+        others: Shape (m, d), m >= 1.
+    """
+    middle = others.mean(axis=0)  # what is short loses fewer digits
+    centred = others - middle
+    squares = np.einsum("ij,ij->i", centred, centred)
+    found = np.empty(len(vectors), dtype=np.int64)
+    step = max(1, _BLOCK_VALUES // len(others))
+    for start in range(0, len(vectors), step):
+        table = (vectors[start : start + step] - middle) @ centred.T
+        table *= -2
+        table += squares
+        found[start : start + step] = np.argmin(table, axis=1)
+    return found
+
+
+def nearest(vectors: Float32Array, others: Float32Array) -> Float32Array:
+    """Return the squared distance of each vector to the closest of m others, shape (n,).
+
+    Args:
+        vectors: Shape (n, d).
+        others: Shape (m, d); without any, distances are infinite.
     """
     apart = np.full(len(vectors), np.inf, np.float32)
-    if not len(known):
-        return apart
-    middle = known.mean(axis=0)  # near vectors lose fewer digits when they are short
-    others = known - middle
-    squares = np.einsum("ij,ij->i", others, others)
-    step = max(1, _BLOCK_VALUES // len(known))
-    for start in range(0, len(vectors), step):
-        part = vectors[start : start + step]
-        closest = np.argmin(squares - 2 * ((part - middle) @ others.T), axis=1)
-        away = part - known[closest]  # again, and exactly: equal vectors are 0 apart
-        apart[start : start + step] = np.einsum("ij,ij->i", away, away)
+    if len(others):
+        away = vectors - others[closest(vectors, others)]  # exactly 0 for equal vectors
+        np.einsum("ij,ij->i", away, away, out=apart)
     return apart
 
 

@@ -11,7 +11,7 @@ from backhaul.sampling.diversity.distances import squared_distances
 MOST_CLUSTERS = 500
 MOST_NEIGHBOURS = 20
 
-_MOST_COMPARED = 2000  # members of a large cluster that stand for all of them
+_MOST_COMPARED = 500  # members of a large cluster that stand for all of them
 _BLOCK_VALUES = 1 << 22  # of a table of distances: 16 MiB
 
 
@@ -62,7 +62,7 @@ def typicality(members: Float32Array) -> Float32Array:
     """Return how typical each of n vectors is of all of them, shape (n,).
 
     That is the inverse of the mean distance to its min(20, n // 2) nearest neighbours, at least
-    one; infinite for equal ones, 0 for a single vector. Of more than 2,000 vectors every k-th
+    one; infinite for equal ones, 0 for a single vector. Of more than 500 vectors every k-th
     stands for all.
 
     Args:
