@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import decoding, fusion, inference, likeness, sampling, split
+from benchmarks import decoding, diversity, fusion, inference, likeness, sampling, split
 
 SEED = 0
 
@@ -16,7 +16,7 @@ def main(scale: float = 1.0) -> None:
     table = Table(
         "what", "against", "x as fast", "what limits us", title="Backhaul against peers"
     )
-    for module in (decoding, fusion, inference, likeness, sampling, split):
+    for module in (decoding, diversity, fusion, inference, likeness, sampling, split):
         for row in module.rows(np.random.default_rng(SEED), scale):
             table.add_row(row.name, row.peer, f"{row.ratio:.2f}", row.limit)
     Console().print(table)

@@ -181,7 +181,7 @@ def test_nearness_is_what_copies_of_frames_show(tmp_path: Path) -> None:
     frames = [np.asarray(Image.open(file).convert("RGB")) for file in files]
     assert len(frames) == 30
 
-    def describe(images: Sequence[np.ndarray) -> Float32Array:
+    def describe(images: Sequence[Pixels]) -> Float32Array:
         return np.array([descriptor(image) for image in images])
 
     learned = joining_distance(frames, describe, rng=np.random.default_rng(0))
