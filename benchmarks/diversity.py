@@ -34,7 +34,7 @@ def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:
 
 def _choose(vectors: Float32Array, cost: FloatArray, budget: int) -> list[int]:
     limits = np.array([budget, np.inf])
-    return k_center(vectors, vectors[:0], cost, limits).rows.tolist()
+    return [*k_center(vectors, vectors[:0], cost, limits).rows.tolist()]
 
 
 def _plainly(vectors: Float32Array, budget: int) -> list[int]:
