@@ -21,7 +21,7 @@ from backhaul.sampling.diversity.duplicates import NEAR
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.features import Features
-from backhaul.values.offers import Pool, SentBefore
+from backhaul.values.offers import Offers, Pool, SentBefore
 from backhaul.values.selections import Selection
 from tests.unit.sampling.conftest import PoolOf, Seen
 
@@ -186,3 +186,20 @@ def test_nearness_is_what_copies_of_frames_show(tmp_path: Path) -> None:
 
     learned = joining_distance(frames, describe, rng=np.random.default_rng(0))
     assert pytest.approx(learned, rel=0.25) == NEAR
+
+
+@pytest.fixture(scope="module")
+def many(pool_of: PoolOf) -> Pool:
+    """100,000 images; half of them look the same."""
+    n = 100_000
+    vectors = np.random.default_rng(0).normal(size=(n, 4))
+    vectors[: n // 2] = 1
+    offers = Offers.originals([f"{i:06d}" for i in range(n)], np.full(n, 1000))
+    return with_vectors(replace(pool_of({}), offers=offers), vectors.astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", [KCenterSampling, TypicalitySampling, DiverseSampling])
+def test_a_hundred_thousand_images_are_no_burden(
+    many: Pool, kind: type[KCenterSampling]
+) -> None:
+    assert len(sent_of(kind(), many, images=30, bytes=20_500)) == 20
