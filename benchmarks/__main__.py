@@ -6,9 +6,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import decoding, fusion, inference, likeness, methods, sampling, split
+from benchmarks import (
+    decoding,
+    diversity,
+    fusion,
+    inference,
+    likeness,
+    methods,
+    sampling,
+    split,
+)
 
 SEED = 0
+MODULES = (decoding, diversity, fusion, inference, likeness, methods, sampling, split)
 
 
 def main(scale: float = 1.0) -> None:
@@ -16,7 +26,7 @@ def main(scale: float = 1.0) -> None:
     table = Table(
         "what", "against", "x as fast", "what limits us", title="Backhaul against peers"
     )
-    for module in (decoding, fusion, inference, likeness, methods, sampling, split):
+    for module in MODULES:
         for row in module.rows(np.random.default_rng(SEED), scale):
             table.add_row(row.name, row.peer, f"{row.ratio:.2f}", row.limit)
     Console().print(table)

@@ -12,6 +12,7 @@ time for photos), and copies of models and of results that Ultralytics makes.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -64,6 +65,7 @@ def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:
         return [
             _row(f"{SCENE_PX} px PNG", scenes, checkpoints, SCENE_PX),
             _row("640x480 JPEG", photos, checkpoints, PHOTO_INPUT_PX),
+            _described("640x480 JPEG", photos, checkpoints, PHOTO_INPUT_PX),
         ]
 
 
@@ -80,6 +82,22 @@ def _row(kind: str, images: ImageSet, checkpoints: list[LocalCheckpoint], size_p
         f"inference, {len(images)} {kind}, {len(checkpoints)} checkpoints, input {size_px} px"
     )
     return Row(name, *times, "Ultralytics, each checkpoint", LIMIT)
+
+
+def _described(
+    kind: str, images: ImageSet, checkpoints: list[LocalCheckpoint], size_px: int
+) -> Row:
+    settings = PredictionSettings(
+        size_px, conf_thres=0.1, nms_thres=0.5, device="cpu", threads=THREADS
+    )
+    with_vectors = replace(settings, needs=frozenset({"features", "descriptors"}))
+    times = compare(
+        partial(_see, images, checkpoints, with_vectors),
+        partial(_see, images, checkpoints, settings),
+        REPEATS,
+    )
+    name = f"the same with features and descriptors, {len(images)} {kind}"
+    return Row(name, *times, "boxes alone", LIMIT)
 
 
 def _see(

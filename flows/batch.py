@@ -19,7 +19,7 @@ from backhaul.sampling import Method
 from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.detections import Need
+from backhaul.values.detections import VECTORS, Need
 from backhaul.values.results import Sent, TrainingResult
 from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
@@ -135,11 +135,11 @@ def _look_back(
     looking: tuple[Checkpoint, ...],
     step: Step,
 ) -> tuple[Artifact, ...]:
-    """Return features of the images sent before, by the current model, if needed."""
-    if "features" not in method.needs:
+    """Return vectors of the images sent before, by the current model, if needed."""
+    needs: tuple[Need, ...] = tuple(sorted(method.needs & {*VECTORS}))
+    if not needs:
         return ()
     img_size = config.training.img_size
-    needs: tuple[Need, ...] = ("features",)
     return tuple(
         infer(images, looking[-1:], config.inference, img_size, needs=needs, step=step)
         for images in standing.sent

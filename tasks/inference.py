@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prefect import get_run_logger
 
@@ -58,7 +58,7 @@ def infer(
     *,
     step: Step,
 ) -> Artifact:
-    """Store the `FusedDetections` of an ensemble, with scores and features if needed.
+    """Store the `FusedDetections` of an ensemble, with scores and vectors if needed.
 
     Args:
         images: The images (`ImageSet`).
@@ -78,8 +78,10 @@ def infer(
         return look(files, weights, predictor, settings, inference, progress)
 
     fused = with_local_files(step.root, pool, checkpoints, look_at)
-    if fused.features is not None:  # of all images, also of those that nobody can look at
-        fused = replace(fused, features=fused.features.filled(pool.ids))
+    vectors: dict[str, Any] = {  # of all images, also of those that nobody can look at
+        name: known.filled(pool.ids) for name, known in fused.vectors().items()
+    }
+    fused = replace(fused, **vectors)
     get_run_logger().info(
         "%d objects in %d images, by checkpoints %s",
         len(fused),

@@ -9,7 +9,7 @@ from backhaul.sampling import Method
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.detections import FusedDetections
+from backhaul.values.detections import VECTORS, FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.images import ImageSet
 from backhaul.values.offers import Offers, Pool, SentBefore
@@ -36,7 +36,7 @@ def select_images(
         method: The sampling method.
         bandwidth: Most that may be sent.
         sent_before: What the method sent of each earlier batch (`ImageSet`).
-        sent_seen: Detections in those images, with features, if the method needs them.
+        sent_seen: Detections in those images, with the vectors that the method needs.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     arrived = read_value(ImageSet, images)
@@ -68,5 +68,8 @@ def select_images(
 
 def _sent(sent: tuple[Artifact, ...], seen: tuple[Artifact, ...]) -> SentBefore:
     ids = [image_id for each in sent for image_id in read_value(ImageSet, each).ids]
-    parts = [read_value(FusedDetections, each).features for each in seen]
-    return SentBefore(tuple(ids), Features.concat(part for part in parts if part is not None))
+    parts = [read_value(FusedDetections, each).vectors() for each in seen]
+    vectors = {
+        name: Features.concat(part[name] for part in parts if name in part) for name in VECTORS
+    }
+    return SentBefore(tuple(ids), **vectors)

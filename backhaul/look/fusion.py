@@ -207,6 +207,7 @@ def _fused(
         box_spread=_box_spread(boxes.xyxy, votes),
         scores=scores,
         features=boxes.features,
+        descriptors=boxes.descriptors,
     )
 
 

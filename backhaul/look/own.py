@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from backhaul.arrays import FloatArray, IntArray
 from backhaul.code import UserCode
 from backhaul.errors import InputError
 from backhaul.look.checkpoints import file_digest
+from backhaul.look.descriptors import describe_files
 from backhaul.look.protocol import OnProgress, OwnPredictor, PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
 from backhaul.values.columns import names_of
@@ -86,10 +87,14 @@ class OwnDetector:
                 found.append(np.hstack([whose, kept]))
                 done += 1
                 on_progress(done, len(images) * len(checkpoints))
-        features = None
+        vectors: dict[str, Any] = {}
         if "features" in settings.needs:
-            features = self._features(detector, images, checkpoints[-1], settings)
-        return _detections(images, found, settings, features)
+            last = checkpoints[-1]
+            vectors["features"] = self._features(detector, images, last, settings)
+        if "descriptors" in settings.needs:
+            described = describe_files(images.paths)
+            vectors["descriptors"] = Features(names_of(images.image_id), described)
+        return replace(_detections(images, found, settings), **vectors)
 
     def _each(self, answers: Iterable[Any], images: LocalImages, what: str) -> Iterator[Any]:
         """Yield one answer an image.
@@ -173,7 +178,6 @@ def _detections(
     images: LocalImages,
     found: list[FloatArray],
     settings: PredictionSettings,
-    features: Features | None,
 ) -> Detections:
     """Return rows of image number, epoch, and what `_kept` left, as columns."""
     n_scores = len(images.class_names) if "scores" in settings.needs else 0
@@ -185,5 +189,4 @@ def _detections(
         confidence=rows[:, 6].copy(),
         xyxy=rows[:, 2:6].copy(),
         scores=rows[:, 2 + COLUMNS :].copy() if "scores" in settings.needs else None,
-        features=features,
     )

@@ -58,7 +58,7 @@ class Predictor(Protocol):
             images: The images.
             checkpoints: Checkpoints with distinct epochs, the last one last.
             settings: How outputs become boxes, and what is needed beside them. Features are
-                those of the last checkpoint.
+                those of the last checkpoint, descriptors those of the images.
             on_progress: Called as the work goes on.
 
         Raises:

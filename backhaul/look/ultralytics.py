@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backhaul.arrays import FloatArray
+from backhaul.arrays import Float32Array, FloatArray
 from backhaul.errors import InputError
 from backhaul.look.checkpoints import load_model
+from backhaul.look.descriptors import N_VALUES, descriptor
 from backhaul.look.libraries import isolate_libraries
 from backhaul.look.protocol import OnProgress, PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
@@ -25,6 +26,7 @@ from backhaul.values.localimages import LocalImages
 PADDING = 114
 """Grey that Ultralytics pads letterboxed images with."""
 
+_NOTHING = np.zeros(0, np.float32)
 _BOX_COLUMNS = 6  # x1, y1, x2, y2, confidence, class_id; scores follow
 
 
@@ -63,7 +65,7 @@ class Ultralytics:
         torch.set_num_threads(settings.threads)
         models = self._models(checkpoints, images.class_names, settings)
         pooled = _PooledFeatures(models[-1][1]) if "features" in settings.needs else None
-        found = _Found([np.zeros((0, 8))], [np.zeros((0, len(images.class_names)))])
+        found = _Found([np.zeros((0, 8))], [np.zeros((0, len(images.class_names)))], [])
         done = 0
         for batch in _batches(images.paths, settings):
             pixels = torch.from_numpy(np.stack([item.pixels for item in batch]))
@@ -73,6 +75,7 @@ class Ultralytics:
                     boxes = _suppress(model(pixels), settings)
                     for i, (item, of_image) in enumerate(zip(batch, boxes, strict=True)):
                         found.add(done + i, epoch, item, of_image.cpu().numpy())
+            found.descriptors.extend(item.descriptor for item in batch)
             done += len(batch)
             on_progress(done, len(images))
         return _detections(images, found, settings, pooled)
@@ -108,15 +111,17 @@ class _PooledFeatures:
         coarsest = inputs[0][-1]
         self.parts.append(coarsest.mean(dim=(2, 3)).float().cpu().numpy())
 
-    def of(self, image_id: Sequence[str]) -> Features:
-        """Return the features of the images of the prediction, in this order."""
-        vectors = np.concatenate(self.parts) if self.parts else np.zeros((0, 0), np.float32)
-        return Features(names_of(image_id), vectors)
+    def vectors(self) -> Float32Array:
+        """Return the features of the images of the prediction, in order, shape (n, d)."""
+        return np.concatenate(self.parts) if self.parts else np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class _Letterboxed:
-    """An image scaled into a padded square: pixels (3, size, size) uint8 RGB."""
+    """An image scaled into a padded square: pixels (3, size, size) uint8 RGB.
+
+    Its descriptor is empty where nobody needs it.
+    """
 
     pixels: npt.NDArray[np.uint8]
     scale: float
@@ -124,6 +129,7 @@ class _Letterboxed:
     top: int
     width: int
     height: int
+    descriptor: Float32Array
 
 
 def _batches(
@@ -132,13 +138,17 @@ def _batches(
     with ThreadPoolExecutor(settings.threads) as threads:
         for start in range(0, len(paths), settings.batch_size):
             part = paths[start : start + settings.batch_size]
-            yield list(threads.map(lambda path: _letterbox(path, settings.img_size), part))
+            yield list(threads.map(lambda path: _letterbox(path, settings), part))
 
 
-def _letterbox(path: str, size: int) -> _Letterboxed:
+def _letterbox(path: str, settings: PredictionSettings) -> _Letterboxed:
+    size = settings.img_size
     image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{path}: cannot be read as an image")
+    described = _NOTHING
+    if "descriptors" in settings.needs:
+        described = descriptor(image[:, :, ::-1])
     height, width = image.shape[:2]
     scale = min(size / height, size / width)
     new = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -148,7 +158,7 @@ def _letterbox(path: str, size: int) -> _Letterboxed:
     square = np.full((size, size, 3), PADDING, dtype=np.uint8)
     square[top : top + new[1], left : left + new[0]] = image
     pixels = np.ascontiguousarray(square[:, :, ::-1].transpose(2, 0, 1))
-    return _Letterboxed(pixels, scale, left, top, width, height)
+    return _Letterboxed(pixels, scale, left, top, width, height, described)
 
 
 def _detector(model: Any, checkpoint: LocalCheckpoint) -> Any:
@@ -192,10 +202,12 @@ class _Found:
     Args:
         rows: Arrays of image number, epoch, class_id, confidence, x1, y1, x2, y2 (pixels).
         scores: Arrays of the scores of those rows, where they are needed.
+        descriptors: Those of the images, empty ones where they are not needed.
     """
 
     rows: list[FloatArray]
     scores: list[FloatArray]
+    descriptors: list[Float32Array]
 
     def add(
         self, image: int, epoch: int, item: _Letterboxed, found: npt.NDArray[np.float32]
@@ -226,14 +238,21 @@ def _detections(
     pooled: _PooledFeatures | None,
 ) -> Detections:
     rows = np.concatenate(found.rows)
+    names = names_of(images.image_id)
+    vectors: dict[str, Features] = {}
+    if pooled is not None:
+        vectors["features"] = Features(names, pooled.vectors())
+    if "descriptors" in settings.needs:
+        described = np.array(found.descriptors, np.float32).reshape(len(names), N_VALUES)
+        vectors["descriptors"] = Features(names, described)
     return Detections(
-        image_id=names_of(images.image_id)[rows[:, 0].astype(np.int64)],
+        image_id=names[rows[:, 0].astype(np.int64)],
         epoch=rows[:, 1].astype(np.int64),
         class_id=rows[:, 2].astype(np.int64),
         confidence=rows[:, 3].copy(),
         xyxy=rows[:, 4:].copy(),
         scores=np.concatenate(found.scores) if "scores" in settings.needs else None,
-        features=None if pooled is None else pooled.of(images.image_id),
+        **vectors,
     )
 
 

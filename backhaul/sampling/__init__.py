@@ -9,6 +9,7 @@ from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
 from backhaul.sampling.control import NoNewData
 from backhaul.sampling.density import MidNormalSampling, NormalSampling, ProbabilitySampling
+from backhaul.sampling.diverse import DiverseSampling
 from backhaul.sampling.filtered import HardExampleSampling
 from backhaul.sampling.frames import EveryNthSampling
 from backhaul.sampling.interval import (
@@ -23,6 +24,7 @@ from backhaul.sampling.interval import (
 )
 from backhaul.sampling.listed import ListedSampling
 from backhaul.sampling.ranked import UtilitySampling
+from backhaul.sampling.spread import KCenterSampling, TypicalitySampling
 from backhaul.sampling.user import UserSampling
 from backhaul.sampling.utilities import UtilityName
 
@@ -56,6 +58,9 @@ Method: TypeAlias = Annotated[
     | HardExampleSampling
     | RareFirstSampling
     | EveryNthSampling
+    | KCenterSampling
+    | TypicalitySampling
+    | DiverseSampling
     | ListedSampling
     | UserSampling
     | NoNewData,
@@ -71,10 +76,12 @@ __all__ = [
     "BinNormalSampling",
     "BinQuintileSampling",
     "BinSampling",
+    "DiverseSampling",
     "EveryNthSampling",
     "HardExampleSampling",
     "InRangeSampling",
     "IqrSampling",
+    "KCenterSampling",
     "ListedSampling",
     "MedianBelowThreshSampling",
     "MedianThreshSampling",
@@ -89,6 +96,7 @@ __all__ = [
     "RareFirstSampling",
     "SamplingMethod",
     "TrueRandomSampling",
+    "TypicalitySampling",
     "UserSampling",
     "UtilitySampling",
 ]

@@ -8,7 +8,13 @@ from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
 
-from backhaul.sampling import HardExampleSampling, Method, UserSampling, UtilitySampling
+from backhaul.sampling import (
+    HardExampleSampling,
+    Method,
+    SamplingMethod,
+    UserSampling,
+    UtilitySampling,
+)
 from backhaul.sampling.hardexamples import HardExampleFilter
 from backhaul.sampling.utilities import UTILITIES
 from backhaul.values.detections import NO_NEEDS, Need
@@ -57,8 +63,7 @@ def entries() -> Iterator[Entry]:
         elif kind is HardExampleSampling:
             yield from _filters()
         else:
-            needs = None if kind is UserSampling else kind.needs
-            yield Entry(_kind(kind), _sends(kind), kind.source, needs, _parameters(kind))
+            yield Entry(_kind(kind), _sends(kind), kind.source, _needs(kind), _parameters(kind))
 
 
 def markdown() -> str:
@@ -84,6 +89,13 @@ def _filters() -> Iterator[Entry]:
 
 def _kind(model: type[BaseModel]) -> str:
     return str(model.model_fields["kind"].default)
+
+
+def _needs(kind: type[SamplingMethod]) -> frozenset[Need] | None:
+    """Return what a kind needs with its default parameters; None if its code says so."""
+    if kind is UserSampling:
+        return None
+    return kind.model_construct().needs
 
 
 def _sends(described: Any) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from backhaul.arrays import FloatArray
+from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.base import WeighingMethod
 from backhaul.sampling.density import NonNegative
 from backhaul.sampling.sightings import by_name
@@ -24,8 +25,8 @@ LEAST = 1e-12
 """No value counts as less, so that all have a logarithm, and an order by bytes among them."""
 
 
-class UtilitySampling(WeighingMethod):
-    """The images of greatest utility, by the doubt, or disagreement, about their objects.
+class ValuingMethod(WeighingMethod, ABC):
+    """Gives images a value by a utility of their objects, and puts them in an order by it.
 
     Images go in the order of log(value / bytes^gamma) + noise x a Gumbel variate. So without
     noise the greatest come first, ties in random order; with noise 1 it is the weighted draw of
@@ -33,7 +34,6 @@ class UtilitySampling(WeighingMethod):
     by the power 1 / noise. Noise on the logarithm means the same for utilities of any unit.
     """
 
-    kind: Literal["utility"] = "utility"
     utility: UtilityName = Field(description="what an object is worth")
     aggregate: Aggregate = Field(
         "max", description="from objects to image; sum favours crowded images"
@@ -42,6 +42,38 @@ class UtilitySampling(WeighingMethod):
     noise: NonNegative = Field(
         0.0, description="0 = greatest first, 1 = draw in proportion to the value"
     )
+
+    @property
+    def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the settings
+        """What the utility needs besides detections."""
+        return super().needs | UTILITIES[self.utility].needs
+
+    def values(self, pool: Pool) -> FloatArray:
+        """Return the value of each image, NaN where no value is known, shape (n_images,).
+
+        That is where nothing was detected, or nothing whose value is known.
+        """
+        utility = UTILITIES[self.utility]
+        image = positions(pool.detections.image_id, pool.image_id)
+        how = utility.aggregate or self.aggregate
+        return aggregate(utility.of(pool.detections), image, len(pool), how, self.top)
+
+    def order_by(self, weight: FloatArray, rng: np.random.Generator) -> IntArray:
+        """Return rows in the order in which images go, shape (n,).
+
+        Args:
+            weight: value / bytes^gamma of each image, > 0, shape (n,).
+            rng: Draws the noise, and the order of ties.
+        """
+        ties = rng.permutation(len(weight))
+        keys = np.log(weight[ties]) + self.noise * rng.gumbel(size=len(weight))
+        return np.asarray(ties[np.argsort(-keys, kind="stable")])
+
+
+class UtilitySampling(ValuingMethod):
+    """The images of greatest utility, by the doubt, or disagreement, about their objects."""
+
+    kind: Literal["utility"] = "utility"
     undetected: Literal["zero", "highest"] = Field(
         "zero", description="value of an image without a value: 0, or the greatest of the pool"
     )
@@ -51,11 +83,6 @@ class UtilitySampling(WeighingMethod):
         if not self.label:
             object.__setattr__(self, "label", self.utility)
         return self
-
-    @property
-    def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the utility
-        """What the utility needs besides detections."""
-        return UTILITIES[self.utility].needs
 
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
@@ -76,9 +103,7 @@ class UtilitySampling(WeighingMethod):
         known = self.values(pool)[rows]
         value = np.where(np.isnan(known), self._without(known), known)
         weight = self.per_byte(np.maximum(value, LEAST), size_bytes)
-        ties = rng.permutation(len(rows))
-        keys = np.log(weight[ties]) + self.noise * rng.gumbel(size=len(rows))
-        order = ties[np.argsort(-keys, kind="stable")]
+        order = self.order_by(weight, rng)
         sent = order[fitting(size_bytes[order], bandwidth)]
         reason = [
             "no value" if unknown else f"{self.utility} {number:.3g}"
@@ -88,16 +113,6 @@ class UtilitySampling(WeighingMethod):
         ]
         names = [pool.image_id[row] for row in rows[sent].tolist()]
         return self.selection(names, size_bytes[sent], weight[sent], reason)
-
-    def values(self, pool: Pool) -> FloatArray:
-        """Return the value of each image, NaN where no value is known, shape (n_images,).
-
-        That is where nothing was detected, or nothing whose value is known.
-        """
-        utility = UTILITIES[self.utility]
-        image = positions(pool.detections.image_id, pool.image_id)
-        how = utility.aggregate or self.aggregate
-        return aggregate(utility.of(pool.detections), image, len(pool), how, self.top)
 
     def _without(self, known: FloatArray) -> float:
         """Return the value of images without one."""

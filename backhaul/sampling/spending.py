@@ -61,6 +61,12 @@ class Draws:
     filled: BoolArray
 
 
+def limits_of(bandwidth: Bandwidth) -> FloatArray:
+    """Return the most images and the most bytes, infinite for no limit, shape (2,)."""
+    limits = (bandwidth.images, bandwidth.bytes)
+    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)
+
+
 def spend(candidates: Candidates, limits: FloatArray, *, rng: np.random.Generator) -> Draws:
     """Draw images until the bandwidth is spent.
 
@@ -83,12 +89,6 @@ def spend(candidates: Candidates, limits: FloatArray, *, rng: np.random.Generato
     uplink.fill()
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *uplink.drawn])
     return Draws(rows, np.arange(rows.size) >= n_drawn)
-
-
-def limits_of(bandwidth: Bandwidth) -> FloatArray:
-    """Return most images and most bytes, infinite for no limit, shape (2,)."""
-    limits = (bandwidth.images, bandwidth.bytes)
-    return np.array([np.inf if limit is None else limit for limit in limits], dtype=np.float64)
 
 
 def fitting(size_bytes: IntArray, bandwidth: Bandwidth) -> IntArray:

@@ -24,6 +24,7 @@ from backhaul.values.detections import (
     DETECTION_SCHEMA,
     DISAGREEMENT_SCHEMA,
     FUSED_SCHEMA,
+    VECTORS,
     XYXY,
     Boxes,
     Detections,
@@ -117,7 +118,7 @@ class _Codec(NamedTuple):
 
 
 def _boxes(kind: type[Detections] | type[FusedDetections], columns: Schema) -> _Codec:
-    """Return the codec of boxes: one row a box, then one row for the features of each image."""
+    """Return the codec of boxes: one row a box, then one for each vector of each image."""
     schema = _schema(columns)
     return _Codec(partial(_encode_boxes, schema), partial(_decode_boxes, kind, schema))
 
@@ -132,13 +133,13 @@ def _encode_boxes(schema: Any, boxes: Boxes) -> Any:
     if boxes.scores is not None:
         widths["scores"] = boxes.scores.shape[1]
         table = table.append_column("scores", _list_array(boxes.scores))
-    if boxes.features is not None:
-        widths["features"] = boxes.features.vectors.shape[1]
-        of_images = {
-            "image_id": pa.array(boxes.features.image_id, type=pa.string()),
-            "features": _list_array(boxes.features.vectors),
+    for name, of_images in boxes.vectors().items():
+        widths[name] = of_images.vectors.shape[1]
+        columns = {
+            "image_id": pa.array(of_images.image_id, type=pa.string()),
+            name: _list_array(of_images.vectors),
         }
-        parts = [table, pa.table(of_images)]
+        parts = [table, pa.table(columns)]
         table = pa.concat_tables(parts, promote_options="default").combine_chunks()
     return table.replace_schema_metadata({"widths": json.dumps(widths)} if widths else None)
 
@@ -147,15 +148,15 @@ def _decode_boxes(kind: Callable[..., Any], schema: Any, table: Any) -> Any:
     if missing := [field.name for field in schema if field.name not in table.column_names]:
         raise ValueError(f"expected columns {missing} too, got {table.column_names}")
     widths = json.loads((table.schema.metadata or {}).get(b"widths", b"{}"))
-    is_box = table["class_id"].is_valid()
-    boxes, of_images = table.filter(is_box), table.filter(pc.invert(is_box))
+    boxes = table.filter(table["class_id"].is_valid())
     measured = [name for name in DISAGREEMENT_SCHEMA if name in table.column_names]
     optional: dict[str, Any] = {name: boxes[name].to_numpy() for name in measured}
     if "scores" in widths:
         optional["scores"] = _list_values(boxes["scores"], widths["scores"])
-    if "features" in widths:
-        vectors = _list_values(of_images["features"], widths["features"])
-        optional["features"] = Features(_texts(of_images["image_id"]), vectors)
+    for name in (name for name in VECTORS if name in widths):
+        of_images = table.filter(table[name].is_valid())
+        vectors = _list_values(of_images[name], widths[name])
+        optional[name] = Features(_texts(of_images["image_id"]), vectors)
     numbers = [field.name for field in schema if field.name not in ("image_id", *XYXY)]
     return kind(
         image_id=_texts(boxes["image_id"]),

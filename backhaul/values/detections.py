@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
@@ -16,9 +16,14 @@ from backhaul.values.features import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-Need: TypeAlias = Literal["scores", "features", "disagreement"]
-"""What is computed only where it is needed: the score of each class, features of images, how
-far the checkpoints disagree about each object."""
+Need: TypeAlias = Literal["scores", "features", "descriptors", "disagreement"]
+"""What is computed only where it is needed: the score of each class; of images, features by the
+detector, and descriptors without one; how far the checkpoints disagree about each object."""
+
+VectorNeed: TypeAlias = Literal["features", "descriptors"]
+"""Those needs that are a vector an image."""
+
+VECTORS: tuple[VectorNeed, ...] = get_args(VectorNeed)
 
 NO_NEEDS: frozenset[Need] = frozenset()
 XYXY = ("x1", "y1", "x2", "y2")
@@ -64,6 +69,8 @@ class Boxes:
             them.
         features: Features of all images that were looked at, also of those without a box; None
             where nobody needs them.
+        descriptors: Their colours and textures, as `backhaul.look.descriptors` makes them;
+            None where nobody needs them.
 
     Raises:
         ValueError: If lengths differ, or a confidence is out of range.
@@ -75,6 +82,7 @@ class Boxes:
     xyxy: FloatArray
     scores: FloatArray | None = None
     features: Features | None = None
+    descriptors: Features | None = None
 
     def __post_init__(self) -> None:
         require_length(len(self.image_id), self.columns())
@@ -86,8 +94,13 @@ class Boxes:
 
     def columns(self) -> dict[str, Any]:
         """Return all columns with one value a box, by name."""
-        names = [field.name for field in fields(self) if field.name != "features"]
+        names = [field.name for field in fields(self) if field.name not in VECTORS]
         return {name: getattr(self, name) for name in names}
+
+    def vectors(self) -> dict[VectorNeed, Features]:
+        """Return what there is of one vector an image, by name."""
+        every = {name: getattr(self, name) for name in VECTORS}
+        return {name: vectors for name, vectors in every.items() if vectors is not None}
 
     def take(self, rows: IntArray | BoolArray) -> Self:
         """Return the boxes at `rows`: positions, in that order, or a mask of shape (n,)."""
@@ -102,11 +115,9 @@ class Boxes:
         return self.take(self.confidence > confidence)
 
     def of_images(self, image_id: Sequence[str]) -> Self:
-        """Return the boxes and features of these images."""
-        own = self.take(positions(self.image_id, image_id) >= 0)
-        return (
-            own if own.features is None else replace(own, features=own.features.only(image_id))
-        )
+        """Return the boxes and vectors of these images."""
+        kept: dict[str, Any] = {n: each.only(image_id) for n, each in self.vectors().items()}
+        return replace(self.take(positions(self.image_id, image_id) >= 0), **kept)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,7 +141,7 @@ class Detections(Boxes):
 
     @staticmethod
     def concat(parts: Iterable[Detections]) -> Detections:
-        """Return the boxes of all parts, at least one, without scores and features."""
+        """Return the boxes of all parts, at least one, without scores and vectors."""
         columns = [part.columns() for part in parts]
         names = [name for name in columns[0] if name != "scores"]
         joined: dict[str, Any] = {n: np.concatenate([c[n] for c in columns]) for n in names}

@@ -1,4 +1,4 @@
-"""Feature vectors of whole images, from a detector's inner layers."""
+"""Feature vectors of whole images: of a detector's inner layers, or of colours and textures."""
 
 from __future__ import annotations
 

@@ -88,10 +88,12 @@ class SentBefore:
     Args:
         image_id: Their names, in the order in which they were sent.
         features: Their features by today's model; None where nobody needs them.
+        descriptors: Their descriptors; None where nobody needs them.
     """
 
     image_id: tuple[str, ...] = ()
     features: Features | None = None
+    descriptors: Features | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,7 @@ class Pool:
         known: dict[Need, object] = {
             "scores": self.detections.scores,
             "features": self.detections.features,
+            "descriptors": self.detections.descriptors,
             "disagreement": self.detections.vote_fraction,
         }
         return frozenset(need for need, values in known.items() if values is not None)
@@ -150,6 +153,15 @@ class Pool:
         None where the method does not say that it needs them.
         """
         known = self.detections.features
+        return None if known is None else known.of(self.image_id)
+
+    @cached_property
+    def descriptors(self) -> Float32Array | None:
+        """Descriptors of the images, in the order of `image_id`, shape (n, d).
+
+        None where the method does not say that it needs them.
+        """
+        known = self.detections.descriptors
         return None if known is None else known.of(self.image_id)
 
     def take(self, rows: IntArray) -> Pool:

@@ -16,6 +16,7 @@ from PIL import Image
 from backhaul.data.images import probe
 from backhaul.learn.training.workfolder import LEAST_SIDE_PX
 from backhaul.look.libraries import isolate_libraries
+from backhaul.look.protocol import PredictionSettings
 from fuzzing.mutation import mutate, pick
 from fuzzing.reader import Reader
 from fuzzing.tree import Tree
@@ -244,7 +245,7 @@ def _decoders() -> tuple[Callable[[Path], tuple[int, ...] | None], ...]:
         return None if pixels is None else pixels.shape[:2]
 
     def looked_at(path: Path) -> tuple[int, ...]:
-        seen = _letterbox(str(path), 32)
+        seen = _letterbox(str(path), PredictionSettings(32, 0.1, 0.5))
         return seen.height, seen.width
 
     def augmented(path: Path) -> tuple[int, ...]:

@@ -14,5 +14,5 @@ pytestmark = [
 def test_every_benchmark_prints_a_ratio(capsys: pytest.CaptureFixture[str]) -> None:
     main(scale=0.001)
     printed = capsys.readouterr().out
-    for name in ("fusion", "inference", "median-thresh", "rare-first", "split"):
+    for name in ("fusion", "inference", "k-center", "median-thresh", "rare-first", "split"):
         assert name in printed

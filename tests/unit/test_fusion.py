@@ -298,7 +298,7 @@ def test_rejects_an_empty_ensemble(available: list[int], count: int) -> None:
         ensemble_epochs(available, count)
 
 
-def test_scores_are_means_over_the_checkpoints_and_features_stay() -> None:
+def test_scores_are_means_over_the_checkpoints_and_vectors_stay() -> None:
     rows: list[Row] = [
         ("a", 1, 0, 0.5, 0.0, 0.0, 9.0, 9.0),
         ("a", 2, 0, 0.75, 0.0, 0.0, 9.0, 8.0),
@@ -307,10 +307,12 @@ def test_scores_are_means_over_the_checkpoints_and_features_stay() -> None:
     ]
     scores = np.array([[0.5, 0.25], [0.75, 0.25], [0.75, 0.25], [0.0, 1.0]])
     features = Features(names_of("abc"), np.eye(3, dtype=np.float32))
-    seen = replace(detections(rows), scores=scores, features=features)
+    descriptors = Features(names_of("cba"), np.eye(3, dtype=np.float32))
+    seen = replace(detections(rows), scores=scores, features=features, descriptors=descriptors)
     found = fuse(seen, (1, 2), 0.5)
     assert found.scores is not None
     assert found.scores.tolist() == [[0.625, 0.25], [0.0, 0.5]]
     assert found.confidence.tolist() == [0.625, 0.5]
     assert found.box_spread.tolist() == pytest.approx([np.std([8, 9], ddof=1) / 4, 0])
     assert found.features is features
+    assert found.descriptors is descriptors

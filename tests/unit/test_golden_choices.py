@@ -6,6 +6,7 @@ Whoever changes one on purpose raises the version of its stage.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from pydantic import TypeAdapter
 from backhaul.look.fusion import LabelFrom, fuse
 from backhaul.sampling import Method, SamplingMethod
 from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.columns import names_of
 from backhaul.values.detections import FUSED_COLUMNS, Detections, FusedDetections
+from backhaul.values.features import Features
 from backhaul.values.offers import Offers, Pool
 from backhaul.values.selections import SELECTION_COLUMNS
 
@@ -81,6 +84,13 @@ SELECTED = [
         {"kind": "bin", "n_bins": 4, "shares": [1, 0, 2, 3], "stratify": True},
         ("59f08df98d1c2f9f", "0879a88952a81e7c"),
     ),
+    ({"kind": "k-center"}, ("308d85574fc2830a", "a69ef8bb668d96c2")),
+    (
+        {"kind": "k-center", "suppress": True, "near": 2.0},
+        ("b59a7a7d177fc679", "d981348358804c3b"),
+    ),
+    ({"kind": "typicality"}, ("78555c3d40adf64d", "b2ea139b175c9586")),
+    ({"kind": "diverse", "near": 2.0}, ("8b80073e71c0c171", "59a9d5c3e74f9c1c")),
 ]
 
 
@@ -104,7 +114,9 @@ def pool() -> Pool:
     rng = np.random.default_rng(3)
     names = tuple(f"{i:032x}" for i in rng.permutation(N_IMAGES))
     sizes = rng.integers(5_000, 20_000, N_IMAGES)
-    return Pool(Offers.originals(names, sizes), fuse(seen(), EPOCHS, 0.5))
+    described = Features(names_of(names), rng.normal(size=(N_IMAGES, 8)).astype(np.float32))
+    fused = replace(fuse(seen(), EPOCHS, 0.5), descriptors=described)
+    return Pool(Offers.originals(names, sizes), fused)
 
 
 def digest(table: pd.DataFrame, columns: tuple[str, ...]) -> str:

@@ -22,6 +22,8 @@ NOT_ON_A_NODE = (
     "cv2",
 )
 MODULES = (
+    "backhaul.look.copies",
+    "backhaul.look.descriptors",
     "backhaul.look.ensemble",
     "backhaul.look.fusion",
     "backhaul.look.look",

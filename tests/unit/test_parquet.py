@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backhaul.storage.parquet import from_parquet, to_parquet
+from backhaul.storage.parquet import from_parquet, to_arrow, to_parquet
 from backhaul.values.columns import names_of
 from backhaul.values.detections import (
     DETECTION_COLUMNS,
     FUSED_COLUMNS,
+    FUSED_SCHEMA,
     Detections,
     FusedDetections,
 )
@@ -169,11 +170,24 @@ def with_needs(n: int) -> FusedDetections:
     names = names_of([*fused.image_id, *(f"nothing in {i}" for i in range(n))])
     vectors = np.random.default_rng(0).normal(size=(2 * n, 4)).astype(np.float32)
     scores = np.random.default_rng(1).uniform(size=(n, 3))
-    return dataclasses.replace(fused, scores=scores, features=Features(names, vectors))
+    described = Features(names[::-1], vectors[:, :2])
+    return dataclasses.replace(
+        fused, scores=scores, features=Features(names, vectors), descriptors=described
+    )
+
+
+def test_without_descriptors_features_are_stored_as_before() -> None:
+    whole = dataclasses.replace(with_needs(4), descriptors=None)
+    table = to_arrow(whole)
+    assert table.column_names == [*FUSED_SCHEMA, "scores", "features"]
+    assert len(table) == len(whole) + 8
+    back = from_parquet(FusedDetections, to_parquet(whole))
+    assert back.descriptors is None
+    assert back.features is not None
 
 
 @pytest.mark.parametrize("n", [0, 4])
-def test_scores_and_features_come_back(n: int) -> None:
+def test_scores_and_vectors_come_back(n: int) -> None:
     whole = with_needs(n)
     back = from_parquet(FusedDetections, to_parquet(whole))
     pd.testing.assert_frame_equal(back.table, whole.table)
@@ -184,6 +198,10 @@ def test_scores_and_features_come_back(n: int) -> None:
     assert back.features.vectors.dtype == np.float32
     np.testing.assert_array_equal(back.features.vectors, whole.features.vectors)
     assert back.features.image_id.tolist() == whole.features.image_id.tolist()
+    assert back.descriptors is not None
+    assert whole.descriptors is not None
+    np.testing.assert_array_equal(back.descriptors.vectors, whole.descriptors.vectors)
+    assert back.descriptors.image_id.tolist() == whole.descriptors.image_id.tolist()
     assert to_parquet(back) == to_parquet(whole)
 
 
@@ -195,5 +213,8 @@ def test_features_go_with_their_images() -> None:
     assert whole.features is not None
     both = ("nothing in 1", "image_id 2")
     np.testing.assert_array_equal(part.features.of(both), whole.features.of(both))
+    assert part.descriptors is not None
+    assert whole.descriptors is not None
+    np.testing.assert_array_equal(part.descriptors.of(both), whole.descriptors.of(both))
     with pytest.raises(KeyError):
         part.features.of(["image_id 1"])

@@ -20,6 +20,7 @@ from backhaul.learn.training.job import EpochDone, TrainingJob
 from backhaul.learn.training.process import TrainingError, train
 from backhaul.learn.training.workfolder import write_splits
 from backhaul.look.checkpoints import file_digest
+from backhaul.look.descriptors import describe_files
 from backhaul.look.own import OwnDetector
 from backhaul.look.protocol import PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
@@ -200,7 +201,7 @@ def test_scores_and_features_are_taken_if_they_are_needed(
     answer = [[0, 0, 9, 9, 0.5, 1, 0.25, 0.5], [0, 0, 9, 9, 0.75, 0, 0.75, 0.125]]
     plain = seen_by(code, scenes, tmp_path, answer=answer)
     assert (plain.scores, plain.features) == (None, None)
-    needs: frozenset[Need] = frozenset({"scores", "features"})
+    needs: frozenset[Need] = frozenset({"scores", "features", "descriptors"})
     found = seen_by(code, scenes, tmp_path, needs, answer=answer)
     assert found.scores is not None
     assert found.scores.tolist() == [[0.75, 0.125]] * len(scenes.test)
@@ -208,6 +209,10 @@ def test_scores_and_features_are_taken_if_they_are_needed(
     assert found.features.of(scenes.test.ids[1:]).tolist() == [
         [i, 2] for i in range(1, len(scenes.test))
     ]
+    assert found.descriptors is not None
+    np.testing.assert_array_equal(
+        found.descriptors.of(scenes.test.ids), describe_files(scenes.test.local().paths)
+    )
     with pytest.raises(InputError, match="a sampling method needs scores"):
         seen_by(code, scenes, tmp_path, needs)
 

@@ -13,6 +13,7 @@ from backhaul.arrays import FloatArray
 from backhaul.errors import InputError
 from backhaul.learn.training.job import EpochDone
 from backhaul.learn.training.process import train
+from backhaul.look.descriptors import describe_files
 from backhaul.look.look import predictor_of
 from backhaul.look.protocol import OnProgress, PredictionSettings
 from backhaul.values.checkpoints import LocalCheckpoint
@@ -63,7 +64,7 @@ def test_scores_and_features_come_if_they_are_needed(
     settings = PredictionSettings(SIZE, FLOOR, NMS, batch_size=5, device="cpu")
     plain = run(everything, learning, settings)
     assert (plain.scores, plain.features) == (None, None)
-    needs: frozenset[Need] = frozenset({"scores", "features"})
+    needs: frozenset[Need] = frozenset({"scores", "features", "descriptors"})
     seen = run(everything, learning, replace(settings, needs=needs))
     pd.testing.assert_frame_equal(seen.table, plain.table)
     assert seen.scores is not None
@@ -76,6 +77,9 @@ def test_scores_and_features_come_if_they_are_needed(
     assert last.features is not None
     np.testing.assert_allclose(last.features.of(everything.ids), vectors, atol=1e-4)
     assert len(np.unique(vectors.round(4), axis=0)) == len(everything)
+    assert seen.descriptors is not None
+    described = describe_files(everything.local().paths)
+    np.testing.assert_allclose(seen.descriptors.of(everything.ids), described, atol=1e-3)
 
 
 def test_boxes_are_those_of_ultralytics_validator(

@@ -1,6 +1,8 @@
 """What every sampling method promises. A new method joins by one line in METHODS."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from pydantic import TypeAdapter
 from backhaul.sampling import Method, NoNewData, SamplingMethod
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
-from backhaul.values.detections import FusedDetections
-from backhaul.values.offers import Offers, Pool
+from backhaul.values.detections import VECTORS, FusedDetections
+from backhaul.values.features import Features
+from backhaul.values.offers import Offers, Pool, SentBefore
 from backhaul.values.selections import SELECTION_COLUMNS, Selection
 
 LISTS = Path(__file__).parent / "lists"
@@ -66,6 +69,13 @@ METHODS = [
     "rare-first",
     {"kind": "every-nth", "n": 1},
     {"kind": "every-nth", "n": 3},
+    "k-center",
+    {"kind": "k-center", "space": "features", "suppress": True, "near": 1.0},
+    "typicality",
+    {"kind": "typicality", "space": "features", "least_cluster": 3},
+    "diverse",
+    {"kind": "diverse", "space": "features", "near": 1.0, "candidates": 1, "noise": 0},
+    {"kind": "diverse", "utility": "bald", "suppress": False, "explore": 0},
     *(
         {"kind": kind, "stratify": stratify}
         for kind in ("median-thresh", "mid-below-thresh", "iqr", "mid-normal", "bin-normal")
@@ -92,8 +102,15 @@ def pools(draw: st.DrawFn) -> Pool:
         else st.just([])
     )
     files = tuple(f"/data/images/{name}.png" for name in image_id)
-    offers = Offers.originals(image_id, np.array(sizes, dtype=np.int64), files)
-    return Pool(offers, _detections(seen))
+    before = tuple(f"old-{i}" for i in range(draw(st.integers(0, 3))))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    vectors: Any = {name: _vectors_of(image_id, rng) for name in VECTORS}
+    known = {name: _vectors_of(before, rng) if before else None for name in VECTORS}
+    return Pool(
+        Offers.originals(image_id, np.array(sizes, dtype=np.int64), files),
+        replace(_detections(seen), **vectors),
+        SentBefore(before, **known),
+    )
 
 
 def _detections(seen: list[tuple[str, int, float]]) -> FusedDetections:
@@ -118,6 +135,12 @@ def _detections(seen: list[tuple[str, int, float]]) -> FusedDetections:
     )
 
 
+def _vectors_of(image_id: tuple[str, ...], rng: np.random.Generator) -> Features:
+    """Return vectors on a small grid, equal ones among them, in no order."""
+    values = rng.integers(0, 4, (len(image_id), 2)).astype(np.float32)
+    return Features(names_of(rng.permutation(list(image_id))), values)
+
+
 LIMITS = st.none() | st.integers(0, 20)
 BANDWIDTHS = st.builds(
     lambda images, size: Bandwidth(images=20 if images is size is None else images, bytes=size),
@@ -131,9 +154,13 @@ def _shuffled(pool: Pool) -> Pool:
     rows = np.random.default_rng(1).permutation(len(pool.detections))
     names = tuple(pool.image_id[i] for i in order)
     files = tuple(pool.files[i] for i in order)
-    return Pool(
-        Offers.originals(names, pool.size_bytes[order], files), pool.detections.take(rows)
-    )
+    vectors: Any = {
+        name: Features(known.image_id[::-1], known.vectors[::-1])
+        for name, known in pool.detections.vectors().items()
+    }
+    offers = Offers.originals(names, pool.size_bytes[order], files)
+    detections = replace(pool.detections.take(rows), **vectors)
+    return Pool(offers, detections, pool.sent_before)
 
 
 def _select(method: SamplingMethod, pool: Pool, bandwidth: Bandwidth, seed: int) -> Selection:

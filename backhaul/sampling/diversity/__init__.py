@@ -1,0 +1,1 @@
+"""Choosing images that differ: functions on arrays of vectors, one vector an image."""
