@@ -133,7 +133,7 @@ def test_only_the_most_valuable_are_candidates(pool_of: PoolOf) -> None:
     least_sure = sent_of(DiverseSampling(candidates=4, **PLAIN), pool, images=2)
     assert set(least_sure.image_id) <= {f"{i:02d}" for i in range(8)}
     assert least_sure.image_id.tolist() == ["03", "07"]
-    method = DiverseSampling(candidates=2, value="confidence", **PLAIN)
+    method = DiverseSampling(candidates=2, utility="confidence", aggregate="max", **PLAIN)
     assert set(sent_of(method, pool, images=2).image_id) <= {"16", "17", "18", "19"}
 
 
