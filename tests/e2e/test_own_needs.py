@@ -50,12 +50,15 @@ def unlike(pool, bandwidth, rng, log):
     features = pool.features
     before = pool.sent_before
     known = [] if before.features is None else before.features.of(before.image_id).tolist()
+    alike = [] if before.descriptors is None else before.descriptors.of(before.image_id)
     line = {
         "features": features.tolist(),
         "scores": pool.detections.scores.tolist(),
         "confidence": pool.detections.confidence.tolist(),
         "sent": list(before.image_id),
         "known": known,
+        "descriptors": dict(zip(pool.image_id, pool.descriptors.tolist())),
+        "known_descriptors": np.asarray(alike).tolist(),
     }
     with Path(log).open("a") as file:
         file.write(json.dumps(line) + "\\n")
@@ -63,7 +66,7 @@ def unlike(pool, bandwidth, rng, log):
     return [pool.image_id[i] for i in order]
 
 
-unlike.needs = frozenset({"scores", "features"})
+unlike.needs = frozenset({"scores", "features", "descriptors"})
 """
 
 
@@ -102,6 +105,16 @@ def test_the_method_gets_scores_features_and_what_it_sent_before(chosen: Any) ->
     assert np.shape(second["known"]) == (len(second["sent"]), 3)
     last = records["unlike0"].standing.current.epoch
     assert {row[2] for row in second["known"]} == {last}  # by the model that looks now
+
+
+def test_descriptors_of_what_was_sent_before_are_those_of_then(chosen: Any) -> None:
+    _, log = chosen
+    first, second = (json.loads(line) for line in log.read_text().splitlines())
+    assert first["known_descriptors"] == []
+    assert second["sent"]
+    expected = [first["descriptors"][name] for name in second["sent"]]
+    assert second["known_descriptors"] == expected
+    assert len({tuple(vector) for vector in expected}) == len(expected)
 
 
 def test_others_look_without(chosen: Any) -> None:
