@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def write_page(study: StudyConfig, folder: Path, rows: Sequence[Row]) -> Path:
     figures: dict[str, Figure] = {}
     colours = method_colours([*study.methods, INITIAL, CEILING])
     sections = tuple(
-        _section(study, name, plan, folder, (colours, figures)) for name in study.sets
+        _section(study, name, plan, folder, colours, figures) for name in study.sets
     )
     page = folder / "index.html"
     text = (
@@ -76,7 +76,8 @@ def _section(
     name: str,
     plan: Plan,
     folder: Path,
-    drawing: tuple[dict[str, str], dict[str, Figure]],
+    colours: Mapping[str, str],
+    figures: dict[str, Figure],
 ) -> SetSection:
     role: Any = "test" if study.seeds.test else "choose"
     tested = summary_of(study, name, role, plan.complete)
@@ -85,7 +86,7 @@ def _section(
         if each.charts and each.charts[0].series:
             place = (folder / f"{each.name}.png").resolve()
             replace(place.as_posix(), draw(each))
-    shown, problems = show_findings({each.name: each for each in found}, *drawing)
+    shown, problems = show_findings({each.name: each for each in found}, colours, figures)
     primary = study.primary_label
     return SetSection(
         name=name,
