@@ -139,7 +139,9 @@ def test_only_the_most_valuable_are_candidates(pool_of: PoolOf) -> None:
 
 def test_of_near_duplicates_the_most_valuable_is_sent(pool_of: PoolOf) -> None:
     vectors = np.repeat(on_a_line(10), 2, axis=0)
-    method = DiverseSampling(value="confidence", candidates=10, near=0.5, **PLAIN)
+    method = DiverseSampling(
+        utility="confidence", aggregate="max", candidates=10, near=0.5, **PLAIN
+    )
     pool = with_vectors(pool_of(SEEN), vectors)
     sent = sent_of(method, pool, images=12)
     assert sorted(sent.image_id[:10]) == [f"{i:02d}" for i in range(1, 20, 2)]
