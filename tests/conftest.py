@@ -21,7 +21,7 @@ from deployments.local.seaweedfs import SeaweedFS
 from tests.identities import IDENTITIES
 from tests.services import asking, running
 
-settings.register_profile("patient", deadline=None)  # machines are busy at times
+settings.register_profile("patient", deadline=None, max_examples=40)  # machines are busy
 settings.load_profile("patient")
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
