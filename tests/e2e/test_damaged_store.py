@@ -58,7 +58,7 @@ TOGETHER = (
     ("tables", "checkpoints", "about scenes"),
     ("records", "records of rounds", "records of starts", "scenes"),
 )
-IN_TURN = 12
+IN_TURN = 5
 """Files that are damaged one after the other, with a start after each."""
 LINES = (("plan", "tiny.yaml"), ("report", "tiny"), ("analyze", "compare", "tiny"))
 
