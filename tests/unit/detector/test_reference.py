@@ -39,7 +39,7 @@ def everything(scenes: Splits) -> ImageSet:
 def learning(tmp_path_factory: pytest.TempPathFactory, scenes: Splits) -> list[LocalCheckpoint]:
     """Three checkpoints of one training."""
     folder = tmp_path_factory.mktemp("learning")
-    job = make_job(folder, scenes, checkpoint_interval=2).model_copy(update={"epochs": 6})
+    job = make_job(folder, scenes, checkpoint_interval=4).model_copy(update={"epochs": 12})
     done = [event for event in train(job) if isinstance(event, EpochDone)]
     return [
         LocalCheckpoint(event.record.epoch, event.checkpoint, event.sha256)
