@@ -21,7 +21,7 @@ from deployments.local.seaweedfs import SeaweedFS
 from tests.identities import IDENTITIES
 from tests.services import asking, running
 
-settings.register_profile("patient", deadline=None)  # machines are busy at times
+settings.register_profile("patient", deadline=None, max_examples=40)  # machines are busy
 settings.load_profile("patient")
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
@@ -40,7 +40,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 @cache
 def shared_by(file: Path) -> str | None:
-    """Return the campaign or stack of services that a file of tests shares with others."""
+    """Return what a file of tests shares with others: a campaign, a training, or services."""
+    if file.parent.name == "detector":
+        return "trained"
     if file.parent.name != "e2e":
         return None
     uses = re.search(
@@ -71,7 +73,7 @@ IDLE = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give a process a file at a time, or all that share a campaign or a stack of services."""
+    """Give a process a file at a time, or all that `shared_by` finds to share something."""
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
     def scope(nodeid: str) -> str:

@@ -58,7 +58,7 @@ TOGETHER = (
     ("tables", "checkpoints", "about scenes"),
     ("records", "records of rounds", "records of starts", "scenes"),
 )
-IN_TURN = 12
+IN_TURN = 5
 """Files that are damaged one after the other, with a start after each."""
 LINES = (("plan", "tiny.yaml"), ("report", "tiny"), ("analyze", "compare", "tiny"))
 
@@ -138,6 +138,7 @@ def test_every_other_file_is_damaged(
     assert all(str(each) in log for each in kept)
 
 
+@pytest.mark.slow
 def test_all_tables_rot(copy: Place, expected: dict[str, bytes]) -> None:
     for path in files(copy, KINDS["tables"]):
         rot(path)
@@ -172,7 +173,15 @@ def as_others() -> None:
         ctypes.CDLL(None).prctl(24, 1)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE: as it is executed
 
 
-@pytest.mark.parametrize("closed", ["", "objects", "leases", "runs/tiny"])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "",
+        "objects",
+        pytest.param("leases", marks=pytest.mark.slow),
+        pytest.param("runs/tiny", marks=pytest.mark.slow),
+    ],
+)
 def test_a_store_that_cannot_be_written_is_said_in_a_line(
     closed: str, new_place: Callable[[str], Place]
 ) -> None:

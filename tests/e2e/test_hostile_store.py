@@ -197,7 +197,10 @@ def copied(site: Site, folder: Path) -> Place:
     return Place(folder, site.place.server, site.place.base)
 
 
-@pytest.mark.parametrize("forge", [forge_config, forge_detectors, forge_arrivals])
+@pytest.mark.parametrize(
+    "forge",
+    [pytest.param(forge_config, marks=pytest.mark.slow), forge_detectors, forge_arrivals],
+)
 def test_no_hour_runs_what_lies_in_a_store(
     edge: Site, tmp_path: Path, forge: Callable[[Place, Path], object]
 ) -> None:

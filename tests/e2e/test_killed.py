@@ -55,9 +55,9 @@ def has_learned(log: Path) -> bool:
 @pytest.fixture(scope="module")
 def killed(new_place: Callable[[str], Any]) -> tuple[Any, int]:
     """A place where a run was killed once an epoch was saved, and how many were."""
-    place = new_place("killed").with_ultralytics().without_server()
+    place = new_place("killed").with_ultralytics()
     place.config("tiny", methods=["true-random"], control=False, batches__count=1)
-    run = place.start("run", "tiny.yaml")
+    run = place.without_server().start("run", "tiny.yaml")
     try:
         log = place.folder / ".backhaul" / "runs" / "tiny" / "log.txt"
         wait_until(lambda: run.poll() is not None or has_learned(log), 300)
@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(
     place, epochs = killed
     assert 1 <= epochs <= 3
     before = [path.name for path in (place.folder / ".backhaul" / "results").iterdir()]
-    ended = place.process("run", "tiny.yaml")
+    ended = place.backhaul("run", "tiny.yaml")
     assert ended.code == 0, ended.err
     run = place.run("tiny")
 

@@ -114,6 +114,7 @@ def test_a_second_import_overwrites_nothing(moved: Moved) -> None:
     assert "exists already" in ended.one_error()
 
 
+@pytest.mark.slow
 def test_the_layers_of_the_config_are_trained_and_losses_are_logged_as_often_as_it_said(
     moved: Moved, tmp_path: Path
 ) -> None:

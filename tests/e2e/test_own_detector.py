@@ -33,9 +33,14 @@ def place(new_place: Callable[[str], Any]) -> Any:
     small = {"img_size": 64, "max_epochs": 2, "retrain_max_epochs": 1, "device": "cpu"}
     config |= CHANGES | {"training": config["training"] | small}
     (place.folder / "small.yaml").write_text(yaml.safe_dump(config))
-    ended = place.process("run", "small.yaml")
-    assert ended.code == 0, ended.err
     return place
+
+
+@pytest.fixture(scope="module")
+def run(place: Any) -> Any:
+    ended = place.backhaul("run", "small.yaml")
+    assert ended.code == 0, ended.err
+    return place.run("ssdlite")
 
 
 def test_the_guide_is_valid_as_it_stands(place: Any) -> None:
@@ -43,8 +48,8 @@ def test_the_guide_is_valid_as_it_stands(place: Any) -> None:
     assert place.backhaul("validate", "ssdlite.yaml", *new).code == 0
 
 
-def test_it_trains_looks_and_is_measured(place: Any) -> None:
-    run = place.run("ssdlite")
+@pytest.mark.slow
+def test_it_trains_looks_and_is_measured(run: Any) -> None:
     epochs = [(t["first_epoch"], t["epochs"]) for t in run.json["trainings"]]
     assert epochs == [(1, 2), (3, 1)]
     assert run.summary["mAP50"].between(0, 1).all()
@@ -54,15 +59,14 @@ def test_it_trains_looks_and_is_measured(place: Any) -> None:
 
 @pytest.mark.slow
 def test_a_second_start_computes_nothing_and_another_source_everything_it_touches(
-    place: Any,
+    place: Any, run: Any
 ) -> None:
     assert place.process("run", "small.yaml").code == 0
-    assert not place.run("ssdlite").computed()
-    before = place.run("ssdlite").checkpoint_digests("init")
+    assert not run.computed()
+    before = run.checkpoint_digests("init")
     module = place.folder / "my_detector.py"
     module.write_text(module.read_text() + "\n# another source, the same weights\n")
     assert place.process("run", "small.yaml").code == 0
-    run = place.run("ssdlite")
     assert {"training", "inference", "evaluation"} <= run.computed()
     assert not {"data", "split", "batches"} & run.computed()
     assert run.checkpoint_digests("init") == before  # the same seed, the same bytes

@@ -1,6 +1,7 @@
 """A campaign that starts from a trained checkpoint, in place of its initial training."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,13 +34,25 @@ def test_there_is_no_initial_training(reloaded: Any, played: Any) -> None:
     )
 
 
-def test_another_name_needs_the_epoch(played: Any) -> None:
+@pytest.fixture
+def renamed(played: Any) -> Path:
+    """The config of a campaign; it starts from `my.pt`, whose name says no epoch."""
     place = played.place
     shutil.copy(played.run.folder / "checkpoints" / "init_ckpt_3.pt", place.folder / "my.pt")
-    config = place.config("renamed", methods=["random"], control=False, batches__count=1)
-    ended = place.backhaul("run", config, "--reload", "my.pt")
+    changes = {"methods": ["random"], "control": False, "batches__count": 1}
+    config: Path = place.config("renamed", **changes)
+    return config
+
+
+def test_another_name_needs_the_epoch(played: Any, renamed: Path) -> None:
+    ended = played.place.backhaul("run", renamed, "--reload", "my.pt")
     assert "set start.epoch, or --epoch" in ended.one_error()
-    ended = place.backhaul("run", config, "--reload", "my.pt", "--epoch", "40")
+
+
+@pytest.mark.slow
+def test_it_goes_on_from_the_epoch_that_is_given(played: Any, renamed: Path) -> None:
+    place = played.place
+    ended = place.backhaul("run", renamed, "--reload", "my.pt", "--epoch", "40")
     assert ended.code == 0, ended.err
     run = place.run("renamed")
     assert [t["first_epoch"] for t in run.json["trainings"]] == [41]

@@ -148,6 +148,7 @@ class Site:
         return [int(n) for n in table[table["test_set"] == "common"]["batch"].dropna()]
 
 
+@pytest.mark.slow
 def test_hours_go_on_without_the_view_and_in_a_store_that_was_moved(
     tmp_path: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

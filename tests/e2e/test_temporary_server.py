@@ -75,7 +75,7 @@ use_temporary_server()
 """
 
 
-@pytest.mark.parametrize("left", [0, 50_000])
+@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.slow), 50_000])
 def test_a_damaged_database_is_set_aside_and_made_anew(tmp_path: Path, left: int) -> None:
     database = tmp_path / ".backhaul" / "prefect.db"
     database.parent.mkdir()
@@ -104,22 +104,26 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-MEANWHILE = (
-    "",
-    pytest.param("import time; time.sleep(2)", marks=pytest.mark.slow),
-    "server.wait()",
-    "import time; time.sleep(1); os.kill(server._guard.pid, signal.SIGKILL)",
-    pytest.param(
-        "server.wait(); os.kill(server._guard.pid, signal.SIGKILL)", marks=pytest.mark.slow
-    ),
-    pytest.param("server.stop()", marks=pytest.mark.slow),
-    """
+FORKED = """
 forked = os.fork()  # it has our end of the pipe, too
 if not forked:
     os.closerange(1, 3)
     signal.pause()
 print("forked", forked, flush=True)
-""",
+"""
+MEANWHILE = (
+    "",
+    pytest.param("import time; time.sleep(2)", marks=pytest.mark.slow),
+    pytest.param("server.wait()", marks=pytest.mark.slow),
+    pytest.param(
+        "import time; time.sleep(1); os.kill(server._guard.pid, signal.SIGKILL)",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(
+        "server.wait(); os.kill(server._guard.pid, signal.SIGKILL)", marks=pytest.mark.slow
+    ),
+    pytest.param("server.stop()", marks=pytest.mark.slow),
+    pytest.param(FORKED, marks=pytest.mark.slow),
 )
 
 

@@ -12,7 +12,7 @@ from backhaul.data.settings import DigitsData
 from backhaul.storage.relative import COLUMNS
 from flows.campaign import campaign
 from flows.rehearsal import rehearse
-from tests.store.make_store import N_INITIAL, N_SCENES, SIZE_PX, campaign_config
+from tests.store.make_store import BATCH, N_INITIAL, N_SCENES, SIZE_PX, campaign_config
 
 pytestmark = [
     pytest.mark.prefect,
@@ -32,6 +32,7 @@ def changes(place: Path, name: str, *methods: str) -> dict[str, Any]:
         "name": name,
         "data": folder(place / "arriving"),
         "initial": initial,
+        "batches": {"sampling_batch": BATCH, "count": 1, "train": 0.5, "valid": 0.25},
         "methods": [{"kind": method} for method in methods],
     }
 

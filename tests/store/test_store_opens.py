@@ -61,6 +61,7 @@ def test_all_stages_of_the_campaign_are_found_without_a_run(store: Path) -> None
     assert len(found.rounds) == 3
 
 
+@pytest.mark.slow
 def test_the_campaign_runs_again_from_the_cache(store: Path) -> None:
     state = campaign(campaign_config(store), return_state=True)
     assert state.is_completed()

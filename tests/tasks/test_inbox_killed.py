@@ -63,7 +63,7 @@ def outcome(store: Store) -> tuple[Any, ...]:
     return log.fillna("-").to_numpy().tolist(), files
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
 def test_killed_at_any_change_it_comes_to_the_same(
     when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +127,7 @@ inbox.ingest(sys.argv[1], "inbox", ("car", "bus"))
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_does_not_hold_up_the_next(folder: Store) -> None:
     fill(folder)
     command = [sys.executable, "-c", KILLED_ON_THE_WAY, folder.root]

@@ -207,7 +207,7 @@ def test_a_run_shows_its_methods(tmp_path: Path) -> None:
         assert row["gain"] == pytest.approx(row["mAP50"] - 0.25)
 
 
-@pytest.mark.parametrize(("n_methods", "n_batches"), [(0, 0), (13, 30)])
+@pytest.mark.parametrize(("n_methods", "n_batches"), [(0, 0), (13, 8)])
 def test_pictures_are_small(tmp_path: Path, n_methods: int, n_batches: int) -> None:
     files = write_run(tmp_path, f"long{n_methods}", n_methods, n_batches)
     in_a_flow(lambda: publish_run(files))

@@ -105,6 +105,7 @@ def checkpoint(scenes: Scenes) -> Checkpoint:
     return newest
 
 
+@pytest.mark.slow
 def test_inference_goes_on_without_them(
     scenes: Scenes, checkpoint: Checkpoint, said: Callable[[], str]
 ) -> None:
@@ -126,6 +127,7 @@ def test_inference_goes_on_without_them(
         assert f"{uri}: is left out of inference: its pixels cannot be decoded" in said()
 
 
+@pytest.mark.slow
 def test_evaluation_augmentation_and_cropping_go_on_without_them(
     scenes: Scenes, checkpoint: Checkpoint, said: Callable[[], str]
 ) -> None:

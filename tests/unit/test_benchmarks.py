@@ -6,6 +6,7 @@ from benchmarks.__main__ import main
 
 pytestmark = [
     pytest.mark.train,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::UserWarning"),  # Ultralytics' and torch's, of their own
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]

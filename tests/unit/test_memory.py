@@ -20,21 +20,32 @@ from backhaul.data.limits import ImageLimits
 from backhaul.data.memory import Memory, version_on_disk
 from backhaul.data.settings import FolderData
 
+SETTLED_S = 2.0
+"""How old a file must be to be known again by its times."""
+
 
 @pytest.fixture
-def photos(tmp_path: Path) -> list[str]:
+def settled_s(monkeypatch: pytest.MonkeyPatch) -> float:
+    """It is enough on the file system of the tests: no test waits for the coarsest clock."""
+    seconds = 0.02
+    monkeypatch.setattr("backhaul.data.memory._SETTLED_NS", int(seconds * 1e9))
+    return seconds
+
+
+@pytest.fixture
+def photos(tmp_path: Path, settled_s: float) -> list[str]:
     """Images that are old enough to be known again by their times."""
     (tmp_path / "set").mkdir()
     rng = np.random.default_rng(0)
     paths = [str(tmp_path / "set" / f"{n}.png") for n in range(20)]
     for path in paths:
         cv2.imwrite(path, rng.integers(0, 256, (40, 50, 3), dtype=np.uint8))
-    settle()
+    settle(settled_s)
     return paths
 
 
-def settle() -> None:
-    time.sleep(2.1)  # no program can set the time of the last change of status
+def settle(seconds: float) -> None:
+    time.sleep(1.05 * seconds)  # no program can set the time of the last change of status
 
 
 @pytest.fixture
@@ -120,7 +131,7 @@ def test_a_file_that_changed_just_now_is_not_known_by_its_times(tmp_path: Path) 
     path.write_bytes(b"x")
     assert version_on_disk(str(path)) is None
     assert version_on_disk(str(tmp_path / "none.png")) is None
-    settle()
+    settle(SETTLED_S)
     assert version_on_disk(str(path)) is not None
 
 
@@ -141,10 +152,12 @@ def test_what_another_decoder_saw_is_not_believed(
     assert len(decoded) == 2 * len(photos)
 
 
-def test_broken_images_are_looked_at_each_time(tmp_path: Path, memory: Memory) -> None:
+def test_broken_images_are_looked_at_each_time(
+    tmp_path: Path, memory: Memory, settled_s: float
+) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"no image")
-    settle()
+    settle(settled_s)
     for _ in range(2):
         (found,) = ImageReader(memory=memory).read([str(path)])
         assert isinstance(found, UnreadableImageError)

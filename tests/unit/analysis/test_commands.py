@@ -43,6 +43,12 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is said: most of a command's time goes into its picture."""
+    monkeypatch.setattr("backhaul.analysis.writing.draw", lambda finding: b"")
+
+
+@pytest.fixture
 def folder(
     fake_run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
@@ -66,6 +72,7 @@ def test_commands_print_and_write_the_finding(folder: Path, name: str) -> None:
     assert len(finding.table) == len(pd.read_csv(folder / f"analysis/{name}.csv"))
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_pipe_may_get_json_and_a_reader_a_table(folder: Path) -> None:
     json = analyze("compare", "street-cameras", "--format", "json").stdout
     (finding,) = import_findings(folder).values()
@@ -77,6 +84,7 @@ def test_a_pipe_may_get_json_and_a_reader_a_table(folder: Path) -> None:
     assert table[4].split() == ["true-random", "0.33", "0.36", "0.39"]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_filters_take_methods_with_commas_and_repeated(folder: Path) -> None:
     kept = ["--filter-sample", "iqr,no-new-data", "--filter-sample", "true-random"]
     result = analyze("compare", "street-cameras", *kept, "--format", "csv")
@@ -96,12 +104,14 @@ def test_benchmark_files_get_their_tables_beside_them(folder: Path) -> None:
     assert not (folder / "analysis").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_wide_tables_lie_on_their_side(folder: Path) -> None:
     lines = analyze("method", "street-cameras", "iqr").stdout.splitlines()
     assert lines[2].split() == ["batch", "-", "0", "1", "2"]
     assert max(map(len, lines[:-1])) < 80
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_long_tables_say_what_is_left_out(folder: Path) -> None:
     result = analyze("curves", "street-cameras")
     assert "... and 70 more rows in the files" in result.stdout
@@ -136,6 +146,7 @@ def test_wrong_input_ends_in_one_line(folder: Path, arguments: list[str], reason
         raise result.exception
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_seeds_are_named_or_pooled(folder: Path) -> None:
     record = (folder / "run.json").read_bytes()
     for seed in ("seed2", "seed10"):
@@ -158,7 +169,11 @@ def test_seeds_are_named_or_pooled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"truth": False, "failed": "iqr"}, {"methods": ("iqr",), "batches": 1}]
+    "changes",
+    [
+        {"methods": ("iqr", "random"), "batches": 2, "truth": False, "failed": "iqr"},
+        {"methods": ("iqr",), "batches": 1},
+    ],
 )
 def test_incomplete_runs_give_tables_or_a_reason(
     fake_run: Callable[..., Any],

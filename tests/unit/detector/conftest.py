@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from backhaul.learn.settings import NoStopping, Training
+from backhaul.learn.training import process as trainings
 from backhaul.learn.training.job import EpochDone, TrainingJob
 from backhaul.learn.training.process import train
 from backhaul.learn.training.workfolder import write_work_folder
@@ -71,7 +72,9 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, scenes: Splits) -> Trained:
-    """Four epochs of yolo11n."""
+    """Four epochs of yolo11n, in a process that was started for them."""
     folder = tmp_path_factory.mktemp("trained")
     job = make_job(folder, scenes).model_copy(update={"epochs": 4})
-    return Trained(job, [e for e in train(job) if isinstance(e, EpochDone)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainings, "WARM", None)
+        return Trained(job, [e for e in train(job) if isinstance(e, EpochDone)])

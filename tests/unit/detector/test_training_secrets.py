@@ -1,14 +1,18 @@
 """What a training process is given: no key of a store, no login."""
 
+import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from backhaul.environment import without_secrets
 from backhaul.learn.training import process as trainings
-from backhaul.learn.training.process import train
+from backhaul.learn.training.process import TrainingError, train
 from backhaul.learn.training.warm import Warm
 from backhaul.values.splits import Splits
 from tests.unit.detector.conftest import make_job
@@ -48,30 +52,59 @@ def test_what_opens_nothing_is_kept() -> None:
     assert set(kept) - set(HARMLESS) == {"MLFLOW_TRACKING_PASSWORD"}
 
 
-@pytest.mark.train
-@pytest.mark.parametrize("forked", [True, False])
-def test_no_process_of_a_training_has_a_secret(
-    forked: bool, scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if forked and sys.platform != "linux":
+@pytest.fixture(params=[True, False], ids=["forked", "new"])
+def warm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Starts trainings both ways, while the environment is full of secrets."""
+    if request.param and sys.platform != "linux":
         pytest.skip("trainings are forked on Linux alone")
     for name, value in {**SECRETS, **HARMLESS}.items():
         monkeypatch.setenv(name, value)
-    warm = Warm() if forked else None
-    monkeypatch.setattr(trainings, "WARM", warm)
+    process = Warm() if request.param else None
+    monkeypatch.setattr(trainings, "WARM", process)
+    yield
+    if process is not None:
+        process.close()
+
+
+def has_no_secret(environment: Mapping[str, str]) -> bool:
+    return (
+        not set(SECRETS) & set(environment)
+        and "abc" not in environment.values()
+        and environment["BACKHAUL_CACHE"] == HARMLESS["BACKHAUL_CACHE"]
+    )
+
+
+def test_no_secret_is_given_to_what_is_started(
+    warm: None, scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Mapping[str, str]] = []
+    popen = subprocess.Popen
+
+    def start(*_: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+        given.append(env)
+        return popen([sys.executable, "-S", "-c", ""], env=env, **options)  # in its place
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with suppress(TrainingError):
+        list(train(make_job(tmp_path, scenes)))
+    assert given
+    assert all(map(has_no_secret, given))
+
+
+@pytest.mark.slow
+@pytest.mark.train
+def test_no_process_of_a_training_has_a_secret(
+    warm: None, scenes: Splits, tmp_path: Path
+) -> None:
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     events = train(make_job(tmp_path, scenes).model_copy(update={"epochs": 500}))
     next(events)
     started = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     try:
-        assert len(started) > int(forked)  # the one that forks, too
+        assert len(started) > int(trainings.WARM is not None)  # the one that forks, too
         for process in started:
             environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode()
             had = dict(line.split("=", 1) for line in environment.split("\0") if "=" in line)
-            assert set(SECRETS) & set(had) == set()
-            assert "abc" not in had.values()
-            assert had["BACKHAUL_CACHE"] == HARMLESS["BACKHAUL_CACHE"]
+            assert has_no_secret(had)
     finally:
         events.close()  # type: ignore[attr-defined] # it is a generator
-        if warm is not None:
-            warm.close()

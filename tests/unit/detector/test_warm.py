@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from backhaul.learn.training.job import EpochDone, TrainingJob
 from backhaul.learn.training.process import TrainingError, train
 from backhaul.learn.training.warm import ForkedTraining, Warm
 from backhaul.values.splits import Splits
-from tests.unit.detector.conftest import make_job
+from tests.unit.detector.conftest import Trained, make_job
 
 pytestmark = [
     pytest.mark.train,
@@ -45,16 +45,6 @@ class Tells:
 """
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[Warm]:
-    """A warm process of these tests alone."""
-    process = Warm()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainings, "WARM", process)
-        yield process
-    process.close()
-
-
 def is_training(process: psutil.Process) -> bool:
     return bool(process.name() == "training")
 
@@ -76,21 +66,22 @@ def digests(job: TrainingJob) -> list[str | None]:
 
 
 def test_side_by_side_they_learn_what_a_new_process_does(
-    process: Warm, scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, scenes: Splits, tmp_path: Path
 ) -> None:
-    before = servers()
-    jobs = [make_job(tmp_path / name, scenes) for name in ("a", "b", "new")]
+    jobs = [
+        make_job(tmp_path / name, scenes).model_copy(update={"epochs": len(trained.epochs)})
+        for name in ("a", "b")
+    ]
     with ThreadPoolExecutor() as threads:
-        one, other = threads.map(digests, jobs[:2])
-    [server] = [each for each in servers() if each not in before]
+        one, other = threads.map(digests, jobs)
+    [server] = servers()
     assert server.num_threads() == 1  # or it could not be forked
     assert not server.children()
-    monkeypatch.setattr(trainings, "WARM", None)
-    assert one == other == digests(jobs[2])
+    assert one == other == [epoch.sha256 for epoch in trained.epochs]
 
 
 def test_nothing_of_one_is_left_to_the_next(
-    process: Warm, scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     told = []
@@ -117,28 +108,29 @@ def test_nothing_of_one_is_left_to_the_next(
     assert [each["cuda"] for each in told] == [False, False]
 
 
-def test_one_that_is_killed_says_so_and_the_idle_process_ends_by_itself(
+def test_one_that_is_killed_says_so(scenes: Splits, tmp_path: Path) -> None:
+    events = train(make_job(tmp_path, scenes).model_copy(update={"epochs": 500}))
+    next(events)
+    [training] = filter(is_training, psutil.Process().children(recursive=True))
+    training.kill()
+    with pytest.raises(TrainingError, match="was killed by SIGKILL"):
+        list(events)
+
+
+@pytest.mark.slow
+def test_the_idle_process_ends_by_itself_and_the_next_training_finds_none(
     scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = servers()
     process = Warm(idle_s=0.5)
     monkeypatch.setattr(trainings, "WARM", process)
-    for name in ("first", "second"):  # which finds no process that waits
-        events = train(make_job(tmp_path / name, scenes))
-        next(events)
-        [server] = [each for each in servers() if each not in before]
-        [training] = server.children()
-        assert is_training(training)
-        training.kill()
-        with pytest.raises(TrainingError, match="was killed by SIGKILL"):
-            list(events)
+    for name in ("first", "second"):
+        assert digests(make_job(tmp_path / name, scenes))
         wait_until(lambda: not [each for each in servers() if each not in before])
     process.close()
 
 
-def test_one_that_nobody_listens_to_is_ended(
-    process: Warm, scenes: Splits, tmp_path: Path
-) -> None:
+def test_one_that_nobody_listens_to_is_ended(scenes: Splits, tmp_path: Path) -> None:
     events = train(make_job(tmp_path, scenes).model_copy(update={"epochs": 500}))
     next(events)
     running = list(filter(is_training, psutil.Process().children(recursive=True)))

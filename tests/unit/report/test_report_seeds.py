@@ -15,15 +15,35 @@ from backhaul.cli.tables import print_gains
 from backhaul.report import write_report
 from backhaul.report.campaign import imported_campaign
 from backhaul.report.plot import band
+from tests.unit.conftest import FakeRun
 
 SEEDS = (0, 1, 2)
 
 
-@pytest.fixture
-def played(fake_run: Callable[..., Any]) -> Any:
-    fake = fake_run(batches=2, pool=6, sent=3, seeds=SEEDS)
+def several(folder: Path) -> FakeRun:
+    methods = ("true-random", "iqr", "no-new-data")
+    fake = FakeRun(folder, methods=methods, batches=2, pool=6, sent=3, seeds=SEEDS)
     fake.write()
     return fake
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
+    """A campaign of several seeds, which no test changes."""
+    return several(tmp_path_factory.mktemp("seeds") / "runs/street-cameras")
+
+
+@pytest.fixture(scope="module")
+def page(played: FakeRun) -> str:
+    """Its page, where one seed has a page of its own."""
+    write(played.folder / "seed1")
+    return page_of(played)
+
+
+@pytest.fixture
+def changing(tmp_path: Path) -> FakeRun:
+    """Such a campaign for one test."""
+    return several(tmp_path / "runs/street-cameras")
 
 
 def figures(page: str) -> Any:
@@ -35,11 +55,11 @@ def write(folder: Path) -> Path:
     return Path(write_report(imported_campaign(folder)))
 
 
-def page_of(fake: Any) -> str:
+def page_of(fake: FakeRun) -> str:
     return write(fake.folder).read_text(encoding="utf-8").replace("\xa0", " ")
 
 
-def last_scores(fake: Any, label: str) -> list[float]:
+def last_scores(fake: FakeRun, label: str) -> list[float]:
     """The mAP50 after the last batch, seed by seed."""
     campaign = imported_campaign(fake.folder)
     rows = campaign.summary.query("method == @label and test_set == 'common' and batch == 1")
@@ -54,8 +74,7 @@ def interval(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(high - low) / 2
 
 
-def test_tables_show_means_with_intervals_and_paired_gains(played: Any) -> None:
-    page = page_of(played)
+def test_tables_show_means_with_intervals_and_paired_gains(played: FakeRun, page: str) -> None:
     iqr, control = (last_scores(played, label) for label in ("iqr", "no-new-data"))
     for values, sign in ((iqr, ""), (list(np.subtract(iqr, control)), "+")):
         mean, half_width = interval(values)
@@ -64,8 +83,8 @@ def test_tables_show_means_with_intervals_and_paired_gains(played: Any) -> None:
     assert "95 % t-interval" in page
 
 
-def test_bands_have_the_colour_and_the_group_of_their_line(played: Any) -> None:
-    data = figures(page_of(played))["curve-bytes"]["data"]
+def test_bands_have_the_colour_and_the_group_of_their_line(played: FakeRun, page: str) -> None:
+    data = figures(page)["curve-bytes"]["data"]
     pair = [trace for trace in data if trace.get("legendgroup") == "iqr"]
     area, line = pair
     mean, half_width = interval(last_scores(played, "iqr"))
@@ -78,38 +97,35 @@ def test_bands_have_the_colour_and_the_group_of_their_line(played: Any) -> None:
     assert area["fillcolor"].startswith(f"rgba({red},{green},{blue},0.")
 
 
-def test_the_page_leads_to_those_seeds_that_have_one(played: Any) -> None:
-    write(played.folder / "seed1")
-    page = page_of(played)
+def test_the_page_leads_to_those_seeds_that_have_one(played: FakeRun, page: str) -> None:
     assert '<a href="seed1/report.html">seed 1</a> (completed)' in page
     assert 'href="seed0' not in page
     assert not (played.folder / "run.json").exists()
 
 
-def test_what_is_of_the_first_seed_alone_is_told(played: Any) -> None:
-    page = page_of(played)
+def test_what_is_of_the_first_seed_alone_is_told(page: str) -> None:
     assert "These are of seed 0;" in page
     assert "The losses are those of seed 0" in page
     assert "seeds:\n- 0\n- 1\n- 2" in page
 
 
-def test_trouble_of_one_seed_is_that_of_the_campaign(played: Any) -> None:
-    path = played.folder / "seed2" / "run.json"
+def test_trouble_of_one_seed_is_that_of_the_campaign(changing: FakeRun) -> None:
+    path = changing.folder / "seed2" / "run.json"
     record = json.loads(path.read_text())
     record["state"] = "completed-with-failures"
     record["methods"]["iqr"] = {"state": "failed", "error": "InputError: no"}
     path.write_text(json.dumps(record))
-    page = page_of(played)
+    page = page_of(changing)
     assert "seed 2: iqr: failed" in page
     assert "completed with failures" in page
 
 
-def test_a_seed_that_has_only_begun_is_left_out_of_the_means(played: Any) -> None:
-    fresh = played.of_seed(3)
+def test_a_seed_that_has_only_begun_is_left_out_of_the_means(changing: FakeRun) -> None:
+    fresh = changing.of_seed(3)
     fresh.folder.mkdir()
     (fresh.folder / "run.json").write_text(json.dumps(fresh.record() | {"state": "running"}))
-    page = page_of(played)
-    mean, half_width = interval(last_scores(played, "iqr"))
+    page = page_of(changing)
+    mean, half_width = interval(last_scores(changing, "iqr"))
     assert f">{mean:.3f} ± {half_width:.3f}<" in page
     assert ">running</span>" in page
 
@@ -122,7 +138,7 @@ def test_two_seeds_are_enough_for_a_band(fake_run: Callable[..., Any]) -> None:
     assert any("fill" in trace for trace in figures(page)["curve-images"]["data"])
 
 
-def test_the_terminal_shows_means_with_intervals(played: Any) -> None:
+def test_the_terminal_shows_means_with_intervals(played: FakeRun) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     print_gains(console, imported_campaign(played.folder))
     told = console.export_text()
