@@ -95,7 +95,7 @@ def _needs(kind: type[SamplingMethod]) -> frozenset[Need] | None:
     """Return what a kind needs with its default parameters; None if its code says so."""
     if kind is UserSampling:
         return None
-    return kind.model_construct().needs
+    return kind.model_construct(kind=_kind(kind)).needs
 
 
 def _sends(described: Any) -> str:

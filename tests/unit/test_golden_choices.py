@@ -84,13 +84,13 @@ SELECTED = [
         {"kind": "bin", "n_bins": 4, "shares": [1, 0, 2, 3], "stratify": True},
         ("59f08df98d1c2f9f", "0879a88952a81e7c"),
     ),
-    ({"kind": "k-center"}, ("308d85574fc2830a", "a69ef8bb668d96c2")),
+    ({"kind": "k-center"}, ("610d3b50a08dfba6", "478c2a11b18fccbd")),
     (
         {"kind": "k-center", "suppress": True, "near": 2.0},
-        ("b59a7a7d177fc679", "d981348358804c3b"),
+        ("329f1ec60a7ac046", "cffc564bedfa88c0"),
     ),
-    ({"kind": "typicality"}, ("78555c3d40adf64d", "b2ea139b175c9586")),
-    ({"kind": "diverse", "near": 2.0}, ("8b80073e71c0c171", "59a9d5c3e74f9c1c")),
+    ({"kind": "typicality"}, ("76dc3525ca57cee2", "4a7ed6086d767220")),
+    ({"kind": "diverse", "near": 2.0}, ("b72b765b8c5a55ef", "05a5b80af58ca5ad")),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,7 +24,9 @@ from backhaul.sampling import Method, SamplingMethod
 from backhaul.storage.digests import table_digest
 from backhaul.storage.parquet import from_parquet, to_arrow, to_parquet
 from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.columns import names_of
 from backhaul.values.detections import Detections, FusedDetections
+from backhaul.values.features import Features
 from backhaul.values.images import ImageSet
 from backhaul.values.offers import Offers, Pool, SentBefore
 from tests.golden import require_golden
@@ -153,6 +156,8 @@ def looks(images: ImageSet) -> Iterator[tuple[str, Any]]:
 def choices(images: ImageSet, fused: FusedDetections) -> Iterator[tuple[str, Any]]:
     size_bytes = images.table["size_bytes"].to_numpy(dtype=np.int64)
     offers = Offers.originals(images.ids, size_bytes, tuple(images.table["uri"]))
+    vectors = rng().integers(0, 9, (len(images), 4)).astype(np.float32)  # with exact distances
+    fused = replace(fused, descriptors=Features(names_of(images.ids), vectors))
     pool = Pool(offers, fused, SentBefore())
     for method in methods():
         yield f"sampling {method.label}", method.select(pool, Bandwidth(images=9), rng=rng())
