@@ -29,6 +29,7 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["YOLO_OFFLINE"] = "true"
+os.environ["OMP_NUM_THREADS"] = "1"  # processes of tests share the cores: threads would spin
 
 OWN = Path(__file__).with_name("own")
 """Modules that campaigns of the tests name in their configs, in this process and in others."""

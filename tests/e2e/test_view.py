@@ -47,7 +47,7 @@ from backhaul.learn.protocol import TrainedEpoch
 class SlowDetector:
     def train(self, task):
         for epoch in range(task.first_epoch, task.first_epoch + task.epochs):
-            time.sleep({seconds} if task.first_epoch == 1 else 0)
+            time.sleep({seconds})
             weights = task.folder / "weights.pt"
             weights.write_text(str(epoch))
             yield TrainedEpoch(train_loss=1.0, valid_loss=1.0, weights=weights)
@@ -59,10 +59,7 @@ class SlowDetector:
 
 
 def new_campaign(place: Place, seconds: float) -> None:
-    """A campaign whose detector sees always the same.
-
-    It takes that long for each of its first epochs, and no time for those of the rounds.
-    """
+    """A campaign whose detector takes that long for an epoch and sees always the same."""
     (place.folder / "seen.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
     (place.folder / "slow.py").write_text(SLOW.format(seconds=seconds), encoding="utf-8")
 
@@ -129,7 +126,7 @@ def test_plain_lines_are_short_and_name_what_is_cached(watched: tuple[Place, str
 def test_ctrl_c_says_how_to_go_on(new_place: Callable[[str], Place], own_server: bool) -> None:
     place = new_place("stopped")
     place = place if own_server else place.without_server()
-    new_campaign(place, 1.5)
+    new_campaign(place, 2.0)
     with terminal(["run", "seen.yaml"], place.folder, environment(place)) as seen:
         seen.wait_for("epoch 1 of 4", PATIENCE_S)
         seen.press(CTRL_C)

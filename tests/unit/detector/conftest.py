@@ -55,7 +55,7 @@ def make_job(folder: Path, scenes: Splits, **settings: object) -> TrainingJob:
     return TrainingJob(
         folder=folder,
         class_names=CLASSES,
-        settings=Training.model_validate(small | {"device": "cpu"} | settings),
+        settings=Training.model_validate(small | {"device": "cpu", "threads": 1} | settings),
         stopping=NoStopping(),
         epochs=2,
         seed=3,
