@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(
     place, epochs = killed
     assert 1 <= epochs <= 3
     before = [path.name for path in (place.folder / ".backhaul" / "results").iterdir()]
-    ended = place.backhaul("run", "tiny.yaml")
+    ended = place.process("run", "tiny.yaml")
     assert ended.code == 0, ended.err
     run = place.run("tiny")
 

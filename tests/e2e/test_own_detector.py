@@ -38,7 +38,7 @@ def place(new_place: Callable[[str], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def run(place: Any) -> Any:
-    ended = place.backhaul("run", "small.yaml")
+    ended = place.process("run", "small.yaml")
     assert ended.code == 0, ended.err
     return place.run("ssdlite")
 
