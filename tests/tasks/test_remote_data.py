@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from prefect import flow
 
+from backhaul.data import made
 from backhaul.data import remote as remotedata
-from backhaul.data import source as data_tasks
 from backhaul.data.digits import write_scenes
 from backhaul.data.formats import FORMATS, DataReport, read
 from backhaul.data.made import data_folder
@@ -281,15 +281,15 @@ def test_the_demo_goes_into_the_store_once_and_whole(
             raise StoreError("cut")
         put_file(path, uri)
 
-    monkeypatch.setattr(data_tasks, "put_file", broken)
+    monkeypatch.setattr(made, "put_file", broken)
     with pytest.raises(StoreError, match="cut"):
         data_folder(data, 0, bucket, quiet)
     assert 0 < count(bucket) < 20
-    monkeypatch.setattr(data_tasks, "put_file", put_file)
+    monkeypatch.setattr(made, "put_file", put_file)
     folder = data_folder(data, 0, bucket, quiet)
     assert folder.root.startswith(f"{bucket}/.backhaul/data/digits-")
     assert count(bucket) == 9 + 9 + 3
-    monkeypatch.setattr(data_tasks, "put_file", broken)  # nothing more is put
+    monkeypatch.setattr(made, "put_file", broken)  # nothing more is put
     assert data_folder(data, 0, bucket, quiet) == folder
 
     local = data_folder(data, 0, str(tmp_path), quiet)

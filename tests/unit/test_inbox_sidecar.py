@@ -57,7 +57,7 @@ def test_what_is_written_is_read(seen: FusedDetections) -> None:
     order = np.lexsort((*seen.xyxy.T[::-1], -seen.confidence))
     for name, column in found.columns().items():
         theirs = getattr(seen, name)
-        if name == "scores" and (theirs is None or not len(seen)):
+        if theirs is None or (name == "scores" and not len(seen)):
             assert column is None
         elif len(set(seen.confidence.tolist())) == len(seen):
             assert column.tolist() == theirs[order].tolist()

@@ -33,6 +33,8 @@ def test_every_parameter_keeps_its_meaning(write: Write) -> None:
         "sampling_batch": 200,
         "count": None,
         "holdout_batches": 0,
+        "order": "random",
+        "gap": 0,
     }
     assert (config.bandwidth.images, config.mixing.retrain_new) == (100, 0.75)
     assert (config.augmentation.images_per_class, config.augmentation.major) == (60, False)
