@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from backhaul.data.formats import DataReport, read, sources
-from backhaul.data.images import ImageReader, Look, OnProgress, at_pixels
+from backhaul.data.images import ImageReader, Look, OnProgress, at_header, at_pixels
 from backhaul.data.memory import Memory
 from backhaul.data.remote import fingerprint_remote, read_remote
 from backhaul.data.settings import FolderData
@@ -92,5 +92,9 @@ def read_anywhere(
         InputError: If there is no data set to speak of.
     """
     if is_local(data.root):
-        return read(data, ImageReader(on_progress=on_progress, memory=memory, look=look))
+        at_once = 1 if look is at_header else None  # threads wait for each other's Python
+        reader = ImageReader(
+            at_once=at_once, on_progress=on_progress, memory=memory, look=look
+        )
+        return read(data, reader)
     return read_remote(data, on_progress, on_labels, memory, look)
