@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,6 +21,7 @@ from backhaul.cli.data import FormatOrAuto, progress
 from backhaul.data.formats import DataReport, detect
 from backhaul.data.formats.files import scan
 from backhaul.data.memory import machine_memory
+from backhaul.data.room import processors
 from backhaul.data.settings import FolderData
 from backhaul.data.source import read_anywhere
 from backhaul.errors import InputError
@@ -83,7 +83,7 @@ def proposed_for(asked: Asked, name: str) -> Proposal:
         data=data,
         seed=asked.seed,
         minutes=asked.minutes,
-        cores=_processors(),
+        cores=processors(),
         model=model,
     )
     labelled = report.images.labelled()
@@ -141,12 +141,6 @@ def _faults_of_draws(config: CampaignConfig, images: ImageSet) -> list[Fault]:
     if isinstance(config.data, FolderData) and config.data.groups is None:
         images = ImageSet(images.table.assign(group=None), images.class_names)
     return list(look_at_arrangement(config, images, None, None))
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 def _model(name: str) -> str:

@@ -1,7 +1,8 @@
-"""Room in memory that the threads of this process share."""
+"""Room that this process has: memory that its threads share, and processors."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,3 +38,9 @@ FILE_BYTES = Room(128 * 2**20)
 """Of image files that are read at a time; it is taken before `PIXELS`."""
 PIXELS = Room(60_000_000)
 """Of images that are decoded at a time."""
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1

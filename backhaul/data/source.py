@@ -9,6 +9,7 @@ from backhaul.data.formats import DataReport, read, sources
 from backhaul.data.images import ImageReader, Look, OnProgress, at_header, at_pixels
 from backhaul.data.memory import Memory
 from backhaul.data.remote import fingerprint_remote, read_remote
+from backhaul.data.room import processors
 from backhaul.data.settings import FolderData
 from backhaul.identity import content_digest
 from backhaul.layout import made_place
@@ -93,7 +94,7 @@ def read_anywhere(
     """
     if is_local(data.root):
         # More threads than decode at a time wait for each other's Python: a third slower.
-        at_once = 1 if look is at_header else len(os.sched_getaffinity(0))
+        at_once = 1 if look is at_header else processors()
         reader = ImageReader(at_once=at_once, on_progress=on_progress, memory=memory, look=look)
         return read(data, reader)
     return read_remote(data, on_progress, on_labels, memory, look)
