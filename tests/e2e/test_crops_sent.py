@@ -52,6 +52,7 @@ def crops_of(run: Any) -> pd.DataFrame:
     return pd.read_csv(run.folder / "output" / "crops0.csv")
 
 
+@pytest.mark.slow
 def test_the_first_batch_is_replaced_by_its_crops(cropped: Cropped) -> None:
     table = crops_of(cropped.run)
     files = [f"{file}\n" for file in table["file"]]

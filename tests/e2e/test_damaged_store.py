@@ -113,13 +113,10 @@ def runs_again(place: Place, expected: dict[str, bytes]) -> None:
     assert tables(place) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kinds",
-    [
-        pytest.param(TOGETHER[0], marks=pytest.mark.slow),
-        TOGETHER[1],
-        pytest.param(TOGETHER[2], marks=pytest.mark.slow),
-    ],
+    TOGETHER,
     ids=["results", "tables", "records"],
 )
 def test_every_other_file_is_damaged(

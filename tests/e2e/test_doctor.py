@@ -142,7 +142,7 @@ def test_a_work_pool_needs_a_server(new_place: Callable[[str], Any]) -> None:
     assert "export PREFECT_API_URL" in api["remedy"]
 
 
-@pytest.mark.parametrize("auth", [None, "admin:wrong"])
+@pytest.mark.parametrize("auth", [pytest.param(None, marks=pytest.mark.slow), "admin:wrong"])
 def test_a_password_that_is_missing_or_wrong_is_told(doctor: Doctor, auth: str | None) -> None:
     findings = doctor(auth=auth)
     assert findings.code == 1
@@ -172,6 +172,7 @@ def test_a_server_that_is_not_there_holds_nothing_up(server: str, url: str, told
     assert findings.status("memory") in ("ok", "warning")
 
 
+@pytest.mark.slow
 def test_a_bare_server_gets_what_is_missing(doctor: Doctor, client: Any) -> None:
     bare = doctor()
     assert bare.code == 1

@@ -137,8 +137,8 @@ COMMANDS = (
     "forge",
     [
         forge_checkpoints,
-        forge_config,
-        forge_detectors,
+        pytest.param(forge_config, marks=pytest.mark.slow),
+        pytest.param(forge_detectors, marks=pytest.mark.slow),
         pytest.param(forge_states, marks=pytest.mark.slow),
     ],
 )

@@ -83,6 +83,7 @@ def test_a_file_that_exists_is_not_overwritten(place: Place, proposed: Ended) ->
     assert (place.folder / "my-scenes.yaml").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 def test_run_of_the_folder_goes_on_with_the_file_that_exists(
     place: Place, proposed: Ended, new_place: Callable[[str], Place]

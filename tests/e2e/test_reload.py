@@ -19,6 +19,7 @@ def reloaded(played: Any) -> Any:
     return place.run("reloaded")
 
 
+@pytest.mark.slow
 def test_it_goes_on_as_if_it_had_trained_the_checkpoint_itself(
     reloaded: Any, played: Any
 ) -> None:

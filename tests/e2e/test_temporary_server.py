@@ -75,7 +75,8 @@ use_temporary_server()
 """
 
 
-@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.slow), 50_000])
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [0, 50_000])
 def test_a_damaged_database_is_set_aside_and_made_anew(tmp_path: Path, left: int) -> None:
     database = tmp_path / ".backhaul" / "prefect.db"
     database.parent.mkdir()

@@ -15,7 +15,7 @@ from tests.unit.detector.conftest import make_job
 pytestmark = pytest.mark.train
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("wanted", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_training_is_logged_only_when_asked_for(
     wanted: bool, scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_training_runs_no_payload(
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_layers_of_ones_own_need_the_word_of_the_config(
     trained: Trained, scenes: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
