@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from prefect import get_run_logger
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.events import Epoch, emit
@@ -66,23 +66,20 @@ class ResumeState(BaseModel):
     state: Artifact | None = None
     stop: str | None = None
     resumed: bool = False
+    state_epoch: int | None = Field(None, exclude=True)  # no record's word for what to remove
 
-    def after(
-        self, event: EpochDone, checkpoint: Checkpoint | None, state: Artifact
-    ) -> ResumeState:
-        """Return the state after an epoch whose files are stored.
+    def after(self, event: EpochDone, checkpoint: Checkpoint | None) -> ResumeState:
+        """Return the progress after an epoch whose files, but for its state, are stored.
 
         Args:
             event: The finished epoch.
             checkpoint: The stored checkpoint of the epoch; None = it has none.
-            state: The stored state from which training can be resumed.
         """
         more = () if checkpoint is None else (checkpoint,)
         return self.model_copy(
             update={
                 "history": (*self.history, event.record),
                 "checkpoints": (*self.checkpoints, *more),
-                "state": state,
                 "stop": event.stop,
             }
         )
@@ -250,14 +247,20 @@ def _store_epoch(
         checkpoint = Checkpoint(
             epoch=event.record.epoch, artifact=artifact, detector=code_digest(training.detector)
         )
-    uri = _state_place(place, event.record.epoch)
-    state = Artifact(uri=uri, sha256=sha256_of(event.state))
-    put_file(event.state, uri)
-    new = known.after(event, checkpoint, state)
+    new = known.after(event, checkpoint)
+    return new if event.state is None else _store_state(event.state, new, place, root)
+
+
+def _store_state(path: Path, known: ResumeState, place: str, root: str) -> ResumeState:
+    """Store that a training can go on from here, and remove from where it could before."""
+    epoch = known.history[-1].epoch
+    state = Artifact(uri=_state_place(place, epoch), sha256=sha256_of(path))
+    put_file(path, state.uri)
+    new = known.model_copy(update={"state": state, "state_epoch": epoch})
     fields = json.loads(new.model_dump_json(context=Roots(store=absolute(root))))
     replace(f"{place}/state.json", json.dumps(with_checksum(fields)).encode())
-    if known.history:  # by its epoch: what a record names is not removed for its word
-        remove(_state_place(place, known.history[-1].epoch))
+    if known.state_epoch is not None:
+        remove(_state_place(place, known.state_epoch))
     return new
 
 
@@ -282,7 +285,8 @@ def _find_state(place: str, root: str, folder: Path) -> tuple[ResumeState, Path 
         get_run_logger().warning("begins anew, as its last state is damaged: %s", reason)
         _set_state_aside(place)
         return ResumeState(), None
-    return known.model_copy(update={"resumed": True}), state
+    epoch = known.history[-1].epoch if known.history else None
+    return known.model_copy(update={"resumed": True, "state_epoch": epoch}), state
 
 
 def _set_state_aside(place: str) -> None:

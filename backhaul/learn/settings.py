@@ -20,7 +20,7 @@ class Training(Part):
     """How the detector is trained (Ultralytics)."""
 
     resources: ClassVar[frozenset[str]] = frozenset(
-        {"device", "n_cpu", "threads", "mlflow", "trust"}
+        {"device", "n_cpu", "threads", "mlflow", "trust", "resume_interval"}
     )
     """Fields that say with what it is computed, not what: they enter no cache key."""
 
@@ -69,6 +69,11 @@ class Training(Part):
     )
     evaluation_interval: PositiveInt = Field(1, description="epochs between validations")
     checkpoint_interval: PositiveInt = Field(1, description="epochs between checkpoints")
+    resume_interval: PositiveInt = Field(
+        1,
+        description="epochs between the states that a killed training goes on from; where "
+        "epochs are short, saving each takes longer than training",
+    )
     logs_per_epoch: int = Field(
         0, ge=0, description="times the training loss is logged an epoch"
     )

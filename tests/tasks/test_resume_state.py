@@ -34,6 +34,31 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def test_epochs_without_a_state_are_done_again(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "get_run_logger", logging.getLogger)
+    known, _ = found(store, tmp_path / "own")
+    state = tmp_path / "state.pt"
+    for epoch in (3, 4):
+        record = EpochRecord(epoch=epoch, train_loss=1, valid_loss=None, mAP50=0.0, seconds=1)
+        event = EpochDone(record=record, checkpoint=None, sha256=None, state=None, stop=None)
+        known = training._store_epoch(event, known, place(store), Training(), str(store))
+    assert [r.epoch for r in known.history] == [1, 2, 3, 4]
+    assert [r.epoch for r in found(store, tmp_path / "own")[0].history] == [1, 2]
+
+    state.write_bytes(b"state 5")
+    event = event.model_copy(
+        update={"record": record.model_copy(update={"epoch": 5}), "state": state}
+    )
+    training._store_epoch(event, known, place(store), Training(), str(store))
+    known, state_found = found(store, tmp_path / "own")
+    assert [r.epoch for r in known.history] == [1, 2, 3, 4, 5]
+    assert state_found is not None
+    assert state_found.read_bytes() == b"state 5"
+    assert sorted(p.name for p in Path(place(store)).iterdir()) == ["state-5.pt", "state.json"]
+
+
 def place(root: Path) -> str:
     return f"{root}/.backhaul/resume/training-v1-0"
 

@@ -87,7 +87,7 @@ class EpochDone(_Message):
         record: What was measured.
         checkpoint: Weights of this epoch, or None between checkpoints.
         sha256: Digest of that checkpoint's tensors and architecture.
-        state: Full state to resume from.
+        state: Full state to resume from, or None between such states.
         stop: Why training ends with this epoch, or None if it goes on.
     """
 
@@ -95,7 +95,7 @@ class EpochDone(_Message):
     record: EpochRecord
     checkpoint: Path | None
     sha256: str | None
-    state: Path
+    state: Path | None
     stop: str | None
 
 

@@ -71,7 +71,6 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.add_callback("on_train_epoch_start", Trainer._begin_epoch)
         self.add_callback("on_train_batch_end", Trainer._report_step)
         self.add_callback("on_train_epoch_end", Trainer._choose_validation)
-        self.add_callback("on_model_save", Trainer._finish_epoch)
 
     def build_dataset(
         self, img_path: str, mode: str = "train", batch: int | None = None
@@ -94,12 +93,37 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
         self.ema.update(self.model)
 
     def save_model(self) -> bool:
-        """Also save the state in full precision.
+        """End an epoch: save what is due after it, and tell the parent."""
+        record = self._record()
+        self.records.append(record)
+        stop = reason_to_stop(self.job, self.records)
+        self.stop = stop is not None
+        settings = self.job.settings
+        path, digest, state = None, None, None
+        if self.stop or self._is_due(settings.resume_interval):
+            state = self.state
+        with_checkpoint = self.stop or self._is_due(settings.checkpoint_interval)
+        self.events.wait_until_stored()
+        if state is not None or with_checkpoint:
+            super().save_model()
+        if state is not None:
+            self._save_state()
+        if with_checkpoint:
+            path, digest = self._save_checkpoint(record.epoch)
+        self.events.tell(
+            EpochDone(record=record, checkpoint=path, sha256=digest, state=state, stop=stop)
+        )
+        return True
+
+    def _is_due(self, interval: int) -> bool:
+        return bool((self.epoch + 1) % interval == 0)
+
+    def _save_state(self) -> None:
+        """Save all that a training goes on from, in full precision.
 
         Ultralytics saves the optimizer's moments in half precision, in which small squares
         vanish: the first steps after a resume would be far too long.
         """
-        super().save_model()
         state, _ = torch_safe_load(self.last)
         ema = deepcopy(self.ema.ema)
         ema.criterion = None
@@ -108,9 +132,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
             "optimizer": self.optimizer.state_dict(),
             "live": self.model.state_dict(),
         }
-        self.events.wait_until_stored()
         torch.save(state, self.state)
-        return True
 
     def resume_training(self, ckpt: dict[str, Any] | None) -> None:
         """Resume with the weights of the last epoch; Ultralytics would use their average."""
@@ -142,22 +164,8 @@ class Trainer(DetectionTrainer):  # type: ignore[misc] # Ultralytics has no type
             )
 
     def _choose_validation(self) -> None:
-        interval = self.job.settings.evaluation_interval
-        self.args.val = (self.epoch + 1) % interval == 0 or self.epoch + 1 == self.epochs
-
-    def _finish_epoch(self) -> None:
-        record = self._record()
-        self.records.append(record)
-        stop = reason_to_stop(self.job, self.records)
-        self.stop = stop is not None
-        interval = self.job.settings.checkpoint_interval
-        due = (self.epoch + 1) % interval == 0 or self.stop
-        path, digest = self._save_checkpoint(record.epoch) if due else (None, None)
-        self.events.tell(
-            EpochDone(
-                record=record, checkpoint=path, sha256=digest, state=self.state, stop=stop
-            )
-        )
+        due = self._is_due(self.job.settings.evaluation_interval)
+        self.args.val = due or self.epoch + 1 == self.epochs
 
     def _record(self) -> EpochRecord:
         valid = [float(v) for k, v in self.metrics.items() if k.startswith("val/")]

@@ -45,6 +45,7 @@ def test_a_retraining_counts_on_and_validates_and_saves_at_its_intervals(
     trained: Trained, scenes: Splits, tmp_path: Path
 ) -> None:
     settings = {"evaluation_interval": 2, "checkpoint_interval": 2, "logs_per_epoch": 2}
+    settings["resume_interval"] = 3
     job = make_job(tmp_path, scenes, **settings).model_copy(
         update={"start": trained.epochs[1].checkpoint, "start_epoch": 2, "epochs": 3}
     )
@@ -53,6 +54,7 @@ def test_a_retraining_counts_on_and_validates_and_saves_at_its_intervals(
     assert [e.record.epoch for e in epochs] == [3, 4, 5]
     assert [e.record.valid_loss is None for e in epochs] == [True, False, False]
     assert [e.checkpoint is None for e in epochs] == [True, False, False]
+    assert [e.state is None for e in epochs] == [True, True, False]
     steps = [(e.epoch, e.step) for e in events if isinstance(e, StepDone)]
     assert steps == [(epoch, step) for epoch in (3, 4, 5) for step in (2, 4)]
 
@@ -79,12 +81,13 @@ def cut(scenes: Splits, tmp_path_factory: pytest.TempPathFactory) -> Cut:
     done, seen = [], []
     for event in islice(events, 2):
         assert isinstance(event, EpochDone)
+        assert event.state is not None
         before = file_digest(event.state)
         time.sleep(2 * event.record.seconds)  # as a slow store
         known = torch.load(event.state, map_location="cpu", weights_only=False)
         seen.append((before, file_digest(event.state), known["epoch"]))
         done.append(event)
-    state = Path(shutil.copy(done[-1].state, tmp_path_factory.mktemp("state")))
+    state = Path(shutil.copy(folder / "state.pt", tmp_path_factory.mktemp("state")))
     events.close()  # type: ignore[attr-defined] # it is a generator
     return Cut(done, state, seen)
 
