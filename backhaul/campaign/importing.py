@@ -6,6 +6,7 @@ Nothing but its plain files is there: what can be understood of them is taken, t
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -254,21 +255,37 @@ def _batches(view: View, label: str) -> list[SampledBatch]:
     samples = _numbered(output, sent_pattern(label))
     benchmarks = _numbered(output, benchmark_pattern(label))
     return [
-        SampledBatch(
-            method=label,
-            batch=batch,
-            pool=_read_lines(Path(view.images(batch))),
-            sent=_read_lines(samples[batch]) if batch in samples else (),
-            reasons=_reasons(Path(view.selection(f"{label}{batch}"))),
-            seen=_read_benchmark(benchmarks.get(batch)),
-        )
+        _batch(view, label, batch, samples.get(batch), benchmarks.get(batch))
         for batch in sorted(samples.keys() | benchmarks.keys())
     ]
 
 
-def _reasons(path: Path) -> Mapping[str, str]:
-    chosen = _read_table(path, ("file", "reason"), ())
-    return {file: reason or "" for file, reason in chosen.itertuples(index=False)}
+def _batch(
+    view: View, label: str, batch: int, sample: Path | None, benchmark: Path | None
+) -> SampledBatch:
+    sent = () if sample is None else _read_lines(sample)
+    selection = Path(view.selection(f"{label}{batch}"))
+    chosen = _read_table(selection, ("file", "reason"), ("size_bytes",)).set_index("file")
+    n_bytes = chosen["size_bytes"]
+    seen = _read_benchmark(benchmark)
+    return SampledBatch(
+        method=label,
+        batch=batch,
+        pool=_read_lines(Path(view.images(batch))),
+        sent=sent,
+        reasons={file: reason or "" for file, reason in chosen["reason"].items()},
+        n_bytes={file: int(n) for file, n in n_bytes.items() if math.isfinite(n)},
+        n_objects=_n_objects(sent, seen),
+        seen=seen,
+    )
+
+
+def _n_objects(sent: tuple[str, ...], seen: pd.DataFrame) -> Mapping[str, int]:
+    """Return the true objects of a benchmark in what was sent; none where it has no truth."""
+    if seen["hit"].isna().all():
+        return {}
+    objects = seen.loc[seen["actual"].notna(), "file"].value_counts()
+    return {file: int(objects.get(file, 0)) for file in sent}
 
 
 def _read_benchmark(path: Path | None) -> pd.DataFrame:

@@ -72,6 +72,9 @@ class SampledBatch:
         pool: Paths of all images of the batch.
         sent: Paths of the images sent, in the order they were drawn.
         reasons: Why an image was drawn, by path.
+        n_bytes: What sending an image cost, by path; without those of which it is not known.
+        n_objects: Objects in an image that was sent, by its labels, by path; without those that
+            nobody labelled.
         seen: What the ensemble saw before sampling, one row a detection or missed object:
             file, detected, actual (None where empty), conf, conf_std, x1, y1, x2, y2 (pixels),
             and hit (None where the batch has no truth at all).
@@ -82,6 +85,8 @@ class SampledBatch:
     pool: tuple[str, ...]
     sent: tuple[str, ...]
     reasons: Mapping[str, str]
+    n_bytes: Mapping[str, int]
+    n_objects: Mapping[str, int]
     seen: pd.DataFrame
 
 

@@ -27,6 +27,7 @@ from backhaul.storage.objects import read_value
 from backhaul.values.detections import XYXY
 from backhaul.values.images import ImageSet
 from backhaul.values.selections import Selection
+from backhaul.values.splits import Splits
 
 T = TypeVar("T")
 
@@ -153,10 +154,12 @@ def _sampled(record: RoundRecord) -> SampledBatch:
     images = None if record.images is None else read_value(ImageSet, record.images)
     sent: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
+    n_bytes: dict[str, int] = {}
     if record.sent is not None:
         sent = tuple(read_value(ImageSet, record.sent.chosen).table["uri"])
-        drawn_for = read_value(Selection, record.sent.selection).table["reason"]
-        reasons = dict(zip(sent, drawn_for, strict=True))
+        drawn = read_value(Selection, record.sent.selection)
+        reasons = dict(zip(sent, drawn.reason.tolist(), strict=True))
+        n_bytes = dict(zip(sent, drawn.size_bytes.tolist(), strict=True))
     seen = None if record.benchmark is None else read_value(pd.DataFrame, record.benchmark)
     return SampledBatch(
         method=record.method,
@@ -164,8 +167,20 @@ def _sampled(record: RoundRecord) -> SampledBatch:
         pool=() if images is None else tuple(images.table["uri"]),
         sent=sent,
         reasons=reasons,
+        n_bytes=n_bytes,
+        n_objects={} if record.new is None else _n_objects(read_value(Splits, record.new)),
         seen=plain_seen(seen),
     )
+
+
+def _n_objects(new: Splits) -> dict[str, int]:
+    """Return how many objects each labelled image has, by path."""
+    tables = [part.labelled().table for part in (new.train, new.valid, new.test)]
+    return {
+        uri: len(labels)
+        for table in tables
+        for uri, labels in zip(table["uri"], table["labels"], strict=True)
+    }
 
 
 def _losses(record: RoundRecord) -> pd.DataFrame:

@@ -80,17 +80,29 @@ def describe_files(paths: Sequence[str]) -> Float32Array:
     Raises:
         InputError: If one cannot be read as an image.
     """
-    vectors = [descriptor(_decoded(path)) for path in paths]
+    vectors = [_described(path) for path in paths]
     return np.array(vectors, np.float32).reshape(len(vectors), N_VALUES)
 
 
-def _decoded(path: str) -> NDArray[np.uint8]:
+def describe_content(content: bytes) -> Float32Array | None:
+    """Return the descriptor of an image file's content, shape (449,); None if it is broken."""
     try:
-        with open_image(Path(path).read_bytes()) as image:
+        with open_image(content) as image:
             image.draft("RGB", (_SAMPLES * _SIDE_PX,) * 2)
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except Exception as error:  # whatever a decoder raises where it meets broken data
-        raise InputError(f"{path}: cannot be read as an image") from error
+            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except Exception:  # whatever a decoder raises where it meets broken data
+        return None
+    return descriptor(pixels)
+
+
+def _described(path: str) -> Float32Array:
+    try:
+        found = describe_content(Path(path).read_bytes())
+    except OSError:
+        found = None
+    if found is None:
+        raise InputError(f"{path}: cannot be read as an image")
+    return found
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from backhaul.campaign.view import write_csv
 from backhaul.layout import INITIAL, View
 from backhaul.measure.names import RANKED
 from backhaul.measure.statistics import Estimates, estimates
@@ -19,6 +20,8 @@ from backhaul.report.findings import show_findings
 from backhaul.report.pictures import Album
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
+from backhaul.report.sent import SHEET_BYTES, SIDE_PX, SentSection, sent_section
+from backhaul.report.sheets import MEANINGS
 from backhaul.report.shrinking import Fetch
 from backhaul.report.templates import environment
 from backhaul.storage.objects import exists_at, replace
@@ -27,6 +30,7 @@ from backhaul.storage.objects import exists_at, replace
 def write_report(campaign: Campaign, fetch: Fetch | None = None) -> str:
     """Write the page of a run, or of several seeds, and return where it lies.
 
+    ``sent.csv``, what each method sent of each batch, is written beside it.
     The page needs nothing but itself: scripts, styles and pictures lie within. Images are shown
     where they are still there. It replaces an earlier page in one step. That of several seeds
     shows means and intervals, and leads to the pages of the seeds that are there.
@@ -35,15 +39,20 @@ def write_report(campaign: Campaign, fetch: Fetch | None = None) -> str:
         campaign: What it shows.
         fetch: Reads images in object stores; None = the page shows none of them.
     """
-    target = View(campaign.place).page
-    replace(target, _render(campaign, fetch).encode())
-    return target
+    view = View(campaign.place)
+    folder = Path(campaign.runs[0].place)
+    frames = Album(folder, fetch, SHEET_BYTES, SIDE_PX, "frame")
+    sent = sent_section(campaign, method_colours(campaign.labels), frames, fetch)
+    write_csv(view.table("sent"), sent.counts)
+    album = Album(folder, fetch)
+    page = _render(campaign, sent, album, frames)
+    replace(view.page, page.encode())
+    return view.page
 
 
-def _render(campaign: Campaign, fetch: Fetch | None) -> str:
+def _render(campaign: Campaign, sent: SentSection, album: Album, frames: Album) -> str:
     summary, labels = campaign.summary, campaign.labels
     colours = method_colours(labels)
-    album = Album(Path(campaign.runs[0].place), fetch)
     compared = tables.comparison(summary, random=campaign.random_label)
     forgetting = tables.forgetting(summary)
     timings = [t for run in campaign.runs for t in run.timings]
@@ -86,7 +95,9 @@ def _render(campaign: Campaign, fetch: Fetch | None) -> str:
             sections=sections,
             findings=found,
             finding_problems=problems,
-            thumbnails=album.used(),
+            sent=sent,
+            meanings=MEANINGS,
+            thumbnails=(*frames.used(), *album.used()),
             trainings=views.trainings_table(campaign, colours),
             timings=views.timings_table(times),
             config=yaml.safe_dump(campaign.config, sort_keys=False, allow_unicode=True),

@@ -23,7 +23,7 @@ ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A picture of at most 240 x 240 pixels, and the size of the image it was made of."""
+    """A small picture, and the size of the image it was made of."""
 
     key: str
     width: int
@@ -75,12 +75,16 @@ class Album:
         folder: Where relative paths start.
         fetch: Reads images in object stores; None = there are no thumbnails of them.
         limit_bytes: Most bytes of all of them together.
+        side_px: Longest side of each.
+        key: Names them on the page, with a number.
         thumbnails: Those made so far.
     """
 
     folder: Path
     fetch: Fetch | None = None
     limit_bytes: int = ALBUM_BYTES
+    side_px: int = THUMBNAIL_PX
+    key: str = "picture"
     thumbnails: dict[str, Thumbnail | None] = field(default_factory=dict)
 
     def thumbnail(self, file: str) -> Thumbnail | None:
@@ -91,7 +95,8 @@ class Album:
             if self.limit_bytes > 0:
                 content = read_picture(file, self.folder, self.fetch)
             if content is not None:
-                found = _thumbnail(content, f"picture-{len(self.thumbnails)}")
+                key = f"{self.key}-{len(self.thumbnails)}"
+                found = _thumbnail(content, key, self.side_px)
             self.limit_bytes -= len(found.uri) if found else 0
             self.thumbnails[file] = found
         return self.thumbnails[file]
@@ -101,8 +106,8 @@ class Album:
         return [thumbnail for thumbnail in self.thumbnails.values() if thumbnail]
 
 
-def _thumbnail(content: bytes, key: str) -> Thumbnail | None:
-    small = shrink(content, THUMBNAIL_PX)
+def _thumbnail(content: bytes, key: str, side_px: int) -> Thumbnail | None:
+    small = shrink(content, side_px)
     if small is None:
         return None
     data = base64.b64encode(small.jpeg).decode("ascii")

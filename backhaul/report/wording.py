@@ -35,6 +35,16 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if math.isfinite(value) else NONE
 
 
+def mean_count(value: float) -> str:
+    """Return a number of things; a mean that is no whole number has a digit more.
+
+    Example:
+        >>> mean_count(12.0), mean_count(12.25), mean_count(float("nan"))
+        ('12', '12.2', '-')
+    """
+    return f"{value:,.1f}" if value % 1 > 0 else count(value)
+
+
 def size(value: float) -> str:
     """Return bytes in decimal units, ``-`` for null.
 

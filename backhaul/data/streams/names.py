@@ -11,7 +11,7 @@ STREAM_PARTS: tuple[StreamPart, ...] = ("initial", "stream", "test")
 GROUP_PATTERN = r"_([ist]b?\d+)\.jpg$"
 """As `data.group_pattern`: frames of one scene belong together."""
 
-_NAME = re.compile(r"cam(\d\d)_(initial|stream|test)_(\d{6})_[ist]b?\d+\.jpg$")
+_NAME = re.compile(r"cam(\d\d)_(initial|stream|test)_(\d{6})_([ist]b?\d+)\.jpg$")
 
 
 class Moment(NamedTuple):
@@ -54,6 +54,17 @@ def moment_of(path: str) -> Moment | None:
     found = _NAME.search(path)
     if found is None:
         return None
-    node, part, time = found.groups()
+    node, part, time, _ = found.groups()
     names: tuple[str, ...] = STREAM_PARTS
     return Moment(names.index(part), int(time), int(node))
+
+
+def scene_of(path: str) -> str | None:
+    """Return the name of the scene that a frame shows; None for an image that is no frame.
+
+    Example:
+        >>> scene_of("images/cam00_stream_000012_s00003.jpg")
+        's00003'
+    """
+    found = _NAME.search(path)
+    return None if found is None else found[4]

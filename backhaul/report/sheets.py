@@ -1,0 +1,113 @@
+"""Contact sheets: the images that a method sent, those of one scene together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from backhaul.analysis.sent import COUNTS, EARLIER, EMPTY, FIRST, REPEAT
+from backhaul.report.pictures import Album, Thumbnail
+from backhaul.report.wording import mean_count, size
+
+MEANINGS = {
+    FIRST: "a scene not sent before",
+    REPEAT: "one more of a scene of this batch",
+    EARLIER: "one more of a scene of an earlier batch",
+    EMPTY: "no objects",
+}
+_COUNTED = {FIRST: "scenes", REPEAT: "repeats", EARLIER: "repeats_earlier", EMPTY: "empty"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a bar: what it counts, how many images, and as text."""
+
+    kind: str
+    meaning: str
+    n_images: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An image on a sheet; `title` says its name, batch and what it is."""
+
+    kind: str
+    title: str
+    thumbnail: Thumbnail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What one method sent.
+
+    Args:
+        label: The method.
+        colour: Its colour.
+        text: How much it sent, in words.
+        parts: What the images are, with their number; empty where images are gone.
+        scenes: Images, those of one scene together, then those without objects.
+        left_out: Images that there was no room for.
+    """
+
+    label: str
+    colour: str
+    text: str
+    parts: tuple[Part, ...]
+    scenes: tuple[tuple[Frame, ...], ...]
+    left_out: int
+
+
+def contact_sheet(
+    label: str,
+    counts: pd.DataFrame,
+    images: pd.DataFrame,
+    colours: Mapping[str, str],
+    album: Album,
+    room: int,
+) -> Sheet:
+    """Return the sheet of a method.
+
+    Args:
+        label: Its label.
+        counts: What `backhaul.analysis.sent.sent_table` returns, with the column seed.
+        images: What `backhaul.analysis.sent.sent_images` returns, of the seed that is shown.
+        colours: Colour of each method.
+        album: Collects the thumbnails.
+        room: How many images there is room for; the first that were sent are shown.
+    """
+    of_method = counts[counts["method"] == label]
+    sums = of_method.groupby("seed")[list(COUNTS)].sum(min_count=1, skipna=False).mean()
+    sent = images[images["method"] == label]
+    drawn = sent.head(room)
+    is_known = bool(sums[list(_COUNTED.values())].notna().all())
+    return Sheet(
+        label=label,
+        colour=colours.get(label, ""),
+        text=f"{mean_count(sums['images'])} images, {size(sums['bytes'])}",
+        parts=tuple(
+            Part(kind, MEANINGS[kind], float(sums[name]), mean_count(sums[name]))
+            for kind, name in _COUNTED.items()
+        )
+        if is_known
+        else (),
+        scenes=_scenes(drawn, album),
+        left_out=len(sent) - len(drawn),
+    )
+
+
+def _scenes(drawn: pd.DataFrame, album: Album) -> tuple[tuple[Frame, ...], ...]:
+    """Return the images by scene, the most frequent scene first, the empty ones at the end."""
+    together: dict[str, list[Frame]] = {}
+    empty: list[Frame] = []
+    for place, row in enumerate(drawn.itertuples(index=False)):
+        name = str(row.file).replace("\\", "/").rsplit("/", 1)[-1]
+        meaning = MEANINGS.get(row.kind, "not there any more")
+        kind = row.kind or ""
+        frame = Frame(kind, f"{name}, batch {row.batch}: {meaning}", album.thumbnail(row.file))
+        alike = empty if kind == EMPTY else together.setdefault(row.scene or str(place), [])
+        alike.append(frame)
+    scenes = sorted(together.values(), key=len, reverse=True)
+    return tuple(tuple(each) for each in (*scenes, empty) if each)
