@@ -49,7 +49,8 @@ def sent_images(batches: Iterable[SampledBatch], describe: Describe) -> pd.DataF
             by_method.setdefault(played.method, []).append(played)
     rows = [row for played in by_method.values() for row in _of_method(played, describe)]
     names = ("method", "batch", "file", "bytes", "kind", "scene", "scenes_by")
-    return pd.DataFrame(rows, columns=list(names)).astype({"bytes": float, "scene": object})
+    table = pd.DataFrame(rows, columns=list(names), dtype=object)
+    return table.astype({"batch": int, "bytes": float})
 
 
 def sent_table(images: pd.DataFrame) -> pd.DataFrame:

@@ -78,8 +78,8 @@ def contact_sheet(
         album: Collects the thumbnails.
         room: How many images there is room for; the first that were sent are shown.
     """
-    of_method = counts[counts["method"] == label]
-    sums = of_method.groupby("seed")[list(COUNTS)].sum(min_count=1, skipna=False).mean()
+    of_method = counts[counts["method"] == label].astype(dict.fromkeys(COUNTS, float))
+    sums = of_method.groupby("seed")[list(COUNTS)].sum(skipna=False).mean()
     sent = images[images["method"] == label]
     drawn = sent.head(room)
     is_known = bool(sums[list(_COUNTED.values())].notna().all())
