@@ -17,10 +17,10 @@ from backhaul.measure.statistics import Estimates, estimates
 from backhaul.report import curves, figures, overview, tables, views, wording
 from backhaul.report.campaign import Campaign
 from backhaul.report.findings import show_findings
-from backhaul.report.pictures import Album
+from backhaul.report.pictures import SHEET_BYTES, SIDE_PX, Album
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
-from backhaul.report.sent import SHEET_BYTES, SIDE_PX, SentSection, sent_section
+from backhaul.report.sent import SentImages, all_sent, sent_section
 from backhaul.report.sheets import MEANINGS
 from backhaul.report.shrinking import Fetch
 from backhaul.report.templates import environment
@@ -40,19 +40,17 @@ def write_report(campaign: Campaign, fetch: Fetch | None = None) -> str:
         fetch: Reads images in object stores; None = the page shows none of them.
     """
     view = View(campaign.place)
-    folder = Path(campaign.runs[0].place)
-    frames = Album(folder, fetch, SHEET_BYTES, SIDE_PX, "frame")
-    sent = sent_section(campaign, method_colours(campaign.labels), frames, fetch)
+    sent = all_sent(campaign, fetch)
     write_csv(view.table("sent"), sent.counts)
-    album = Album(folder, fetch)
-    page = _render(campaign, sent, album, frames)
-    replace(view.page, page.encode())
+    replace(view.page, _render(campaign, sent, fetch).encode())
     return view.page
 
 
-def _render(campaign: Campaign, sent: SentSection, album: Album, frames: Album) -> str:
+def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
     summary, labels = campaign.summary, campaign.labels
     colours = method_colours(labels)
+    folder = Path(campaign.runs[0].place)
+    album, frames = Album(folder, fetch), Album(folder, fetch, SHEET_BYTES, SIDE_PX, "frame")
     compared = tables.comparison(summary, random=campaign.random_label)
     forgetting = tables.forgetting(summary)
     timings = [t for run in campaign.runs for t in run.timings]
@@ -95,9 +93,15 @@ def _render(campaign: Campaign, sent: SentSection, album: Album, frames: Album) 
             sections=sections,
             findings=found,
             finding_problems=problems,
-            sent=sent,
+            sent=sent_section(
+                campaign,
+                sent,
+                colours,
+                lambda file: album.thumbnails.get(file) or frames.thumbnail(file),
+            ),
             meanings=MEANINGS,
-            thumbnails=(*frames.used(), *album.used()),
+            thumbnails=album.used,
+            frames=frames.used,
             trainings=views.trainings_table(campaign, colours),
             timings=views.timings_table(times),
             config=yaml.safe_dump(campaign.config, sort_keys=False, allow_unicode=True),

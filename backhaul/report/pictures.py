@@ -18,6 +18,8 @@ THUMBNAIL_PX = 240
 PER_SIDE = 4  # pictures sent and not sent, of one method and batch
 MAX_PICTURES = 240  # of the page
 MAX_BOXES = 40  # of one picture
+SIDE_PX = 96  # of thumbnails on contact sheets
+SHEET_BYTES = 600_000  # of all that are there alone
 ALBUM_BYTES = 2_300_000  # keeps the page, with plotly.js, below 8 MB
 
 

@@ -24,14 +24,11 @@ from backhaul.look.descriptors import describe_content
 from backhaul.measure.statistics import estimates
 from backhaul.report.campaign import Campaign
 from backhaul.report.cells import Cell, Table
-from backhaul.report.pictures import Album
-from backhaul.report.sheets import Sheet, contact_sheet
+from backhaul.report.sheets import Sheet, Shrunk, contact_sheet
 from backhaul.report.shrinking import Fetch, read_picture
 from backhaul.report.wording import mean_count, size
 from backhaul.storage.places import is_local
 
-SIDE_PX = 96
-SHEET_BYTES = 600_000
 MOST_PICTURES = 240  # of all sheets
 MOST_OF_SHEET = 60
 MOST_IMAGES = 1000  # that are compared by likeness, a page: some seconds
@@ -49,19 +46,30 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
+class SentImages:
+    """What was sent, as it is known without a page.
+
+    Args:
+        of_seeds: What `backhaul.analysis.sent.sent_images` returns, for each run.
+        counts: What `backhaul.analysis.sent.sent_table` returns of all, with the column seed.
+    """
+
+    of_seeds: tuple[pd.DataFrame, ...]
+    counts: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class SentSection:
     """The section.
 
     Args:
-        counts: What is written as ``sent.csv``.
-        table: The same for people; of several seeds, means.
+        table: The counts by method and batch; of several seeds, means.
         sheets: One for each method that sent anything; pictures are those of the first seed.
         by_likeness: Whether scenes are known by what images look like.
         from_batch: The first batch that is counted.
         study: Address of the page on studies; empty where it is not beside the run.
     """
 
-    counts: pd.DataFrame
     table: Table
     sheets: tuple[Sheet, ...]
     by_likeness: bool
@@ -69,34 +77,51 @@ class SentSection:
     study: str
 
 
-def sent_section(
-    campaign: Campaign, colours: Mapping[str, str], album: Album, fetch: Fetch | None
-) -> SentSection:
-    """Return what was sent by each method of a campaign.
+def all_sent(campaign: Campaign, fetch: Fetch | None) -> SentImages:
+    """Return what each method of a campaign sent, of the last batches if there are many images.
 
     Args:
         campaign: The runs that the page shows.
-        colours: Colour of each method.
-        album: Collects the thumbnails.
         fetch: Reads images in object stores; None = they are not looked at.
     """
-    counted = [_latest(run.batches, MOST_IMAGES // len(campaign.runs)) for run in campaign.runs]
-    images = [
-        sent_images(batches, _describe(Path(run.place), fetch))
-        for run, batches in zip(campaign.runs, counted, strict=True)
-    ]
+    most = MOST_IMAGES // len(campaign.runs)
+    images = tuple(
+        sent_images(_latest(run.batches, most), _describe(Path(run.place), fetch))
+        for run in campaign.runs
+    )
     tables = [
         sent_table(each).assign(seed=seed)
         for seed, each in zip(campaign.seeds, images, strict=True)
     ]
-    counts = pd.concat(tables, ignore_index=True)
+    return SentImages(images, pd.concat(tables, ignore_index=True))
+
+
+def sent_section(
+    campaign: Campaign, sent: SentImages, colours: Mapping[str, str], shrunk: Shrunk
+) -> SentSection:
+    """Return the section on what was sent.
+
+    Args:
+        campaign: The runs that the page shows.
+        sent: What was sent in them.
+        colours: Colour of each method.
+        shrunk: Returns the thumbnail of an image.
+    """
+    counts, first = sent.counts, sent.of_seeds[0]
     labels = [label for label in campaign.labels if label in set(counts["method"])]
     room = min(MOST_OF_SHEET, MOST_PICTURES // max(len(labels), 1))
     return SentSection(
-        counts=counts,
         table=_table(counts, colours),
         sheets=tuple(
-            contact_sheet(label, counts, images[0], colours, album, room) for label in labels
+            contact_sheet(
+                label,
+                colours[label],
+                counts[counts["method"] == label],
+                first[first["method"] == label],
+                shrunk,
+                room,
+            )
+            for label in labels
         ),
         by_likeness=bool(counts["scenes_by"].eq(BY_LIKENESS).any()),
         from_batch=int(counts["batch"].min()) if len(counts) else 0,
@@ -131,7 +156,7 @@ def _table(counts: pd.DataFrame, colours: Mapping[str, str]) -> Table:
     *numbers, n_bytes = COUNTS
     rows = tuple(
         (
-            Cell(str(method), words=True, colour=colours.get(str(method), "")),
+            Cell(str(method), words=True, colour=colours[str(method)]),
             Cell(str(batch)),
             *(Cell(mean_count(means.at((method, batch), name)[0])) for name in numbers),
             Cell(size(means.at((method, batch), n_bytes)[0])),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pandas as pd
 
 from backhaul.analysis.sent import COUNTS, EARLIER, EMPTY, FIRST, REPEAT
-from backhaul.report.pictures import Album, Thumbnail
+from backhaul.report.pictures import Thumbnail
 from backhaul.report.wording import mean_count, size
+
+Shrunk: TypeAlias = Callable[[str], Thumbnail | None]
+"""From the path of an image to its thumbnail, None if there is none."""
 
 MEANINGS = {
     FIRST: "a scene not sent before",
@@ -62,30 +66,29 @@ class Sheet:
 
 def contact_sheet(
     label: str,
+    colour: str,
     counts: pd.DataFrame,
     images: pd.DataFrame,
-    colours: Mapping[str, str],
-    album: Album,
+    shrunk: Shrunk,
     room: int,
 ) -> Sheet:
     """Return the sheet of a method.
 
     Args:
         label: Its label.
-        counts: What `backhaul.analysis.sent.sent_table` returns, with the column seed.
-        images: What `backhaul.analysis.sent.sent_images` returns, of the seed that is shown.
-        colours: Colour of each method.
-        album: Collects the thumbnails.
+        colour: Its colour.
+        counts: Its rows of `backhaul.analysis.sent.sent_table`, with the column seed.
+        images: Its rows of `backhaul.analysis.sent.sent_images`, of the seed that is shown.
+        shrunk: Returns the thumbnail of an image.
         room: How many images there is room for; the first that were sent are shown.
     """
-    of_method = counts[counts["method"] == label].astype(dict.fromkeys(COUNTS, float))
-    sums = of_method.groupby("seed")[list(COUNTS)].sum(skipna=False).mean()
-    sent = images[images["method"] == label]
-    drawn = sent.head(room)
+    numbers = counts.astype(dict.fromkeys(COUNTS, float))
+    sums = numbers.groupby("seed")[list(COUNTS)].sum(skipna=False).mean()
+    drawn = images.head(room)
     is_known = bool(sums[list(_COUNTED.values())].notna().all())
     return Sheet(
         label=label,
-        colour=colours.get(label, ""),
+        colour=colour,
         text=f"{mean_count(sums['images'])} images, {size(sums['bytes'])}",
         parts=tuple(
             Part(kind, MEANINGS[kind], float(sums[name]), mean_count(sums[name]))
@@ -93,12 +96,12 @@ def contact_sheet(
         )
         if is_known
         else (),
-        scenes=_scenes(drawn, album),
-        left_out=len(sent) - len(drawn),
+        scenes=_scenes(drawn, shrunk),
+        left_out=len(images) - len(drawn),
     )
 
 
-def _scenes(drawn: pd.DataFrame, album: Album) -> tuple[tuple[Frame, ...], ...]:
+def _scenes(drawn: pd.DataFrame, shrunk: Shrunk) -> tuple[tuple[Frame, ...], ...]:
     """Return the images by scene, the most frequent scene first, the empty ones at the end."""
     together: dict[str, list[Frame]] = {}
     empty: list[Frame] = []
@@ -106,7 +109,7 @@ def _scenes(drawn: pd.DataFrame, album: Album) -> tuple[tuple[Frame, ...], ...]:
         name = str(row.file).replace("\\", "/").rsplit("/", 1)[-1]
         meaning = MEANINGS.get(row.kind, "not there any more")
         kind = row.kind or ""
-        frame = Frame(kind, f"{name}, batch {row.batch}: {meaning}", album.thumbnail(row.file))
+        frame = Frame(kind, f"{name}, batch {row.batch}: {meaning}", shrunk(row.file))
         alike = empty if kind == EMPTY else together.setdefault(row.scene or str(place), [])
         alike.append(frame)
     scenes = sorted(together.values(), key=len, reverse=True)

@@ -299,8 +299,10 @@ def fixed(new_place: Callable[[str], Place]) -> Played:
 
 
 SMALL_DEMO = (
-    "training.max_epochs=5",
-    "training.retrain_max_epochs=1",
+    "training.steps=10",
+    "training.retrain_steps=3",
+    "training.checkpoint_interval=1",
+    "data.test=40",
     "inference.conf_thres=0.001",
     "evaluation.pos_thres=0.01",
 )
@@ -309,7 +311,7 @@ SMALL_DEMO = (
 
 @pytest.fixture(scope="session")
 def played_demo(new_place: Callable[[str], Place]) -> Played:
-    """The campaign of `make demo` with fewer epochs: three methods on two batches."""
+    """The campaign of `make demo` with fewer steps: three methods on two batches."""
     place = new_place("demo")
     settings = [text for change in SMALL_DEMO for text in ("--set", change)]
     config = Path(__file__).resolve().parents[2] / "configs" / "quickstart.yaml"

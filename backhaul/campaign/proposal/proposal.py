@@ -202,7 +202,7 @@ def _about_sets(facts: Facts, sets: Sets) -> list[Choice]:
         Choice(
             "methods",
             list(METHODS),
-            "two that did best in the README's demo, and chance, which none was shown to beat "
+            "two that go by confidence alone, and chance, which none was shown to beat "
             "on real images",
         ),
     ]

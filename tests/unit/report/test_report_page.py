@@ -184,7 +184,7 @@ def test_each_picture_is_stored_once_and_shown_with_boxes(fake_run: Callable[...
     stored = [str(a["id"]) for a in page.of("image")]
     used = [str(a["href"])[1:] for a in page.of("use")]
     assert len(stored) == len(set(stored)) == 6
-    assert len(used) == 3 * 6  # the control arm has no pictures
+    assert len(used) == 3 * (6 + 3)  # the control arm has no pictures
     assert set(used) == set(stored)
     assert len(page.of("rect")) > len(used) // 2
     assert "class <cat>" in page.text
@@ -215,7 +215,7 @@ def test_defect_34_a_page_without_any_detection(fake_run: Callable[..., Any]) ->
         path.write_text(path.read_text().split("\n")[0] + "\n")
     page = Page(write(fake.folder))
     assert "There are no detections." in page.text
-    assert len(page.of("use")) == 3 * 8
+    assert len(page.of("use")) == 3 * (8 + 5)
 
 
 def test_only_the_initial_model(fake_run: Callable[..., Any]) -> None:
@@ -227,7 +227,7 @@ def test_only_the_initial_model(fake_run: Callable[..., Any]) -> None:
 def test_nothing_sent(fake_run: Callable[..., Any]) -> None:
     page = page_of(fake_run(sent=0, batches=1))
     assert "It sent 0 images, 0 B." in page.text
-    assert page.text.count("Nothing was sent.") == 3 + 1
+    assert page.text.count("Nothing was sent.") == 3 + 2
 
 
 def test_no_truth(fake_run: Callable[..., Any]) -> None:
@@ -267,7 +267,7 @@ def test_a_long_campaign_stays_small(fake_run: Callable[..., Any]) -> None:
     assert path.stat().st_size < 8_000_000
 
 
-def test_writing_again_replaces_the_page_alone(
+def test_writing_again_replaces_the_page_and_its_table_alone(
     fake_run: Callable[..., Any],
 ) -> None:
     fake = fake_run(methods=("iqr",), batches=1)
@@ -275,4 +275,6 @@ def test_writing_again_replaces_the_page_alone(
     first = write(fake.folder)
     text = first.read_text(encoding="utf-8")
     assert write(fake.folder).read_text(encoding="utf-8") == text
-    assert set(fake.folder.rglob("*")) - before == {fake.folder / "report.html"}
+    assert set(fake.folder.rglob("*")) - before == {
+        fake.folder / name for name in ("report.html", "sent.csv")
+    }

@@ -116,9 +116,8 @@ def test_a_crowded_picture_shows_the_most_confident() -> None:
 
 def played(method: str, batch: int, sent: int = 6, pool: int = 20) -> SampledBatch:
     files = tuple(f"{batch}/{i:02d}.jpg" for i in range(pool))
-    return SampledBatch(
-        method, batch, files, files[:sent], dict.fromkeys(files[:1], "class cat"), {}, {}, rows()
-    )
+    reasons = dict.fromkeys(files[:1], "class cat")
+    return SampledBatch(method, batch, files, files[:sent], reasons, {}, {}, rows())
 
 
 def test_round_shows_the_first_drawn_and_a_spread_of_the_rest(tmp_path: Path) -> None:

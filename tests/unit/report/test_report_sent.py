@@ -9,8 +9,14 @@ from PIL import Image
 from backhaul.report import write_report
 from backhaul.report.campaign import imported_campaign
 from backhaul.report.pictures import Album
-from backhaul.report.sent import sent_section
+from backhaul.report.sent import SentSection, all_sent, sent_section
 from tests.unit.conftest import FakeRun
+
+
+def section_of(folder: Path) -> SentSection:
+    campaign = imported_campaign(folder)
+    colours = dict.fromkeys(campaign.labels, "#123456")
+    return sent_section(campaign, all_sent(campaign, None), colours, Album(folder).thumbnail)
 
 
 def test_the_page_shows_and_writes_what_was_sent(tmp_path: Path) -> None:
@@ -54,7 +60,7 @@ def test_equal_images_share_a_scene_on_the_sheet(tmp_path: Path) -> None:
     folder = fake.write()
     for file in fake.files(0):
         Image.new("RGB", (64, 48), (90, 120, 40)).save(file)
-    section = sent_section(imported_campaign(folder), {}, Album(folder), None)
+    section = section_of(folder)
     (sheet,) = section.sheets
     assert [len(scene) for scene in sheet.scenes] == [5]
     assert [frame.kind for frame in sheet.scenes[0]] == ["first", *["repeat"] * 4]
@@ -72,7 +78,7 @@ def test_a_long_run_counts_its_last_batches(
     monkeypatch.setattr("backhaul.report.sent.MOST_IMAGES", 12)
     monkeypatch.setattr("backhaul.report.sent.MOST_OF_SHEET", 4)
     fake = FakeRun(tmp_path / "runs/cameras", pool=6, sent=6)
-    section = sent_section(imported_campaign(fake.write()), {}, Album(fake.folder), None)
+    section = section_of(fake.write())
     assert section.from_batch == 1
-    assert set(section.counts["batch"]) == {1, 2}
+    assert {row[1].text for row in section.table.rows} == {"1", "2"}
     assert {sheet.left_out for sheet in section.sheets} == {8}
