@@ -65,7 +65,7 @@ def test_nothing_is_drawn_for_the_ui_that_a_temporary_server_does_not_have(playe
 def test_the_folder_is_complete(played: Any) -> None:
     folder = played.run.folder
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    expected = {"run.json", "summary.csv", "classes.csv", "report.html"}
+    expected = {"run.json", "summary.csv", "classes.csv", "sent.csv", "report.html"}
     expected |= {"checkpoints/init_ckpt_1.pt", "checkpoints/init_ckpt_3.pt"}
     expected |= {f"output/init_{part}.txt" for part in ("train", "valid", "test")}
     expected |= {

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 pytestmark = [pytest.mark.prefect, pytest.mark.train]
@@ -33,6 +34,14 @@ def test_a_campaign_on_a_stream(fixed: Any, in_process: Any) -> None:
     assert [n for n in run.listed("holdout.txt") if "_test_" not in n] == []
     first, second = (run.listed(f"sample{batch}.txt") for batch in (0, 1))
     assert sorted(first + second) == first + second
+    sent = pd.read_csv(run.folder / "sent.csv")
+    assert sent["batch"].tolist() == [0, 1]
+    counted = sent[["scenes", "repeats", "repeats_earlier", "empty"]].sum(axis=1)
+    assert counted.tolist() == sent["images"].tolist()
+    assert set(sent["scenes_by"]) == {"name"}
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Which frames show one scene is known of the stream" in report
+    assert report.count('class="frame is-') == sent["images"].sum()
     place = next((fixed.place.folder / ".backhaul" / "data").glob("stream-*"))
     checked = fixed.place.backhaul("data", "check", str(place))
     assert checked.code == 0
