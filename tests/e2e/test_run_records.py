@@ -108,6 +108,8 @@ def test_a_folder_that_came_without_its_store_says_the_same(copy: Path, tmp_path
             theirs.reasons,
         )
         pd.testing.assert_frame_equal(mine.seen, theirs.seen, check_dtype=False)
+        assert mine.n_bytes == theirs.n_bytes
+        assert mine.n_objects == {file: theirs.n_objects[file] for file in theirs.sent}
     shutil.rmtree(copy / ".backhaul")
     assert backhaul("report", str(mailed)) == f"{mailed}/report.html\n"
     assert "true-random" in backhaul("analyze", "compare", str(mailed))
