@@ -79,7 +79,7 @@ def sent_table(images: pd.DataFrame) -> pd.DataFrame:
 def _of_method(batches: Sequence[SampledBatch], describe: Describe) -> list[tuple[Any, ...]]:
     files = [file for played in batches for file in played.sent]
     by_name = all(scene_of(file) is not None for file in files)
-    scene = scene_of if by_name else _Likeness(describe)
+    scene: Callable[[str], str | None] = scene_of if by_name else _Likeness(describe)
     first_in: dict[str, int] = {}
     rows = []
     for played in batches:

@@ -273,8 +273,8 @@ def _batch(
         batch=batch,
         pool=_read_lines(Path(view.images(batch))),
         sent=sent,
-        reasons={file: reason or "" for file, reason in chosen["reason"].items()},
-        n_bytes={file: int(n) for file, n in n_bytes.items() if math.isfinite(n)},
+        reasons={str(file): reason or "" for file, reason in chosen["reason"].items()},
+        n_bytes={str(file): int(n) for file, n in n_bytes.items() if math.isfinite(n)},
         n_objects=_n_objects(sent, seen),
         seen=seen,
     )

@@ -13,6 +13,7 @@ from backhaul.analysis.sent import (
     EMPTY,
     FIRST,
     REPEAT,
+    Describe,
     sent_images,
     sent_table,
 )
@@ -40,7 +41,7 @@ def never(file: str) -> Float32Array | None:
     raise AssertionError(f"{file} was opened")
 
 
-def at(vectors: Mapping[str, tuple[float, ...]]):  # type: ignore[no-untyped-def]
+def at(vectors: Mapping[str, tuple[float, ...]]) -> Describe:
     def describe(file: str) -> Float32Array | None:
         return np.array(vectors[file], np.float32) if file in vectors else None
 
