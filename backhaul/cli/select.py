@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +19,8 @@ from backhaul.untrusted import one_line, user_path
 from backhaul.yamltext import parse_yaml
 
 if TYPE_CHECKING:
-    from backhaul.data.images import OnProgress
     from backhaul.predictions.chosen import Chosen
+    from backhaul.predictions.selecting import Bars
 
 SHOWN = 20
 """Rows of the table in the terminal; all are in the file."""
@@ -122,19 +123,13 @@ def select(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
       backhaul select runs/detect/predict/labels --images frames --method iqr --count 50
 
-      backhaul select e10.json e20.json e30.json --images frames --method vote-entropy --count 50
+      backhaul select e10.json e20.json --images frames --method vote-entropy --count 50
 
-      backhaul select labels --images frames --bytes 500000 --out hour7.csv --sent-before hour6.csv
+      backhaul select labels --images frames --count 9 --out 7.csv --sent-before 6.csv
     """
     from backhaul.predictions.method import method_of
     from backhaul.predictions.reading import Predictions
     from backhaul.predictions.selecting import Request, bandwidth_of, choose
-    from backhaul.predictions.writing import (
-        copy_chosen,
-        require_writable,
-        to_json,
-        write_chosen,
-    )
 
     find_code_beside(Path())
     request = Request(
@@ -145,16 +140,54 @@ def select(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         sent_before,
         seed,
     )
-    if out is not None:
-        require_writable(out)
+    targets = _Targets(out, copy_to, view)
+    targets.require_apart(images)
     with progress() as bars:
         chosen = choose(request, bars)
-        if copy_to is not None:
-            copy_chosen(copy_to, chosen, bars("copying images"))
-        if view is not None:
-            _write_view(view, chosen, bars("writing thumbnails"))
-    if out is not None:
-        write_chosen(out, chosen)
+        targets.write(chosen, bars)
+    _tell(chosen, plain, as_json)
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """What is written, as far as it was asked for: a file, copies of the images, a page."""
+
+    out: Path | None
+    copy_to: Path | None
+    view: Path | None
+
+    def require_apart(self, images: Path) -> None:
+        """Do nothing if all can be written, and none of it into the folder of the images."""
+        from backhaul.data.formats.conversion import require_target
+        from backhaul.predictions.writing import require_writable
+
+        if self.out is not None:
+            require_writable(self.out, images)
+        if self.copy_to is not None:
+            require_target(self.copy_to, images)
+        if self.view is not None:
+            from backhaul.report.gallery import view_folder
+
+            view_folder(user_path(self.view), [images.as_posix()])
+
+    def write(self, chosen: Chosen, bars: Bars) -> None:
+        from backhaul.predictions.writing import copy_chosen, write_chosen
+
+        if self.copy_to is not None:
+            copy_chosen(self.copy_to, chosen, bars("copying images"))
+        if self.view is not None:
+            from backhaul.predictions.view import gallery_of
+            from backhaul.report.gallery import write_gallery
+
+            folder = user_path(self.view).resolve()
+            write_gallery(gallery_of(chosen), folder, None, bars("writing thumbnails"))
+        if self.out is not None:
+            write_chosen(self.out, chosen)
+
+
+def _tell(chosen: Chosen, plain: bool, as_json: bool) -> None:
+    from backhaul.predictions.writing import to_json
+
     for note in chosen.notes:
         typer.echo(f"warning: {note}", err=True)
     if as_json:
@@ -190,11 +223,3 @@ def _show(chosen: Chosen) -> None:
     console.print(table)
     if (more := len(chosen.images) - SHOWN) > 0:
         console.print(f"and {more:,} more: --out FILE or --plain has all")
-
-
-def _write_view(folder: Path, chosen: Chosen, on_progress: OnProgress) -> None:
-    from backhaul.predictions.view import gallery_of
-    from backhaul.report.gallery import view_folder, write_gallery
-
-    target = view_folder(user_path(folder), [chosen.options.root.as_posix()])
-    write_gallery(gallery_of(chosen), target, None, on_progress)

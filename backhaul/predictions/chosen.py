@@ -162,8 +162,6 @@ def _near_duplicates(pool: Pool, ids: list[str]) -> int | None:
     if described is None:
         return None
     before = pool.sent_before.descriptors
-    vectors = described.of(ids).reshape(len(ids), -1)
+    vectors = described.of(ids)
     known = described.vectors[:0] if before is None else before.vectors
-    if not len(ids):
-        return 0
     return len(ids) - len(distinct_rows(vectors, known, NEAR))

@@ -124,9 +124,9 @@ class Collected:
         """
         if self._unknown and not self._n_known:
             raise InputError(
-                f"{self.place}: {named(self._unknown, 'image')} not in {self.images.root}, and "
-                "no other is named; expected names of images there, with or without suffix, or "
-                "for ids of a COCO data set its file (--coco)"
+                f"{self.place}: none of its images is in {self.images.root}: "
+                f"{named(self._unknown, 'image')}; expected names of images there, with or "
+                "without suffix, or for ids of a COCO data set its file (--coco)"
             )
 
     def notes(self) -> tuple[str, ...]:
@@ -134,12 +134,15 @@ class Collected:
         notes = []
         if self._unknown:
             images = named(self._unknown, "image")
-            notes.append(f"{self.place}: {images} not in {self.images.root}, left out")
+            notes.append(f"{self.place}: left out, as not in {self.images.root}: {images}")
         if self._n_outside:
-            notes.append(
-                f"{self.place}: {self._n_outside} boxes without area in their image, left out"
-            )
+            notes.append(outside(self.place, self._n_outside))
         return tuple(notes)
+
+
+def outside(place: str, n_boxes: int) -> str:
+    """Return that boxes were left out as nothing of them lies in their image."""
+    return f"{place}: left out, as without area in their image: {n_boxes} boxes"
 
 
 def require_possible(

@@ -123,22 +123,21 @@ def read_images(folder: FilePath, on_progress: OnProgress) -> Images:
     if len(broken) > _SHOWN:
         notes.append(f"{len(broken) - _SHOWN} more images cannot be read, left out")
     if copies:
-        notes.append(f"{named(copies, 'file')} copies of other images, left out")
+        notes.append(f"left out, as copies of other images: {named(copies, 'file')}")
     return Images(listing.root, listing.images, tuple(found.values()), tuple(notes))
 
 
 def named(names: Iterable[str], what: str) -> str:
-    """Return how many things there are, with the names of the first, to begin a sentence.
+    """Return how many things there are, with the names of the first.
 
     Example:
         >>> named(["a.jpg"], "file"), named(["a", "b", "c", "d"], "image")
-        ("1 file ('a.jpg') is", "4 images ('a', 'b', 'c', ...) are")
+        ("1 file ('a.jpg')", "4 images ('a', 'b', 'c', ...)")
     """
     every = list(names)
     shown = ", ".join(repr(one_line(name)) for name in islice(every, _SHOWN))
     more = ", ..." if len(every) > _SHOWN else ""
-    be, plural = ("is", "") if len(every) == 1 else ("are", "s")
-    return f"{len(every)} {what}{plural} ({shown}{more}) {be}"
+    return f"{len(every)} {what}{'s' * (len(every) > 1)} ({shown}{more})"
 
 
 def _at_structure(

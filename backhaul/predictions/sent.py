@@ -47,7 +47,7 @@ def read_sent(path: Path, images: Images) -> Before:
             gone.append(name)
         else:
             found.setdefault(file.image_id, file)
-    notes = (f"{path}: {named(gone, 'image')} not there, passed over",) if gone else ()
+    notes = (f"{path}: passed over, as not there: {named(gone, 'image')}",) if gone else ()
     return Before(tuple(found.values()), notes)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backhaul.errors import InputError
-from backhaul.predictions.found import MOST_CLASS, Collected, Look
+from backhaul.predictions.found import MOST_CLASS, Collected, Look, outside
 from backhaul.predictions.images import Images
 from backhaul.untrusted import MOST_TABLE_BYTES, one_line, read_bytes
 from backhaul.values.columns import names_of, positions
@@ -82,5 +82,5 @@ def _known(place: str, seen: Detections | FusedDetections, images: Images) -> Lo
         kept = replace(kept, features=Features(ids, there.vectors))
     notes = found.notes()
     if n_outside := int(np.count_nonzero(~area)):
-        notes += (f"{place}: {n_outside} boxes without area in their image, left out",)
+        notes += (outside(place, n_outside),)
     return Look(place, kept.take(area), notes)

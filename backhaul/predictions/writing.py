@@ -59,16 +59,22 @@ WRITERS: Mapping[str, Callable[[Chosen], str]] = {
 """How a choice is written, by the suffix of the file."""
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, images: Path) -> None:
     """Do nothing if a choice can be written to a path, as its name and folder are.
 
+    Args:
+        path: The file to write.
+        images: Folder of the images, which nothing is written into.
+
     Raises:
-        InputError: If its suffix says no format, or its folder is not there.
+        InputError: If its suffix says no format, its folder is not there, or is in `images`.
     """
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"{path}: expected a name that ends in {', '.join(WRITERS)} (--out)")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
+    if path.resolve().is_relative_to(images.resolve()):
+        raise InputError(f"{path}: lies in {images}; expected a file outside of it (--out)")
 
 
 def write_chosen(path: Path, chosen: Chosen) -> None:

@@ -30,7 +30,7 @@ from backhaul.sampling.utilities import UtilityName
 
 
 def as_mapping(value: Any) -> Any:
-    """Return a method that is given by its name as a mapping with ``kind``, another as it is."""
+    """Return a method given by its name as a mapping with ``kind``, another as it is."""
     if not isinstance(value, str):
         return value
     if ":" in value:
