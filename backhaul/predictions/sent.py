@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from backhaul.data.imagelists import read_list
+from backhaul.data.imagelists import read_list, shown
 from backhaul.data.images import ImageFile, UnreadableImageError, at_header, probe
 from backhaul.errors import InputError
 from backhaul.predictions.images import LEFT_OUT, Images, named
@@ -44,7 +44,7 @@ def read_sent(path: Path, images: Images) -> Before:
     for name in _names(path):
         file = _file(name, path.parent, images)
         if file is None:
-            gone.append(name)
+            gone.append(shown(name))
         else:
             found.setdefault(file.image_id, file)
     notes = (f"{path}: passed over, as not there: {named(gone, 'image')}",) if gone else ()

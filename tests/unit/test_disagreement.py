@@ -11,6 +11,7 @@ import pytest
 
 from backhaul.entropy import binary_entropy
 from backhaul.geometry import iou
+from backhaul.look.disagreement import mutual_information
 from backhaul.look.fusion import fuse
 from backhaul.look.look import look
 from backhaul.look.protocol import OnProgress, PredictionSettings
