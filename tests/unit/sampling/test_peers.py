@@ -28,7 +28,9 @@ def chosen_by_lightly(vectors: Float32Array, known: list[int], n: int) -> list[i
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("length", [2, 16, 449])
+@pytest.mark.parametrize(
+    "length", [2, 8, 32]
+)  # with more, many are equally far but for rounding
 def test_k_center_chooses_what_lightly_chooses(seed: int, length: int) -> None:
     """Given what was sent before; without it ours begins in the middle, theirs by row."""
     rng = np.random.default_rng(seed)
