@@ -24,7 +24,6 @@ Rows: TypeAlias = Mapping[Id, int | None]
 """The row of each image by its id in a COCO file; None of one that is not there."""
 
 _EXPECTED = "expected image_id, category_id, bbox (x, y, width, height) and score"
-_SIDES = 4
 
 
 def read_results(path: Path, images: Images, rows: Rows | None) -> Look:
@@ -45,7 +44,7 @@ def read_results(path: Path, images: Images, rows: Rows | None) -> Look:
         try:
             name = (id_of(entry["image_id"]), entry.get("file_name"))
             class_id = id_of(entry["category_id"])
-            x, y, w, h = map(float, entry["bbox"])
+            x, y, w, h = map(float, list.copy(entry["bbox"]))
             confidence = float(entry["score"])
         except Exception:  # keys that are missing, lists of another length, texts, ...
             raise InputError(f"{where}: {_EXPECTED}") from None

@@ -49,11 +49,20 @@ class Images:
         Raises:
             InputError: If several images have the name.
         """
+        path = self.path_of_text(name)
+        return None if path is None else self._row_of_path.get(path, LEFT_OUT)
+
+    def path_of_text(self, name: str) -> str | None:
+        """Return the path of the image that `row_of_text` finds, also of one that is left out.
+
+        Raises:
+            InputError: If several images have the name.
+        """
         if (row := self._row_of_id.get(name)) is not None:
-            return row
+            return self.files[row].path
         for index in self._by_name:
             if places := index.find(name)[0]:
-                return self._row_at(places, name)
+                return self._path_at(places, name)
         return None
 
     def row_of_number(self, number: int) -> int | None:
@@ -63,13 +72,15 @@ class Images:
             InputError: If several images have the number.
         """
         places = self._by_number.get(number)
-        return None if places is None else self._row_at(places, str(number))
+        if places is None:
+            return None
+        return self._row_of_path.get(self._path_at(places, str(number)), LEFT_OUT)
 
-    def _row_at(self, places: Sequence[int], name: str) -> int:
+    def _path_at(self, places: Sequence[int], name: str) -> str:
         if len(places) > 1:
             two = two_of(self.paths[places[0]], self.paths[places[1]])
             raise InputError(f"which image is {one_line(name)!r}: {two}?")
-        return self._row_of_path.get(self.paths[places[0]], LEFT_OUT)
+        return self.paths[places[0]]
 
     @cached_property
     def _row_of_id(self) -> dict[str, int]:

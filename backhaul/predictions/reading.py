@@ -30,7 +30,7 @@ class Predictions:
     """What a detector predicted, in one file or folder a checkpoint.
 
     Args:
-        paths: The inputs, at least one; several are the checkpoints of an ensemble.
+        paths: The input, or several: they are the checkpoints of an ensemble.
         coco: COCO file that says which image an ``image_id`` of COCO results is; None = images
             are named as `backhaul.predictions.cocoresults` says.
         names: File with one class name a line, for JSON that names classes; None = the names in
@@ -39,19 +39,24 @@ class Predictions:
         iou_thres: IoU from which boxes of checkpoints are one object.
     """
 
-    paths: Sequence[FilePath]
+    paths: FilePath | Sequence[FilePath]
     coco: FilePath | None = None
     names: FilePath | None = None
     conf_thres: float = 0.1
     iou_thres: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.paths:
+        if not self.inputs:
             raise InputError("expected predictions: a file or folder")
         for name in ("conf_thres", "iou_thres"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f"{name}: expected a number from 0 to 1, got {value}")
+
+    @property
+    def inputs(self) -> tuple[FilePath, ...]:
+        """The inputs, one or several."""
+        return (self.paths,) if isinstance(self.paths, str | Path) else tuple(self.paths)
 
 
 def read_predictions(given: Predictions, images: Images) -> list[Look]:
@@ -64,7 +69,7 @@ def read_predictions(given: Predictions, images: Images) -> list[Look]:
     Raises:
         InputError: If one is of no known format, or something in it is not what it must be.
     """
-    places = [Path(plain_place(user_path(path))) for path in given.paths]
+    places = [Path(plain_place(user_path(path))) for path in given.inputs]
     if len(set(places)) < len(places):
         raise InputError(f"{places[0]}: expected different inputs, got one twice")
     folders = {place: _texts_in(place) for place in places if place.is_dir()}

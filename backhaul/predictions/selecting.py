@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -83,10 +82,8 @@ def select(
             ...
         backhaul.errors.InputError: expected the bandwidth: bytes, count, or both
     """
-    if isinstance(predictions, str | Path):
-        predictions = Predictions((predictions,))
-    elif not isinstance(predictions, Predictions):
-        predictions = Predictions(tuple(predictions))
+    if not isinstance(predictions, Predictions):
+        predictions = Predictions(predictions)
     bandwidth = bandwidth_of(bytes, count)
     request = Request(predictions, images, method_of(method), bandwidth, sent_before, seed)
     return choose(request, lambda _: lambda done, total: None)

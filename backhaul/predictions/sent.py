@@ -10,7 +10,7 @@ from pathlib import Path
 from backhaul.data.imagelists import read_list, shown
 from backhaul.data.images import ImageFile, UnreadableImageError, at_header, probe
 from backhaul.errors import InputError
-from backhaul.predictions.images import LEFT_OUT, Images, named
+from backhaul.predictions.images import Images, named
 from backhaul.untrusted import MOST_TABLE_BYTES, open_text, read_text, understanding, user_path
 
 
@@ -53,13 +53,11 @@ def read_sent(path: Path, images: Images) -> Before:
 
 def _file(name: str, folder: Path, images: Images) -> ImageFile | None:
     place = folder / user_path(name)
-    if place.is_file():
-        try:
-            return probe(place.as_posix(), look=at_header)
-        except UnreadableImageError:
-            return None
-    row = images.row_of_text(name)
-    return None if row is None or row == LEFT_OUT else images.files[row]
+    path = place.as_posix() if place.is_file() else images.path_of_text(name)
+    try:
+        return None if path is None else probe(path, look=at_header)
+    except UnreadableImageError:
+        return None
 
 
 def _names(path: Path) -> list[str]:

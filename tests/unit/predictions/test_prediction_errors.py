@@ -102,6 +102,7 @@ WRONG: dict[str, tuple[Make, str]] = {
     "score that is none": (results(BOX, score=math.nan), "prediction 1: confidence nan, exp"),
     "score above 1": (results(score=1.5), "prediction 0: confidence 1.5, expected 0 to 1"),
     "three sides": (results(bbox=[1, 2, 3]), "prediction 0: expected image_id"),
+    "sides as text": (results(bbox="1234"), "prediction 0: expected image_id"),
     "negative side": (results(bbox=[1, 2, -3, 4]), "prediction 0: expected a box of finite"),
     "infinite side": (results(bbox=[1, 2, math.inf, 4]), "prediction 0: expected a box of f"),
     "negative class": (results(category_id=-1), "prediction 0: class -1, expected 0 to"),

@@ -145,7 +145,7 @@ def test_results_that_pycocotools_reads(frames: Path, tmp_path: Path) -> None:
     whole |= {"annotations": [], "categories": [{"id": 1, "name": "a"}]}
     (tmp_path / "images.json").write_text(json.dumps(whole))
     peer = COCO(str(tmp_path / "images.json"))
-    (entry,) = peer.loadRes(str(given.paths[0])).anns.values()
+    (entry,) = peer.loadRes(str(given.inputs[0])).anns.values()
     chosen = backhaul.select(given, frames, method="confidence", count=1)
     assert chosen.files == (frames / peer.loadImgs(entry["image_id"])[0]["file_name"],)
     x, y, w, h = entry["bbox"]

@@ -116,6 +116,17 @@ def test_copies_and_broken_images_are_no_candidates(tmp_path: Path, frames: Path
     assert copies == f"left out, as copies of other images: 1 file ('{folder}/copy.png')"
 
 
+def test_a_copy_that_was_sent_is_not_sent_again(tmp_path: Path, frames: Path) -> None:
+    folder = shutil.copytree(frames, tmp_path / "frames")
+    shutil.copy(folder / "011.png", folder / "z-copy.png")
+    (tmp_path / "sent.txt").write_text("z-copy.png\n")
+    given = write_coco(tmp_path / "r.json", SEEN)
+    chosen = backhaul.select(
+        given, folder, method="confidence", count=1, sent_before=tmp_path / "sent.txt"
+    )
+    assert chosen.files == (folder / "010.png",)
+
+
 def test_an_image_whose_pixels_are_broken_stops_no_others(tmp_path: Path, frames: Path) -> None:
     folder = shutil.copytree(frames, tmp_path / "frames")
     image = Image.new("RGB", (64, 64), "grey")
