@@ -44,7 +44,8 @@ def read_results(path: Path, images: Images, rows: Rows | None) -> Look:
         try:
             name = (id_of(entry["image_id"]), entry.get("file_name"))
             class_id = id_of(entry["category_id"])
-            x, y, w, h = map(float, list.copy(entry["bbox"]))
+            sides = entry["bbox"]
+            x, y, w, h = map(float, sides if isinstance(sides, list) else ())
             confidence = float(entry["score"])
         except Exception:  # keys that are missing, lists of another length, texts, ...
             raise InputError(f"{where}: {_EXPECTED}") from None

@@ -12,12 +12,15 @@ from backhaul.errors import InputError
 from backhaul.sampling import Method, SamplingMethod, as_mapping
 from backhaul.sampling.catalogue import entries
 from backhaul.untrusted import one_line
-from backhaul.values.detections import FusedDetections, Need
+from backhaul.values.detections import Need
+from backhaul.values.offers import Pool
 
 Given: TypeAlias = str | Mapping[str, Any] | SamplingMethod
 """A method: its name, its settings with ``kind``, or itself."""
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Method)
+_COMPUTED: frozenset[Need] = frozenset({"descriptors"})
+"""What is computed of the images themselves."""
 _OVER_CLASSES = "bald"
 """Of the methods that need disagreement, the one that measures it over class scores."""
 _WAYS: Mapping[Need, str] = {
@@ -51,17 +54,17 @@ def method_of(given: Given, settings: Sequence[str] = ()) -> SamplingMethod:
     return method
 
 
-def require_enough(method: SamplingMethod, found: FusedDetections, has: set[Need]) -> None:
+def require_enough(method: SamplingMethod, pool: Pool) -> None:
     """Do nothing if there is all that a method needs.
 
     Args:
         method: The method.
-        found: The predicted objects.
-        has: What there is beside boxes.
+        pool: The predicted objects, without what is computed of the images.
 
     Raises:
         InputError: If something is missing; the error says which methods do without it.
     """
+    has, found = pool.has | _COMPUTED, pool.detections
     lacks = sorted(method.needs - has)
     over_classes = getattr(method, "utility", None) == _OVER_CLASSES
     if not lacks and over_classes and found.mutual_information is None:

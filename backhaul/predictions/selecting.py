@@ -122,7 +122,7 @@ def choose(request: Request, bars: Bars) -> Chosen:
         before = read_sent(user_path(request.sent_before), images)
     looks = read_predictions(given, images)
     found = objects_of(looks, given.conf_thres, given.iou_thres)
-    require_enough(method, found, {"descriptors"} | _offered(images.files, found).has)
+    require_enough(method, _offered(images.files, found))
     described, broken = None, tuple[str, ...]()
     if "descriptors" in method.needs:
         every = {file.image_id: file for file in (*images.files, *before.files)}

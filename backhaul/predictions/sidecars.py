@@ -56,7 +56,8 @@ def read_sidecars(
         texts[file.image_id] = text
     found.require_some()
     seen = detections_of(texts, texts.values(), class_names)
-    return Look(str(folder), _of_one_checkpoint(seen) or seen, (*found.notes(), *notes))
+    notes = [*found.notes(), *notes]
+    return Look(str(folder), _of_one_checkpoint(seen), tuple(notes))
 
 
 def class_names_in(paths: Iterable[str]) -> tuple[str, ...]:
@@ -97,9 +98,10 @@ def _classes(path: str) -> Iterator[str | int]:
             yield from (name for name in told if type(name) in (str, int))
 
 
-def _of_one_checkpoint(seen: FusedDetections) -> Detections | None:
+def _of_one_checkpoint(seen: FusedDetections) -> Detections | FusedDetections:
+    """Return boxes of one vote and no spread as those of a single checkpoint, others as is."""
     if np.any(seen.votes > 1) or np.any(seen.confidence_std > 0) or np.any(seen.box_spread > 0):
-        return None
+        return seen
     return Detections(
         image_id=seen.image_id,
         epoch=np.ones(len(seen), dtype=np.int64),

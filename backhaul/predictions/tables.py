@@ -40,7 +40,7 @@ def read_table(path: Path, images: Images) -> Look:
     data = read_bytes(path, MOST_TABLE_BYTES)
     try:
         table = parquet_in(data)
-        kind = Detections if "epoch" in table.column_names else FusedDetections
+        kind: Any = Detections if "epoch" in table.column_names else FusedDetections
         seen: Any = from_arrow(kind, table)
         _require_finite(seen)
     except Exception as error:  # whatever a reader raises where it meets what nobody expected
@@ -69,7 +69,7 @@ def _known(place: str, seen: Detections | FusedDetections, images: Images) -> Lo
     rows = {name: found.image(name, images.row_of_text(name)) for name in names}
     found.require_some()
     own = {name: images.files[row] for name, row in rows.items() if row is not None}
-    kept = replace(seen, features=None, descriptors=None)
+    kept: Any = replace(seen, features=None, descriptors=None)
     kept = kept.take(positions(kept.image_id, own) >= 0)
     sides = [[own[name].width, own[name].height] * 2 for name in kept.image_id.tolist()]
     xyxy = np.clip(kept.xyxy, 0.0, np.array(sides, dtype=np.float64).reshape(-1, 4))

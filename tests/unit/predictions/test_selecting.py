@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -172,17 +173,23 @@ def test_several_inputs_are_an_ensemble(frames: Path, tmp_path: Path) -> None:
 
 
 def test_an_input_that_sees_nothing_is_a_checkpoint_too(frames: Path, tmp_path: Path) -> None:
-    given = [write_coco(tmp_path / "a.json", SEEN), write_coco(tmp_path / "b.json", {})]
-    chosen = backhaul.select(given, frames, method="confidence", count=1)
-    assert chosen.detections.vote_fraction == pytest.approx([0.5])
-    assert chosen.value == pytest.approx([(0.2 + 11 / 16) / 2])
+    one = write_coco(tmp_path / "a.json", SEEN)
+    nothing = {"001": list[Predicted]()}
+    for other in (
+        write_coco(tmp_path / "b.json", {}),
+        write_sidecars(tmp_path / "j", nothing),
+        write_parquet(tmp_path / "p.parquet", frames, nothing),
+    ):
+        chosen = backhaul.select([one, other], frames, method="confidence", count=1)
+        assert chosen.detections.vote_fraction == pytest.approx([0.5])
+        assert chosen.value == pytest.approx([(0.2 + 11 / 16) / 2])
 
 
 def test_disagreement_about_classes_needs_their_scores(frames: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"bald: needs scores \(.*vote-entropy") as raised:
         backhaul.select(checkpoints(tmp_path), frames, method="bald", count=1)
     assert ", bald" not in str(raised.value)
-    parts = []
+    parts: list[Any] = []
     for number, share in enumerate((0.9, 0.2)):
         seen = detections_of(frames, {"001": [Predicted(0, share, BOX)]})
         seen = replace(seen, scores=np.array([[share, 0.1]]), epoch=np.array([number + 1]))
