@@ -66,6 +66,7 @@ def scored(probabilities: FloatArray, method: str) -> FloatArray:
     return np.asarray(uncertainty_scores(probabilities, method=method))
 
 
+@pytest.mark.slow  # the library takes seconds to import
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
 def test_utilities_are_those_of_scikit_activeml(n_classes: int) -> None:
     """Where scores are one distribution. Of scores that are not, ours are the shares."""
@@ -80,6 +81,7 @@ def test_utilities_are_those_of_scikit_activeml(n_classes: int) -> None:
     assert categorical_entropy(dimmed) == pytest.approx(categorical_entropy(found))
 
 
+@pytest.mark.slow
 def test_entropies_of_independent_scores_are_sums_of_two_classes_each() -> None:
     scores = np.random.default_rng(0).uniform(size=(200, 4))
     two = [scored(np.column_stack([p, 1 - p]), "entropy") for p in scores.T]
