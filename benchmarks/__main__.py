@@ -15,10 +15,21 @@ from benchmarks import (
     methods,
     sampling,
     split,
+    utilities,
 )
 
 SEED = 0
-MODULES = (decoding, diversity, fusion, inference, likeness, methods, sampling, split)
+MODULES = (
+    decoding,
+    diversity,
+    fusion,
+    inference,
+    likeness,
+    methods,
+    sampling,
+    split,
+    utilities,
+)
 
 
 def main(scale: float = 1.0) -> None:

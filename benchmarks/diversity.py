@@ -1,8 +1,10 @@
-"""Choosing images that differ against a plain NumPy k-center.
+"""Choosing images that differ against a plain NumPy k-center, and against Lightly's.
 
 The plain k-center is what people publish: distances of all vectors to the newest choice by
 `numpy.linalg.norm`, and the minimum with those so far. It makes a table of differences for each
-choice, which is written to memory and read again; ours reads the vectors once.
+choice, which is written to memory and read again; ours reads the vectors once. Mundig, by
+Lightly in Rust, chooses the same images after the same first one; it takes lists, and makes
+arrays of them, which is part of its time.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from lightly_mundig import Selection
 
 from backhaul.arrays import Float32Array, FloatArray
 from backhaul.sampling.diversity.centers import k_center
@@ -29,12 +32,26 @@ def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:
         partial(_choose, vectors, cost, budget), partial(_plainly, vectors, budget), REPEATS
     )
     name = f"k-center, {budget} of {n:,} vectors of {LENGTH}"
-    return [Row(name, *times, "plain NumPy k-center", LIMIT)]
+    lists = vectors.tolist()
+    mundig = compare(
+        partial(_choose, vectors, cost, budget), partial(_by_mundig, lists, budget), REPEATS
+    )
+    return [
+        Row(name, *times, "plain NumPy k-center", LIMIT),
+        Row(name, *mundig, "Lightly's Mundig, in Rust", LIMIT),
+    ]
 
 
 def _choose(vectors: Float32Array, cost: FloatArray, budget: int) -> list[int]:
     limits = np.array([budget, np.inf])
     return [*k_center(vectors, vectors[:0], cost, limits).rows.tolist()]
+
+
+def _by_mundig(vectors: list[list[float]], budget: int) -> list[int]:
+    selection = Selection()
+    selection.add_diversifying_strategy(vectors, 1.0)
+    rows: list[int] = selection.run_selection([], len(vectors), budget)
+    return rows
 
 
 def _plainly(vectors: Float32Array, budget: int) -> list[int]:

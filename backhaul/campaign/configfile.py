@@ -101,7 +101,7 @@ def _fields(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected keys and values, got {type(data).__name__}")
     for override in overrides:
-        _apply(data, override)
+        apply_override(data, override)
     return data
 
 
@@ -143,7 +143,16 @@ def _way(data: dict[str, Any], loc: tuple[str | int, ...]) -> list[tuple[Any, An
     return way
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one value in nested mappings.
+
+    Args:
+        data: The mappings; they are changed.
+        override: ``a.b=value``, the value in YAML.
+
+    Raises:
+        InputError: If it is no such text, or ``a`` is no mapping.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise InputError(f"--set {override}: expected KEY=VALUE, for example --set seed=3")

@@ -40,6 +40,10 @@ COMMANDS = {
         "backhaul.cli.study:study",
         "Compare methods over sets, seeds and budgets, and say what is shown and what is not.",
     ),
+    "select": Entry(
+        "backhaul.cli.select:select",
+        "Choose the images to send of a folder, by the predictions of any detector.",
+    ),
     "methods": Entry(
         "backhaul.cli.methods:methods",
         "List the sampling methods with what they need, their source and parameters.",

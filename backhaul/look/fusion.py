@@ -44,15 +44,15 @@ def fuse(
         label_from: ``mean`` gives a cluster the class of greatest mean confidence (ties: lower
             id); ``last`` the class in which the last epoch is most confident there (ties:
             greater mean, then lower id), or as ``mean`` where the last epoch detects nothing.
-        conf_thres: Where disagreement is needed, the confidence that boxes had to exceed.
+        conf_thres: Where disagreement is needed, the confidence that boxes had to exceed. That
+            about classes stays unknown where boxes have no scores.
 
     Returns:
         One row a cluster, with the most confident box of its class and the number of
         checkpoints that detected it there; by image_id, falling confidence, coordinates.
 
     Raises:
-        ValueError: If an epoch repeats, there is none, a detection is of another epoch, or
-            disagreement is needed and boxes have no scores.
+        ValueError: If an epoch repeats, there is none, or a detection is of another epoch.
     """
     if not epochs or len(set(epochs)) != len(epochs):
         raise ValueError(f"expected different epochs, at least one, got {tuple(epochs)}")
@@ -71,13 +71,14 @@ def fuse(
     own = votes.take(chosen)
     fused = _fused(boxes, own, mean[chosen], len(epochs))
     if conf_thres is not None:
-        information = mutual_information(boxes, cluster, len(epochs), conf_thres)
         fused = replace(
             fused,
-            mutual_information=information[own.cluster],
             pairwise_iou=mean_pairwise_iou(boxes.xyxy[own.rows], own.first, own.count),
             vote_fraction=own.count / len(epochs),
         )
+        if boxes.scores is not None:
+            information = mutual_information(boxes, cluster, len(epochs), conf_thres)
+            fused = replace(fused, mutual_information=information[own.cluster])
     return fused.take(in_order(fused))
 
 

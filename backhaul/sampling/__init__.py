@@ -29,7 +29,8 @@ from backhaul.sampling.user import UserSampling
 from backhaul.sampling.utilities import UtilityName
 
 
-def _accept_name(value: Any) -> Any:
+def as_mapping(value: Any) -> Any:
+    """Return a method given by its name as a mapping with ``kind``, another as it is."""
     if not isinstance(value, str):
         return value
     if ":" in value:
@@ -65,7 +66,7 @@ Method: TypeAlias = Annotated[
     | UserSampling
     | NoNewData,
     Field(discriminator="kind"),
-    BeforeValidator(_accept_name),
+    BeforeValidator(as_mapping),
 ]
 """A method as configs name it: ``iqr``, ``my_module:MyMethod``, or a mapping with ``kind``.
 
@@ -99,4 +100,5 @@ __all__ = [
     "TypicalitySampling",
     "UserSampling",
     "UtilitySampling",
+    "as_mapping",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fuzzing.reader import Reader
-from fuzzing.readers import configs, datasets, images, inboxes, runs
+from fuzzing.readers import configs, datasets, images, inboxes, predictions, runs
 
 READERS: tuple[Reader, ...] = (
     *datasets.READERS,
@@ -11,4 +11,5 @@ READERS: tuple[Reader, ...] = (
     *inboxes.READERS,
     *runs.READERS,
     *images.READERS,
+    *predictions.READERS,
 )

@@ -13,6 +13,7 @@ COMMANDS = (
     ["init"],
     ["run"],
     ["validate"],
+    ["select"],
     ["methods"],
     ["report"],
     ["data", "check"],

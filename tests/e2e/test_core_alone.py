@@ -108,6 +108,20 @@ def test_a_command_of_an_extra_says_which(core: Core) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_images_are_chosen_by_predictions(core: Core) -> None:
+    (core.folder / "frames").mkdir()
+    (core.folder / "labels").mkdir()
+    for number, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (64, 48), colour).save(core.folder / "frames" / f"{number}.jpg")
+        line = f"0 0.5 0.5 0.2 0.2 0.{number + 3}\n"
+        (core.folder / "labels" / f"{number}.txt").write_text(line)
+    for method in ("diverse", "confidence"):
+        given = ["labels", "--images", "frames", "--count", "1", "--method", method]
+        done = core.run("backhaul", "select", *given)
+        assert done.returncode == 0, done.stderr
+        assert f"{method}: 1 of 3 images" in done.stdout
+
+
 def test_a_method_chooses_from_a_pool(core: Core) -> None:
     done = core.run("python", "-c", ON_A_POOL)
     assert done.returncode == 0, done.stderr

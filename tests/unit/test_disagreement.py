@@ -11,6 +11,7 @@ import pytest
 
 from backhaul.entropy import binary_entropy
 from backhaul.geometry import iou
+from backhaul.look.disagreement import mutual_information
 from backhaul.look.fusion import fuse
 from backhaul.look.look import look
 from backhaul.look.protocol import OnProgress, PredictionSettings
@@ -136,8 +137,14 @@ def test_it_changes_nothing_else_and_is_not_there_unless_needed() -> None:
     plain = fuse(boxes, EPOCHS, 0.5)
     assert [getattr(plain, name) for name in DISAGREEMENT_SCHEMA] == [None] * 3
     assert measured(boxes).table[[*FUSED_SCHEMA]].equals(plain.table)
+    whole, unscored = measured(boxes), measured(dataclasses.replace(boxes, scores=None))
+    assert unscored.mutual_information is None
+    without = whole.table.drop(columns="mutual_information")
+    assert unscored.table.equals(without)
     with pytest.raises(ValueError, match="needs the scores"):
-        measured(dataclasses.replace(boxes, scores=None))
+        mutual_information(
+            dataclasses.replace(boxes, scores=None), np.zeros(len(boxes), np.int64), 3, 0.1
+        )
 
 
 def test_it_comes_back_from_where_it_is_stored_with_missing_values() -> None:

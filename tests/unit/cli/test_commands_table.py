@@ -9,6 +9,7 @@ import typer
 
 from backhaul.cli import analyze, commands
 from backhaul.cli.lazy import Entry, load
+from tests.predicted import Predicted, write_frames, write_texts
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = [*commands.COMMANDS.items(), *analyze.COMMANDS.items()]
@@ -46,6 +47,20 @@ def imported(*arguments: str) -> set[str]:
 def test_help_imports_neither_commands_nor_what_they_need() -> None:
     assert imported("--help") == set()
     assert imported("data", "--help") == set()
+
+
+def test_a_choice_by_predictions_imports_no_detector_and_no_orchestrator(
+    tmp_path: Path,
+) -> None:
+    frames = write_frames(tmp_path / "frames", ["a", "b", "c"])
+    box = Predicted(0, 0.5, (2, 2, 20, 20))
+    given = str(write_texts(tmp_path / "labels", {"a": [box], "b": [box]}))
+    arguments = ("select", given, "--images", str(frames), "--count", "2", "--out")
+    assert imported(*arguments, str(tmp_path / "out.csv")) <= {"pandas", "pyarrow"}
+    assert (tmp_path / "out.csv").is_file()
+    light = "import sys, backhaul; print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", light], capture_output=True, check=True)
+    assert done.stdout.split() == [b"False"]
 
 
 def test_what_needs_no_tables_imports_none() -> None:
