@@ -105,12 +105,12 @@ def _scenes(drawn: pd.DataFrame, shrunk: Shrunk) -> tuple[tuple[Frame, ...], ...
     """Return the images by scene, the most frequent scene first, the empty ones at the end."""
     together: dict[str, list[Frame]] = {}
     empty: list[Frame] = []
-    for place, row in enumerate(drawn.itertuples(index=False)):
-        name = str(row.file).replace("\\", "/").rsplit("/", 1)[-1]
-        meaning = MEANINGS.get(row.kind, "not there any more")
-        kind = row.kind or ""
-        frame = Frame(kind, f"{name}, batch {row.batch}: {meaning}", shrunk(row.file))
-        alike = empty if kind == EMPTY else together.setdefault(row.scene or str(place), [])
+    columns = (drawn[name].tolist() for name in ("file", "kind", "scene", "batch"))
+    for place, (file, kind, scene, batch) in enumerate(zip(*columns, strict=True)):
+        name = str(file).replace("\\", "/").rsplit("/", 1)[-1]
+        meaning = MEANINGS.get(kind, "not there any more")
+        frame = Frame(kind or "", f"{name}, batch {batch}: {meaning}", shrunk(file))
+        alike = empty if kind == EMPTY else together.setdefault(scene or str(place), [])
         alike.append(frame)
     scenes = sorted(together.values(), key=len, reverse=True)
     return tuple(tuple(each) for each in (*scenes, empty) if each)

@@ -77,6 +77,7 @@ def test_a_training_runs_no_payload(
     trained: Trained, scenes: Splits, tmp_path: Path, part: str
 ) -> None:
     whole = trained.epochs[1]
+    assert whole.state is not None
     state = torch.load(whole.state, map_location="cpu", weights_only=False)
     path, mark = forge(state if part == "resume" else content_of(trained), tmp_path)
     history = (trained.epochs[0].record,) if part == "resume" else ()
