@@ -30,20 +30,22 @@ class LinkState(Part):
 
 
 def bandwidth_in_window(
-    agreed: Bandwidth, link: Link, state: LinkState, node: str = ALL_NODES
+    agreed: Bandwidth | None, link: Link, state: LinkState, node: str = ALL_NODES
 ) -> Bandwidth:
     """Return what a node may send in its next window: by the link, and by what was agreed.
 
     Bytes are those of files with the overhead of each.
 
     Args:
-        agreed: Other limits, in images, bytes, or both.
+        agreed: Other limits, in images, bytes, or both; None = there are none.
         link: The link.
         state: Where it stands.
         node: Name of the node.
     """
     window = Clock(link).window(state.window)
     images, n_bytes = budget(link, state.ledger(node), *window)
+    if agreed is None:
+        return Bandwidth(images=images, bytes=n_bytes)
     return Bandwidth(
         images=min((n for n in (images, agreed.images) if n is not None), default=None),
         bytes=min((n for n in (n_bytes, agreed.bytes) if n is not None), default=None),
