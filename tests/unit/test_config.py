@@ -125,6 +125,7 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
     ("name", "overrides"),
     [
         ("quickstart", ()),
+        ("link", ()),
         ("bccd", ("data.root=.",)),
         ("hourly", ("initial.data.root=.",)),
     ],
