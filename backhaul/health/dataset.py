@@ -302,17 +302,14 @@ def _named(classes: list[str]) -> str:
 
 
 def _bandwidth(config: CampaignConfig, arrivals: Arrivals) -> Iterator[Fault]:
-    bandwidth = config.bandwidth
-    limit, key = bandwidth.bytes, "bandwidth.bytes"
-    if bandwidth.link is not None:
-        first = bandwidth_in_window(bandwidth, bandwidth.link, LinkState()).bytes
-        limit, key = (limit, key) if first == limit else (first, "bandwidth.link")
+    own = config.bandwidth
+    key, limit = "bandwidth.bytes", own.bytes
+    if own.link is not None:
+        first = bandwidth_in_window(own, own.link, LinkState()).bytes
+        key, limit = (key, limit) if first == limit else ("bandwidth.link", first)
     sizes = [part.table["size_bytes"].min() for part in arrivals.numbered if len(part)]
-    if (
-        config.uplink is None
-        and limit is not None
-        and sizes
-        and limit < min(sizes) + bandwidth.overhead_bytes
-    ):
-        text = f"{limit} bytes; the smallest image has {min(sizes)}: nothing could be sent"
+    if config.uplink is not None or limit is None or not sizes:
+        return
+    if limit < (least := min(sizes) + own.overhead_bytes):
+        text = f"{limit} bytes; the smallest image has {least}: nothing could be sent"
         yield Fault(key, text, "warning")
