@@ -1,4 +1,4 @@
-"""A campaign over a thin link: two cameras with a rule of images, and a model that comes down."""
+"""A campaign over a thin link: two cameras with a rule of images, and models that come down."""
 
 from collections.abc import Callable
 from typing import Any
