@@ -15,9 +15,11 @@ from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import ImagesSent, emit
 from backhaul.inbox.tolabel import write_list
+from backhaul.link.exchange import Carried
 from backhaul.sampling import Method
 from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
+from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.detections import VECTORS, Need
 from backhaul.values.results import Sent, TrainingResult
@@ -25,6 +27,7 @@ from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
 from flows.forms import NO_FORM
 from flows.states import awaiting
+from flows.uplinks import limits_of
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate
 from tasks.inference import infer
@@ -34,6 +37,7 @@ from tasks.sampling import select_images
 from tasks.split import nothing_new, split_images
 from tasks.stage import Lookups, Step, timed
 from tasks.training import digest_of_model, train_detector
+from tasks.transfer import transfer
 
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
@@ -74,11 +78,12 @@ def play_batch(
     with timed() as timings:
         looking = config.inference.looking(standing.checkpoints)
         fused = _look(config, method, play, looking, step)
+        limits = limits_of(config, play, standing)
         sent = select_images(
             play.images,
             fused,
             method,
-            play.bandwidth,
+            limits,
             sent_before=standing.sent,
             sent_seen=_look_back(config, method, standing, looking, step),
             step=step,
@@ -91,6 +96,7 @@ def play_batch(
             new = _new_splits(sent, config, play, standing, step)
             mixed, training, standing = _retrain(new, config, standing, step)
         standing = standing.having_sent(sent)
+        carried, standing = _carry(sent, training, config, limits, standing, step)
         evaluation = evaluate(
             standing.current,
             config.inference.looking(standing.checkpoints),
@@ -110,6 +116,7 @@ def play_batch(
         training=training,
         evaluation=evaluation,
         standing=standing,
+        carried=carried,
         timings=tuple(timings),
     )
 
@@ -174,6 +181,29 @@ def _retrain(
     seen = merge_seen(standing.seen, new, augmented, step=step)
     epoch = training.epoch(config.training.retrain_from)
     return mixed, training, standing.after(seen, training, epoch)
+
+
+def _carry(
+    sent: Sent,
+    training: TrainingResult | None,
+    config: CampaignConfig,
+    limits: Bandwidth | NodeBandwidths,
+    standing: Standing,
+    step: Step,
+) -> tuple[Carried | None, Standing]:
+    """Return what went over the link, if there is one, and the standing after that."""
+    if config.bandwidth.link is None or isinstance(limits, Bandwidth):
+        return None, standing
+    carried = transfer(
+        sent.chosen,
+        None if training is None else standing.current.artifact,
+        config.bandwidth.link,
+        standing.link,
+        names=limits.names,
+        nodes=limits.nodes,
+        step=step,
+    )
+    return carried, standing.model_copy(update={"link": carried.after})
 
 
 def _test_sets(

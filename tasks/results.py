@@ -19,6 +19,7 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 from backhaul.campaign.migration import converted
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.layout import result_place
+from backhaul.link.exchange import Carried
 from backhaul.storage.checksums import CHECKSUM, with_checksum, without_checksum
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.objects import read_uri, replace
@@ -115,6 +116,7 @@ KINDS = {
         Kind("training", TrainingResult),
         Kind("cropped", Cropped),
         Kind("measured", Measured),
+        Kind("carried", Carried),
     )
 }
 """All types of results, by name."""

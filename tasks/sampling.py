@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from prefect import get_run_logger
 
+from backhaul.data.nodes import rows_by_node
 from backhaul.sampling import Method
+from backhaul.sampling.nodes import select_by_node
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
-from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.detections import VECTORS, FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.images import ImageSet
@@ -22,7 +24,7 @@ def select_images(
     images: Artifact,
     fused: Artifact,
     method: Method,
-    bandwidth: Bandwidth,
+    bandwidth: Bandwidth | NodeBandwidths,
     sent_before: tuple[Artifact, ...] = (),
     sent_seen: tuple[Artifact, ...] = (),
     *,
@@ -34,35 +36,41 @@ def select_images(
         images: The batch (`ImageSet`).
         fused: Detections in it (`FusedDetections`).
         method: The sampling method.
-        bandwidth: Most that may be sent.
+        bandwidth: Most that may be sent, or that each node may send.
         sent_before: What the method sent of each earlier batch (`ImageSet`).
         sent_seen: Detections in those images, with the vectors that the method needs.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     arrived = read_value(ImageSet, images)
     sizes = arrived.table["size_bytes"].to_numpy(dtype=np.int64)
+    overhead_bytes = 0 if isinstance(bandwidth, Bandwidth) else bandwidth.overhead_bytes
     pool = Pool(
-        Offers.originals(arrived.ids, sizes, tuple(arrived.table["uri"])),
+        Offers.originals(arrived.ids, sizes + overhead_bytes, tuple(arrived.table["uri"])),
         read_value(FusedDetections, fused),
         _sent(sent_before, sent_seen),
     )
     rng = step.rng("sampling", method.label)
-    selection = method.select(pool, bandwidth, rng=rng)
-    sent_bytes = int(selection.size_bytes.sum())
+    if isinstance(bandwidth, Bandwidth):
+        selection = method.select(pool, bandwidth, rng=rng)
+    else:
+        rows = rows_by_node(arrived, bandwidth.names, bandwidth.nodes)
+        selection = select_by_node(method, pool, rows, bandwidth.limits, rng=rng)
+    chosen = arrived.take(selection.image_id.tolist())
+    sent_bytes = int(chosen.table["size_bytes"].sum())
     get_run_logger().info(
         "sent %d of %d images, %d of %d bytes",
         len(selection),
         len(pool),
         sent_bytes,
-        pool.size_bytes.sum(),
+        sizes.sum(),
     )
     return Sent(
         selection=write_value(step.root, selection),
-        chosen=write_value(step.root, arrived.take(selection.image_id.tolist())),
+        chosen=write_value(step.root, chosen),
         n_images=len(selection),
         n_bytes=sent_bytes,
         pool_images=len(pool),
-        pool_bytes=int(pool.size_bytes.sum()),
+        pool_bytes=int(sizes.sum()),
     )
 
 

@@ -21,11 +21,13 @@ from backhaul.learn.settings import (
     Stopping,
     Training,
 )
+from backhaul.link.settings import Link
+from backhaul.link.state import LinkState
 from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.sampling import IqrSampling, Method
 from backhaul.values.artifacts import Artifact
-from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.checkpoints import Checkpoint
 from tasks.evaluation import TestSets
 from tasks.stage import Stage, Step
@@ -48,7 +50,9 @@ EXAMPLES: list[tuple[Any, Any]] = [
     (int, 96),
     (float, 0.25),
     (Augmentation, Augmentation(images_per_class=5)),
-    (Bandwidth, Bandwidth(images=3)),
+    (Bandwidth | NodeBandwidths, Bandwidth(images=3)),
+    (Link, Link(uplink_kbit_s=64)),
+    (LinkState, LinkState(window=1)),
     (Batches, Batches()),
     (Cropping, Cropping()),
     (Evaluation, Evaluation()),

@@ -25,12 +25,12 @@ from backhaul.learn.settings import (
     Stopping,
     Training,
 )
+from backhaul.link.settings import LinkedBandwidth
 from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation
 from backhaul.sampling import Method, NoNewData
 from backhaul.settings import Part, PositiveInt
 from backhaul.untrusted import user_path
-from backhaul.values.bandwidth import Bandwidth
 
 
 class CampaignConfig(Part):
@@ -84,7 +84,7 @@ class CampaignConfig(Part):
         None, description="a trained checkpoint to start from; null = train the initial model"
     )
     batches: Batches = Batches()
-    bandwidth: Bandwidth = Field(description="what one batch may send home")
+    bandwidth: LinkedBandwidth = Field(description="what one batch may send home")
     uplink: str | None = Field(
         None,
         description="name of a Prefect block Uplink that says so in place of `bandwidth`; null "

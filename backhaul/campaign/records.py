@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.identity import canonical
+from backhaul.link.exchange import Carried
+from backhaul.link.state import LinkState
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import Sent, Timing, TrainingResult
@@ -20,6 +22,7 @@ class Standing(BaseModel):
         images_sent: Images that the method has sent so far.
         bytes_sent: Bytes of those.
         sent: What the method sent of each batch so far (`ImageSet`), where it sent anything.
+        link: Where the links of the nodes stand, if the campaign has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +33,7 @@ class Standing(BaseModel):
     images_sent: int = 0
     bytes_sent: int = 0
     sent: tuple[Artifact, ...] = ()
+    link: LinkState = LinkState()
 
     def having_sent(self, sent: Sent) -> Standing:
         """Return the standing with `sent` added to what was sent before."""
@@ -68,6 +72,7 @@ class RoundRecord(BaseModel):
         training: The training of this round; None if there was none.
         evaluation: Table of metrics by test set and class.
         standing: Where the method stands now.
+        carried: What went over the link; None if the campaign has none.
         timings: How long each stage took.
     """
 
@@ -82,6 +87,7 @@ class RoundRecord(BaseModel):
     training: TrainingResult | None = None
     evaluation: Artifact
     standing: Standing
+    carried: Carried | None = None
     timings: tuple[Timing, ...] = ()
 
     @property

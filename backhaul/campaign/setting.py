@@ -67,6 +67,7 @@ class Play(BaseModel):
         seen: What the node saw in the batch (`FusedDetections`); None = our checkpoints look.
         label_files: A table of image_id, node, name, image and labels, the file that its labels
             are put into; None if nobody has to.
+        nodes: A table of image_id and node; None = names and groups of the images say it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class Play(BaseModel):
     bandwidth: Bandwidth
     seen: Artifact | None = None
     label_files: Artifact | None = None
+    nodes: Artifact | None = None
 
 
 class Beginning(BaseModel):

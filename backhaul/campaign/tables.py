@@ -11,7 +11,7 @@ import pandas as pd
 from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.setting import Beginning
 from backhaul.layout import checkpoint_name
-from backhaul.measure.names import KEYS, METRICS
+from backhaul.measure.names import KEYS, METRICS, OF_LINK
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import read_value
 
@@ -84,6 +84,7 @@ def _of_round(record: RoundRecord) -> pd.DataFrame:
         "bytes_sent_total": record.standing.bytes_sent,
         "epochs_trained": 0 if record.training is None else record.training.epochs,
         "epoch": record.standing.current.epoch,
+        **_carried(record),
     }
     for place, (name, value) in enumerate(known.items()):
         table.insert(place, name, value)
@@ -107,6 +108,14 @@ def _sent(record: RoundRecord) -> dict[str, Any]:
         "mean_bytes_sent": sent.n_bytes / sent.n_images if sent.n_images else float("nan"),
         "mean_bytes_pool": sent.pool_bytes / sent.pool_images,
     }
+
+
+def _carried(record: RoundRecord) -> dict[str, float]:
+    """Return the columns of what went over the link; none if the campaign has no link."""
+    if record.carried is None:
+        return {}
+    found = {name: getattr(record.carried, name) for name in OF_LINK}
+    return {name: float("nan") if value is None else value for name, value in found.items()}
 
 
 def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:

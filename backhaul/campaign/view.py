@@ -27,6 +27,7 @@ from backhaul.campaign.tables import (
 )
 from backhaul.identity import content_digest
 from backhaul.layout import View
+from backhaul.link.exchange import Carried
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.listing import names_in
 from backhaul.storage.objects import exists, has, put_file, read_value, remove, replace
@@ -154,7 +155,7 @@ def write_round_files(view: View, record: RoundRecord) -> None:
     """Write the files of one round under the names users of the earlier tool know."""
     write_lists(view, record)
     if record.sent is not None:
-        _write_selection(view.selection(record.prefix), record.sent)
+        _write_selection(view.selection(record.prefix), record.sent, record.carried)
     if record.benchmark is not None:
         table = read_value(pd.DataFrame, record.benchmark)
         write_csv(view.benchmark(record.prefix, record.epoch_before), table)
@@ -243,10 +244,15 @@ def write_waiting(view: View, prefix: str, waiting: Waiting) -> None:
     write_csv(view.to_label(prefix), read_value(pd.DataFrame, waiting.files))
 
 
-def _write_selection(uri: str, sent: Sent) -> None:
+def _write_selection(uri: str, sent: Sent, carried: Carried | None) -> None:
+    """Write why each image was sent, and if there is a link, when it was at home."""
     selection = read_value(Selection, sent.selection).table
     file = read_value(ImageSet, sent.chosen).table["uri"].to_numpy()
-    write_csv(uri, selection.assign(file=file))
+    table = selection.assign(file=file)
+    if carried is not None:
+        arrivals = read_value(pd.DataFrame, carried.arrivals)
+        table = table.merge(arrivals, on="image_id", validate="one_to_one")
+    write_csv(uri, table)
 
 
 def _write_list(uri: str, images: ImageSet) -> None:

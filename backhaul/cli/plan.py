@@ -18,6 +18,7 @@ from backhaul.cli.options import ConfigFile, Overrides, read_config
 from backhaul.cli.prefect import flows_at_hand
 
 if TYPE_CHECKING:
+    from backhaul.upkeep.link import LinkPlan
     from backhaul.upkeep.plan import Plan
 
 
@@ -40,6 +41,7 @@ def plan(
     with flows_at_hand():
         from backhaul.upkeep.experience import experience_of
         from backhaul.upkeep.forecast import images_of, next_batch
+        from backhaul.upkeep.link import planned_bandwidth
         from backhaul.upkeep.plan import free_bytes
         from backhaul.upkeep.plan import plan as planned
         from flows.arguments import opened
@@ -50,7 +52,7 @@ def plan(
         known = rehearse(each)
         images = images_of(each, known.setting)
         bandwidth = expected_bandwidth(each, next_batch(each))
-        sending = each.model_copy(update={"bandwidth": bandwidth})
+        sending = each.model_copy(update={"bandwidth": planned_bandwidth(each, bandwidth)})
         plans.append(planned(sending, images, known.rounds, known.stages, experience_of(each)))
     free = free_bytes(opened(campaign).store)
     if as_json:
@@ -64,7 +66,7 @@ def _show(campaign: CampaignConfig, plans: Sequence[Plan], free: int | None) -> 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in (*_work(plans), *_room(plans, free)):
+    for name, text in (*_work(plans), *_room(plans, free), *_link(plans[0].link)):
         table.add_row(name, text)
     table.add_row("execution", _execution(campaign))
     console = Console(highlight=False)
@@ -117,6 +119,23 @@ def _room(plans: Sequence[Plan], free: int | None) -> list[tuple[str, str]]:
         disk += " [bold red]TOO LITTLE[/]"
     sent = f"at most {images:,} images, {_size(_sum(p.bytes_sent for p in plans))}"
     return [("sent", sent), ("disk", disk)]
+
+
+def _link(link: LinkPlan | None) -> list[tuple[str, str]]:
+    """Return what the link carries, no row if there is none."""
+    if link is None:
+        return []
+    mean = "" if link.mean_images is None else f", about {link.mean_images:,} images"
+    limits = [
+        "" if link.bytes is None else f"{decimal(link.bytes)}{mean}",
+        "" if link.images is None else f"at most {link.images:,} images",
+    ]
+    carries = f"{' and '.join(filter(None, limits))} in the first {link.span}"
+    model = "a new model: size unknown before the first training in this store"
+    if link.model_bytes is not None and link.model_s is not None:
+        takes = timedelta(seconds=round(link.model_s))
+        model = f"a new model of {decimal(link.model_bytes)} takes {takes} down"
+    return [("link", f"{link.link}: {carries}; {model}")]
 
 
 def _execution(campaign: CampaignConfig) -> str:

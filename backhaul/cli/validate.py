@@ -16,6 +16,7 @@ from backhaul.cli.extras import EXTRAS
 from backhaul.cli.options import ConfigFile, Overrides, find_code_beside
 from backhaul.cli.prefect import blocks_of, flows_at_hand, require_server
 from backhaul.errors import InputError
+from backhaul.link.wording import described
 
 if TYPE_CHECKING:
     from backhaul.health.campaign import Fault
@@ -130,16 +131,21 @@ def _blocks(config: CampaignConfig) -> tuple[tuple[Fault, ...], Callable[[str], 
 
 
 def _show(config: Path, campaign: CampaignConfig) -> None:
-    bandwidth = [
+    bandwidth = campaign.bandwidth
+    limits = [
         f"{limit} {unit}"
         for limit, unit in (
-            (campaign.bandwidth.images, "images"),
-            (campaign.bandwidth.bytes, "bytes"),
+            (bandwidth.images, "images"),
+            (bandwidth.bytes, "bytes"),
         )
         if limit is not None
     ]
     typer.echo(f"{config}: valid")
     typer.echo(f"  methods    {', '.join(arm.label for arm in campaign.arms)}")
-    typer.echo(f"  bandwidth  {' and '.join(bandwidth)} a batch")
+    each = ", for each node" if bandwidth.per_node else ""
+    if limits:
+        typer.echo(f"  bandwidth  {' and '.join(limits)} a batch{each}")
+    if bandwidth.link is not None:
+        typer.echo(f"  link       {described(bandwidth.link)}{each}")
     typer.echo(f"  detector   {campaign.training.model}, {campaign.training.img_size} px")
     typer.echo(f"  run        runs/{campaign.name}")

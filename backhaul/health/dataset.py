@@ -30,6 +30,7 @@ from backhaul.data.source import read_anywhere
 from backhaul.data.split import Arrivals, batches, split
 from backhaul.errors import InputError
 from backhaul.health.faults import Fault, Resolve, faults_of
+from backhaul.link.state import LinkState, bandwidth_in_window
 from backhaul.randomness import generator
 from backhaul.storage.places import filesystem, is_local
 from backhaul.storage.scratch import scratch_folder
@@ -301,8 +302,14 @@ def _named(classes: list[str]) -> str:
 
 
 def _bandwidth(config: CampaignConfig, arrivals: Arrivals) -> Iterator[Fault]:
-    limit = config.bandwidth.bytes
+    own = config.bandwidth
+    key, limit = "bandwidth.bytes", own.bytes
+    if own.link is not None:
+        first = bandwidth_in_window(own, own.link, LinkState()).bytes
+        key, limit = (key, limit) if first == limit else ("bandwidth.link", first)
     sizes = [part.table["size_bytes"].min() for part in arrivals.numbered if len(part)]
-    if config.uplink is None and limit is not None and sizes and limit < min(sizes):
-        text = f"{limit} bytes; the smallest image has {min(sizes)}: nothing could be sent"
-        yield Fault("bandwidth.bytes", text, "warning")
+    if config.uplink is not None or limit is None or not sizes:
+        return
+    if limit < (least := min(sizes) + own.overhead_bytes):
+        text = f"{limit} bytes; the smallest image has {least}: nothing could be sent"
+        yield Fault(key, text, "warning")

@@ -20,6 +20,7 @@ from backhaul.inbox.log import read_log
 from backhaul.inbox.tolabel import remove_list
 from backhaul.layout import INITIAL, RunFiles
 from backhaul.storage.objects import read_value, write_value
+from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.images import ImageSet
 
@@ -82,6 +83,7 @@ class ArrivingCourse:
         self._root = config.store
         self._labels = tuple(arm.label for arm in config.arms)
         self._inbox, self._files, self._label = inbox, files, label
+        self._per_node = config.bandwidth.per_node
         self._labels_at = labels_at
         self._setting = RunRecords(files).required_setting
         done = read_state(files).played.get(label, 0)
@@ -119,7 +121,14 @@ class ArrivingCourse:
             bandwidth=bandwidth,
             seen=None if seen is None else write_value(self._root, seen),
             label_files=write_value(self._root, self._label_files(rows)),
+            nodes=self._nodes(rows),
         )
+
+    def _nodes(self, rows: pd.DataFrame) -> Artifact | None:
+        """Return which node each image is from, if that matters."""
+        if not self._per_node:
+            return None
+        return write_value(self._root, rows[["image_id", "node"]].reset_index(drop=True))
 
     def _label_files(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return where annotators shall put the labels of each image."""

@@ -22,6 +22,12 @@ RANKED = ("mAP50", "mAP50-95", *SCORES[:-2])
 SENT = ("images_sent_total", "bytes_sent_total")
 """What a method has sent so far."""
 
+OF_LINK = (
+    *("wire_bytes", "resent_bytes", "link_busy_s", "last_arrival_s", "images_late"),
+    *("model_bytes", "model_s", "round_s"),
+)
+"""What went over the link in a round; columns of runs whose campaign has one."""
+
 KEYS = ("method", "batch", "test_set")
 """What tells the rows of a summary apart."""
 
@@ -29,6 +35,7 @@ SUMMARY_NUMBERS = (
     *("images_sent", "bytes_sent", *SENT),
     *("samples_transfer_ratio", "mean_bytes_sent", "mean_bytes_pool"),
     *("epochs_trained", "epoch"),
+    *OF_LINK,
     *(*SCORES, *ENSEMBLE_SCORES, *COUNTS),
 )
 """Columns of a summary, beside `KEYS`."""

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from pydantic import ValidationError
+
 from backhaul.campaign.run import CONTROL
+from backhaul.link.settings import Link
+from backhaul.link.wording import described
 from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
@@ -126,7 +130,17 @@ def _bandwidth(bandwidth: Mapping[str, Any]) -> str:
         size(bandwidth["bytes"]) if bandwidth.get("bytes") is not None else "",
     ]
     limits = " and ".join(part for part in parts if part)
-    return f"{limits} a batch" if limits else UNKNOWN
+    each = ", for each node" if bandwidth.get("per_node") else ""
+    fixed = f"{limits} a batch{each}" if limits else ""
+    return "; ".join(part for part in (fixed, _link(bandwidth.get("link"))) if part) or UNKNOWN
+
+
+def _link(link: Any) -> str:
+    """Return a link in words; empty for none, and for one of a version that knew others."""
+    try:
+        return "" if link is None else f"link of {described(Link.model_validate(link))}"
+    except ValidationError:
+        return ""
 
 
 def _detector(config: Mapping[str, Any]) -> str:

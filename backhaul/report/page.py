@@ -84,6 +84,7 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
                 compared, campaign.random_label, colours, n_seeds=len(campaign.runs)
             ),
             summary=views.summary_table(summary),
+            over_link=views.link_table(tables.over_link(summary), colours),
             old_start=_old_start(summary),
             forgetting=views.forgetting_table(forgetting, colours),
             classes=views.class_table(

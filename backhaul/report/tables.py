@@ -13,7 +13,7 @@ import pandas as pd
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.campaign.run import CONTROL, SampledBatch, TimingRow
 from backhaul.layout import INITIAL
-from backhaul.measure.names import RANKED, SENT
+from backhaul.measure.names import OF_LINK, RANKED, SENT
 from backhaul.measure.statistics import Estimates, estimates
 
 COMMON = "common"
@@ -28,6 +28,8 @@ COMPARED = (
     *("mean_bytes_sent", "mean_bytes_pool", "epochs_trained", "batch"),
 )
 """Columns of the comparison of methods."""
+LINK_MEANS = ("last_arrival_s", "model_s", "round_s")
+"""Of what went over the link, what differs from batch to batch and is no sum."""
 
 
 def on(summary: pd.DataFrame, test_set: str = COMMON) -> pd.DataFrame:
@@ -164,6 +166,20 @@ def seen_by(rounds: Iterable[SampledBatch]) -> pd.DataFrame:
         columns = ["file", "detected", "actual", "hit", "conf", "method", "batch"]
         return pd.DataFrame(columns=columns).assign(sent=pd.Series(dtype=bool))
     return pd.concat(parts, ignore_index=True)
+
+
+def over_link(summary: pd.DataFrame) -> Estimates:
+    """Sum up what went over the link, over the batches of each method.
+
+    Returns:
+        Index: method; columns `OF_LINK`, sums but for those of `LINK_MEANS`, which are means.
+        Without rows if the campaign has no link.
+    """
+    rows = on(summary)
+    rows = rows[rows["wire_bytes"].notna()].astype(dict.fromkeys(OF_LINK, float))
+    how = {name: "mean" if name in LINK_MEANS else "sum" for name in OF_LINK}
+    sums = rows.groupby(["seed", "method"], as_index=False, sort=False).agg(how)
+    return estimates(sums, ["method"], OF_LINK)
 
 
 def class_balance(seen: pd.DataFrame) -> pd.DataFrame:

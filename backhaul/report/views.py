@@ -9,7 +9,7 @@ import pandas as pd
 
 from backhaul.campaign.run import SampledBatch
 from backhaul.layout import INITIAL
-from backhaul.measure.names import KEYS, SUMMARY_NUMBERS
+from backhaul.measure.names import KEYS, OF_LINK, SUMMARY_NUMBERS
 from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
@@ -92,25 +92,58 @@ def methods_table(
 def summary_table(summary: pd.DataFrame) -> Table:
     """Show summary.csv whole, with the seeds if there are several."""
     several = summary["seed"].nunique() > 1
+    shown = [n for n in SUMMARY_NUMBERS if n not in OF_LINK or summary[n].notna().any()]
     rows = tuple(
         (
             Cell(str(row["method"]), words=True),
             *([Cell(str(row["seed"]))] if several else []),
             Cell(NONE if pd.isna(row["batch"]) else str(row["batch"])),
             Cell(str(row["test_set"]), words=True),
-            *(Cell(_plain(name, row[name])) for name in SUMMARY_NUMBERS),
+            *(Cell(_plain(name, row[name])) for name in shown),
         )
         for row in summary.to_dict("records")
     )
     method, *others = KEYS
     seed = ["seed"] if several else []
-    return Table((method, *seed, *others, *SUMMARY_NUMBERS), rows)
+    return Table((method, *seed, *others, *shown), rows)
 
 
 def _plain(name: str, value: float) -> str:
     if "bytes" in name or name in COUNTS:
         return count(value)
     return number(value)
+
+
+def link_table(carried: Estimates, colours: Mapping[str, str]) -> Table:
+    """Show what went over the link, method by method.
+
+    Args:
+        carried: What `backhaul.report.tables.over_link` returns.
+        colours: Colour of each method.
+    """
+    columns: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+        ("bytes on the wire", "wire_bytes", size),
+        ("sent again", "resent_bytes", size),
+        ("link busy", "link_busy_s", duration),
+        ("last image arrived after", "last_arrival_s", duration),
+        ("images late", "images_late", count),
+        ("models down", "model_bytes", size),
+        ("model arrived after", "model_s", duration),
+        ("next batch after", "round_s", duration),
+    )
+    rows = tuple(
+        (
+            _method(label, colours),
+            *(Cell(_or_none(write, carried.at(label, name)[0])) for _, name, write in columns),
+        )
+        for label in colours
+        if label in carried.mean.index
+    )
+    return Table(("method", *(title for title, *_ in columns)), rows)
+
+
+def _or_none(write: Callable[[float], str], value: float) -> str:
+    return write(value) if math.isfinite(value) else NONE
 
 
 def forgetting_table(change: Estimates, colours: Mapping[str, str]) -> Table:

@@ -142,7 +142,8 @@ def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:
     if config.bandwidth.images is not None:
         limits.append(config.bandwidth.images)
     if config.bandwidth.bytes is not None and images.mean_bytes:
-        limits.append(int(config.bandwidth.bytes / images.mean_bytes))
+        cost = images.mean_bytes + config.bandwidth.overhead_bytes
+        limits.append(int(config.bandwidth.bytes / cost))
     return min(limits)
 
 

@@ -21,6 +21,7 @@ from backhaul.upkeep.forecast import (
     retraining,
     sent_a_batch,
 )
+from backhaul.upkeep.link import LinkPlan, link_plan
 from backhaul.values.results import LookedUp
 
 
@@ -45,6 +46,7 @@ class Plan(BaseModel):
         seconds_from: Runs from which that is known.
         checkpoint_bytes: Disk for new checkpoints, at most.
         copy_bytes: Disk for new copies of images, at most.
+        link: What the link of a node carries; None if there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +68,7 @@ class Plan(BaseModel):
     seconds_from: tuple[str, ...]
     checkpoint_bytes: int | None
     copy_bytes: int | None
+    link: LinkPlan | None = None
 
 
 def plan(
@@ -108,6 +111,11 @@ def plan(
         seconds_from=() if experience is None else experience.runs,
         checkpoint_bytes=_checkpoint_bytes(config, coming, experience),
         copy_bytes=_copy_bytes(coming, images),
+        link=link_plan(
+            config.bandwidth,
+            images.mean_bytes,
+            None if experience is None else experience.checkpoint_bytes,
+        ),
     )
 
 

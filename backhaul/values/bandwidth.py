@@ -6,6 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from backhaul.values.artifacts import Artifact
+
 
 class Bandwidth(BaseModel):
     """What one batch may send home: a number of images, a number of bytes, or both at once."""
@@ -20,3 +22,28 @@ class Bandwidth(BaseModel):
         if self.images is None and self.bytes is None:
             raise ValueError("expected images, bytes, or both")
         return self
+
+
+ALL_NODES = ""
+"""Name of the node where nodes are not told apart."""
+
+
+class NodeBandwidths(BaseModel):
+    """What each node may send of one batch, where a link or the node itself limits that.
+
+    Args:
+        limits: By node, or for all of them together by `ALL_NODES` alone.
+        overhead_bytes: What an image costs beside the bytes of its file.
+        nodes: Table of image_id and node; None = names and groups of the images say it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limits: dict[str, Bandwidth]
+    overhead_bytes: int = 0
+    nodes: Artifact | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes."""
+        return tuple(self.limits)

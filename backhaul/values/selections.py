@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -53,6 +54,13 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.image_id)
+
+    @staticmethod
+    def concat(parts: Sequence[Selection]) -> Selection:
+        """Return several selections, at least one, as one after the other."""
+        columns = [field.name for field in fields(Selection)]
+        joined = (np.concatenate([getattr(each, name) for each in parts]) for name in columns)
+        return Selection(*joined)
 
     @staticmethod
     def from_table(table: pd.DataFrame) -> Selection:

@@ -41,7 +41,7 @@ def test_an_uplink_says_what_a_batch_may_send(tmp_path: Path) -> None:
     assert expected_bandwidth(config, 0) == Bandwidth(images=40, bytes=300_000)
     Uplink(images=5).save("mast", overwrite=True)
     assert expected_bandwidth(config, 0) == Bandwidth(images=5)
-    assert agree_on_bandwidth(campaign(), 0) == Bandwidth(images=3)
+    assert agree_on_bandwidth(campaign(), 0).images == 3
 
 
 def test_an_uplink_that_changes_is_for_the_next_batch(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_set_wins_over_the_file(tmp_path: Path) -> None:
     ("change", "expected"),
     [
         ({"bandwith": 3}, "bandwith: is no key of a campaign"),
-        ({"bandwidth": {}}, "bandwidth: expected images, bytes, or both"),
+        ({"bandwidth": {}}, "bandwidth: expected images, bytes, link, or several"),
         ({"bandwidth": {"images": -1}}, "bandwidth.images: Input should be greater than"),
         ({"methods": ["nearest"]}, "methods.0: 'nearest' is none of random,"),
         ({"methods": []}, "methods: expected at least one"),
@@ -125,6 +125,7 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
     ("name", "overrides"),
     [
         ("quickstart", ()),
+        ("link", ()),
         ("bccd", ("data.root=.",)),
         ("hourly", ("initial.data.root=.",)),
     ],

@@ -232,7 +232,7 @@ def test_the_object_that_the_checkpoints_disagree_on_is_cut_out(folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    "guide", ["../README.md", "methods.md", "data.md", "lists.md", "production.md"]
+    "guide", ["../README.md", "methods.md", "data.md", "lists.md", "production.md", "link.md"]
 )
 def test_pieces_of_configs_are_valid(
     guide: str, folder: Path, monkeypatch: pytest.MonkeyPatch

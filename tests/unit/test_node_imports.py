@@ -22,6 +22,8 @@ NOT_ON_A_NODE = (
     "cv2",
 )
 MODULES = (
+    "backhaul.link.exchange",
+    "backhaul.link.state",
     "backhaul.look.copies",
     "backhaul.look.descriptors",
     "backhaul.look.ensemble",
@@ -29,6 +31,7 @@ MODULES = (
     "backhaul.look.look",
     "backhaul.look.settings",
     "backhaul.sampling",
+    "backhaul.sampling.nodes",
     "backhaul.values.artifacts",
     "backhaul.values.bandwidth",
     "backhaul.values.checkpoints",

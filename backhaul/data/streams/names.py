@@ -49,6 +49,17 @@ def frame_name(node: int, part: StreamPart, time: int, scene: str) -> str:
     return f"cam{node:02d}_{part}_{time:06d}_{scene}.jpg"
 
 
+def node_name(path: str) -> str | None:
+    """Return the name of the node of a frame; None for an image that is no frame of a stream.
+
+    Example:
+        >>> node_name("cam00_stream_000012_s00003.jpg")
+        'cam00'
+    """
+    moment = moment_of(path)
+    return None if moment is None else f"cam{moment.node:02d}"
+
+
 def moment_of(path: str) -> Moment | None:
     """Return when a frame was captured; None for an image that is no frame of a stream."""
     found = _NAME.search(path)
