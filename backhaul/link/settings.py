@@ -112,9 +112,14 @@ class LinkedBandwidth(Bandwidth):
 
     @model_validator(mode="after")
     def _check_any(self) -> Self:
-        if self.images is None and self.bytes is None and self.link is None:
+        if not self.is_limited:
             raise ValueError("expected images, bytes, link, or several")
         return self
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.link is not None or super().is_limited
 
     @property
     def overhead_bytes(self) -> int:

@@ -19,9 +19,14 @@ class Bandwidth(BaseModel):
 
     @model_validator(mode="after")
     def _check_any(self) -> Self:
-        if self.images is None and self.bytes is None:
+        if not self.is_limited:
             raise ValueError("expected images, bytes, or both")
         return self
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.images is not None or self.bytes is not None
 
 
 ALL_NODES = ""

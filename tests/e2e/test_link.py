@@ -56,7 +56,7 @@ def linked(new_place: Callable[[str], Any]) -> Any:
 
 def rows(place: Any, method: str) -> pd.DataFrame:
     """Return the rows of a method on the common test set, batch after batch."""
-    summary = place.run("thin").summary
+    summary: pd.DataFrame = place.run("thin").summary
     found = summary[(summary["method"] == method) & (summary["test_set"] == "common")]
     return found.sort_values("batch").reset_index(drop=True)
 

@@ -35,7 +35,7 @@ def allowances(draw: st.DrawFn) -> Allowance:
 
 
 @st.composite
-def links(draw: st.DrawFn, **fixed: Any) -> Link:
+def links(draw: st.DrawFn, /, **fixed: Any) -> Link:
     settings = {
         "uplink_kbit_s": draw(st.floats(0.05, 200)),
         "latency_s": draw(st.sampled_from((0.0, 0.7))),
