@@ -86,10 +86,10 @@ def help_in_words(summary: Summary) -> str:
         return _outside(summary, gains)
     low, high = (f(_ends(summary.expected)) for f in (min, max))
     means = sorted(each.gain for each in summary.expected)
-    about = f"{means[0]:+.3f}"
+    about = f"{means[0]:+.3f} mAP50"
     if len(means) > 1:
-        about += f" to {means[-1]:+.3f}, by how many frames are empty,"
-    told = f"about {about} mAP50 over a random choice [{low:+.3f}, {high:+.3f}]"
+        about = f"{means[0]:+.3f} to {means[-1]:+.3f} mAP50, by how many frames are empty,"
+    told = f"about {about} over a random choice [{low:+.3f}, {high:+.3f}]"
     word = "yes" if low > 0 else "no" if high < 0 else "not shown"
     return f"{word}: {told}, as measured in {gains.points[0].study}"
 

@@ -85,7 +85,7 @@ def _short(value: Any) -> float:
 
 
 def stream_redundancy(study: StudyConfig, name: str, seed: int) -> float:
-    """Return the share of near-duplicates in the frames of a stream, which is made if needed."""
+    """Return the share of near-duplicates in a stream's frames; it is made if needed."""
     campaign = study.campaign(name, seed)
     if not isinstance(campaign.data, StreamData):
         raise InputError(f"sets.{name}.data.kind: expected stream, got {campaign.data.kind}")

@@ -33,7 +33,7 @@ SCORES = {
     "probe": "mean average precision, over classes, of a ridge regression from the initial "
     "model's features to which classes are in an image, on the test set",
 }
-"""Scores by name, with what each is. Labelled is what is in the initial set or in the choice."""
+"""Scores by name, with what each is; labelled is what the initial set or the choice has."""
 
 _ALPHAS = np.logspace(-1, 4, 6)  # strengths of the ridge that leave-one-out chooses among
 

@@ -177,7 +177,8 @@ def rank_correlations(table: pd.DataFrame, score: str) -> FloatArray:
     known = table.dropna(subset=[score, "map50"])
     found: dict[int, list[float]] = {}
     for (seed, _), own in known.groupby(["seed", "budget"], sort=True):
-        if len(own) < FEWEST_CHOICES or min(own[score].nunique(), own["map50"].nunique()) < 2:  # noqa: PLR2004 - equal values have no ranks
+        alike = own[score].nunique() == 1 or own["map50"].nunique() == 1  # have no ranks
+        if len(own) < FEWEST_CHOICES or alike:
             continue
         rho = float(stats.spearmanr(own[score], own["map50"]).statistic)
         found.setdefault(int(str(seed)), []).append(rho)
@@ -231,8 +232,8 @@ def screening_finding(
     return Finding(
         name=f"{name}-screening",
         title="Scores before training",
-        note=f"Rank correlation of each score with the mAP50 that was reached, among the choices "
-        f"of one pool and budget (Spearman), mean over seeds, with a bootstrap interval over "
+        note="Rank correlation of each score with the mAP50 that was reached, among the choices "
+        "of one pool and budget (Spearman), mean over seeds, with a bootstrap interval over "
         f"seeds: {n} choices of {seeds} seeds have both.{few}",
         columns=("score", "rank correlation", "interval", "seeds", "what it is"),
         rows=tuple(lines),

@@ -47,7 +47,7 @@ def test_the_gain_map_says_whether_choosing_helps(write_frames: Write, tmp_path:
     gain = [0.04 + 0.12 * 2 / 3, 0.08 + 0.12 * (2 / 3 - 0.6) / 0.3]
     assert [each["gain"] for each in found["choosing"]["expected"]] == pytest.approx(gain)
     assert found["choosing"]["help"] == (
-        f"yes: about {gain[1]:+.3f} to {gain[0]:+.3f}, by how many frames are empty, mAP50 over "
+        f"yes: about {gain[1]:+.3f} to {gain[0]:+.3f} mAP50, by how many frames are empty, over "
         f"a random choice [{gain[1] - 0.02:+.3f}, {gain[0] + 0.03:+.3f}], as measured in s"
     )
     assert found["auto"]["method"]["kind"] == "diverse"
