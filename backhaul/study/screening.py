@@ -232,8 +232,8 @@ def screening_finding(
     return Finding(
         name=f"{name}-screening",
         title="Scores before training",
-        note="Rank correlation of each score with the mAP50 that was reached, among the choices "
-        "of one pool and budget (Spearman), mean over seeds, with a bootstrap interval over "
+        note="Rank correlation of each score with the mAP50 that was reached, among choices of "
+        "one pool and budget (Spearman), mean over seeds, with a bootstrap interval over "
         f"seeds: {n} choices of {seeds} seeds have both.{few}",
         columns=("score", "rank correlation", "interval", "seeds", "what it is"),
         rows=tuple(lines),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fixed_detector import Templates
+
 from backhaul.arrays import Float32Array
 from backhaul.look.descriptors import describe_files
 from backhaul.look.protocol import PredictionSettings
-from fixed_detector import Templates
 
 
 class Seeing(Templates):

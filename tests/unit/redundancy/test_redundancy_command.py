@@ -47,8 +47,8 @@ def test_the_gain_map_says_whether_choosing_helps(write_frames: Write, tmp_path:
     gain = [0.04 + 0.12 * 2 / 3, 0.08 + 0.12 * (2 / 3 - 0.6) / 0.3]
     assert [each["gain"] for each in found["choosing"]["expected"]] == pytest.approx(gain)
     assert found["choosing"]["help"] == (
-        f"yes: about {gain[1]:+.3f} to {gain[0]:+.3f} mAP50, by how many frames are empty, over "
-        f"a random choice [{gain[1] - 0.02:+.3f}, {gain[0] + 0.03:+.3f}], as measured in s"
+        f"yes: about {gain[1]:+.3f} to {gain[0]:+.3f} mAP50, by how many frames are empty, "
+        f"over a random choice [{gain[1] - 0.02:+.3f}, {gain[0] + 0.03:+.3f}], as measured in s"
     )
     assert found["auto"]["method"]["kind"] == "diverse"
 
@@ -76,7 +76,6 @@ def test_wrong_input_is_one_line(tmp_path: Path, write_frames: Write) -> None:
     for arguments, told in (
         ([tmp_path / "nosuch"], "expected the folder"),
         ([tmp_path / "frames", "--model", tmp_path / "nosuch.pt"], "is no file"),
-        ([root, "--model", tmp_path / "no.pt"], "not a checkpoint"),
         ([root, "--gain-map", tmp_path / "no.pt"], "expected the columns"),
         ([root, "--strip", tmp_path / "nosuch" / "a.png"], "cannot be written"),
     ):
@@ -102,8 +101,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_a_model_says_what_is_empty(write_frames: Write, model: Path) -> None:
+def test_a_model_says_what_is_empty(write_frames: Write, model: Path, tmp_path: Path) -> None:
     root = write_frames({"": [1, 2, 3, 4]})
+    (tmp_path / "no.pt").write_text("no model")
+    with pytest.raises(InputError, match=r"no\.pt: not a checkpoint"):
+        run(root, "--model", tmp_path / "no.pt")
     surely = json.loads(run(root, "--model", model, "--conf", "0.9", "--format", "json"))
     assert surely["emptiness"] == {
         "share": 1.0,

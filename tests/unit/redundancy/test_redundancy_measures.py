@@ -95,7 +95,7 @@ def test_the_scenes_of_a_stream_are_found(tmp_path: Path) -> None:
     assert moments == sorted(moments, key=lambda m: m or ())  # in order of capture
     scenes = {path.rpartition("_")[2] for path in frames.paths}
     found = measures_of(frames, SHAKEN)
-    assert found.scenes == pytest.approx(len(scenes), rel=0.15)
+    assert len(scenes) <= found.scenes < 1.5 * len(scenes)
     assert found.bursts.share > 0.5
     once = measures_of(stream(tmp_path, bursts={"most": 1}, empty=0), SHAKEN)
     assert once.redundancy < 0.1 < found.redundancy

@@ -103,7 +103,8 @@ def test_a_probe_learns_what_features_say() -> None:
     guessed = probe_precision(noise[:60], truth[:60], noise[60:], truth[60:])
     assert taught is not None
     assert guessed is not None
-    assert taught > 0.95 > 0.75 > guessed
+    assert taught > 0.95
+    assert guessed < 0.75
     assert probe_precision(features[:2], truth[:2], features, truth) is None
     assert probe_precision(features, truth, features[:1], truth[:1]) is None
 
