@@ -41,14 +41,15 @@ def screen(
     tested = read_value(ImageSet, test)
     initial = read_value(ImageSet, known)
     initial = initial.where(~initial.table["image_id"].isin(tested.ids).to_numpy())
-    parts = [
-        _part(step.root, images, read_value(FusedDetections, found))
-        for images, found in zip((read_value(ImageSet, pool), initial), seen, strict=False)
-    ]
-    features = read_value(FusedDetections, seen[2]).features
+    in_pool, in_initial, in_test = (read_value(FusedDetections, each) for each in seen)
+    arrived = _part(step.root, read_value(ImageSet, pool), in_pool)
+    labelled = _part(step.root, initial, in_initial)
+    features = in_test.features
     exam = Exam(None if features is None else features.of(tested.ids), tested.presence())
-    scores = [scores_of(read_value(ImageSet, each).ids, *parts, exam) for each in choices]
-    get_run_logger().info("%d choices of %d images scored", len(choices), len(parts[0].images))
+    scores = [
+        scores_of(read_value(ImageSet, each).ids, arrived, labelled, exam) for each in choices
+    ]
+    get_run_logger().info("%d choices of %d images scored", len(choices), len(arrived.images))
     return write_value(step.root, pd.DataFrame(scores).astype(float))
 
 

@@ -71,9 +71,10 @@ def redundancy(
     known = read_gain_map(PLACE if gain_map is None else user_path(gain_map))
     with progress() as bar:
         frames = read_frames(user_path(folder), bar("describing frames"))
-        empty = model and emptiness_of(
-            frames, user_path(model), conf, bar("looking for objects")
-        )
+        empty = None
+        if model is not None:
+            looking = bar("looking for objects")
+            empty = emptiness_of(frames, user_path(model), conf, looking)
     summary = summary_of(frames, near, empty, known)
     for problem in summary.unreadable:
         typer.echo(f"warning: {problem}", err=True)
