@@ -84,8 +84,7 @@ def study(
 
 def _play(journal: Journal, name: str, seed: int) -> None:
     """Compute the rows that are missing of a set and a seed."""
-    shared = Shared(journal.study, name, seed)
-    journal.require_data(name, seed, shared.data)
+    shared = Shared.of(journal, name, seed)
     for cell, digest in journal.missing_of(name, seed).items():
         told = journal.add(cell, _row(journal, shared, cell, digest))
         get_run_logger().info("%s", told)
@@ -107,6 +106,17 @@ class Shared:
         self.pool = self.setting.batches[0]
         sizes = read_value(ImageSet, self.pool).table["size_bytes"]
         self.n_images, self.n_bytes = len(sizes), int(sizes.sum())
+
+    @classmethod
+    def of(cls, journal: Journal, name: str, seed: int) -> Shared:
+        """Return what is shared of a seed whose data are those of its rows.
+
+        Raises:
+            InputError: If they are not.
+        """
+        shared = cls(journal.study, name, seed)
+        journal.require_data(name, seed, shared.data)
+        return shared
 
     @cached_property
     def data(self) -> str:
@@ -151,7 +161,7 @@ class Shared:
 
 def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
     """Choose, label, retrain from the initial model, and test; most of it may be cached."""
-    choice = _choose(journal, shared, cell)
+    choice = choose(journal, shared, cell)
     began = time.monotonic()
     training, model = _train(shared, cell, choice.images)
     map50, map50_95 = _test(shared, cell, model)
@@ -187,7 +197,7 @@ class Choice(NamedTuple):
     selection: str = ""
 
 
-def _choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
+def choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
     """Return what an arm chooses of the pool, once that is noted; references have no choice."""
     if cell.arm == CEILING:
         return Choice(shared.pool, shared.n_images, shared.n_bytes)

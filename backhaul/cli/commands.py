@@ -48,6 +48,10 @@ COMMANDS = {
         "backhaul.cli.methods:methods",
         "List the sampling methods with what they need, their source and parameters.",
     ),
+    "redundancy": Entry(
+        "backhaul.cli.redundancy:redundancy",
+        "Measure how much unlabelled frames repeat, and say whether choosing will help.",
+    ),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",
         "Check versions, server, work pools, store, GPU, disk and clock, and say what to do.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +38,10 @@ def study(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print how much there is to do, and stop.")
     ] = False,
+    screen: Annotated[
+        bool,
+        typer.Option("--screen", help="Score all choices without retraining, and stop."),
+    ] = False,
     page_only: Annotated[
         bool, typer.Option("--page-only", help="Write the page from the table, and stop.")
     ] = False,
@@ -53,6 +57,8 @@ def study(
       backhaul study configs/study.yaml --plan
 
       backhaul study configs/study.yaml --seeds 0,1
+
+      backhaul study configs/studies/screening.yaml --screen
     """
     find_code_beside(file)
     config = load_study(file)
@@ -64,9 +70,11 @@ def study(
     if plan:
         return
     try:
-        if limited.missing and not page_only:
-            _compute(config, folder, chosen, tuple(map(int, numbers)))
+        if screen or (limited.missing and not page_only):
+            _compute(config, folder, chosen, tuple(map(int, numbers)), screen)
     finally:
+        if screen:
+            _tell_scores(config, folder)
         _write_page(config, folder)
 
 
@@ -98,6 +106,19 @@ def _tell(config: StudyConfig, plan: Plan) -> None:
         )
 
 
+def _tell_scores(config: StudyConfig, folder: Path) -> None:
+    """Print the mean scores of each arm, set by set, and how well scores rank so far."""
+    from backhaul.cli.analyze.show import show
+    from backhaul.study.screening import mean_scores, read_screening, screening_finding
+
+    screened, rows = read_screening(folder), plan_of(config, Table(folder).rows()).known
+    for name in config.sets:
+        if (found := screening_finding(config, name, screened, rows)) is None:
+            continue
+        show(mean_scores(config, name, screened), ())
+        show(found, ())
+
+
 def _write_page(config: StudyConfig, folder: Path) -> None:
     rows = Table(folder).rows()
     if not rows:
@@ -108,9 +129,13 @@ def _write_page(config: StudyConfig, folder: Path) -> None:
 
 
 def _compute(
-    config: StudyConfig, folder: Path, sets: tuple[str, ...], seeds: tuple[int, ...]
+    config: StudyConfig,
+    folder: Path,
+    sets: tuple[str, ...],
+    seeds: tuple[int, ...],
+    screen: bool,
 ) -> None:
-    """Run the flow, and say in a line what happens."""
+    """Run the flow, of screening or of the study, and say in a line what happens."""
     log = folder / "log.txt"
     folder.mkdir(parents=True, exist_ok=True)
     begin_log(log)
@@ -133,7 +158,7 @@ def _compute(
             from flows.server.temporary import begin_temporary_server, use_temporary_server
 
             begin_temporary_server()  # it starts while the flows are imported
-            from flows.study import study as flow
+            flow = _flow(screen)
         with logging_to(log):
             emit(Doing("starting Prefect's server"))
             try:
@@ -145,6 +170,16 @@ def _compute(
                 _say(f"failed: {type(error).__name__}: {error}")
                 _say(f"all of it: {log}; the same command goes on")
                 raise typer.Exit(1) from None
+
+
+def _flow(screen: bool) -> Callable[..., None]:
+    if screen:
+        from flows.screening import screening
+
+        return screening
+    from flows.study import study as computing
+
+    return computing
 
 
 def _end(flow_runs: list[str]) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from backhaul.arrays import IntArray
 from backhaul.data.settings import Batches
 from backhaul.data.split import Arrivals, units, windows
-from backhaul.data.stems import stems
+from backhaul.data.stems import natural, stems
 from backhaul.data.streams.names import STREAM_PARTS, StreamPart, moment_of
 from backhaul.errors import InputError
 from backhaul.values.images import ImageSet, concat
-
-_NUMBER = re.compile(r"(\d+)")
 
 
 def cut_in_order(
@@ -82,7 +78,7 @@ def parts_of_stream(images: ImageSet) -> dict[StreamPart, ImageSet]:
 def _in_order(images: ImageSet) -> tuple[IntArray, IntArray]:
     """Return the rows of the images in order of capture, and where groups end, from 0 on."""
     uris = list(images.table["uri"])
-    names = [_natural(stem.original) for stem in stems(uris)]
+    names = [natural(stem.original) for stem in stems(uris)]
     rows = sorted(range(len(uris)), key=lambda row: (names[row], uris[row]))
     by_name = np.array(rows, dtype=np.int64)
     of_image = units(images)[by_name]
@@ -90,8 +86,3 @@ def _in_order(images: ImageSet) -> tuple[IntArray, IntArray]:
     place = first[of_image]
     ends = np.cumsum(np.unique(place, return_counts=True)[1])
     return by_name[np.argsort(place, kind="stable")], np.concatenate([[0], ends])
-
-
-def _natural(name: str) -> list[str | int]:
-    """Return a key that sorts numbers in names as numbers."""
-    return [int(part) if i % 2 else part for i, part in enumerate(_NUMBER.split(name))]

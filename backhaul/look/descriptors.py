@@ -71,6 +71,11 @@ def descriptor(pixels: NDArray[np.uint8]) -> Float32Array:
     return np.concatenate([*scaled, [mean * _BRIGHTNESS]], dtype=np.float32)
 
 
+def lightness(vectors: Float32Array) -> Float32Array:
+    """Return the mean lightness (Oklab, in [0, 1]) of images with descriptors, shape (n,)."""
+    return vectors[:, -1] / np.float32(_BRIGHTNESS)
+
+
 def describe_files(paths: Sequence[str]) -> Float32Array:
     """Return the descriptors of image files, shape (n, 449).
 

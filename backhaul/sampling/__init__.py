@@ -4,6 +4,7 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
+from backhaul.sampling.auto import AutoSampling
 from backhaul.sampling.balanced import RareFirstSampling
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
@@ -62,6 +63,7 @@ Method: TypeAlias = Annotated[
     | KCenterSampling
     | TypicalitySampling
     | DiverseSampling
+    | AutoSampling
     | ListedSampling
     | UserSampling
     | NoNewData,
@@ -74,6 +76,7 @@ The name of a utility is short for the method that ranks images by it.
 """
 
 __all__ = [
+    "AutoSampling",
     "BinNormalSampling",
     "BinQuintileSampling",
     "BinSampling",

@@ -21,6 +21,7 @@ from backhaul.study.design import Plan, plan_of
 from backhaul.study.findings import findings_of
 from backhaul.study.folder import read_study
 from backhaul.study.rows import Row
+from backhaul.study.screening import read_screening, screening_finding
 from backhaul.study.settings import CEILING, CONTROL, INITIAL, StudyConfig
 from backhaul.study.summary import Summary, summary_of
 from backhaul.study.wording import verdict
@@ -82,6 +83,9 @@ def _section(
     role: Any = "test" if study.seeds.test else "choose"
     tested = summary_of(study, name, role, plan.complete)
     found = findings_of(tested, [row for row in plan.known if row.set == name])
+    screened = screening_finding(study, name, read_screening(folder), plan.known)
+    if screened is not None:
+        found = (*found, screened)
     for each in found:
         if each.charts and each.charts[0].series:
             place = (folder / f"{each.name}.png").resolve()

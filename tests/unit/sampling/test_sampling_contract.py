@@ -76,6 +76,8 @@ METHODS = [
     "diverse",
     {"kind": "diverse", "space": "features", "near": 1.0, "candidates": 1, "noise": 0},
     {"kind": "diverse", "utility": "bald", "suppress": False, "explore": 0},
+    "auto",
+    {"kind": "auto", "redundant": 0, "uneven": 1, "near": 1.0},
     *(
         {"kind": kind, "stratify": stratify}
         for kind in ("median-thresh", "mid-below-thresh", "iqr", "mid-normal", "bin-normal")
