@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-import backhaul
 from backhaul.analysis.sent import (
     BY_LIKENESS,
     COUNTS,
@@ -168,7 +167,7 @@ def _table(counts: pd.DataFrame, colours: Mapping[str, str]) -> Table:
 
 def _study(place: str) -> str:
     """Return the address of the page on studies from a run's folder in this checkout."""
-    checkout = Path(backhaul.__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[2]
     page = checkout / "docs" / "study.md"
     if not is_local(place) or not page.exists():
         return ""
