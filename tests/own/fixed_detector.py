@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backhaul.arrays import FloatArray
+from backhaul.arrays import Float32Array, FloatArray
 from backhaul.learn.protocol import TrainedEpoch, TrainingTask
+from backhaul.look.descriptors import describe_files
 from backhaul.look.protocol import PredictionSettings
 from backhaul.values.labels import Labels
 
@@ -134,3 +135,18 @@ def _named(pattern: Pattern, known: Sequence[tuple[Pattern, int]]) -> tuple[floa
     distances = [((pattern ^ other).bit_count(), class_id) for other, class_id in known]
     cells, class_id = min(distances, default=(SIDE * SIDE, 0))
     return 1 - cells / SIDE**2, class_id
+
+
+class Seeing(Templates):
+    """Finds what the other one does, and features are descriptors."""
+
+    def features(
+        self,
+        weights: Path,
+        images: Sequence[Path],
+        class_names: tuple[str, ...],
+        settings: PredictionSettings,
+    ) -> Iterator[Float32Array]:
+        """Yield the descriptor of each image."""
+        for image in images:
+            yield describe_files([str(image)])[0]

@@ -46,11 +46,13 @@ def test_choices_are_scored(tmp_path: Path) -> None:
     images = read(FolderData(root=(tmp_path / "digits").as_posix())).images
     root = tmp_path.as_posix()
     parts = [images.at(np.arange(*ends)) for ends in ((0, 20), (18, 30), (28, 50))]
-    stored = [write_value(root, part) for part in parts]
+    pool, known, test = (write_value(root, part) for part in parts)
     chosen = [write_value(root, parts[0].at(np.arange(n))) for n in (0, 3, 12)]
     with disable_run_logger():
         scored = screen.function(
-            *stored,
+            pool,
+            known,
+            test,
             tuple(seen_in(root, part) for part in parts),
             tuple(chosen),
             step=Step(root=root, seed=0),

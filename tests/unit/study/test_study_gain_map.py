@@ -14,7 +14,7 @@ from backhaul.study.rows import Row
 from backhaul.study.settings import StudyConfig
 from tests.unit.study.studies import STUDY, row_of, study_of
 
-DIGITS = STUDY["sets"]["digits"]
+DIGITS: dict[str, Any] = STUDY["sets"]["digits"]
 
 
 def stream(most: int, empty: float) -> dict[str, Any]:
