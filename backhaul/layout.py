@@ -194,6 +194,10 @@ class View:
         """Why each image was sent."""
         return f"{self.output}/{prefix}_selection.csv"
 
+    def proportion(self, prefix: str) -> str:
+        """The fractions of new images that were tried for the training."""
+        return f"{self.output}/{prefix}_proportion.csv"
+
     def benchmark(self, prefix: str, epoch: int) -> str:
         """Detections of the ensemble of that epoch in a batch, matched with the truth."""
         return f"{self.output}/{prefix}{BENCHMARK}{epoch}.csv"

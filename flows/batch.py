@@ -26,6 +26,7 @@ from backhaul.values.results import Sent, TrainingResult
 from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
 from flows.forms import NO_FORM
+from flows.proportion import settle_mixing
 from flows.states import awaiting
 from flows.uplinks import limits_of
 from tasks.augmentation import augment
@@ -91,10 +92,12 @@ def play_batch(
         emit(ImagesSent(sent.n_images, sent.pool_images, sent.n_bytes))
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
-        new, mixed, training = None, None, None
+        new, mixed, proportion, training = None, None, None, None
         if sent.n_images or method.retrains_without_new:
             new = _new_splits(sent, config, play, standing, step)
-            mixed, training, standing = _retrain(new, config, standing, step)
+            mixing, proportion = settle_mixing(new, config, standing, step)
+            mixed = mix_splits(new, standing.seen, mixing, step=step)
+            training, standing = _retrain(mixed, new, config, standing, step)
         standing = standing.having_sent(sent)
         carried, standing = _carry(sent, training, config, limits, standing, step)
         evaluation = evaluate(
@@ -113,6 +116,7 @@ def play_batch(
         sent=sent,
         benchmark=seen,
         new=new,
+        proportion=proportion,
         training=training,
         evaluation=evaluation,
         standing=standing,
@@ -165,9 +169,8 @@ def _new_splits(
 
 
 def _retrain(
-    new: Artifact, config: CampaignConfig, standing: Standing, step: Step
-) -> tuple[Artifact, TrainingResult, Standing]:
-    mixed = mix_splits(new, standing.seen, config.mixing, step=step)
+    mixed: Artifact, new: Artifact, config: CampaignConfig, standing: Standing, step: Step
+) -> tuple[TrainingResult, Standing]:
     augmented = augment(mixed, new, config.augmentation, step=step)
     training = train_detector(
         augmented,
@@ -180,7 +183,7 @@ def _retrain(
     )
     seen = merge_seen(standing.seen, new, augmented, step=step)
     epoch = training.epoch(config.training.retrain_from)
-    return mixed, training, standing.after(seen, training, epoch)
+    return training, standing.after(seen, training, epoch)
 
 
 def _carry(

@@ -29,6 +29,8 @@ def mix_splits(
         mixing: The proportion of new images.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
+    if mixing.retrain_new == "auto":
+        raise ValueError("retrain_new: expected a number, which `settle_mixing` chooses")
     fresh, old = read_value(Splits, new), read_value(Splits, seen)
     mixed = mix(fresh, old, mixing.retrain_new, step.rng("mixing"))
     get_run_logger().info(

@@ -14,7 +14,7 @@ from backhaul.errors import InputError, MissingObjectError
 from backhaul.events import Epoch, emit
 from backhaul.identity import code_digest
 from backhaul.layout import resume_place
-from backhaul.learn.settings import Stopping, Training
+from backhaul.learn.settings import NoStopping, Stopping, Training
 from backhaul.learn.stopping import best_epoch
 from backhaul.learn.training.job import (
     EpochDone,
@@ -128,6 +128,43 @@ def train_detector(
         model_digest: SHA-256 of the model's file, see `digest_of_model`.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
+    return _train_on(splits, start, training, stopping, epochs, model_digest, step)
+
+
+@stage("trial", random=True, uses=_libraries, about=_from_epoch, after=_forget_state)
+def train_trial(
+    splits: Artifact,
+    start: Checkpoint | None,
+    training: Training,
+    *,
+    epochs: int,
+    model_digest: str,
+    step: Step,
+) -> TrainingResult:
+    """Train for all of `epochs`, only to compare what comes out; see `train_detector`.
+
+    A stage of its own, so that what lists the trainings of a run does not count it as one.
+
+    Args:
+        splits: The images to train on and to validate with (`Splits`).
+        start: Checkpoint to continue from.
+        training: How to train.
+        epochs: Epochs, at least 1.
+        model_digest: SHA-256 of the model's file, see `digest_of_model`.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
+    return _train_on(splits, start, training, NoStopping(), epochs, model_digest, step)
+
+
+def _train_on(
+    splits: Artifact,
+    start: Checkpoint | None,
+    training: Training,
+    stopping: Stopping,
+    epochs: int,
+    model_digest: str,
+    step: Step,
+) -> TrainingResult:
     if digest_of_model(training) != model_digest:
         raise InputError(f"{training.model}: is not the file that the campaign started with")
     images = read_value(Splits, splits)

@@ -49,6 +49,8 @@ EXAMPLES: list[tuple[Any, Any]] = [
     (str, "text"),
     (int, 96),
     (float, 0.25),
+    (tuple[float, ...], (0.25, 0.5)),
+    (dict[str, Artifact], {"old": ARTIFACT, "new": ARTIFACT}),
     (Augmentation, Augmentation(images_per_class=5)),
     (Bandwidth | NodeBandwidths, Bandwidth(images=3)),
     (Link, Link(uplink_kbit_s=64)),

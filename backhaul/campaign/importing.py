@@ -22,6 +22,7 @@ from backhaul.campaign.provenance import GitState
 from backhaul.campaign.run import (
     Findings,
     Losses,
+    ProportionRow,
     Run,
     SampledBatch,
     SourceRow,
@@ -64,6 +65,7 @@ class _Rounds(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     trainings: tuple[TrainingRow, ...] = ()
+    proportions: tuple[ProportionRow, ...] = ()
     timings: tuple[TimingRow, ...] = ()
 
 
@@ -154,6 +156,7 @@ def import_run(folder: Path) -> Run:
         methods=about.methods,
         sources=(SourceRow(versions=about.versions, git=about.git),),
         trainings=rounds.trainings,
+        proportions=rounds.proportions,
         timings=rounds.timings,
         labels=labels,
         tables=FolderTables(folder, labels),

@@ -69,6 +69,8 @@ class RoundRecord(BaseModel):
         sent: What was sent of it.
         benchmark: What the ensemble saw in the batch before sampling, matched with the truth.
         new: `Splits` of the labelled images of this round.
+        proportion: Table of the fractions of new images that were tried for the training; None
+            if none was chosen.
         training: The training of this round; None if there was none.
         evaluation: Table of metrics by test set and class.
         standing: Where the method stands now.
@@ -84,6 +86,7 @@ class RoundRecord(BaseModel):
     sent: Sent | None = None
     benchmark: Artifact | None = None
     new: Artifact | None = None
+    proportion: Artifact | None = None
     training: TrainingResult | None = None
     evaluation: Artifact
     standing: Standing

@@ -45,6 +45,22 @@ class TrainingRow(_Row):
     valid_images: int
 
 
+class ProportionRow(_Row):
+    """A fraction of new images that was tried for a retraining.
+
+    The scores are mAP50 on validation images that were seen earlier, on new ones, and the mean
+    of both; None where there is no object.
+    """
+
+    method: str
+    batch: int | None = None
+    retrain_new: float
+    old: float | None = None
+    new: float | None = None
+    mean: float | None = None
+    chosen: bool
+
+
 class TimingRow(_Row):
     """How long one stage took, and whether it was read from the cache."""
 
@@ -124,6 +140,7 @@ class Run:
         methods: How the methods ended, by label.
         sources: What it was started with, the first start first.
         trainings: Its trainings.
+        proportions: The fractions of new images that were tried for its retrainings.
         timings: How long its stages took.
         labels: The methods that have anything to show, in the order of the config.
         tables: Where its tables come from.
@@ -139,6 +156,7 @@ class Run:
     methods: Mapping[str, MethodOutcome]
     sources: tuple[SourceRow, ...]
     trainings: tuple[TrainingRow, ...]
+    proportions: tuple[ProportionRow, ...]
     timings: tuple[TimingRow, ...]
     labels: tuple[str, ...]
     tables: RunTables

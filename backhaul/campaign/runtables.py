@@ -12,6 +12,7 @@ from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.run import (
     Findings,
     Losses,
+    ProportionRow,
     Run,
     SampledBatch,
     SourceRow,
@@ -19,7 +20,13 @@ from backhaul.campaign.run import (
     TrainingRow,
 )
 from backhaul.campaign.runrecords import RunRecords
-from backhaul.campaign.tables import classes_table, summary_table, timings, trainings
+from backhaul.campaign.tables import (
+    classes_table,
+    proportions,
+    summary_table,
+    timings,
+    trainings,
+)
 from backhaul.layout import INITIAL
 from backhaul.measure.names import CLASS_NUMBERS, KEYS, SUMMARY_NUMBERS
 from backhaul.storage.imagefiles import TRANSFERS
@@ -108,6 +115,7 @@ def run_of(records: RunRecords, rounds: Sequence[RoundRecord] | None = None) -> 
         methods=outcome.methods,
         sources=tuple(SourceRow(versions=each.versions, git=each.git) for each in starts),
         trainings=tuple(TrainingRow.model_validate(row) for row in trainings(counted)),
+        proportions=tuple(ProportionRow.model_validate(r) for r in proportions(counted)),
         timings=tuple(TimingRow.model_validate(r) for r in timings(beginning, counted)),
         labels=labels,
         tables=RecordTables(records, counted, labels),

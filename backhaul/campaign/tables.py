@@ -13,7 +13,7 @@ from backhaul.campaign.setting import Beginning
 from backhaul.layout import checkpoint_name
 from backhaul.measure.names import KEYS, METRICS, OF_LINK
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.objects import read_value
+from backhaul.storage.objects import has, read_value
 
 
 def summary_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
@@ -137,6 +137,21 @@ def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
         for record in records
         if record.training is not None
     ]
+
+
+def proportions(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:
+    """Return the entries of ``run.json`` about fractions of new images that were tried.
+
+    Tables that are gone from the store are left out: a start makes them anew.
+    """
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        if record.proportion is not None and has(record.proportion):
+            table = read_value(pd.DataFrame, record.proportion).astype(object)
+            known = {"method": record.method, "batch": record.batch}
+            tried = table.where(table.notna(), None).to_dict("records")
+            rows += [{**known, **{str(k): v for k, v in row.items()}} for row in tried]
+    return rows
 
 
 def timings(beginning: Beginning, records: Iterable[RoundRecord]) -> list[dict[str, Any]]:

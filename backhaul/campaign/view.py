@@ -22,6 +22,7 @@ from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Beginning, Setting
 from backhaul.campaign.tables import (
     current_table,
+    proportions,
     timings,
     trainings,
 )
@@ -139,6 +140,7 @@ def about(records: RunRecords, rounds: Sequence[RoundRecord]) -> dict[str, Any]:
 def _rounds(beginning: Beginning, rounds: Sequence[RoundRecord]) -> dict[str, Any]:
     return {
         "trainings": trainings(rounds),
+        "proportions": proportions(rounds),
         "timings": timings(beginning, rounds),
         "artifacts": {
             "arrangement": beginning.arrangement.model_dump(mode="json"),
@@ -159,6 +161,9 @@ def write_round_files(view: View, record: RoundRecord) -> None:
     if record.benchmark is not None:
         table = read_value(pd.DataFrame, record.benchmark)
         write_csv(view.benchmark(record.prefix, record.epoch_before), table)
+    if record.proportion is not None:
+        table = read_value(pd.DataFrame, record.proportion)
+        write_csv(view.proportion(record.prefix), table)
     write_logs(view, record)
     if is_local(view.folder):  # in an object store this would be a second copy
         for checkpoint in record.new_checkpoints:

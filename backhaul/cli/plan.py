@@ -93,8 +93,16 @@ def _work(plans: Sequence[Plan]) -> list[tuple[str, str]]:
         ("methods", ", ".join(one.methods)),
         ("cached", cached),
         ("trainings", f"{trainings}{sum(p.trainings_cached for p in plans)} cached"),
+        *_trials(plans),
         ("time", _time(plans)),
     ]
+
+
+def _trials(plans: Sequence[Plan]) -> list[tuple[str, str]]:
+    """Return the line on trials; none where nothing is chosen by them."""
+    count, epochs = sum(p.trials for p in plans), sum(p.trial_epochs for p in plans)
+    text = f"at most {count} short trainings that choose mixing.retrain_new, {epochs} epochs"
+    return [("trials", text)] if count else []
 
 
 def _time(plans: Sequence[Plan]) -> str:

@@ -20,6 +20,7 @@ from backhaul.link.wording import described
 
 if TYPE_CHECKING:
     from backhaul.health.campaign import Fault
+    from backhaul.learn.settings import Mixing
 
 NEEDED = ("train", "report", "server")
 """Extras that a campaign needs."""
@@ -148,4 +149,13 @@ def _show(config: Path, campaign: CampaignConfig) -> None:
     if bandwidth.link is not None:
         typer.echo(f"  link       {described(bandwidth.link)}{each}")
     typer.echo(f"  detector   {campaign.training.model}, {campaign.training.img_size} px")
+    if campaign.mixing.retrain_new == "auto":
+        typer.echo(f"  mixing     {_mixing(campaign.mixing)}")
     typer.echo(f"  run        runs/{campaign.name}")
+
+
+def _mixing(mixing: Mixing) -> str:
+    """Return what choosing the fraction of new images takes."""
+    listed = ", ".join(f"{share:g}" for share in mixing.candidates)
+    cost = f"{len(mixing.candidates)} trainings of {mixing.trial_length:g} of a retraining"
+    return f"retrain_new of {listed}, chosen at each batch by {cost}"

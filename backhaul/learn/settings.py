@@ -15,6 +15,9 @@ from backhaul.learn.darknet import recognise
 from backhaul.settings import Part, PositiveInt, Probability
 from backhaul.untrusted import user_path
 
+ShareOfNew: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+"""Fraction of new images among those of a retraining."""
+
 
 class Training(Part):
     """How the detector is trained (Ultralytics)."""
@@ -128,6 +131,15 @@ class Training(Part):
         if self.retrain_steps is None:
             return self.retrain_max_epochs or self.max_epochs
         return self._epochs_of(self.retrain_steps, n_images)
+
+    def trial_epochs(self, n_images: int, length: float) -> int:
+        """Return the epochs of a trial, a fraction `length` of a retraining's, at least 1."""
+        return math.ceil(round(length * self.retrain_epochs(n_images), 9))
+
+    def of_trial(self, epochs: int) -> Training:
+        """Return the settings of a trial of so many epochs: it is measured and kept once."""
+        once = {"checkpoint_interval": epochs, "evaluation_interval": epochs, "mlflow": False}
+        return self.of_one_run.model_copy(update=once)
 
     def _epochs_of(self, steps: int, n_images: int) -> int:
         batches = max(math.ceil(n_images / self.batch_size), 1)
@@ -288,9 +300,44 @@ class Augmentation(Part):
 class Mixing(Part):
     """How new images join the old ones for a retraining."""
 
-    retrain_new: float = Field(
-        0.5, gt=0, le=1, description="fraction of new images in the mix; the rest is old"
+    retrain_new: ShareOfNew | Literal["auto"] = Field(
+        0.5,
+        description="fraction of new images in the mix; the rest is old. auto = the best of "
+        "`candidates`, batch by batch, on old and new validation images",
     )
+    candidates: tuple[ShareOfNew, ...] = Field(
+        (0.25, 0.5, 0.75, 1.0),
+        min_length=2,
+        description="fractions that auto tries, each with a short training",
+    )
+    trial_length: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="length of such a training, as a fraction of the epochs of the retraining",
+    )
+
+    @property
+    def least_new(self) -> float:
+        """The least fraction of new images that a retraining may have."""
+        return min(self.candidates) if self.retrain_new == "auto" else self.retrain_new
+
+    @field_validator("retrain_new", mode="before")
+    @classmethod
+    def _check_word(cls, value: object) -> object:
+        if isinstance(value, str) and value != "auto":
+            try:
+                return float(value)
+            except ValueError:
+                raise ValueError("expected a fraction in (0, 1], or auto") from None
+        return value
+
+    @field_validator("candidates")
+    @classmethod
+    def _check_candidates(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a fraction is given twice")
+        return value
 
 
 class Start(Part):

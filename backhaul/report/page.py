@@ -104,6 +104,7 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
             thumbnails=album.used,
             frames=frames.used,
             trainings=views.trainings_table(campaign, colours),
+            proportions=views.proportions_table(campaign, colours),
             timings=views.timings_table(times),
             config=yaml.safe_dump(campaign.config, sort_keys=False, allow_unicode=True),
             provenance=overview.provenance(campaign),

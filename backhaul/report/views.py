@@ -265,6 +265,28 @@ def trainings_table(campaign: Campaign, colours: Mapping[str, str]) -> Table:
     return Table(head, rows)
 
 
+def proportions_table(campaign: Campaign, colours: Mapping[str, str]) -> Table:
+    """Show the fractions of new images that were tried for each retraining, and the choice."""
+    several = len(campaign.runs) > 1
+    rows = tuple(
+        (
+            _method(p.method, colours),
+            *([Cell(str(seed))] if several else []),
+            Cell(NONE if p.batch is None else str(p.batch)),
+            Cell(f"{p.retrain_new:g}"),
+            *(Cell(NONE if s is None else number(s)) for s in (p.old, p.new, p.mean)),
+            Cell("yes" if p.chosen else "", words=True),
+        )
+        for seed, run in zip(campaign.seeds, campaign.runs, strict=True)
+        for p in run.proportions
+    )
+    seed = ["seed"] if several else []
+    return Table(
+        ("method", *seed, "batch", "retrain_new", "mAP50 old", "mAP50 new", "mean", "chosen"),
+        rows,
+    )
+
+
 def timings_table(times: pd.DataFrame) -> Table:
     """Show how long each stage took, and how often it was read from the cache.
 

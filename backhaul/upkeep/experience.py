@@ -12,7 +12,7 @@ from backhaul.campaign.runrecords import RunRecords, runs_in
 from backhaul.layout import CHECKPOINT, internal
 from backhaul.storage.listing import listing
 
-TRAINING = "training"
+TRAINING, TRIAL = "training", "trial"
 
 
 class Experience(BaseModel):
@@ -77,10 +77,13 @@ def _told_by(runs: Iterable[RunRecords], root: str) -> Experience:
 
 
 def _beside(record: RoundRecord) -> float | None:
-    """Return the seconds of a round outside its epochs; None if its training was cached."""
+    """Return the seconds of a round outside its epochs; None if its training was cached.
+
+    Trials do not count, as they are estimated by their own epochs.
+    """
     if record.training is None:
         return None
     if not any(t.stage == TRAINING and not t.cached for t in record.timings):
         return None
-    whole = sum(t.seconds for t in record.timings if not t.cached)
+    whole = sum(t.seconds for t in record.timings if not t.cached and t.stage != TRIAL)
     return max(whole - record.training.seconds, 0.0)

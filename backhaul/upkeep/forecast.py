@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backhaul.campaign.claim import files_of
@@ -61,6 +61,11 @@ class ExpectedTraining:
     epochs: int
     originals: float
     copies: int | None
+
+    @property
+    def images(self) -> int:
+        """Number of images of an epoch."""
+        return round(self.originals) + (self.copies or 0)
 
     @property
     def looks(self) -> float:
@@ -122,10 +127,35 @@ def retraining(config: CampaignConfig, images: Images, method: Method) -> Expect
     if method.retrains_without_new:
         first = (config.initial.images or config.batches.sampling_batch) * config.initial.train
         return ExpectedTraining(config.training.retrain_epochs(round(first)), first, 0)
+    return _with_new(config, images, method, config.mixing.least_new)
+
+
+def trials(
+    config: CampaignConfig, images: Images, method: Method
+) -> tuple[ExpectedTraining, ...]:
+    """Return the trainings by which a method chooses how many new images a retraining has.
+
+    Args:
+        config: The campaign.
+        images: What is known of its images.
+        method: The method.
+    """
+    mixing = config.mixing
+    if mixing.retrain_new != "auto" or method.retrains_without_new:
+        return ()
+    whole = [_with_new(config, images, method, share) for share in mixing.candidates]
+    return tuple(
+        replace(each, epochs=config.training.trial_epochs(each.images, mixing.trial_length))
+        for each in whole
+    )
+
+
+def _with_new(
+    config: CampaignConfig, images: Images, method: Method, retrain_new: float
+) -> ExpectedTraining:
     new = sent_a_batch(config, images, method) * config.batches.train
-    originals, copies = new / config.mixing.retrain_new, _copies(config, images)
-    epochs = config.training.retrain_epochs(round(originals) + (copies or 0))
-    return ExpectedTraining(epochs, originals, copies)
+    expected = ExpectedTraining(1, new / retrain_new, _copies(config, images))
+    return replace(expected, epochs=config.training.retrain_epochs(expected.images))
 
 
 def sent_a_batch(config: CampaignConfig, images: Images, method: Method) -> int:

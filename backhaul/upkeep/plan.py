@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord
+from backhaul.sampling import Method
 from backhaul.storage.places import is_local
 from backhaul.upkeep.experience import TRAINING, Experience
 from backhaul.upkeep.forecast import (
@@ -20,6 +21,7 @@ from backhaul.upkeep.forecast import (
     first_training,
     retraining,
     sent_a_batch,
+    trials,
 )
 from backhaul.upkeep.link import LinkPlan, link_plan
 from backhaul.values.results import LookedUp
@@ -40,6 +42,8 @@ class Plan(BaseModel):
         trainings: Trainings to run, at most.
         trainings_cached: Trainings that are cached.
         epochs: Epochs of the trainings to run, at most.
+        trials: Short trainings to run, by which ``mixing.retrain_new: auto`` chooses, at most.
+        trial_epochs: Epochs of those, at most.
         images_sent: Images that all methods send of all batches, at most.
         bytes_sent: Bytes of those, by the mean size of images.
         seconds: How long it will take, if no training stops early.
@@ -62,6 +66,8 @@ class Plan(BaseModel):
     trainings: int
     trainings_cached: int
     epochs: int
+    trials: int = 0
+    trial_epochs: int = 0
     images_sent: int
     bytes_sent: int | None
     seconds: float | None
@@ -89,7 +95,9 @@ def plan(
     """
     trained = sum(look.cached for look in stages if look.stage == TRAINING)
     first = None if trained else first_training(config, images)
-    later = _retrainings(config, images, rounds, trained)
+    methods = _still_retraining(config, images, rounds, trained)
+    later = [retraining(config, images, method) for method in methods]
+    tried = [trial for method in methods for trial in trials(config, images, method)]
     coming = [*([] if first is None else [first]), *later]
     sent = [bytes_a_batch(config, images, arm) for arm in config.arms]
     return Plan(
@@ -104,13 +112,17 @@ def plan(
         trainings=len(coming),
         trainings_cached=trained,
         epochs=sum(training.epochs for training in coming),
+        trials=len(tried),
+        trial_epochs=sum(trial.epochs for trial in tried),
         images_sent=images.batches
         * sum(sent_a_batch(config, images, arm) for arm in config.arms),
         bytes_sent=_times(images.batches, sent),
-        seconds=None if experience is None else _seconds(config, first, later, experience),
+        seconds=None
+        if experience is None
+        else _seconds(config, first, later, tried, experience),
         seconds_from=() if experience is None else experience.runs,
-        checkpoint_bytes=_checkpoint_bytes(config, coming, experience),
-        copy_bytes=_copy_bytes(coming, images),
+        checkpoint_bytes=_checkpoint_bytes(config, coming, len(tried), experience),
+        copy_bytes=_copy_bytes([*coming, *tried], images),
         link=link_plan(
             config.bandwidth,
             images.mean_bytes,
@@ -129,13 +141,13 @@ def free_bytes(root: str) -> int | None:
     return shutil.disk_usage(folder).free
 
 
-def _retrainings(
+def _still_retraining(
     config: CampaignConfig, images: Images, rounds: Sequence[RoundRecord], trained: int
-) -> list[ExpectedTraining]:
-    """Return the retrainings to come, of rounds that are not cached."""
+) -> list[Method]:
+    """Return the method of each retraining to come, of rounds that are not cached."""
     done = {(record.method, record.batch) for record in rounds}
     coming = [
-        retraining(config, images, arm)
+        arm
         for arm in config.arms
         for number in range(images.batches)
         if (arm.label, number) not in done
@@ -156,27 +168,37 @@ def _seconds(
     config: CampaignConfig,
     first: ExpectedTraining | None,
     later: Sequence[ExpectedTraining],
+    tried: Sequence[ExpectedTraining],
     experience: Experience,
 ) -> float:
-    """Return how long the trainings take with all that belongs to their rounds."""
+    """Return how long the trainings take with all that belongs to their rounds.
+
+    What belongs to a trial besides its epochs is that of its round: it is not known apart.
+    """
 
     def took(training: ExpectedTraining) -> float:
         return training.looks * experience.seconds_per_image + experience.seconds_beside
 
     together = min(config.parallel, len(config.arms)) if config.execution == "local" else 1
-    return (0.0 if first is None else took(first)) + sum(map(took, later)) / together
+    trying = sum(trial.looks for trial in tried) * experience.seconds_per_image
+    side_by_side = sum(map(took, later)) + trying
+    return (0.0 if first is None else took(first)) + side_by_side / together
 
 
 def _checkpoint_bytes(
-    config: CampaignConfig, coming: Sequence[ExpectedTraining], experience: Experience | None
+    config: CampaignConfig,
+    coming: Sequence[ExpectedTraining],
+    n_trials: int,
+    experience: Experience | None,
 ) -> int | None:
+    """Return the bytes of checkpoints: a trial keeps one, at its end."""
     if not coming:
         return 0
     if experience is None or experience.checkpoint_bytes is None:
         return None
     interval = config.training.checkpoint_interval
     count = sum(ceil(training.epochs / interval) for training in coming)
-    return round(count * experience.checkpoint_bytes)
+    return round((count + n_trials) * experience.checkpoint_bytes)
 
 
 def _copy_bytes(coming: Sequence[ExpectedTraining], images: Images) -> int | None:

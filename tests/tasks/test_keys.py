@@ -30,7 +30,8 @@ from tests.golden import require_golden
 from tests.stages import ARTIFACT, CHECKPOINT, STEP, all_stages, inputs_of, types_of
 
 ARRANGING = {"arrange", "arrange_inbox", "arrange_stream", "split_images"}
-LOOKING = {"infer", "evaluate", "predict_part"}
+LOOKING = {"infer", "evaluate", "predict_part", "compare_trials"}
+TRAINING = {"train_detector", "train_trial"}
 BY_THEMSELVES = (Artifact, UserCode)
 """Models that say by themselves what of them enters keys."""
 VERSIONED = "a stage would compute anew what is in every store: raise version=, or explain"
@@ -196,11 +197,11 @@ def test_a_file_of_a_model_may_lie_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "stages"),
     [
-        ("ultralytics", {*LOOKING, "train_detector", "take_checkpoints"}),
-        ("torch", {*LOOKING, "train_detector"}),
+        ("ultralytics", {*LOOKING, *TRAINING, "take_checkpoints"}),
+        ("torch", {*LOOKING, *TRAINING}),
         ("albumentations", {"augment"}),
         ("iterative-stratification", ARRANGING),
-        ("faster-coco-eval", {"evaluate", "measure"}),
+        ("faster-coco-eval", {"evaluate", "measure", "compare_trials"}),
         ("pillow", {"read_data"}),
         ("pyarrow", set()),
         ("pandas", set()),

@@ -26,6 +26,8 @@ from backhaul.events import (
 CellState: TypeAlias = Literal["to come", "running", "done", "cached", "failed", "waiting"]
 KEPT = 5
 """Warnings that are kept; older ones are only counted."""
+TRAININGS = ("training", "trial")
+"""Stages that tell of their epochs, which say more than how many of them are over."""
 
 
 @dataclass
@@ -177,7 +179,7 @@ class Picture:
             case Epoch(done, most, loss):
                 activity.detail = f"epoch {done} of {most}, loss {loss:.2f}"
                 activity.advance(done, most, at)
-            case Progressed(what, done, total) if activity.stage != "training":
+            case Progressed(what, done, total) if activity.stage not in TRAININGS:
                 activity.detail = "" if total < 1 else f"{done} of {total}"
                 activity.advance(done, total, at)
                 if not activity.stage or activity.what:  # of a flow, outside of any stage

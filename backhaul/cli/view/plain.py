@@ -92,8 +92,9 @@ class PlainView:
             case Progressed(what, done, total) if done < total and "training" not in what:
                 if self._is_due(place, at):
                     return f"{what.rpartition(': ')[2]}, {done} of {total}"
-            case StageEnded("training", seconds, False):
-                return _trained(self._epochs.pop(place, None), seconds)
+            case StageEnded("training" | "trial" as stage, seconds, False):
+                what = "" if stage == "training" else "trial: "
+                return what + _trained(self._epochs.pop(place, None), seconds)
         return ""
 
     def _is_due(self, place: Place, at: float) -> bool:
