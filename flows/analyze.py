@@ -11,7 +11,7 @@ from prefect import flow
 from pydantic import Field
 
 from backhaul.analysis.points import further_tables, points_table
-from backhaul.analysis.series import BatchesPlan, Point, SeriesPlan
+from backhaul.analysis.series import BatchesPlan, ForgettingPlan, Point, SeriesPlan
 from backhaul.analysis.series_charts import finding_of
 from backhaul.analysis.subject import OwnCode, Subject, open_subject
 from backhaul.analysis.writing import keep_finding
@@ -32,7 +32,9 @@ from flows.parts import PartsOfTestSets, collect_parts
 from tasks.progress import Progress
 from tasks.series import measure, predict_part
 
-Plan: TypeAlias = Annotated[SeriesPlan | BatchesPlan, Field(discriminator="kind"), Form()]
+Plan: TypeAlias = Annotated[
+    SeriesPlan | BatchesPlan | ForgettingPlan, Field(discriminator="kind"), Form()
+]
 
 
 @flow(name="analyze", flow_run_name="analyze-{plan.kind}")

@@ -256,6 +256,60 @@ class BatchesPlan(_Plan):
         )
 
 
+class ForgettingPlan(_Plan):
+    """The model that stands after each batch, on the test parts of all batches so far.
+
+    Args:
+        metric: What is compared.
+    """
+
+    kind: Literal["forgetting"] = "forgetting"
+    metric: str = "mAP50"
+
+    @property
+    def name(self) -> str:
+        """Name of the finding."""
+        return "forgetting" if self.metric == "mAP50" else f"forgetting_{self.metric}"
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The test set that there always is."""
+        return ("init",)
+
+    def points(
+        self, rounds: Sequence[Played], schedule: Schedule, first_epoch_fraction: float = 0.0
+    ) -> tuple[Point, ...]:
+        """Return a point for each round; see `SeriesPlan.points`.
+
+        Args:
+            rounds: The initial training, then the rounds by method and batch.
+            schedule: What arrives in the campaign; not used.
+            first_epoch_fraction: Not used, as each model is one checkpoint.
+        """
+        return tuple(
+            Point(
+                method=after.method,
+                batch=after.batch,
+                epoch=after.past[-1].epoch,
+                mode=Mode().name,
+                looking=after.past[-1:],
+                sets={"init": (INITIAL,)} | own_tests(after),
+            )
+            for after in rounds
+        )
+
+
+def own_tests(after: Played) -> dict[str, tuple[str, ...]]:
+    """Return the test part of what a method sent of each batch so far, a set each."""
+    n_played = 0 if after.batch is None else after.batch + 1
+    return {own_test(batch): (split_part(after.method, batch),) for batch in range(n_played)}
+
+
+def own_test(batch: int) -> str:
+    """Return the name of the test set that is the test part of what was sent of a batch."""
+    return f"batch{batch}_test"
+
+
 def with_their_past(rounds: Sequence[Played]) -> list[tuple[Played | None, Played]]:
     """Return each round after its predecessor, which is None for the initial training."""
     first = [played for played in rounds if played.batch is None]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from backhaul.analysis.forgetting import forgetting_finding
 from backhaul.analysis.series import (
     NEXT_BATCH,
     BatchesPlan,
+    ForgettingPlan,
     Played,
     Schedule,
     SeriesPlan,
@@ -40,7 +42,7 @@ SETS = {
 
 def finding_of(
     table: pd.DataFrame,
-    plan: SeriesPlan | BatchesPlan,
+    plan: SeriesPlan | BatchesPlan | ForgettingPlan,
     rounds: Sequence[Played],
     schedule: Schedule,
 ) -> Finding:
@@ -56,6 +58,8 @@ def finding_of(
     overall = table.loc[table["class"] == "", list(COLUMNS)]
     if isinstance(plan, SeriesPlan):
         return _series(overall, plan, rounds, schedule)
+    if isinstance(plan, ForgettingPlan):
+        return forgetting_finding(overall, plan)
     return _batches(overall, plan, schedule)
 
 

@@ -1,4 +1,4 @@
-"""`backhaul analyze series` and `batches`: checkpoints measured once more, by inference."""
+"""`backhaul analyze series`, `batches`, `forgetting`: checkpoints measured once more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ import typer
 from typer.core import TyperCommand
 
 from backhaul.analysis.results import check_metric, choose_methods
-from backhaul.analysis.series import SET_NAMES, BatchesPlan, Mode, SeriesPlan, SetName
+from backhaul.analysis.series import (
+    SET_NAMES,
+    BatchesPlan,
+    ForgettingPlan,
+    Mode,
+    SeriesPlan,
+    SetName,
+)
 from backhaul.analysis.subject import OwnCode, open_subject
 from backhaul.campaign.configfile import load_config
 from backhaul.campaign.run import Run
@@ -173,6 +180,34 @@ def batches(  # noqa: PLR0913, PLR0917 - as many as options
     _analyze(files, labels, plan, parallel, _own_code(config), output, watch)
 
 
+def forgetting(
+    run: RunName,
+    method: Methods = None,
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="X", help=f"One of {', '.join(METRICS[:8])}.")
+    ] = "mAP50",
+    parallel: Parallel = None,
+    config: Config = None,
+    output: Format = "table",
+    plain: Plain = False,
+) -> None:
+    """Measure the model after each batch on the tests of earlier ones: backward transfer.
+
+    Runs the detector; a second call takes what is known from the cache.
+
+    [bold]Examples[/bold]
+
+      backhaul analyze forgetting quickstart
+
+      backhaul analyze forgetting quickstart --method iqr --metric recall
+    """
+    opened, files, watch = _open(run, plain)
+    check_metric(metric, METRICS)
+    labels = choose_methods(opened, method or ())
+    plan = ForgettingPlan(metric=metric)
+    _analyze(files, labels, plan, parallel, _own_code(config), output, watch)
+
+
 def _own_code(config: Path | None) -> OwnCode:
     """Return what of the user's own a campaign's config names."""
     sys.path.append(str(Path.cwd()))  # where a detector of the user's own may lie
@@ -216,7 +251,7 @@ def _metrics(names: list[str] | None) -> tuple[str, ...]:
 def _analyze(
     files: RunFiles,
     labels: tuple[str, ...],
-    plan: SeriesPlan | BatchesPlan,
+    plan: SeriesPlan | BatchesPlan | ForgettingPlan,
     parallel: int | None,
     own: OwnCode,
     output: Format,
@@ -229,7 +264,7 @@ def _analyze(
         subject = open_subject(
             files, labels, own
         )  # what is wrong is said before a server starts
-        if "batch_test" in plan.sets:
+        if not isinstance(plan, ForgettingPlan) and "batch_test" in plan.sets:
             subject.schedule.first_tested(plan.batch_test or 0)
         take_up_keys(subject.blocks)
         for lines in ("prefect.task_runs", "prefect.flow_runs"):  # there are hundreds of each

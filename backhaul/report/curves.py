@@ -78,19 +78,54 @@ def _traces(
 
 
 def forgetting(change: Estimates, colours: Mapping[str, str]) -> Figure:
-    """Plot the change on the old test set after each batch, from the initial model on."""
+    """Plot the change on the old test set after each batch, from the initial model on.
+
+    Args:
+        change: What `backhaul.report.tables.forgetting` returns.
+        colours: Colour of each method.
+    """
+    parts = {label: _from_zero(part) for label, part in _by_method(change, colours).items()}
+    figure = _batch_by_batch(parts, "change", "change of mAP50", colours)
+    figure["layout"]["yaxis"] |= {"zeroline": True, "zerolinewidth": 2}
+    return figure
+
+
+def old_test(start: Estimates, scores: Estimates, colours: Mapping[str, str]) -> Figure:
+    """Plot mAP50 on the old test set after each batch, from the initial model on.
+
+    Args:
+        start: mAP50 of the initial model there, a row.
+        scores: What `backhaul.report.tables.forgetting` returns.
+        colours: Colour of each method.
+    """
+    first = [t[["mAP50"]].set_axis([INITIAL_BATCH] * len(t)) for t in start.tables]
     parts = {
-        label: (["initial", *(f"batch {b}" for b in part.mean.index)], _from_zero(part))
-        for label, part in _by_method(change, colours).items()
+        label: Estimates(
+            *(pd.concat([f, t[["mAP50"]]]) for f, t in zip(first, part.tables, strict=True))
+        )
+        for label, part in _by_method(scores, colours).items()
     }
-    traces = _lines(parts, "change", colours, hover="%{customdata}")
+    return _batch_by_batch(parts, "mAP50", "mAP50", colours)
+
+
+def _batch_by_batch(
+    parts: Mapping[str, Estimates], column: str, title: str, colours: Mapping[str, str]
+) -> Figure:
+    """Plot a column of each method over the initial model and the batches."""
+    words = {label: [_moment(b) for b in part.mean.index] for label, part in parts.items()}
+    points = {label: (words[label], part) for label, part in parts.items()}
+    traces = _lines(points, column, colours, hover="%{customdata}")
     shown = sum(trace.get("showlegend", True) for trace in traces)
-    figure = axes("", "change of mAP50", height=300) | legend_below(300, shown)
-    figure["yaxis"] |= {"rangemode": "normal", "zeroline": True, "zerolinewidth": 2}
-    batches = sorted(set(change.mean.index.get_level_values("batch")))
-    order = ["initial", *(f"batch {batch}" for batch in batches)]
+    figure = axes("", title, height=300) | legend_below(300, shown)
+    figure["yaxis"] |= {"rangemode": "normal"}
+    batches = sorted({batch for part in parts.values() for batch in part.mean.index})
+    order = [_moment(batch) for batch in batches]
     figure["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": order}
     return {"data": traces, "layout": figure}
+
+
+def _moment(batch: int) -> str:
+    return "initial" if batch == INITIAL_BATCH else f"batch {batch}"
 
 
 def _from_zero(part: Estimates) -> Estimates:
@@ -101,9 +136,9 @@ def _from_zero(part: Estimates) -> Estimates:
 
     certain = 0.0 if part.half_width["change"].notna().any() else np.nan
     return Estimates(
-        begin(part.mean, 0.0),
-        begin(part.half_width, certain),
-        begin(part.n, part.n["change"].max()),
+        begin(part.mean[["change"]], 0.0),
+        begin(part.half_width[["change"]], certain),
+        begin(part.n[["change"]], part.n["change"].max()),
     )
 
 

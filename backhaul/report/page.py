@@ -55,7 +55,8 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
     forgetting = tables.forgetting(summary)
     timings = [t for run in campaign.runs for t in run.timings]
     times = tables.stage_times(timings)
-    charts = _common_charts(summary, forgetting, colours)
+    old = estimates(tables.initial(summary, tables.OLD), ["method"], ["mAP50"])
+    charts = _common_charts(summary, old, forgetting, colours)
     if len(times):
         by_method = tables.time_by_method(timings)
         charts["times"] = figures.stage_times(by_method, times["cached_seconds"], colours)
@@ -85,7 +86,7 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
             ),
             summary=views.summary_table(summary),
             over_link=views.link_table(tables.over_link(summary), colours),
-            old_start=_old_start(summary),
+            old_start=_old_start(old),
             forgetting=views.forgetting_table(forgetting, colours),
             classes=views.class_table(
                 tables.per_class(campaign.classes), campaign.class_names, labels
@@ -115,7 +116,7 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
 
 
 def _common_charts(
-    summary: pd.DataFrame, forgetting: Estimates, colours: Mapping[str, str]
+    summary: pd.DataFrame, old: Estimates, forgetting: Estimates, colours: Mapping[str, str]
 ) -> dict[str, Figure]:
     charts = {}
     if len(tables.on(summary)):
@@ -126,13 +127,13 @@ def _common_charts(
         ):
             charts[key] = curves.learning_curves(points, unit, title, colours)
     if len(forgetting.mean):
+        charts["old-test"] = curves.old_test(old, forgetting, colours)
         charts["forgetting"] = curves.forgetting(forgetting, colours)
     return charts
 
 
-def _old_start(summary: pd.DataFrame) -> str:
+def _old_start(start: Estimates) -> str:
     """Return the initial model's mAP50 on the old test set."""
-    start = estimates(tables.initial(summary, tables.OLD), ["method"], ["mAP50"])
     if INITIAL not in start.mean.index:
         return wording.NONE
     return wording.plus_minus(*start.at(INITIAL, "mAP50"))

@@ -132,14 +132,19 @@ def curves(summary: pd.DataFrame) -> Estimates:
 
 
 def forgetting(summary: pd.DataFrame) -> Estimates:
-    """Return the change of mAP50 on the old test set since the initial training.
+    """Return what became of the old test set, which belongs to the initial training.
 
     Returns:
-        Index: method, batch, in order; column: change.
+        Index: method, batch, in order; columns: mAP50; change, that since the initial training,
+        which is backward transfer on this set; forgotten, the loss since the best model before
+        (`backhaul.measure.forgetting`).
     """
     rows = on(summary, OLD).sort_values(["method", "batch"], ignore_index=True)
     start = rows["seed"].map(initial(summary, OLD)["mAP50"])
-    return estimates(rows.assign(change=rows["mAP50"] - start), ["method", "batch"], ["change"])
+    by_method = rows.groupby(["seed", "method"])["mAP50"]
+    best = np.fmax(start, by_method.cummax().groupby([rows["seed"], rows["method"]]).shift())
+    known = rows.assign(change=rows["mAP50"] - start, forgotten=best - rows["mAP50"])
+    return estimates(known, ["method", "batch"], ["mAP50", "change", "forgotten"])
 
 
 def per_class(classes: pd.DataFrame) -> Estimates:

@@ -147,7 +147,7 @@ def _or_none(write: Callable[[float], str], value: float) -> str:
 
 
 def forgetting_table(change: Estimates, colours: Mapping[str, str]) -> Table:
-    """Show the change on the old test set after each batch."""
+    """Show the change on the old test set after each batch, and where it stands at the end."""
     known = set(change.mean.index)
     batches = sorted({batch for _, batch in known})
     rows = tuple(
@@ -159,11 +159,22 @@ def forgetting_table(change: Estimates, colours: Mapping[str, str]) -> Table:
                 else Cell(NONE)
                 for batch in batches
             ),
+            *_at_the_end(change, label),
         )
         for label in colours
         if any(method == label for method, _ in known)
     )
-    return Table(("method", *(f"batch {batch}" for batch in batches)), rows)
+    changes = (f"batch {batch}" for batch in batches)
+    return Table(("method", *changes, "mAP50 now", "backward transfer", "forgetting"), rows)
+
+
+def _at_the_end(change: Estimates, label: str) -> tuple[Cell, ...]:
+    """Return mAP50 on the old test set after a method's last batch, and what that means."""
+    last = (label, max(batch for method, batch in change.mean.index if method == label))
+    return (
+        Cell(plus_minus(*change.at(last, "mAP50"))),
+        *(Cell(signed_plus_minus(*change.at(last, name))) for name in ("change", "forgotten")),
+    )
 
 
 def class_table(results: Estimates, class_names: Sequence[str], labels: Sequence[str]) -> Table:

@@ -42,6 +42,10 @@ COMMANDS = {
         "backhaul.cli.analyze_series:batches",
         "Measure the model after each batch on a later one, alone and as an ensemble.",
     ),
+    "forgetting": Entry(
+        "backhaul.cli.analyze_series:forgetting",
+        "Measure the model after each batch on the tests of earlier ones: backward transfer.",
+    ),
 }
 
 analyze = lazy("Tables and charts of a run.", COMMANDS)

@@ -213,6 +213,19 @@ def test_forgetting() -> None:
     assert both.at(("iqr", 2), "change") == pytest.approx((-0.05, 0.0))
 
 
+def test_forgetting_is_since_the_best_model_before() -> None:
+    rows = [("init", None, "old_test", 0, 0, 0.5)]
+    rows += [("iqr", b, "old_test", 0, 0, s) for b, s in enumerate((0.6, 0.4, None, 0.7))]
+    rows += [("iqr2", 0, "old_test", 0, 0, 0.3)]  # knows nothing of the other one
+    found = forgetting(summary(*rows)).mean
+    forgotten = [found["forgotten"][("iqr", batch)] for batch in range(4)]
+    assert forgotten == pytest.approx([-0.1, 0.2, math.nan, -0.1], nan_ok=True)
+    assert found["forgotten"][("iqr2", 0)] == pytest.approx(0.2)
+    assert values(found, "mAP50")[("iqr", 3)] == 0.7
+    both = with_seeds(summary(*rows), summary(*rows[:2]))
+    assert forgetting(both).mean["forgotten"][("iqr", 1)] == pytest.approx(0.2)
+
+
 def test_per_class_takes_the_last_batch_on_the_common_set() -> None:
     rows = pd.DataFrame(
         [
