@@ -93,6 +93,23 @@ def test_a_cached_training_is_not_run(tmp_path: Path) -> None:
     assert told.ends_at == ("evaluation",)
 
 
+def test_trials_are_counted_beside_the_trainings(tmp_path: Path) -> None:
+    mixing = {"retrain_new": "auto", "candidates": [0.3, 1.0], "trial_length": 0.5}
+    told = planned(tmp_path, mixing=mixing)
+    assert (told.trainings, told.trials) == (7, 2 * 2 * 2)  # none of the control arm
+    assert (told.epochs, told.trial_epochs) == (10 + 6 * 4, 8 * 2)
+    first = 10 * (8 + 30) * 0.5 + 7
+    retraining = 4 * (5 * 0.6 / 0.3 + 30) * 0.5 + 7  # at most
+    trials = sum(2 * (5 * 0.6 / share + 30) * 0.5 for share in (0.3, 1.0))
+    control = 4 * 8 * 0.5 + 7
+    later = (4 * (retraining + trials) + 2 * control) / 2
+    assert told.seconds == pytest.approx(first + later)
+    assert told.checkpoint_bytes == (4 + 6 * 2 + 8) * 100
+    assert told.copy_bytes == (1 + 4 + 8) * 30 * 1000
+    trial = LookedUp(stage="trial", key="trial-v1-a", cached=True)
+    assert planned(tmp_path, mixing=mixing, stages=(trial,)).trainings == 7
+
+
 def test_a_campaign_from_a_checkpoint_trains_no_initial_model(tmp_path: Path) -> None:
     start = {"checkpoint": str(tmp_path / "init_ckpt_3.pt")}
     assert planned(tmp_path, start=start).trainings == 6

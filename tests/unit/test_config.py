@@ -126,6 +126,7 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
     [
         ("quickstart", ()),
         ("link", ()),
+        ("replay", ()),
         ("bccd", ("data.root=.",)),
         ("hourly", ("initial.data.root=.",)),
     ],
