@@ -142,9 +142,13 @@ def forgetting(summary: pd.DataFrame) -> Estimates:
     rows = on(summary, OLD).sort_values(["method", "batch"], ignore_index=True)
     start = rows["seed"].map(initial(summary, OLD)["mAP50"])
     by_method = rows.groupby(["seed", "method"])["mAP50"]
-    best = np.fmax(start, by_method.cummax().groupby([rows["seed"], rows["method"]]).shift())
+    best = np.fmax(start, by_method.transform(_best_before))
     known = rows.assign(change=rows["mAP50"] - start, forgotten=best - rows["mAP50"])
     return estimates(known, ["method", "batch"], ["mAP50", "change", "forgotten"])
+
+
+def _best_before(scores: pd.Series[float]) -> pd.Series[float]:
+    return scores.cummax().ffill().shift()
 
 
 def per_class(classes: pd.DataFrame) -> Estimates:

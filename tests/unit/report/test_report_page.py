@@ -139,7 +139,7 @@ def test_figures_are_what_plotly_takes(page_with_a_failure: Page) -> None:
     page = page_with_a_failure
     shown = {a["data-figure"] for a in page.of("div") if "data-figure" in a}
     assert shown == set(page.figures)
-    assert len(shown) == 2 + 1 + 1 + 4 * 3 + 2  # the control arm sends nothing to compare
+    assert len(shown) == 2 + 2 + 1 + 4 * 3 + 2  # the control arm sends nothing to compare
     for figure in page.figures.values():
         go.Figure(figure)
 
@@ -175,7 +175,7 @@ def test_histograms_count_all_detections(fake_run: Callable[..., Any]) -> None:
     hits = next(f for key, f in page.figures.items() if key.endswith("hits"))
     counted = {t["name"]: sum(t["y"]) for t in hits["data"]}
     assert counted == {"hit": detected["hit"].sum(), "miss": (~detected["hit"]).sum()}
-    sent = page.figures["method-4-sent"]
+    sent = page.figures["method-5-sent"]
     assert [round(sum(t["y"])) for t in sent["data"]] == [100, 100]
 
 
