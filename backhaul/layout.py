@@ -137,11 +137,6 @@ class View:
         return f"{self.folder}/summary.csv"
 
     @property
-    def classes(self) -> str:
-        """Metrics by method, batch, test set and class."""
-        return f"{self.folder}/classes.csv"
-
-    @property
     def current(self) -> str:
         """The checkpoint that each method goes on with."""
         return f"{self.folder}/current.csv"

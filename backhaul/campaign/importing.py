@@ -109,7 +109,8 @@ class FolderTables:
 
     def classes(self) -> pd.DataFrame:
         """See `backhaul.campaign.run.RunTables`."""
-        return _read_table(Path(self._view.classes), (*KEYS, "class"), CLASS_NUMBERS)
+        place = Path(self._view.table("classes"))
+        return _read_table(place, (*KEYS, "class"), CLASS_NUMBERS)
 
     def batches(self) -> tuple[SampledBatch, ...]:
         """See `backhaul.campaign.run.RunTables`."""
