@@ -81,10 +81,9 @@ def test_forgetting_by_the_command(chosen: Any) -> None:
     asked = ("analyze", "forgetting", "auto", "--config", "auto.yaml", "--format", "csv")
     ended = chosen.backhaul(*asked)
     assert ended.code == 0, ended.err
-    table = pd.read_csv(run.folder / "analysis" / "forgetting.csv").set_index(
-        ["method", "batch"]
-    )
-    summary = run.summary.set_index(["method", "batch", "test_set"])["mAP50"]
+    table: Any = pd.read_csv(run.folder / "analysis" / "forgetting.csv")
+    table = table.set_index(["method", "batch"])
+    summary: Any = run.summary.set_index(["method", "batch", "test_set"])["mAP50"]
     start = run.summary.query("method == 'init' and test_set == 'old_test'")["mAP50"].item()
     for (method, batch), row in table.iterrows():
         assert row["init"] == pytest.approx(summary[method, batch, "old_test"])

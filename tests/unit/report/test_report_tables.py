@@ -214,7 +214,7 @@ def test_forgetting() -> None:
 
 
 def test_forgetting_is_since_the_best_model_before() -> None:
-    rows = [("init", None, "old_test", 0, 0, 0.5)]
+    rows: list[tuple[object, ...]] = [("init", None, "old_test", 0, 0, 0.5)]
     rows += [("iqr", b, "old_test", 0, 0, s) for b, s in enumerate((0.6, 0.4, None, 0.7))]
     rows += [("iqr2", 0, "old_test", 0, 0, 0.3)]  # knows nothing of the other one
     found = forgetting(summary(*rows)).mean
