@@ -16,9 +16,15 @@ from backhaul.values.features import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-Need: TypeAlias = Literal["scores", "features", "descriptors", "disagreement"]
+Need: TypeAlias = Literal[
+    "scores", "features", "descriptors", "disagreement", "validation", "nearness"
+]
 """What is computed only where it is needed: the score of each class; of images, features by the
-detector, and descriptors without one; how far the checkpoints disagree about each object."""
+detector, and descriptors without one; how far the checkpoints disagree about each object; what
+they see in validation images; how near vectors of images are that look the same."""
+
+BESIDE: frozenset[Need] = frozenset({"validation", "nearness"})
+"""Those needs that looking at the images of a pool does not give."""
 
 VectorNeed: TypeAlias = Literal["features", "descriptors"]
 """Those needs that are a vector an image."""
