@@ -66,8 +66,8 @@ class ValuingMethod(WeighingMethod, ABC):
         """Return the value of each object, NaN where it is not known, shape (n_objects,)."""
         utility, found = UTILITIES[self.utility], pool.detections
         if "validation" in utility.needs and pool.validation is not None:
-            confidence = calibrated(found.confidence, pool.validation, self.calibration)
-            found = replace(found, confidence=confidence)
+            known = calibrated(found.confidence, pool.validation, self.calibration)
+            found = replace(found, calibrated=known)
         return utility.of(found)
 
     def order_by(self, weight: FloatArray, rng: np.random.Generator) -> IntArray:

@@ -37,10 +37,11 @@ def least_confidence(found: FusedDetections) -> FloatArray:
 def calibrated_confidence(found: FusedDetections) -> FloatArray:
     """Return 1 - |2 c - 1| of a calibrated confidence c, in [0, 1], shape (n,).
 
-    Methods calibrate confidences before they ask for a utility that needs validation, see
-    `backhaul.sampling.calibration`. Greatest where as many such objects are right as wrong.
+    See `backhaul.sampling.calibration`. It is 1 where as many such objects are right as wrong.
     """
-    return 1.0 - np.abs(2.0 * found.confidence - 1.0)
+    if found.calibrated is None:
+        raise ValueError("the utility needs confidences that are calibrated")
+    return 1.0 - np.abs(2.0 * found.calibrated - 1.0)
 
 
 def confidence_entropy(found: FusedDetections) -> FloatArray:
