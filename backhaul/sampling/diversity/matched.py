@@ -95,7 +95,7 @@ def medoids(apart: FloatArray, start: IntArray) -> IntArray:
         start: k different images, shape (k,).
     """
     middle = start
-    for _ in range(_MOST_PASSES):
+    for _ in range(_MOST_PASSES if len(start) else 0):
         nearest = np.argmin(apart[:, middle], axis=1)
         nearest[middle] = np.arange(len(middle))  # also where two images are equal
         moved = middle.copy()
