@@ -64,8 +64,8 @@ class PpalSampling(SpreadSampling, ValuingMethod):
     xi: Probability = Field(
         0.6, description="how much the class counts in the quality of a detection, beside IoU"
     )
-    undetected: Literal["share", "never"] = Field(
-        "share", description="images without any detection: most_empty, or as in the paper"
+    include_undetected: bool = Field(
+        True, description="also send images without any detection, which the paper never does"
     )
     most_empty: Probability = Field(
         0.1, description="share of the bandwidth for images without any detection"
@@ -99,7 +99,7 @@ class PpalSampling(SpreadSampling, ValuingMethod):
         empty = np.isnan(value)
         seen, unseen = seen_and_not(pool, self.space)
         bare = seen[empty[seen]]
-        if self.undetected == "share":
+        if self.include_undetected:
             most = Cap(empty, part(choice.left, self.most_empty))
             choice.spread(bare, lambda _: "without detection", most)
         weight = self.per_byte(np.maximum(np.nan_to_num(value), LEAST), pool.size_bytes)
@@ -109,7 +109,7 @@ class PpalSampling(SpreadSampling, ValuingMethod):
         best = shortlist(best_first, choice.cost[best_first], limits)
         choice.take(self._middles(choice, pool, best.candidates), "middle of its cluster")
         choice.take(best_first, FILLED)
-        if self.undetected == "share":
+        if self.include_undetected:
             choice.spread(bare, lambda _: f"without detection, {FILLED}")
             choice.take(unseen, FILLED)
         else:

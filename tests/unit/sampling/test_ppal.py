@@ -172,5 +172,5 @@ def test_images_without_detection_get_a_share_or_nothing(pool_of: PoolOf) -> Non
     assert sum(name >= "20" for name in sent(PpalSampling(), pool, 10)) == 1
     assert sum(name >= "20" for name in sent(PpalSampling(most_empty=0.5), pool, 10)) == 5
     assert len(sent(PpalSampling(), pool, 30)) == 30
-    paper = PpalSampling(undetected="never")
+    paper = PpalSampling(include_undetected=False)
     assert sorted(sent(paper, pool, 30)) == [f"{i:02d}" for i in range(20)]

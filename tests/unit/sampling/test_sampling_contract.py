@@ -82,7 +82,7 @@ METHODS = [
     "d-sbad",
     {"kind": "d-sbad", "space": "features", "suppress": True, "most_empty": 0.5},
     "ppal",
-    {"kind": "ppal", "undetected": "never", "space": "descriptors", "gamma": 0.5},
+    {"kind": "ppal", "include_undetected": False, "space": "descriptors", "gamma": 0.5},
     {"kind": "ppal", "utility": "bald", "aggregate": "max", "candidates": 1, "noise": 0.3},
     "calibrated-confidence",
     {"kind": "utility", "utility": "calibrated-confidence", "calibration": "isotonic"},
