@@ -117,7 +117,7 @@ def _pixels(content: bytes, side_px: int) -> NDArray[np.uint8]:
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    step = max(1, min(pixels.shape[:2]) // (_SAMPLES * _SIDE_PX))
+    step = max(1, min(pixels.shape[:2]) // _READ_PX)
     sample = np.ascontiguousarray(pixels[step // 2 :: step, step // 2 :: step])
     small = Image.fromarray(sample).resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BOX)
     return np.asarray(small)
