@@ -21,7 +21,7 @@ from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.detections import VECTORS, Need
+from backhaul.values.detections import BESIDE, VECTORS, Need
 from backhaul.values.results import Sent, TrainingResult
 from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
@@ -34,11 +34,13 @@ from tasks.evaluation import TestSets, benchmark_batch, evaluate
 from tasks.inference import infer
 from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
+from tasks.nearness import nearness_in
 from tasks.sampling import select_images
 from tasks.split import nothing_new, split_images
 from tasks.stage import Lookups, Step, timed
 from tasks.training import digest_of_model, train_detector
 from tasks.transfer import transfer
+from tasks.validation import match_validation, validation_set
 
 
 @flow(name="batch", flow_run_name="batch-{method.label}-{play.number}")
@@ -87,6 +89,8 @@ def play_batch(
             limits,
             sent_before=standing.sent,
             sent_seen=_look_back(config, method, standing, looking, step),
+            validation=_validation(config, method, standing, looking, step),
+            nearness=_nearness(config, method, play, looking, step),
             step=step,
         )
         emit(ImagesSent(sent.n_images, sent.pool_images, sent.n_bytes))
@@ -133,9 +137,10 @@ def _look(
     step: Step,
 ) -> Artifact:
     """Return the node's detections or, if they are incomplete, those of the checkpoints."""
-    if play.seen is not None and not method.needs:
+    needs: tuple[Need, ...] = tuple(sorted(method.needs - BESIDE))
+    if play.seen is not None and not needs:
         return play.seen
-    img_size, needs = config.training.img_size, tuple(sorted(method.needs))
+    img_size = config.training.img_size
     return infer(play.images, looking, config.inference, img_size, needs=needs, step=step)
 
 
@@ -155,6 +160,36 @@ def _look_back(
         infer(images, looking[-1:], config.inference, img_size, needs=needs, step=step)
         for images in standing.sent
     )
+
+
+def _validation(
+    config: CampaignConfig,
+    method: Method,
+    standing: Standing,
+    looking: tuple[Checkpoint, ...],
+    step: Step,
+) -> Artifact | None:
+    """Return what the ensemble makes of the validation images so far, if needed."""
+    if "validation" not in method.needs:
+        return None
+    images, img_size = validation_set(standing.seen, step=step), config.training.img_size
+    fused = infer(images, looking, config.inference, img_size, step=step)
+    return match_validation(images, fused, config.evaluation.iou_thres, step=step)
+
+
+def _nearness(
+    config: CampaignConfig,
+    method: Method,
+    play: Play,
+    looking: tuple[Checkpoint, ...],
+    step: Step,
+) -> Artifact | None:
+    """Return which images of the batch look the same, if needed; by features if these are."""
+    if "nearness" not in method.needs:
+        return None
+    last = looking[-1:] if "features" in method.needs else ()
+    img_size = config.training.img_size
+    return nearness_in(play.images, config.inference, img_size, last, step=step)
 
 
 def _new_splits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from prefect import get_run_logger
 
 from backhaul.data.nodes import rows_by_node
@@ -14,13 +15,14 @@ from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.detections import VECTORS, FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.images import ImageSet
-from backhaul.values.offers import Offers, Pool, SentBefore
+from backhaul.values.offers import Nearness, Offers, Pool, SentBefore
 from backhaul.values.results import Sent
+from backhaul.values.validation import Validation
 from tasks.stage import Step, stage
 
 
 @stage("sampling", random=True)
-def select_images(
+def select_images(  # noqa: PLR0913 - as many as a pool is made of
     images: Artifact,
     fused: Artifact,
     method: Method,
@@ -28,6 +30,8 @@ def select_images(
     sent_before: tuple[Artifact, ...] = (),
     sent_seen: tuple[Artifact, ...] = (),
     *,
+    validation: Artifact | None = None,
+    nearness: Artifact | None = None,
     step: Step,
 ) -> Sent:
     """Store the `Selection` of a batch within the bandwidth, and the images sent.
@@ -39,6 +43,8 @@ def select_images(
         bandwidth: Most that may be sent, or that each node may send.
         sent_before: What the method sent of each earlier batch (`ImageSet`).
         sent_seen: Detections in those images, with the vectors that the method needs.
+        validation: The table of a `Validation`, if the method needs it.
+        nearness: A table of one `Nearness`, if the method needs it.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     arrived = read_value(ImageSet, images)
@@ -48,6 +54,8 @@ def select_images(
         Offers.originals(arrived.ids, sizes + overhead_bytes, tuple(arrived.table["uri"])),
         read_value(FusedDetections, fused),
         _sent(sent_before, sent_seen),
+        None if validation is None else Validation.from_table(_table(validation)),
+        None if nearness is None else Nearness(*_table(nearness).iloc[0].tolist()),
     )
     rng = step.rng("sampling", method.label)
     if isinstance(bandwidth, Bandwidth):
@@ -72,6 +80,10 @@ def select_images(
         pool_images=len(pool),
         pool_bytes=int(sizes.sum()),
     )
+
+
+def _table(artifact: Artifact) -> pd.DataFrame:
+    return read_value(pd.DataFrame, artifact)
 
 
 def _sent(sent: tuple[Artifact, ...], seen: tuple[Artifact, ...]) -> SentBefore:

@@ -24,6 +24,7 @@ N_VALUES = 16 * 16 + 3 * 8 * 8 + 1
 
 _SIDE_PX = 32
 _SAMPLES = 4  # along each side of one of the 32 x 32 pixels: more only cost time
+_READ_PX = _SAMPLES * _SIDE_PX
 _TO_LMS = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -85,33 +86,43 @@ def describe_files(paths: Sequence[str]) -> Float32Array:
     Raises:
         InputError: If one cannot be read as an image.
     """
-    vectors = [_described(path) for path in paths]
+    vectors = [descriptor(decoded(path, _READ_PX)) for path in paths]
     return np.array(vectors, np.float32).reshape(len(vectors), N_VALUES)
 
 
 def describe_content(content: bytes) -> Float32Array | None:
     """Return the descriptor of an image file's content, shape (449,); None if it is broken."""
     try:
-        with open_image(content) as image:
-            image.draft("RGB", (_SAMPLES * _SIDE_PX,) * 2)
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        pixels = _pixels(content, _READ_PX)
     except Exception:  # whatever a decoder raises where it meets broken data
         return None
     return descriptor(pixels)
 
 
-def _described(path: str) -> Float32Array:
+def decoded(path: str, side_px: int) -> NDArray[np.uint8]:
+    """Return an image as displayed, in RGB, shape (height, width, 3).
+
+    Args:
+        path: Its file.
+        side_px: Least length of its sides, if it has that: JPEG is decoded no finer than that.
+
+    Raises:
+        InputError: If it cannot be read as an image.
+    """
     try:
-        found = describe_content(Path(path).read_bytes())
-    except OSError:
-        found = None
-    if found is None:
-        raise InputError(f"{path}: cannot be read as an image")
-    return found
+        return _pixels(Path(path).read_bytes(), side_px)
+    except Exception as error:  # whatever a decoder raises where it meets broken data
+        raise InputError(f"{path}: cannot be read as an image") from error
+
+
+def _pixels(content: bytes, side_px: int) -> NDArray[np.uint8]:
+    with open_image(content) as image:
+        image.draft("RGB", (side_px,) * 2)
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    step = max(1, min(pixels.shape[:2]) // (_SAMPLES * _SIDE_PX))
+    step = max(1, min(pixels.shape[:2]) // _READ_PX)
     sample = np.ascontiguousarray(pixels[step // 2 :: step, step // 2 :: step])
     small = Image.fromarray(sample).resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BOX)
     return np.asarray(small)

@@ -10,7 +10,7 @@ from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.bins import BinNormalSampling, BinQuintileSampling, BinSampling
 from backhaul.sampling.control import NoNewData
 from backhaul.sampling.density import MidNormalSampling, NormalSampling, ProbabilitySampling
-from backhaul.sampling.diverse import DiverseSampling
+from backhaul.sampling.diverse import DiverseSampling, DSbadSampling
 from backhaul.sampling.filtered import HardExampleSampling
 from backhaul.sampling.frames import EveryNthSampling
 from backhaul.sampling.interval import (
@@ -24,6 +24,7 @@ from backhaul.sampling.interval import (
     TrueRandomSampling,
 )
 from backhaul.sampling.listed import ListedSampling
+from backhaul.sampling.ppal import PpalSampling
 from backhaul.sampling.ranked import UtilitySampling
 from backhaul.sampling.spread import KCenterSampling, TypicalitySampling
 from backhaul.sampling.user import UserSampling
@@ -63,6 +64,8 @@ Method: TypeAlias = Annotated[
     | KCenterSampling
     | TypicalitySampling
     | DiverseSampling
+    | DSbadSampling
+    | PpalSampling
     | AutoSampling
     | ListedSampling
     | UserSampling
@@ -80,6 +83,7 @@ __all__ = [
     "BinNormalSampling",
     "BinQuintileSampling",
     "BinSampling",
+    "DSbadSampling",
     "DiverseSampling",
     "EveryNthSampling",
     "HardExampleSampling",
@@ -95,6 +99,7 @@ __all__ = [
     "MidThreshSampling",
     "NoNewData",
     "NormalSampling",
+    "PpalSampling",
     "ProbabilitySampling",
     "RandomSampling",
     "RareFirstSampling",

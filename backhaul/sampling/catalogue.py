@@ -19,7 +19,11 @@ from backhaul.sampling.hardexamples import HardExampleFilter
 from backhaul.sampling.utilities import UTILITIES
 from backhaul.values.detections import NO_NEEDS, Need
 
-COSTS: Mapping[Need, str] = {"disagreement": "scores"}
+COSTS: Mapping[Need, str] = {
+    "disagreement": "scores",
+    "validation": "validation images",
+    "nearness": "copies of frames",
+}
 """What is computed for a need, where that has another name."""
 NOT_TOLD = {"kind", "label", "digest"}
 COLUMNS = ("method", "sends", "needs", "cost", "source")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from dataclasses import replace
 from typing import Literal, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.base import WeighingMethod
+from backhaul.sampling.calibration import Calibration, calibrated
 from backhaul.sampling.density import NonNegative
 from backhaul.sampling.sightings import by_name
 from backhaul.sampling.spending import fitting
@@ -42,6 +44,9 @@ class ValuingMethod(WeighingMethod, ABC):
     noise: NonNegative = Field(
         0.0, description="0 = greatest first, 1 = draw in proportion to the value"
     )
+    calibration: Calibration = Field(
+        "temperature", description="with calibrated-confidence: by one number, or a curve"
+    )
 
     @property
     def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the settings
@@ -53,10 +58,17 @@ class ValuingMethod(WeighingMethod, ABC):
 
         That is where nothing was detected, or nothing whose value is known.
         """
-        utility = UTILITIES[self.utility]
         image = positions(pool.detections.image_id, pool.image_id)
-        how = utility.aggregate or self.aggregate
-        return aggregate(utility.of(pool.detections), image, len(pool), how, self.top)
+        how = UTILITIES[self.utility].aggregate or self.aggregate
+        return aggregate(self.object_values(pool), image, len(pool), how, self.top)
+
+    def object_values(self, pool: Pool) -> FloatArray:
+        """Return the value of each object, NaN where it is not known, shape (n_objects,)."""
+        utility, found = UTILITIES[self.utility], pool.detections
+        if "validation" in utility.needs and pool.validation is not None:
+            known = calibrated(found.confidence, pool.validation, self.calibration)
+            found = replace(found, calibrated=known)
+        return utility.of(found)
 
     def order_by(self, weight: FloatArray, rng: np.random.Generator) -> IntArray:
         """Return rows in the order in which images go, shape (n,).

@@ -9,14 +9,15 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from backhaul.arrays import Float32Array, IntArray
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.diversity.choice import Choice
 from backhaul.sampling.diversity.duplicates import NEAR, distinct_rows
 from backhaul.sampling.diversity.typicality import typical_order
+from backhaul.sampling.likeness import Near, likeness, needs_of
 from backhaul.sampling.spending import limits_of
+from backhaul.sampling.vectors import seen_and_not, vectors_of
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.detections import Need, VectorNeed
+from backhaul.values.detections import NO_NEEDS, Need, VectorNeed
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
 
@@ -81,14 +82,16 @@ class KCenterSampling(SpreadSampling):
     suppress: bool = Field(
         False, description="near-duplicates by their descriptors come last, all but the first"
     )
-    near: float = Field(
-        NEAR, ge=0, description="distance of descriptors up to which images are near-duplicates"
+    near: Near = Field(
+        NEAR,
+        description="distance of descriptors up to which images are near-duplicates; auto = as "
+        "copies of frames of the batch show",
     )
 
     @property
     def needs(self) -> frozenset[Need]:  # type: ignore[override] # of the settings
-        """The vectors of `space`, and descriptors for near-duplicates."""
-        return super().needs | ({"descriptors"} if self.suppress else set())
+        """The vectors of `space`, and those for near-duplicates."""
+        return super().needs | (needs_of(self.near) if self.suppress else NO_NEEDS)
 
     def choose(self, choice: Choice, pool: Pool, rng: np.random.Generator) -> None:
         """Choose by k-center, and near-duplicates only for what is left.
@@ -101,8 +104,8 @@ class KCenterSampling(SpreadSampling):
         seen, unseen = seen_and_not(pool, self.space)
         candidates = seen
         if self.suppress:
-            own, known = vectors_of(pool, "descriptors")
-            candidates = seen[distinct_rows(own[seen], known, self.near)]
+            own, known, near = likeness(pool, self.near, self.space)
+            candidates = seen[distinct_rows(own[seen], known, near)]
         choice.spread(candidates, distance_in_words)
         choice.spread(seen, lambda _: f"near-duplicate, {FILLED}")
         choice.take(unseen, FILLED)
@@ -132,27 +135,6 @@ class TypicalitySampling(SpreadSampling):
         order = typical_order(own[seen], known, budget, least_size=self.least_cluster, rng=rng)
         choice.take(seen[order], "typical of its cluster")
         choice.take(unseen, FILLED)
-
-
-def vectors_of(pool: Pool, space: VectorNeed) -> tuple[Float32Array, Float32Array]:
-    """Return vectors of a pool's images and of those sent before, shapes (n, d) and (m, d).
-
-    Raises:
-        ValueError: If the pool lacks them.
-    """
-    own = pool.features if space == "features" else pool.descriptors
-    before = pool.sent_before
-    known = before.features if space == "features" else before.descriptors
-    if own is None:
-        raise ValueError(f"expected a pool with {space}")
-    return own, own[:0] if known is None else known.vectors
-
-
-def seen_and_not(pool: Pool, space: VectorNeed) -> tuple[IntArray, IntArray]:
-    """Return the rows of images with a vector that is not zero, and of the others."""
-    own, _ = vectors_of(pool, space)
-    seen = own.any(axis=1)
-    return np.flatnonzero(seen), np.flatnonzero(~seen)
 
 
 def distance_in_words(distance: float) -> str:

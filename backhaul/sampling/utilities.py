@@ -34,6 +34,16 @@ def least_confidence(found: FusedDetections) -> FloatArray:
     return 1.0 - found.confidence
 
 
+def calibrated_confidence(found: FusedDetections) -> FloatArray:
+    """Return 1 - |2 c - 1| of a calibrated confidence c, in [0, 1], shape (n,).
+
+    See `backhaul.sampling.calibration`. It is 1 where as many such objects are right as wrong.
+    """
+    if found.calibrated is None:
+        raise ValueError("the utility needs confidences that are calibrated")
+    return 1.0 - np.abs(2.0 * found.calibrated - 1.0)
+
+
 def confidence_entropy(found: FusedDetections) -> FloatArray:
     """Return the binary entropy of the confidence, in nats, shape (n,).
 
@@ -201,10 +211,12 @@ class Utility:
 
 _SCORES: frozenset[Need] = frozenset({"scores"})
 _DISAGREEMENT: frozenset[Need] = frozenset({"disagreement"})
+_VALIDATION: frozenset[Need] = frozenset({"validation"})
 
 UtilityName: TypeAlias = Literal[
     "confidence",
     "least-confidence",
+    "calibrated-confidence",
     "confidence-entropy",
     "entropy",
     "categorical-entropy",
@@ -219,6 +231,12 @@ UTILITIES: Mapping[UtilityName, Utility] = {
     "confidence": Utility(confidence, "The surest objects.", "D-SBAD"),
     "least-confidence": Utility(
         least_confidence, "The least sure objects.", "Lewis and Gale 1994"
+    ),
+    "calibrated-confidence": Utility(
+        calibrated_confidence,
+        "Objects that are right or wrong alike, by the confidences of validation images.",
+        "Guo et al. 2017, Zadrozny and Elkan 2002",
+        _VALIDATION,
     ),
     "confidence-entropy": Utility(
         confidence_entropy,

@@ -16,9 +16,15 @@ from backhaul.values.features import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-Need: TypeAlias = Literal["scores", "features", "descriptors", "disagreement"]
+Need: TypeAlias = Literal[
+    "scores", "features", "descriptors", "disagreement", "validation", "nearness"
+]
 """What is computed only where it is needed: the score of each class; of images, features by the
-detector, and descriptors without one; how far the checkpoints disagree about each object."""
+detector, and descriptors without one; how far the checkpoints disagree about each object; what
+they see in validation images; how near vectors of images are that look the same."""
+
+BESIDE: frozenset[Need] = frozenset({"validation", "nearness"})
+"""Those needs that looking at the images of a pool does not give."""
 
 VectorNeed: TypeAlias = Literal["features", "descriptors"]
 """Those needs that are a vector an image."""
@@ -170,8 +176,10 @@ class FusedDetections(Boxes):
         pairwise_iou: Mean IoU over all pairs of the checkpoints' boxes of its class, in [0, 1],
             NaN where fewer than two detected it, shape (n,).
         vote_fraction: Which part of the checkpoints detected it, in (0, 1], shape (n,).
+        calibrated: Which part of the objects detected with such a confidence is right, as
+            validation images tell, in [0, 1], shape (n,); None where no method asks.
 
-    The last three are None where nobody needs disagreement.
+    The three before the last are None where nobody needs disagreement.
     """
 
     confidence_std: FloatArray
@@ -180,6 +188,7 @@ class FusedDetections(Boxes):
     mutual_information: FloatArray | None = None
     pairwise_iou: FloatArray | None = None
     vote_fraction: FloatArray | None = None
+    calibrated: FloatArray | None = None
 
     @staticmethod
     def from_table(table: pd.DataFrame) -> FusedDetections:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from backhaul.arrays import Float32Array, IntArray, NameArray
 from backhaul.values.columns import frame_of, names_of, positions, require_length
 from backhaul.values.detections import FusedDetections, Need
 from backhaul.values.features import Features
+from backhaul.values.validation import Validation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +97,20 @@ class SentBefore:
     descriptors: Features | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """Which images look the same, as copies of some frames show it.
+
+    Args:
+        distance: Distance up to which two are near-duplicates: of their descriptors, or of
+            descriptor and weighted features as one vector.
+        feature_weight: What features are multiplied by; 0 = descriptors alone.
+    """
+
+    distance: float
+    feature_weight: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Pool:
     """The input of a sampling method: one batch as the node has it, without ground truth.
@@ -104,6 +119,8 @@ class Pool:
         offers: What could be sent. Their order does not matter to any method.
         detections: Fused detections of these images; an image may have none.
         sent_before: What the method sent in earlier rounds.
+        validation: What the ensemble sees in validation images; None where nobody needs it.
+        nearness: Which images look the same; None where nobody needs it.
 
     Raises:
         ValueError: If a detection is of an image that is not in the pool.
@@ -112,6 +129,8 @@ class Pool:
     offers: Offers
     detections: FusedDetections
     sent_before: SentBefore = field(default_factory=SentBefore)
+    validation: Validation | None = None
+    nearness: Nearness | None = None
 
     def __post_init__(self) -> None:
         if np.any(positions(self.detections.image_id, self.offers.image_id.tolist()) < 0):
@@ -143,6 +162,8 @@ class Pool:
             "features": self.detections.features,
             "descriptors": self.detections.descriptors,
             "disagreement": self.detections.vote_fraction,
+            "validation": self.validation,
+            "nearness": self.nearness,
         }
         return frozenset(need for need, values in known.items() if values is not None)
 
@@ -168,4 +189,4 @@ class Pool:
         """Return the part of the pool with the offers at `rows`."""
         offers = self.offers.take(rows)
         detections = self.detections.of_images(offers.image_id.tolist())
-        return Pool(offers, detections, self.sent_before)
+        return replace(self, offers=offers, detections=detections)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from backhaul.arrays import Float32Array
 from backhaul.errors import InputError
-from backhaul.look.copies import Pixels, compressed, joining_distance, relit, shifted
+from backhaul.look.copies import Pixels, compressed, learn_nearness, relit, shifted
 from backhaul.look.descriptors import N_VALUES, describe_files, descriptor
 
 N_SCENES = 20
@@ -51,13 +51,14 @@ def test_a_near_duplicate_is_nearer_than_another_scene(
 
 
 def test_new_copies_join_at_the_distance_that_was_learned(scenes: list[Pixels]) -> None:
-    near = joining_distance(scenes, described, rng=np.random.default_rng(0))
+    near = learn_nearness(scenes, described, rng=np.random.default_rng(0)).distance
     own, rng = described(scenes), np.random.default_rng(1)
     for copy in (shifted, relit, compressed):
         copies = described([copy(image, rng) for image in scenes])
-        assert (np.linalg.norm(own - copies, axis=1) <= near).mean() >= 0.8
-    looser = joining_distance(scenes, described, share=0.5, rng=np.random.default_rng(0))
-    assert 0 < looser < near
+        assert (np.linalg.norm(own - copies, axis=1) <= near).mean() >= 0.9
+    tighter = learn_nearness(scenes, described, share=0.5, rng=np.random.default_rng(0))
+    assert 0 < tighter.distance < near
+    assert tighter.feature_weight == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 500), (700, 2), (31, 33), (1080, 1920)])

@@ -20,6 +20,7 @@ from backhaul.data.split import batches, draw_initial, split
 from backhaul.learn.mixing import merge, mix
 from backhaul.look.fusion import fuse
 from backhaul.measure.matching import benchmark
+from backhaul.measure.validation import validate
 from backhaul.sampling import Method, SamplingMethod
 from backhaul.storage.digests import table_digest
 from backhaul.storage.parquet import from_parquet, to_arrow, to_parquet
@@ -157,8 +158,12 @@ def choices(images: ImageSet, fused: FusedDetections) -> Iterator[tuple[str, Any
     size_bytes = images.table["size_bytes"].to_numpy(dtype=np.int64)
     offers = Offers.originals(images.ids, size_bytes, tuple(images.table["uri"]))
     vectors = rng().integers(0, 9, (len(images), 4)).astype(np.float32)  # with exact distances
-    fused = replace(fused, descriptors=Features(names_of(images.ids), vectors))
-    pool = Pool(offers, fused, SentBefore())
+    known = Features(names_of(images.ids), vectors)
+    scores = np.zeros((len(fused), N_CLASSES))
+    scores[np.arange(len(fused)), fused.class_id] = fused.confidence
+    validation = validate(fused, images, 0.5)
+    fused = replace(fused, descriptors=known, features=known, scores=scores)
+    pool = Pool(offers, fused, SentBefore(), validation)
     for method in methods():
         yield f"sampling {method.label}", method.select(pool, Bandwidth(images=9), rng=rng())
 

@@ -12,8 +12,8 @@ from backhaul.sampling.diversity.distances import nearest, squared_distances
 NEAR = 0.15
 """Distance of descriptors within which images are near-duplicates.
 
-`backhaul.look.copies.joining_distance` found .13 to .19 on four data sets (scenes of digits,
-road signs, a parking lot, blood cells): at .15 nine of ten copies of each join.
+`backhaul.look.copies.learn_nearness` finds .13 to .19 on four data sets (scenes of digits, road
+signs, a parking lot, blood cells): at .15 nine of ten copies of each join.
 """
 
 _BLOCK = 512

@@ -88,6 +88,11 @@ def random_share(
     return order[:n]
 
 
+def part(limits: FloatArray, share: float) -> FloatArray:
+    """Return a share of the limits; no limit stays none."""
+    return np.multiply(limits, share, out=limits.copy(), where=np.isfinite(limits))
+
+
 def _n_within(cost: FloatArray, limits: FloatArray) -> int:
     """Return how many of the first images cost no more than `limits`, at least one."""
     within = np.all(np.cumsum(cost, axis=0) <= limits, axis=1)

@@ -15,8 +15,9 @@ from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.detections import VECTORS, FusedDetections
 from backhaul.values.features import Features
-from backhaul.values.offers import Offers, Pool, SentBefore
+from backhaul.values.offers import Nearness, Offers, Pool, SentBefore
 from backhaul.values.selections import SELECTION_COLUMNS, Selection
+from backhaul.values.validation import Validation
 
 LISTS = Path(__file__).parent / "lists"
 METHODS = [
@@ -76,6 +77,15 @@ METHODS = [
     "diverse",
     {"kind": "diverse", "space": "features", "near": 1.0, "candidates": 1, "noise": 0},
     {"kind": "diverse", "utility": "bald", "suppress": False, "explore": 0},
+    {"kind": "diverse", "near": "auto"},
+    {"kind": "k-center", "space": "features", "suppress": True, "near": "auto"},
+    "d-sbad",
+    {"kind": "d-sbad", "space": "features", "suppress": True, "most_empty": 0.5},
+    "ppal",
+    {"kind": "ppal", "include_undetected": False, "space": "descriptors", "gamma": 0.5},
+    {"kind": "ppal", "utility": "bald", "aggregate": "max", "candidates": 1, "noise": 0.3},
+    "calibrated-confidence",
+    {"kind": "utility", "utility": "calibrated-confidence", "calibration": "isotonic"},
     "auto",
     {"kind": "auto", "redundant": 0, "uneven": 1, "near": 1.0},
     *(
@@ -112,6 +122,8 @@ def pools(draw: st.DrawFn) -> Pool:
         Offers.originals(image_id, np.array(sizes, dtype=np.int64), files),
         replace(_detections(seen), **vectors),
         SentBefore(before, **known),
+        _validation_of(draw(st.integers(0, 12)), rng),
+        Nearness(draw(st.sampled_from([0.0, 1.0])), draw(st.sampled_from([0.0, 0.5]))),
     )
 
 
@@ -143,6 +155,19 @@ def _vectors_of(image_id: tuple[str, ...], rng: np.random.Generator) -> Features
     return Features(names_of(rng.permutation(list(image_id))), values)
 
 
+def _validation_of(n: int, rng: np.random.Generator) -> Validation:
+    """Return objects that were detected rightly, wrongly, and not at all, among others none."""
+    rows = rng.integers(-1, N_CLASSES, (n, 2))
+    detected, actual = rows[(rows >= 0).any(axis=1)].T
+    both = (detected >= 0) & (actual >= 0)
+    return Validation(
+        detected=detected,
+        actual=actual,
+        confidence=np.where(detected >= 0, rng.random(len(actual)).round(1), 0),
+        iou=np.where(both, rng.random(len(actual)), 0),
+    )
+
+
 LIMITS = st.none() | st.integers(0, 20)
 BANDWIDTHS = st.builds(
     lambda images, size: Bandwidth(images=20 if images is size is None else images, bytes=size),
@@ -162,7 +187,7 @@ def _shuffled(pool: Pool) -> Pool:
     }
     offers = Offers.originals(names, pool.size_bytes[order], files)
     detections = replace(pool.detections.take(rows), **vectors)
-    return Pool(offers, detections, pool.sent_before)
+    return replace(pool, offers=offers, detections=detections)
 
 
 def _select(method: SamplingMethod, pool: Pool, bandwidth: Bandwidth, seed: int) -> Selection:

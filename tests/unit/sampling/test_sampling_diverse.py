@@ -14,14 +14,20 @@ from backhaul.arrays import Float32Array
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
 from backhaul.errors import InputError
-from backhaul.look.copies import Pixels, joining_distance
+from backhaul.look.copies import Pixels, learn_nearness
 from backhaul.look.descriptors import descriptor
-from backhaul.sampling import DiverseSampling, KCenterSampling, TypicalitySampling
+from backhaul.sampling import (
+    DiverseSampling,
+    DSbadSampling,
+    KCenterSampling,
+    SamplingMethod,
+    TypicalitySampling,
+)
 from backhaul.sampling.diversity.duplicates import NEAR
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.features import Features
-from backhaul.values.offers import Offers, Pool, SentBefore
+from backhaul.values.offers import Nearness, Offers, Pool, SentBefore
 from backhaul.values.selections import Selection
 from tests.unit.sampling.conftest import PoolOf, Seen
 
@@ -45,7 +51,7 @@ def on_a_line(n: int) -> Float32Array:
 
 
 def sent_of(
-    method: KCenterSampling | TypicalitySampling | DiverseSampling,
+    method: SamplingMethod,
     pool: Pool,
     seed: int = 0,
     **most: int,
@@ -150,6 +156,58 @@ def test_of_near_duplicates_the_most_valuable_is_sent(pool_of: PoolOf) -> None:
     assert not {"19", "18", "17", "16"} & set(sent_of(method, later, images=8).image_id)
 
 
+def test_auto_takes_the_distance_that_was_learned(pool_of: PoolOf) -> None:
+    pool = with_vectors(pool_of(SEEN), np.repeat(on_a_line(10), 2, axis=0))
+    method = DiverseSampling(near="auto", candidates=10, **PLAIN)
+    assert method.needs == {"descriptors", "nearness"}
+    with pytest.raises(InputError, match="needs nearness"):
+        sent_of(method, pool, images=1)
+    for distance, n_different in ((0.5, 10), (1.5, 5)):
+        known = replace(pool, nearness=Nearness(distance))
+        sent = sent_of(method, known, images=20)
+        duplicates = [why.startswith("near-duplicate") for why in sent.reason]
+        assert duplicates == [False] * n_different + [True] * (20 - n_different)
+
+
+def test_near_duplicates_are_near_in_descriptors_and_in_features(pool_of: PoolOf) -> None:
+    pool = pool_of({name: [(0, 0.5)] for name in ("a", "b", "c", "d")})
+    looks = Features(names_of("abcd"), np.array([[1, 1], [1, 1], [1, 9], [1, 5]], np.float32))
+    inside = Features(names_of("abcd"), np.array([[2], [2.1], [2], [8]], np.float32))
+    pool = replace(
+        pool,
+        detections=replace(pool.detections, descriptors=looks, features=inside),
+        nearness=Nearness(1.0, feature_weight=5.0),
+        sent_before=SentBefore(
+            ("old",),
+            Features(names_of(["old"]), np.array([[2]], np.float32)),
+            Features(names_of(["old"]), np.array([[1, 5]], np.float32)),
+        ),
+    )
+    method = KCenterSampling(space="features", suppress=True, near="auto")
+    sent = sent_of(method, pool, images=4)
+    why = dict(zip(sent.image_id, sent.reason, strict=True))
+    assert [name for name in "abcd" if why[name].startswith("near-dup")] == ["b"]
+    alone = replace(pool, nearness=Nearness(1.0))
+    sent = sent_of(method, alone, images=4)
+    why = dict(zip(sent.image_id, sent.reason, strict=True))
+    assert [name for name in "abcd" if why[name].startswith("near-dup")] == ["b", "d"]
+
+
+def test_the_same_scene_of_two_nodes_is_sent_once(pool_of: PoolOf) -> None:
+    names = ["east/1", "east/2", "west/1", "west/2"]
+    vectors = [[1.0, 1.0], [5.0, 1.0], [1.01, 1.0], [9.0, 1.0]]
+    pool = with_vectors(pool_of({name: [(0, 0.5)] for name in names}), vectors)
+    sent = sent_of(DiverseSampling(**PLAIN), pool, images=3)
+    assert len({"east/1", "west/1"} & set(sent.image_id)) == 1
+
+
+def test_d_sbad_spreads_among_the_surest_images(pool_of: PoolOf) -> None:
+    pool = with_vectors(pool_of(SEEN), on_a_line(20))  # "19" is the surest
+    sent = sent_of(DSbadSampling(), pool, images=4)
+    assert set(sent.image_id) <= {f"{i:02d}" for i in range(12, 20)}
+    assert {"12", "19"} <= set(sent.image_id)
+
+
 def test_few_images_without_detection_are_sent_while_others_are_left(pool_of: PoolOf) -> None:
     seen = {f"{i:03d}": [(0, 0.5)] if i < 100 else [] for i in range(200)}
     vectors = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
@@ -186,8 +244,8 @@ def test_nearness_is_what_copies_of_frames_show(tmp_path: Path) -> None:
     def describe(images: Sequence[Pixels]) -> Float32Array:
         return np.array([descriptor(image) for image in images])
 
-    learned = joining_distance(frames, describe, rng=np.random.default_rng(0))
-    assert pytest.approx(learned, rel=0.25) == NEAR
+    learned = learn_nearness(frames, describe, rng=np.random.default_rng(0))
+    assert pytest.approx(learned.distance, rel=0.25) == NEAR
 
 
 @pytest.fixture(scope="module")

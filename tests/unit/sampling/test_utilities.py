@@ -31,11 +31,13 @@ FOUND = FusedDetections(
     mutual_information=np.array([0.0, 0.25, 0.5]),
     pairwise_iou=np.array([0.75, nan, 1.0]),
     vote_fraction=np.array([1.0, 0.25, 0.5]),
+    calibrated=np.array([0.75, 0.5, 0.0]),
 )
 H_025 = -0.25 * log(0.25) - 0.75 * log(0.75)
 BY_HAND: dict[UtilityName, list[float]] = {
     "confidence": [0.9, 0.5, 0.0],
     "least-confidence": [0.1, 0.5, 1.0],
+    "calibrated-confidence": [0.5, 1.0, 0.0],
     "confidence-entropy": [H_01, LN2, 0.0],
     "entropy": [2 * H_01, 3 * LN2, 0.0],
     "categorical-entropy": [H_01, log(3), log(3)],
@@ -59,7 +61,7 @@ def test_it_needs_what_it_says(name: UtilityName) -> None:
     """Nothing that it does not say, and a pool without what it says is an error."""
     needs = UTILITIES[name].needs
     without: dict[str, Any] = dict.fromkeys(DISAGREEMENT_SCHEMA)
-    bare = replace(FOUND, scores=None, **without)
+    bare = replace(FOUND, scores=None, calibrated=None, **without)
     if not needs:
         assert UTILITIES[name].of(bare).tolist() == UTILITIES[name].of(FOUND).tolist()
         return
