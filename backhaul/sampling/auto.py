@@ -15,7 +15,7 @@ from backhaul.sampling.diverse import DiverseSampling
 from backhaul.sampling.diversity.duplicates import NEAR, distinct_rows
 from backhaul.sampling.interval import TrueRandomSampling
 from backhaul.sampling.sightings import by_name
-from backhaul.sampling.spread import seen_and_not, vectors_of
+from backhaul.sampling.vectors import seen_and_not, vectors_of
 from backhaul.settings import Probability
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of

@@ -16,7 +16,7 @@ from backhaul.arrays import IntArray
 from backhaul.data.stems import natural
 from backhaul.sampling.sightings import by_name
 from backhaul.sampling.spending import fitting
-from backhaul.sampling.spread import vectors_of
+from backhaul.sampling.vectors import vectors_of
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import positions
 from backhaul.values.detections import Need

@@ -55,12 +55,12 @@ class Validation:
     @property
     def is_detection(self) -> BoolArray:
         """Which rows are detections, shape (n,)."""
-        return self.detected != NO_CLASS
+        return np.not_equal(self.detected, NO_CLASS)
 
     @property
     def is_hit(self) -> BoolArray:
         """Which rows are detections that match an object of their class, shape (n,)."""
-        return self.is_detection & (self.detected == self.actual)
+        return self.is_detection & np.equal(self.detected, self.actual)
 
     @staticmethod
     def from_table(table: pd.DataFrame) -> Validation:

@@ -140,7 +140,8 @@ def with_all(pool: Pool, vectors: Float32Array, n_classes: int = 4) -> Pool:
 
 def sent(method: PpalSampling, pool: Pool, images: int) -> list[str]:
     rng = np.random.default_rng(0)
-    return method.select(pool, Bandwidth(images=images), rng=rng).image_id.tolist()
+    names: list[str] = method.select(pool, Bandwidth(images=images), rng=rng).image_id.tolist()
+    return names
 
 
 def test_equal_doubt_counts_more_in_a_difficult_class(pool_of: PoolOf) -> None:
