@@ -55,12 +55,14 @@ class Validation:
     @property
     def is_detection(self) -> BoolArray:
         """Which rows are detections, shape (n,)."""
-        return np.not_equal(self.detected, NO_CLASS)
+        found: BoolArray = self.detected != NO_CLASS
+        return found
 
     @property
     def is_hit(self) -> BoolArray:
         """Which rows are detections that match an object of their class, shape (n,)."""
-        return self.is_detection & np.equal(self.detected, self.actual)
+        hit: BoolArray = self.is_detection & (self.detected == self.actual)
+        return hit
 
     @staticmethod
     def from_table(table: pd.DataFrame) -> Validation:
