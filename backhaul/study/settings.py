@@ -32,7 +32,7 @@ OF_THE_STUDY = {
 """What stands in a set for the fields of a campaign that the study itself decides."""
 UNUSED = (
     *("seed", "seeds", "store", "execution", "parallel", "queue", "restarts", "uplink"),
-    *("cropping", "mixing"),
+    *("cropping", "mixing", "futility"),
 )
 """Fields of a campaign that a study passes over: it has its own, or has no use for them."""
 
