@@ -120,11 +120,11 @@ def _tell_scores(config: StudyConfig, folder: Path) -> None:
 
 
 def _write_page(config: StudyConfig, folder: Path) -> None:
-    rows = Table(folder).rows()
-    if not rows:
-        return
     from backhaul.study.page import write_page
+    from backhaul.study.summaryfile import write_summary
 
+    rows = Table(folder).rows()
+    write_summary(config, folder, rows)
     typer.echo(f"page: {write_page(config, folder, rows)}")
 
 
