@@ -105,9 +105,11 @@ def _section(
 def _sentences(study: StudyConfig, name: str, plan: Plan, tested: Summary) -> tuple[str, ...]:
     known, primary = tested.references, study.primary_label
     told = [
-        f"The initial model has a mAP50 of {number(known[INITIAL])}; retrained it has "
-        f"{number(known[CONTROL])} with no new image, and {number(known[CEILING])} with the "
-        "whole pool: between the two lies what choosing can win."
+        (
+            f"The initial model has a mAP50 of {number(known[INITIAL])}; retrained it has "
+            f"{number(known[CONTROL])} with no new image, and {number(known[CEILING])} with "
+            "the whole pool: between the two lies what choosing can win."
+        )
     ]
     if name in study.no_harm:
         told.append(harm_in_words(primary, tested.baseline, name, tested.effects[primary]))
