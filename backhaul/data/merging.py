@@ -26,12 +26,10 @@ def merge(sets: Mapping[str, ImageSet]) -> ImageSet:
     tables = []
     for name, images in sets.items():
         table = images.labelled().table
-        tables.append(
-            table.assign(
-                labels=[_moved(labels, len(names)) for labels in table["labels"]],
-                group=table["group"].map(lambda group, name=name: f"{name}/{group}", "ignore"),
-            )
-        )
+        groups = [None if pd.isna(each) else f"{name}/{each}" for each in table["group"]]
+        labels = [_moved(each, len(names)) for each in table["labels"]]
+        own = pd.Series(groups, index=table.index, dtype=object)  # in which None stays None
+        tables.append(table.assign(labels=labels, group=own))
         names += [f"{name} {each}" for each in images.class_names]
     table = pd.concat([each for each in tables if len(each)] or tables[:1], ignore_index=True)
     return ImageSet(table.drop_duplicates("image_id", ignore_index=True), tuple(names))
