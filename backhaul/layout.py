@@ -388,16 +388,6 @@ def all_records(root: str) -> str:
     return internal(root, "runs")
 
 
-def study_records(root: str) -> str:
-    """Return the folder of the records of all studies in a store."""
-    return internal(root, "studies")
-
-
-def study_record(root: str, name: str) -> str:
-    """Return the address of the record of a study in a store."""
-    return f"{study_records(root)}/{name}.json"
-
-
 def runs_folder(root: str) -> str:
     """Return the folder of all runs in a store that people look at."""
     return f"{root}/runs"

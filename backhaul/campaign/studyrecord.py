@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from backhaul.campaign.recordfiles import RecordType
-from backhaul.layout import study_records
+from backhaul.layout import internal
 
 
 class StudyRecord(BaseModel):
@@ -25,6 +25,11 @@ class StudyRecord(BaseModel):
 
 
 STUDY = RecordType("record of a study", StudyRecord)
+
+
+def study_records(root: str) -> str:
+    """Return the folder of the records of all studies in a store."""
+    return internal(root, "studies")
 
 
 def unfinished_studies(root: str) -> dict[str, StudyRecord]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from threading import Lock
 
-from backhaul.campaign.studyrecord import STUDY, StudyRecord
-from backhaul.layout import study_record
+from backhaul.campaign.studyrecord import STUDY, StudyRecord, study_records
 
 
 class Needs:
@@ -21,7 +20,7 @@ class Needs:
     """
 
     def __init__(self, root: str, name: str, n_missing: int) -> None:
-        self._place = study_record(root, name)
+        self._place = f"{study_records(root)}/{name}.json"
         self._n_missing = n_missing
         self._lock = Lock()
         known = STUDY.read(self._place)

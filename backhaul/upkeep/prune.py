@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from backhaul.campaign.runrecords import RunRecords, runs_in
-from backhaul.campaign.studyrecord import unfinished_studies
+from backhaul.campaign.studyrecord import study_records, unfinished_studies
 from backhaul.errors import InputError
 from backhaul.layout import (
     CHECKPOINT,
@@ -16,7 +16,6 @@ from backhaul.layout import (
     all_records,
     internal,
     runs_folder,
-    study_records,
 )
 from backhaul.storage.conditional import read_or_none, swap
 from backhaul.storage.holder import Holder, holder_in
