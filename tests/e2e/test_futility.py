@@ -40,6 +40,7 @@ def test_a_campaign_says_that_a_gain_is_out_of_reach(new_place: Callable[[str], 
     assert f"{told} 2 rounds" in (run.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_can_wish_for_a_gain_later(new_place: Callable[[str], Any]) -> None:
     """It changes no result: the run is the same, and all of it comes from the cache."""
     place: Place = new_place("wishing")
@@ -51,6 +52,7 @@ def test_a_run_can_wish_for_a_gain_later(new_place: Callable[[str], Any]) -> Non
     assert place.run("tiny").computed() == set()
 
 
+@pytest.mark.slow
 def test_hours_say_so_too(new_place: Callable[[str], Any]) -> None:
     place: Place = new_place("futile-hours")
     edge = Edge.begin(place.folder / "scenes", str(place.folder))
