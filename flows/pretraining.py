@@ -8,7 +8,7 @@ from typing import Annotated
 from prefect import flow
 
 from backhaul.data.made import data_folder
-from backhaul.data.settings import FolderData
+from backhaul.data.settings import FolderData, MadeData
 from backhaul.learn.settings import NoStopping
 from backhaul.learn.training.pretrained import pretrained_bytes
 from backhaul.storage.localcopies import local_object
@@ -73,5 +73,5 @@ def pretraining(config: Annotated[PretrainingConfig, NO_FORM], file: str) -> Non
         replace(Path(file).resolve().as_posix(), pretrained_bytes(checkpoint))
 
 
-def _folder(data: FolderData, seed: int, root: str) -> FolderData:
+def _folder(data: FolderData | MadeData, seed: int, root: str) -> FolderData:
     return readable(data_folder(data, seed, root, Progress("uploading images")))

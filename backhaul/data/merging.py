@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ def merge(sets: Mapping[str, ImageSet]) -> ImageSet:
     for name, images in sets.items():
         table = images.labelled().table
         groups = [None if pd.isna(each) else f"{name}/{each}" for each in table["group"]]
-        labels = [_moved(each, len(names)) for each in table["labels"]]
+        labels: list[Any] = [_moved(each, len(names)) for each in table["labels"].tolist()]
         own = pd.Series(groups, index=table.index, dtype=object)  # in which None stays None
         tables.append(table.assign(labels=labels, group=own))
         names += [f"{name} {each}" for each in images.class_names]
