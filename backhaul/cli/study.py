@@ -25,7 +25,7 @@ from backhaul.untrusted import one_line
 Limit = Annotated[str, typer.Option(metavar="A,B", help="Compute these alone; none = all.")]
 
 
-def study(
+def study(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     file: Annotated[
         Path, typer.Argument(metavar="STUDY", help="A study, as YAML.", show_default=False)
     ],
