@@ -26,12 +26,12 @@ def opened(config: CampaignConfig) -> CampaignConfig:
     require_bucket(store)
     initial = config.initial
     if isinstance(initial.data, FolderData):
-        initial = initial.model_copy(update={"data": _readable(initial.data)})
+        initial = initial.model_copy(update={"data": readable(initial.data)})
     data = config.data
     if isinstance(data, FolderData):
-        data = _readable(data)
+        data = readable(data)
     if isinstance(data, StreamData) and isinstance(data.of, FolderData):
-        data = data.model_copy(update={"of": _readable(data.of)})
+        data = data.model_copy(update={"of": readable(data.of)})
     start = config.start
     if start is not None:
         start = start.model_copy(update={"checkpoint": resolve(start.checkpoint)})
@@ -45,7 +45,12 @@ def blocks_of(config: CampaignConfig) -> tuple[str, ...]:
     return tuple(each for each in config.read_from.values() if each.startswith(BLOCK))
 
 
-def _readable(data: FolderData) -> FolderData:
+def readable(data: FolderData) -> FolderData:
+    """Return a data set with an address that this process can read.
+
+    Raises:
+        InputError: If a block is not there.
+    """
     if is_local(data.root):
         return data
     return data.model_copy(update={"root": resolve(data.root)})

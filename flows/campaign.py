@@ -26,6 +26,7 @@ from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
+from flows.futility import keep_futility
 from flows.healing import lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
@@ -71,6 +72,7 @@ def campaign(config: Config) -> State[None]:
         own_lease.require()
         _note(files, outcomes)
         if exists_at(files.round(INITIAL)):
+            keep_futility(config, files)
             publish_run(files)
             write_report(stored_campaign(files), RemotePictures())
     return overall(outcomes)
@@ -102,6 +104,7 @@ def _with_each_seed(config: CampaignConfig) -> State[None]:
     files = files_of(opened(config))
     set_damaged_aside(files)
     if any(exists_at(files.of_seed(k).beginning) for k in config.seeds):
+        keep_futility(config, files)
         write_report(stored_campaign(files), RemotePictures())
     worst = min(states, key=lambda state: (state.is_completed(), state.name == "Completed"))
     messages = [f"seed {k}: {s.message}" for k, s in zip(config.seeds, states, strict=True)]

@@ -28,6 +28,7 @@ from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
+from flows.futility import keep_futility
 from flows.healing import LOSSES, can_be_made_again, lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
@@ -100,6 +101,7 @@ def _play_hour(
         raise MissingObjectError(f"{label}: {outcomes[label].error}")
     own_lease.require()
     continue_view(files, labels, read_state(files), outcomes)
+    keep_futility(config, files)
     publish_run(files)
     return overall(outcomes)
 

@@ -15,6 +15,7 @@ from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import write_round
 from backhaul.campaign.setting import Play
 from backhaul.campaign.view import write_round_files
+from backhaul.data.settings import InboxData
 from backhaul.events import RoundBegan, emit, within
 from backhaul.layout import RunFiles
 from backhaul.sampling import Method
@@ -26,6 +27,7 @@ from flows.cancellation import cancel_children
 from flows.course import course_of
 from flows.events import emit_round
 from flows.forms import Config
+from flows.futility import tell_futility
 from flows.healing import again_if_lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
@@ -78,6 +80,8 @@ def _play_all(
         course.passed(record)
         publish_round(files, record)
         emit_round(record)
+        if not isinstance(config.data, InboxData):  # an hour tells it at its end
+            tell_futility(config, files)
         standing = record.standing
     return Completed(message=f"epoch {standing.current.epoch}")
 

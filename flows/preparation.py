@@ -33,7 +33,7 @@ def prepare(
 ) -> tuple[Setting, Arrangement, Artifact]:
     """Return the shared input of the methods, its arrangement, and the initial splits."""
     step = step_of(config, lookups=lookups)
-    own = None if config.initial.data is None else _read(config.initial.data, step)
+    own = None if config.initial.data is None else read_images(config.initial.data, step)
     if isinstance(config.data, InboxData):
         dataset, arrangement, splits = _from_inbox(config, own, step)
     else:
@@ -53,7 +53,7 @@ def _from_data(
     config: CampaignConfig, data: FolderData | MadeData, own: Artifact | None, step: Step
 ) -> tuple[Artifact, Arrangement, Artifact]:
     """Return all images, how they are played, and the initial splits."""
-    dataset = _read(
+    dataset = read_images(
         data_folder(data, config.seed, config.store, Progress("uploading images")), step
     )
     if own is not None:
@@ -92,7 +92,7 @@ def _arranged(
     return drawn, splits
 
 
-def _read(data: FolderData, step: Step) -> Artifact:
+def read_images(data: FolderData, step: Step) -> Artifact:
     """Return the images of a data set; the store says from now on that it lies there."""
     dataset = read_data(data, fingerprint=fingerprint(data, step.root), step=step)
     place = place_outside(data, step.root)

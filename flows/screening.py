@@ -13,9 +13,11 @@ from prefect import flow
 from backhaul.campaign.config import CampaignConfig
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import read_value
+from backhaul.storage.places import absolute
 from backhaul.study.design import choice_digest, plan_of
 from backhaul.study.folder import note_start
 from backhaul.study.journal import Journal
+from backhaul.study.needs import Needs
 from backhaul.study.rows import Table
 from backhaul.study.scores import SCORES
 from backhaul.study.screening import Screened, add_screened, choices_of
@@ -34,6 +36,7 @@ from flows.study import Shared, choose
 from tasks.inference import infer
 from tasks.screening import screen
 from tasks.series import labelled_so_far
+from tasks.stage import timed
 
 
 @flow(name="screening", flow_run_name="screening-{config.name}")
@@ -58,16 +61,27 @@ def screening(
     """
     emit_flow_run()
     end_leftovers()
-    with lease(resolve(config.store), f"study={config.name}", wait_or_give_way("this study")):
+    store = absolute(resolve(config.store))
+    with lease(store, f"study={config.name}", wait_or_give_way("this study")):
         software = note_start(Path(folder), config)
         table = Table(Path(folder))
-        journal = Journal(config, table, plan_of(config, table.rows()), software)
+        plan = plan_of(config, table.rows())
+        needs = Needs(store, config.name, len(plan.missing))
+        journal = Journal(config, table, plan, software)
         calls = {
-            (name, seed): partial(again_if_lost, partial(_screened, journal, name, seed))
+            (name, seed): partial(again_if_lost, partial(_noted, journal, needs, name, seed))
             for name in sets or config.sets
             for seed in seeds or (*config.seeds.test, *config.seeds.choose)
         }
         side_by_side(calls, config.parallel, lambda key, new: add_screened(Path(folder), new))
+
+
+def _noted(journal: Journal, needs: Needs, name: str, seed: int) -> tuple[Screened, ...]:
+    """Return the scores of a set and a seed once it is noted what the study may use again."""
+    with timed() as used:
+        found = _screened(journal, name, seed)
+    needs.note((timing.key for timing in used), n_trained=0)
+    return found
 
 
 def _screened(journal: Journal, name: str, seed: int) -> tuple[Screened, ...]:

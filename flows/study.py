@@ -16,9 +16,11 @@ from backhaul.identity import content_digest
 from backhaul.learn.settings import NoStopping
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import read_value
+from backhaul.storage.places import absolute
 from backhaul.study.design import Cell, choice_digest, derived_seed, plan_of
 from backhaul.study.folder import note_start
 from backhaul.study.journal import Journal
+from backhaul.study.needs import Needs
 from backhaul.study.rows import Chosen, Row, Selected, Table
 from backhaul.study.settings import CEILING, INITIAL, StudyConfig
 from backhaul.values.artifacts import Artifact
@@ -42,7 +44,7 @@ from tasks.inference import infer
 from tasks.mixing import merge_seen, train_on_all
 from tasks.sampling import select_images
 from tasks.series import measure, predict_part
-from tasks.stage import Step
+from tasks.stage import Step, timed
 from tasks.training import digest_of_model, train_detector
 
 
@@ -70,24 +72,28 @@ def study(
     """
     emit_flow_run()
     end_leftovers()
-    with lease(resolve(config.store), f"study={config.name}", wait_or_give_way("this study")):
+    store = absolute(resolve(config.store))
+    with lease(store, f"study={config.name}", wait_or_give_way("this study")):
         software = note_start(Path(folder), config)
         table = Table(Path(folder))
-        plan = plan_of(config, table.rows()).limited(sets, seeds)
-        journal = Journal(config, table, plan, software)
+        plan = plan_of(config, table.rows())
+        needs = Needs(store, config.name, len(plan.missing))
+        journal = Journal(config, table, plan.limited(sets, seeds), software)
         calls = {
-            (name, seed): partial(again_if_lost, partial(_play, journal, name, seed))
+            (name, seed): partial(again_if_lost, partial(_play, journal, needs, name, seed))
             for name, seed in journal.seeds
         }
         side_by_side(calls, config.parallel, lambda key, result: None)
 
 
-def _play(journal: Journal, name: str, seed: int) -> None:
+def _play(journal: Journal, needs: Needs, name: str, seed: int) -> None:
     """Compute the rows that are missing of a set and a seed."""
-    shared = Shared.of(journal, name, seed)
-    for cell, digest in journal.missing_of(name, seed).items():
-        told = journal.add(cell, _row(journal, shared, cell, digest))
-        get_run_logger().info("%s", told)
+    with timed() as used:
+        shared = Shared.of(journal, name, seed)
+        for cell, digest in journal.missing_of(name, seed).items():
+            told = journal.add(cell, _row(journal, shared, cell, digest))
+            needs.note(timing.key for timing in used)
+            get_run_logger().info("%s", told)
 
 
 class Shared:

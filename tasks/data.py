@@ -8,6 +8,7 @@ from prefect import get_run_logger
 
 from backhaul.data.arrangement import join
 from backhaul.data.memory import machine_memory
+from backhaul.data.merging import merge
 from backhaul.data.settings import FolderData
 from backhaul.data.source import data_set_digest, place_outside, read_anywhere
 from backhaul.storage.objects import note_data_root, read_value, write_value
@@ -78,3 +79,18 @@ def join_data(images: Artifact, initial: Artifact, *, step: Step) -> Artifact:
             uri,
         )
     return write_value(step.root, joined)
+
+
+@stage("data", random=False)
+def merge_data(sets: tuple[Artifact, ...], names: tuple[str, ...], *, step: Step) -> Artifact:
+    """Store one `ImageSet` of several data sets, whose classes are those of all of them.
+
+    Args:
+        sets: The data sets (`ImageSet` each).
+        names: Their names, which their classes get in front.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
+    read = (read_value(ImageSet, each) for each in sets)
+    merged = merge(dict(zip(names, read, strict=True)))
+    get_run_logger().info("%d images of %d classes", len(merged), len(merged.class_names))
+    return write_value(step.root, merged)

@@ -47,6 +47,7 @@ EXAMPLES: list[tuple[Any, Any]] = [
     (tuple[GivenCheckpoint, ...], (GivenCheckpoint(uri="/a.pt", epoch=3, fingerprint="f"),)),
     (Step, STEP),
     (str, "text"),
+    (tuple[str, ...], ("one", "two")),
     (int, 96),
     (float, 0.25),
     (tuple[float, ...], (0.25, 0.5)),

@@ -23,6 +23,7 @@ CONFIG = RecordType("config", CampaignConfig)
 
 _RESOURCES: Any = {
     "execution": True,
+    "futility": True,
     "keep_checkpoints": True,
     "parallel": True,
     "queue": True,

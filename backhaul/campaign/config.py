@@ -27,7 +27,7 @@ from backhaul.learn.settings import (
 )
 from backhaul.link.settings import LinkedBandwidth
 from backhaul.look.settings import Inference
-from backhaul.measure.settings import Evaluation
+from backhaul.measure.settings import Evaluation, Futility
 from backhaul.sampling import Method, NoNewData
 from backhaul.settings import Part, PositiveInt
 from backhaul.untrusted import user_path
@@ -100,6 +100,11 @@ class CampaignConfig(Part):
     labelling: Labelling = Labelling()
     mixing: Mixing = Mixing()
     evaluation: Evaluation = Evaluation()
+    futility: Futility | None = Field(
+        None,
+        description="say after each round whether a wished gain over chance is still to be "
+        "expected; null = nothing is said",
+    )
 
     @field_validator("store")
     @classmethod
@@ -168,6 +173,20 @@ class CampaignConfig(Part):
         reserved = {"init", "sample"} & set(labels)
         if reserved:
             raise ValueError(f"methods: label {min(reserved)!r} is reserved for files of a run")
+        return self
+
+    @model_validator(mode="after")
+    def _check_futility(self) -> Self:
+        labels = [method.label for method in self.methods]
+        if self.futility is None:
+            return self
+        if self.futility.baseline not in labels:
+            raise ValueError(
+                f"futility.baseline: {self.futility.baseline!r} is none of the methods: "
+                f"{', '.join(labels)}"
+            )
+        if len(labels) == 1:
+            raise ValueError("futility: expected a method beside its baseline")
         return self
 
     @model_validator(mode="after")

@@ -44,6 +44,10 @@ COMMANDS = {
         "backhaul.cli.select:select",
         "Choose the images to send of a folder, by the predictions of any detector.",
     ),
+    "pretrain": Entry(
+        "backhaul.cli.pretrain:pretrain",
+        "Train a detector on several data sets, for others to start from.",
+    ),
     "methods": Entry(
         "backhaul.cli.methods:methods",
         "List the sampling methods with what they need, their source and parameters.",

@@ -6,7 +6,7 @@ import typer
 
 from backhaul.cli.options import ConfigFile, Overrides, Plain, read_config
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
-from backhaul.cli.run import play
+from backhaul.cli.run import play, show_futility
 from backhaul.cli.view.watch import Watch
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
@@ -35,6 +35,12 @@ def hourly(config: ConfigFile, settings: Overrides = None, plain: Plain = False)
             begin_temporary_server()  # it starts while the flows are imported
             from flows.hourly import hourly as flow
         state = play(flow, campaign, watch)
+        from backhaul.campaign.claim import files_of
+        from blocks.opening import resolve
+
+        files = files_of(campaign.model_copy(update={"store": resolve(campaign.store)}))
     typer.echo(f"{campaign.name}: {state.name}: {state.message}")
+    if campaign.futility is not None:
+        show_futility(files)
     if state.is_failed():
         raise typer.Exit(1)

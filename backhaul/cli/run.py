@@ -19,6 +19,7 @@ from backhaul.cli.view.watch import Watch
 from backhaul.cli.view.wording import shortened
 from backhaul.errors import AwaitingLabelsError, InputError
 from backhaul.events import Planned, emit
+from backhaul.layout import RunFiles
 
 
 def run(
@@ -162,6 +163,8 @@ def _show(campaign: CampaignConfig, state: Any, watch: Watch) -> None:
         raise AwaitingLabelsError(state.message)
     played = stored_campaign(files_of(opened))
     print_gains(console, played)
+    if campaign.futility is not None:
+        show_futility(files_of(opened))
     for run in played.runs:
         for label, method in run.methods.items():
             if method.state != "completed":
@@ -170,3 +173,13 @@ def _show(campaign: CampaignConfig, state: Any, watch: Watch) -> None:
     report = page.removeprefix(f"{Path.cwd().as_posix()}/")
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     console.print(f"log: {shortened(watch.log)}", highlight=False, soft_wrap=True)
+
+
+def show_futility(files: RunFiles) -> None:
+    """Print what the rounds so far say of the wished gain of a run."""
+    from backhaul.analysis.futility import NAME
+    from backhaul.campaign.finding import FINDING
+
+    stored = FINDING.read(files.finding(NAME))
+    if stored is not None:
+        typer.echo(f"futility: {stored.finding.note}")

@@ -49,7 +49,7 @@ def prune(
         bool, typer.Option("--json", help="Print JSON, with the address of every file.")
     ] = False,
 ) -> None:
-    """Remove what no run in a store refers to any more.
+    """Remove what no run in a store refers to any more, and no unfinished study may need.
 
     Runs and their files, data sets, the inbox and labels are not touched, but for checkpoints
     of runs with keep_checkpoints: ensemble. A campaign that is over computes nothing again

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from backhaul.cli.options import find_code_beside
+from backhaul.cli.options import Overrides, find_code_beside
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect, require_server
 from backhaul.cli.view.logfile import begin_log, logging_to
 from backhaul.cli.view.stopping import stopping
@@ -25,7 +25,7 @@ from backhaul.untrusted import one_line
 Limit = Annotated[str, typer.Option(metavar="A,B", help="Compute these alone; none = all.")]
 
 
-def study(
+def study(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     file: Annotated[
         Path, typer.Argument(metavar="STUDY", help="A study, as YAML.", show_default=False)
     ],
@@ -35,6 +35,7 @@ def study(
     ] = None,
     sets: Limit = "",
     seeds: Limit = "",
+    settings: Overrides = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print how much there is to do, and stop.")
     ] = False,
@@ -61,7 +62,7 @@ def study(
       backhaul study configs/studies/screening.yaml --screen
     """
     find_code_beside(file)
-    config = load_study(file)
+    config = load_study(file, tuple(settings or ()))
     folder = out or Path("studies") / config.name
     chosen = _names("--sets", sets, config.sets)
     numbers = _names("--seeds", seeds, map(str, (*config.seeds.test, *config.seeds.choose)))
@@ -120,11 +121,11 @@ def _tell_scores(config: StudyConfig, folder: Path) -> None:
 
 
 def _write_page(config: StudyConfig, folder: Path) -> None:
-    rows = Table(folder).rows()
-    if not rows:
-        return
     from backhaul.study.page import write_page
+    from backhaul.study.summaryfile import write_summary
 
+    rows = Table(folder).rows()
+    write_summary(config, folder, rows)
     typer.echo(f"page: {write_page(config, folder, rows)}")
 
 

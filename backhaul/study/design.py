@@ -141,6 +141,15 @@ class Plan:
         partial = {(cell.set, cell.seed, cell.arm) for cell in self.missing}
         return tuple(row for row in self.known if (row.set, row.seed, row.arm) not in partial)
 
+    @property
+    def unfinished(self) -> dict[str, dict[int, int]]:
+        """How many trainings are missing, by set and seed, where any is."""
+        found: dict[str, dict[int, int]] = {}
+        for cell in self.missing:
+            of_set = found.setdefault(cell.set, {})
+            of_set[cell.seed] = of_set.get(cell.seed, 0) + 1
+        return found
+
     def limited(self, sets: Collection[str], seeds: Collection[int]) -> Plan:
         """Return the plan with what is missing of some sets and seeds; of none given, all."""
         missing = {

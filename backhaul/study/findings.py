@@ -20,19 +20,20 @@ SHORT = 10
 
 
 def findings_of(summary: Summary, rows: Sequence[Row]) -> tuple[Finding, ...]:
-    """Return what a set shows, as charts and tables.
+    """Return what a set shows, as charts and tables; what has no rows yet is left out.
 
     Args:
         summary: What is known of it by the seeds that test.
         rows: All rows of the set that belong to the study.
     """
-    return (
+    found = (
         curve(summary),
         differences(summary),
         win_matrix(summary),
         until(summary),
         table_of(summary.name, rows),
     )
+    return tuple(each for each in found if each.rows)
 
 
 def curve(summary: Summary) -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from markupsafe import Markup
@@ -20,6 +19,7 @@ from backhaul.storage.objects import replace
 from backhaul.study.design import Plan, plan_of
 from backhaul.study.findings import findings_of
 from backhaul.study.folder import read_study
+from backhaul.study.noharm import harm_in_words
 from backhaul.study.rows import Row
 from backhaul.study.screening import read_screening, screening_finding
 from backhaul.study.settings import CEILING, CONTROL, INITIAL, StudyConfig
@@ -80,17 +80,19 @@ def _section(
     colours: Mapping[str, str],
     figures: dict[str, Figure],
 ) -> SetSection:
-    role: Any = "test" if study.seeds.test else "choose"
-    tested = summary_of(study, name, role, plan.complete)
-    found = findings_of(tested, [row for row in plan.known if row.set == name])
+    own = [row for row in plan.known if row.set == name]
+    tested = summary_of(study, name, study.judged_by, plan.complete)
+    found = findings_of(tested, own) if own else ()
     screened = screening_finding(study, name, read_screening(folder), plan.known)
     if screened is not None:
         found = (*found, screened)
     for each in found:
-        if each.charts and each.charts[0].series:
+        if each.charts:
             place = (folder / f"{each.name}.png").resolve()
             replace(place.as_posix(), draw(each))
     shown, problems = show_findings({each.name: each for each in found}, colours, figures)
+    if not own:
+        return SetSection(name, f"Nothing is measured yet on {name}.", problems, shown)
     primary = study.primary_label
     return SetSection(
         name=name,
@@ -101,20 +103,23 @@ def _section(
 
 
 def _sentences(study: StudyConfig, name: str, plan: Plan, tested: Summary) -> tuple[str, ...]:
-    known = tested.references
-    room = (
-        f"The initial model has a mAP50 of {number(known[INITIAL])}; retrained it has "
-        f"{number(known[CONTROL])} with no new image, and {number(known[CEILING])} with the "
-        "whole pool: between the two lies what choosing can win."
-    )
+    known, primary = tested.references, study.primary_label
+    told = [
+        (
+            f"The initial model has a mAP50 of {number(known[INITIAL])}; retrained it has "
+            f"{number(known[CONTROL])} with no new image, and {number(known[CEILING])} with "
+            "the whole pool: between the two lies what choosing can win."
+        )
+    ]
+    if name in study.no_harm:
+        told.append(harm_in_words(primary, tested.baseline, name, tested.effects[primary]))
     if not study.seeds.test:
-        return (room, "No seed tests: these seeds choose, and what they show is no evidence.")
-    if not study.seeds.choose:
-        return (room,)
-    chosen_by = summary_of(study, name, "choose", plan.complete)
-    primary = study.primary_label
-    early = verdict(primary, tested.baseline, name, chosen_by.effects[primary])
-    return (room, f"On the seeds that chose, which are no evidence: {early}")
+        told.append("No seed tests: these seeds choose, and what they show is no evidence.")
+    elif study.seeds.choose:
+        chosen_by = summary_of(study, name, "choose", plan.complete)
+        early = verdict(primary, tested.baseline, name, chosen_by.effects[primary])
+        told.append(f"On the seeds that chose, which are no evidence: {early}")
+    return tuple(told)
 
 
 def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
@@ -125,7 +130,7 @@ def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
         n = len(plan.missing)
         found.append(
             f"{plural(n, 'training')} of {n + len(known):,} are missing. A seed counts for an "
-            "arm once it has all of its trainings."
+            f"arm once it has all of its trainings. {_unfinished(plan)}"
         )
     if plan.foreign:
         n = len(plan.foreign)
@@ -146,6 +151,19 @@ def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
             f"{', '.join(map(str, moved))}. A seed that chose does not test."
         )
     return tuple(found)
+
+
+def _unfinished(plan: Plan) -> str:
+    """Return which seeds are not finished, of each set, and which were not begun."""
+    begun = {(row.set, row.seed) for row in plan.known}
+    parts = []
+    for name, by_seed in plan.unfinished.items():
+        words = [
+            f"{seed} ({n:,} missing)" if (name, seed) in begun else f"{seed} (not begun)"
+            for seed, n in sorted(by_seed.items())
+        ]
+        parts.append(f"{name}: {', '.join(words)}")
+    return f"Unfinished seeds of {'; of '.join(parts)}."
 
 
 def _software(folder: Path, plan: Plan) -> dict[str, str]:

@@ -32,7 +32,7 @@ OF_THE_STUDY = {
 """What stands in a set for the fields of a campaign that the study itself decides."""
 UNUSED = (
     *("seed", "seeds", "store", "execution", "parallel", "queue", "restarts", "uplink"),
-    *("cropping", "mixing"),
+    *("cropping", "mixing", "futility"),
 )
 """Fields of a campaign that a study passes over: it has its own, or has no use for them."""
 
@@ -95,6 +95,11 @@ class StudyConfig(Part):
         description="by name, a campaign's YAML file, or its fields; without methods and "
         "bandwidth"
     )
+    no_harm: tuple[Name, ...] = Field(
+        (),
+        description="sets on which the primary need not win, and is asked whether it does no "
+        "harm",
+    )
     seeds: Seeds = Field(description="a list of seeds that test, or choose and test apart")
     arms: tuple[Method, ...] = Field(description="sampling methods to compare")
     baseline: Method = Field(
@@ -151,12 +156,19 @@ class StudyConfig(Part):
                 raise ValueError(f"{key}: {repeated[0]!r} is given twice, or always there")
         if self.primary is not None and self.primary not in labels[len(REFERENCES) + 1 :]:
             raise ValueError(f"primary: {self.primary!r} is the label of no arm")
+        if unknown := sorted(set(self.no_harm) - set(self.sets)):
+            raise ValueError(f"no_harm: {unknown[0]!r} is no set: {', '.join(self.sets)}")
         return self
 
     @property
     def primary_label(self) -> str:
         """Label of the arm of the primary hypothesis."""
         return self.primary or self.arms[0].label
+
+    @property
+    def judged_by(self) -> Role:
+        """The role of the seeds that the page is about: those that test, if there are any."""
+        return "test" if self.seeds.test else "choose"
 
     @property
     def methods(self) -> dict[str, Method]:

@@ -1,23 +1,28 @@
-"""Read a study from a YAML file; each problem becomes one line of the error."""
+"""Read a study or a pretraining from a YAML file; each problem is one line of the error."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from backhaul.campaign.configfile import apply_override
 from backhaul.errors import InputError
+from backhaul.study.pretraining import PretrainingConfig
 from backhaul.study.settings import StudyConfig
 from backhaul.untrusted import one_line, read_bytes, understanding, user_path
 from backhaul.yamltext import parse_yaml
 
+M = TypeVar("M", bound=BaseModel)
 
-def load_study(path: Path) -> StudyConfig:
+
+def load_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
     """Read a study from YAML; files of campaigns are found beside it.
 
     Args:
         path: The file.
+        overrides: Settings as ``a.b=value``, the value in YAML; they win over the file.
 
     Raises:
         InputError: If a file, a key or a value is wrong; one line a problem.
@@ -26,9 +31,30 @@ def load_study(path: Path) -> StudyConfig:
     sets = fields.get("sets")
     if isinstance(sets, dict):
         fields["sets"] = {name: _campaign(path, name, given) for name, given in sets.items()}
+    return _validated(path, StudyConfig, fields, overrides)
+
+
+def load_pretraining(path: Path, overrides: tuple[str, ...] = ()) -> PretrainingConfig:
+    """Read a pretraining from YAML.
+
+    Args:
+        path: The file.
+        overrides: See `load_study`.
+
+    Raises:
+        InputError: If a file, a key or a value is wrong; one line a problem.
+    """
+    return _validated(path, PretrainingConfig, _fields(path), overrides)
+
+
+def _validated(
+    path: Path, model: type[M], fields: dict[str, Any], overrides: tuple[str, ...]
+) -> M:
+    for override in overrides:
+        apply_override(fields, override)
     try:
         with understanding(path):
-            return StudyConfig.model_validate(fields)
+            return model.model_validate(fields)
     except ValidationError as error:
         lines = dict.fromkeys(_describe(path, each) for each in error.errors())
         raise InputError("\n".join(lines)) from None

@@ -1,4 +1,4 @@
-"""Find what no run in a store refers to any more, and remove it."""
+"""Find what no run and no study in a store needs any more, and remove it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from backhaul.campaign.runrecords import RunRecords, runs_in
+from backhaul.campaign.studyrecord import study_records, unfinished_studies
 from backhaul.errors import InputError
 from backhaul.layout import (
     CHECKPOINT,
@@ -49,7 +50,7 @@ class Leftovers:
     Args:
         root: Root of the store.
         files: What may be removed, in the order in which it goes.
-        kept: What runs refer to.
+        kept: What runs refer to, and studies may need.
         young: What stays only as it is so young.
     """
 
@@ -63,7 +64,7 @@ class Leftovers:
 
 
 def find_leftovers(root: str, min_age_s: float = MIN_AGE_S) -> Leftovers:
-    """Return the files that no run in the store at `root` refers to.
+    """Return the files that no run in the store at `root` refers to, and no study may need.
 
     Args:
         root: Root of the store.
@@ -140,7 +141,8 @@ class _Store:
         results: Results of stages, by key.
         resume: States of trainings that were not finished.
         partial: Files that were not written to their end.
-        named: What its runs refer to, without checkpoints that they do not need.
+        named: What its runs refer to, without checkpoints that they do not need, and what
+            studies have used that are not finished.
         lean: Runs that do not need all their checkpoints.
     """
 
@@ -158,16 +160,20 @@ class _Store:
         """List the files in the store at `root`."""
         views, records = listing(runs_folder(root)), listing(all_records(root))
         parts = {n: listing(internal(root, n)) for n in ("objects", "results", "resume")}
-        everything = [file for files in (views, records, *parts.values()) for file in files]
+        written = (views, records, listing(study_records(root)), *parts.values())
+        everything = [file for files in written for file in files]
         runs = [(run, lean_run(run)) for run in runs_in(root)]
+        results = {_name(f): f for f in _whole(parts["results"])}
         return cls(
             root=root,
             views={file.uri: file for file in views},
             objects={_name(f): f for f in _whole(parts["objects"])},
-            results={_name(f): f for f in _whole(parts["results"])},
+            results=results,
             resume=_whole(parts["resume"]),
             partial=tuple(f for f in everything if f.uri.endswith(PARTIAL)),
-            named=union(_named_by(run, lean) for run, lean in runs),
+            named=union(
+                [_needed_by_studies(root, results), *(_named_by(*each) for each in runs)]
+            ),
             lean=tuple(lean for _, lean in runs if lean is not None),
         )
 
@@ -189,8 +195,16 @@ def _named_by(run: RunRecords, lean: LeanRun | None) -> References:
     return named if lean is None else named.without_checkpoints(but=lean.needed)
 
 
+def _needed_by_studies(root: str, results: ByName) -> References:
+    """Return the results that unfinished studies have used, and the objects that they name."""
+    used = {key for study in unfinished_studies(root).values() for key in study.results}
+    there = sorted(used & results.keys())
+    found = union(of_each((results[key] for key in there), references_of_result))
+    return References(found.objects, frozenset(there))
+
+
 def _leftovers(store: _Store, before: float) -> Leftovers:
-    """Return files that no run refers to, written before `before`, in seconds since 1970."""
+    """Return files that nothing needs, written before `before`, in seconds since 1970."""
     used = _used(store)
     kept = _with_recent(store, used, before)
     going_on = {_folder(file) for file in store.resume if file.modified > before}
@@ -216,7 +230,7 @@ def _leftovers(store: _Store, before: float) -> Leftovers:
 
 
 def _used(store: _Store) -> References:
-    """Return the objects and results that runs refer to, and results without other objects."""
+    """Return what runs and studies need, and results that lead to no other objects."""
     results = store.results.keys() & store.named.results
     referred = union(_of_results(store, results))
     # the checkpoints that a run needs are named by its records

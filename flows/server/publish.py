@@ -1,4 +1,4 @@
-"""Artifacts of a run in Prefect's UI: one for each round, and two for the run."""
+"""Artifacts of a run in Prefect's UI: one for each round, two for the run, and findings."""
 
 from __future__ import annotations
 
@@ -74,6 +74,19 @@ def publish_run(files: RunFiles) -> None:
         table = [dict(zip(last.columns, row, strict=True)) for row in cells(last)]
         description = f"{name}: the last batch of each method"
         show("table", json.dumps(table), description, key_of(name, "summary"))
+
+
+def publish_finding(files: RunFiles, finding: Finding) -> None:
+    """Show a finding as the artifact ``<run>-<finding>``.
+
+    A temporary server has no UI, and gets none.
+    """
+    if is_temporary():
+        return
+    with best_effort("a finding"):
+        lines = [f"# {finding.title}", "", finding.note, "", _picture(finding)]
+        description = f"{files.name}: {finding.title}"
+        show("markdown", "\n".join(lines), description, key_of(files.name, finding.name))
 
 
 def key_of(*words: str) -> str:

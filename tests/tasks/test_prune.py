@@ -21,6 +21,7 @@ from backhaul.storage.holder import ABANDONED_S, Holder
 from backhaul.storage.lease import lease
 from backhaul.storage.listing import listing
 from backhaul.storage.objects import exists, read_uri, replace, write_bytes, write_value
+from backhaul.study.needs import Needs
 from backhaul.upkeep.prune import Leftovers, find_leftovers, remove_leftovers
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -301,3 +302,21 @@ def test_a_damaged_result_stops_nothing(tmp_path: Path) -> None:
         (results / name).write_bytes(content)
     found = find_leftovers(str(tmp_path), min_age_s=0)
     assert found.files["results"] == ()  # what is not understood stays
+
+
+def test_what_an_unfinished_study_has_used_stays(store: Store) -> None:
+    """Its table says what it found: once it is finished, it needs nothing of the store."""
+    model, other = store.checkpoint(1), store.checkpoint(2)
+    used = store.result("training", model.artifact, store.seen)
+    store.result("mixing", other.artifact)
+    needs = Needs(store.root, "one", 2)
+    needs.note([used])
+    assert counts(store.pruned()) == {"results": 1, "checkpoints": 1, "tables": 1}
+    assert store.names("results") == {used}
+    assert exists(model.artifact)
+    assert exists(store.images)  # through the table that the result names
+    assert not exists(other.artifact)
+    again = Needs(store.root, "one", 1)  # a second start
+    assert counts(store.pruned()) == {}
+    again.note([])
+    assert counts(store.pruned()) == {"results": 1, "checkpoints": 1, "tables": 1, "images": 1}

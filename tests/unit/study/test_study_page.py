@@ -1,11 +1,13 @@
 """What the page of a study says, of rows whose result is known."""
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backhaul.study.design import Cell, cells_of, digests_of, plan_of
@@ -14,6 +16,7 @@ from backhaul.study.rows import Row
 from backhaul.study.settings import StudyConfig
 from backhaul.study.statistics import effect
 from backhaul.study.summary import summary_of
+from backhaul.study.summaryfile import write_summary
 from backhaul.study.wording import verdict
 from tests.unit.study.studies import row_of, study_of
 
@@ -93,6 +96,67 @@ def test_a_study_without_rows_of_an_arm_has_a_page(tmp_path: Path) -> None:
     study = study_of()
     text = text_of(write_page(study, tmp_path, rows_of(study, by_seed_and_budget)[:1]))
     assert "Not known: no seed of digits has iqr and true-random whole." in text
+    assert "Unfinished seeds of digits: 0 (24 missing), 1 (not begun)." in text
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "index.html",
+        "digits-curve.png",  # of the initial model
+    }
+
+
+def test_an_empty_study_says_so_in_place_of_empty_charts(tmp_path: Path) -> None:
+    page = write_page(study_of(), tmp_path, [])
+    text = text_of(page)
+    assert text.count("Nothing is measured yet on digits.") == 2  # headline and section
+    assert "50 trainings of 50 are missing" in text
+    assert "There are no rows" not in text
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_seeds_that_chose_alone_draw_no_empty_chart(tmp_path: Path) -> None:
+    study = study_of(seeds={"choose": [0], "test": [1]})
+    rows = [row for row in rows_of(study, by_seed_and_budget) if row.seed == 0]
+    text = text_of(write_page(study, tmp_path, rows))
+    assert "digits: 1 (not begun)" in text
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("differences", "told", "holds"),
+    [
+        ([0.01, 0.02, 0.03], "No harm: iqr against true-random on digits, 3 seeds: mean", True),
+        ([0.04, -0.02, 0.01], "Harm is not ruled out: iqr", False),
+        ([-0.012, -0.012, -0.0121], "Harm is not ruled out: iqr", False),
+        ([0.0], "No harm: not known yet: iqr", None),
+        ([-0.02], "Harm is not ruled out: iqr", False),
+    ],
+)
+def test_a_primary_that_need_not_win_is_asked_for_no_harm(
+    differences: list[float], told: str, holds: bool | None, tmp_path: Path
+) -> None:
+    study = study_of(no_harm=["digits"], seeds=list(range(len(differences))))
+    rows = rows_of(study, lambda cell: 0.0)
+    moved = [
+        row.model_copy(update={"map50": 0.4 + differences[row.seed]})
+        if row.arm == "iqr"
+        else row
+        for row in rows
+    ]
+    assert told in text_of(write_page(study, tmp_path, moved))
+    summary = json.loads(write_summary(study, tmp_path, moved).read_text())["sets"]["digits"]
+    assert summary["no_harm"]["holds"] is holds
+    assert summary["effects"]["iqr"]["mean"] == pytest.approx(np.mean(differences))
+    assert summary["effects"]["iqr"]["n"] == len(differences)
+
+
+def test_the_summary_has_what_is_not_known_as_null(tmp_path: Path) -> None:
+    study = study_of()
+    rows = rows_of(study, by_seed_and_budget)[:1]
+    found = json.loads(write_summary(study, tmp_path, rows).read_text())
+    assert found["trainings"] == {"known": 1, "missing": 49}
+    assert found["sets"]["digits"]["unfinished"] == {"0": 24, "1": 25}
+    assert found["sets"]["digits"]["no_harm"] is None
+    assert found["sets"]["digits"]["effects"]["iqr"]["mean"] is None
+    assert found["sets"]["digits"]["references"]["initial"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(

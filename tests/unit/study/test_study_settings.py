@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from backhaul.errors import InputError
+from backhaul.study.design import plan_of
+from backhaul.study.rows import Table
 from backhaul.study.settings import Budget, StudyConfig
 from backhaul.study.studyfile import load_study
 from backhaul.values.bandwidth import Bandwidth
@@ -52,6 +54,37 @@ def test_the_examples_are_studies(tmp_path: Path) -> None:
         "bytes=400000",
         "images=40",
     ]
+
+
+@pytest.mark.parametrize("name", ["choosing", "signs", "controls"])
+def test_the_studies_that_are_committed_are_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "others.pt").touch()  # where `backhaul pretrain` puts it
+    study = load_study(ROOT / "configs" / "studies" / f"{name}.yaml")
+    assert (study.name, study.primary_label) == (name, "diverse")
+
+
+def test_rows_of_a_committed_table_still_count() -> None:
+    """Their digests are those of today's settings: a field that joined has not changed them."""
+    study = load_study(ROOT / "configs" / "studies" / "choosing.yaml")
+    rows = Table(ROOT / "docs" / "results" / "choosing").rows()
+    known = study.model_copy(update={"no_harm": ("digits",)})
+    for each in (study, known):
+        plan = plan_of(each, rows)
+        assert plan.known
+        assert not plan.foreign
+
+
+def test_a_setting_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    given = ("sets.digits.data.images=70", "seeds=[3]")
+    study = load_study(file, given)
+    assert (study.sets["digits"].data.images, study.seeds.test) == (70, (3,))  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="--set seeds: expected KEY=VALUE"):
+        load_study(file, ("seeds",))
 
 
 def test_what_is_kept_of_a_study_is_that_study() -> None:
