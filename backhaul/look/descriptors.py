@@ -122,7 +122,7 @@ def _pixels(content: bytes, side_px: int) -> NDArray[np.uint8]:
 
 
 def _in_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels in RGB, of 16 bits the upper eight: Pillow takes all above 255 as 255."""
+    """Return the pixels in RGB, of 16 bits the upper eight: Pillow makes all else white."""
     if image.mode.startswith("I"):
         grey = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +62,10 @@ def _file(name: str, folder: Path, images: Images) -> ImageFile | None:
 def _path(name: str, folder: Path) -> str | None:
     """Return the file that a line is the path of, from a folder on; None if there is none."""
     try:
-        place = (folder / user_path(name)).as_posix()
-    except InputError:  # too long, or ~ and nobody's name: an image may still be called so
+        place = folder / user_path(name)
+        return place.as_posix() if place.is_file() else None
+    except (InputError, OSError):  # no path, as ~ and nobody's name: an image may be called so
         return None
-    return place if os.path.isfile(place) else None
 
 
 def _names(path: Path) -> list[str]:

@@ -38,7 +38,8 @@ class Row(BaseModel):
         map50_95: mAP50-95 on the test set, in [0, 1].
         seconds: Wall time of training and test.
         inputs: Digest of the settings that it was computed with.
-        selection: Digest of the chosen images; empty where nothing was chosen.
+        selection: Digest of the chosen images, also of none; empty for ``initial``,
+            ``no-new-data`` and ``all-images``, for which nobody chooses.
         data: Digest of pool, test set, initial set and given checkpoints of the seed.
         start: Digest of the initial model. Another machine may train another one.
         software: Digest of the versions of the software; `study.json` has them.

@@ -317,6 +317,23 @@ def test_what_was_sent_before_may_have_any_name(tmp_path: Path, frames: Path) ->
     assert "sent.txt: passed over, as not there: 1 image" in chosen.notes[0]
 
 
+def test_a_list_cannot_say_a_name_of_two_lines(tmp_path: Path, frames: Path) -> None:
+    from backhaul.predictions.writing import write_chosen
+
+    folder = shutil.copytree(frames, tmp_path / "frames")
+    (folder / "003.png").rename(folder / "00\n3.png")
+    given = write_coco(tmp_path / "r.json", {"001": SEEN["001"]})
+    chosen = backhaul.select(given, folder, method="rare-first", count=12)
+    with pytest.raises(InputError, match=r"00\\n3\.png: has a line end .* \.csv or \.json"):
+        write_chosen(tmp_path / "o.txt", chosen)
+    write_chosen(tmp_path / "o.csv", chosen)
+    again = backhaul.select(
+        given, folder, method="rare-first", count=12, sent_before=tmp_path / "o.csv"
+    )
+    assert not again.files
+    assert not (tmp_path / "o.txt").exists()
+
+
 def test_near_duplicates_are_counted(tmp_path: Path, frames: Path) -> None:
     folder = shutil.copytree(frames, tmp_path / "frames")
     Image.open(folder / "001.png").save(folder / "001-again.png", compress_level=0)
