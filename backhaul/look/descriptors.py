@@ -118,7 +118,15 @@ def decoded(path: str, side_px: int) -> NDArray[np.uint8]:
 def _pixels(content: bytes, side_px: int) -> NDArray[np.uint8]:
     with open_image(content) as image:
         image.draft("RGB", (side_px,) * 2)
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        return _in_rgb(ImageOps.exif_transpose(image))
+
+
+def _in_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels in RGB, of 16 bits the upper eight: Pillow makes all else white."""
+    if image.mode.startswith("I"):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

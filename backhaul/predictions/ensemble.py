@@ -38,22 +38,23 @@ def objects_of(looks: Sequence[Look], conf_thres: float, iou_thres: float) -> Fu
                 f"{look.place}: is of an ensemble, fused already; expected it alone, or the "
                 "predictions of single checkpoints"
             )
-    boxes, n_checkpoints = _numbered(parts)
+    n_each = [look.n_checkpoints for look in looks]
+    boxes, n_checkpoints = _numbered(parts, n_each), sum(n_each)
     epochs = range(1, n_checkpoints + 1)
     disagreeing = conf_thres if n_checkpoints > 1 else None
     return fuse(boxes.above(conf_thres), epochs, iou_thres, conf_thres=disagreeing)
 
 
-def _numbered(parts: Sequence[Detections]) -> tuple[Detections, int]:
-    """Return the boxes of all inputs, their checkpoints numbered from 1, and how many."""
+def _numbered(parts: Sequence[Detections], n_each: Sequence[int]) -> Detections:
+    """Return the boxes of all inputs, their checkpoints numbered from 1."""
     numbered, n_before = [], 0
-    for part in parts:
-        known, which = np.unique(part.epoch, return_inverse=True)
+    for part, n_checkpoints in zip(parts, n_each, strict=True):
+        _, which = np.unique(part.epoch, return_inverse=True)
         numbered.append(replace(part, epoch=which + 1 + n_before))
-        n_before += max(len(known), 1)  # one that detects nothing was asked, too
+        n_before += n_checkpoints
     features = [part.features for part in parts if part.features is not None]
     found = Detections.concat(numbered)
     scores = [part.scores for part in parts if part.scores is not None]
     if len(scores) == len(parts) and len({each.shape[1] for each in scores}) == 1:
         found = replace(found, scores=np.concatenate(scores))
-    return replace(found, features=features[-1] if features else None), n_before
+    return replace(found, features=features[-1] if features else None)

@@ -24,11 +24,13 @@ class Look:
         place: Where it was read, for errors.
         seen: Boxes of single checkpoints, or of an ensemble; images by their ids.
         notes: What was left out, in words.
+        n_checkpoints: How many checkpoints looked, of single ones, also those without a box.
     """
 
     place: str
     seen: Detections | FusedDetections
     notes: tuple[str, ...] = ()
+    n_checkpoints: int = 1
 
 
 @dataclass

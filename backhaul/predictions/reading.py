@@ -70,8 +70,8 @@ def read_predictions(given: Predictions, images: Images) -> list[Look]:
         InputError: If one is of no known format, or something in it is not what it must be.
     """
     places = [Path(plain_place(user_path(path))) for path in given.inputs]
-    if len(set(places)) < len(places):
-        raise InputError(f"{places[0]}: expected different inputs, got one twice")
+    if twice := [place for place in places if places.count(place) > 1]:
+        raise InputError(f"{twice[0]}: expected different inputs, got one twice")
     folders = {place: _texts_in(place) for place in places if place.is_dir()}
     sidecars = [path for found in folders.values() for path in found if _is_sidecar(path)]
     class_names: tuple[str, ...] = ()

@@ -52,11 +52,19 @@ def read_sent(path: Path, images: Images) -> Before:
 
 
 def _file(name: str, folder: Path, images: Images) -> ImageFile | None:
-    place = folder / user_path(name)
-    path = place.as_posix() if place.is_file() else images.path_of_text(name)
+    path = _path(name, folder) or images.path_of_text(name)
     try:
         return None if path is None else probe(path, look=at_header)
     except UnreadableImageError:
+        return None
+
+
+def _path(name: str, folder: Path) -> str | None:
+    """Return the file that a line is the path of, from a folder on; None if there is none."""
+    try:
+        place = folder / user_path(name)
+        return place.as_posix() if place.is_file() else None
+    except (InputError, OSError):  # no path, as ~ and nobody's name: an image may be called so
         return None
 
 

@@ -66,7 +66,8 @@ def class_names_in(paths: Iterable[str]) -> tuple[str, ...]:
     If they have numbers alone, classes are called by them.
 
     Raises:
-        InputError: If they have both: which number a name has is not to be guessed.
+        InputError: If they have both: which number a name has is not to be guessed. Or if a
+            number is none of a class.
     """
     names: set[str] = set()
     numbers: set[int] = set()
@@ -74,16 +75,16 @@ def class_names_in(paths: Iterable[str]) -> tuple[str, ...]:
         for each in _classes(path):
             if isinstance(each, str):
                 names.add(each)
-            else:
+            elif 0 <= each <= MOST_CLASS:
                 numbers.add(each)
+            else:
+                raise InputError(f"{path}: class {each}, expected 0 to {MOST_CLASS:,}")
         if names and numbers:
             raise InputError(
                 f"{path}: classes have names and numbers; expected the class list as --names"
             )
     if names:
         return tuple(sorted(names))
-    if not all(0 <= number <= MOST_CLASS for number in numbers):
-        raise InputError(f"{max(numbers, key=abs)}: expected classes from 0 to {MOST_CLASS:,}")
     return tuple(map(str, range(max(numbers, default=0) + 1)))
 
 
@@ -94,7 +95,9 @@ def _classes(path: str) -> Iterator[str | int]:
     listed = content.get("detections") if isinstance(content, dict) else content
     for each in listed if isinstance(listed, list) else ():
         if isinstance(each, dict):
-            told = (each.get("class"), each.get("class_id"), *(each.get("scores") or ()))
+            scores = each.get("scores")
+            of_scores = scores if isinstance(scores, dict) else ()
+            told = (each.get("class"), each.get("class_id"), *of_scores)
             yield from (name for name in told if type(name) in (str, int))
 
 

@@ -42,7 +42,7 @@ def read_table(path: Path, images: Images) -> Look:
         table = parquet_in(data)
         kind: Any = Detections if "epoch" in table.column_names else FusedDetections
         seen: Any = from_arrow(kind, table)
-        _require_finite(seen)
+        _require_possible(seen)
     except Exception as error:  # whatever a reader raises where it meets what nobody expected
         raise InputError(
             f"{path}: {one_line(str(error))}; expected a Parquet table of detections with the "
@@ -51,12 +51,16 @@ def read_table(path: Path, images: Images) -> Look:
     return _known(str(path), seen, images)
 
 
-def _require_finite(seen: Detections | FusedDetections) -> None:
+def _require_possible(seen: Detections | FusedDetections) -> None:
     x1, y1, x2, y2 = seen.xyxy.T
     if not np.isfinite(seen.xyxy).all() or np.any(x2 < x1) or np.any(y2 < y1):
         raise ValueError("a box has numbers that are not finite, or a negative width or height")
     if np.any((seen.class_id < 0) | (seen.class_id > MOST_CLASS)):
         raise ValueError(f"a class is out of range 0..{MOST_CLASS:,}")
+    if seen.scores is not None and not np.all((seen.scores >= 0) & (seen.scores <= 1)):
+        raise ValueError("a score of a class is not in [0, 1]")
+    if seen.features is not None and not np.isfinite(seen.features.vectors).all():
+        raise ValueError("a feature of an image is not finite")
 
 
 def _known(place: str, seen: Detections | FusedDetections, images: Images) -> Look:
@@ -80,7 +84,8 @@ def _known(place: str, seen: Detections | FusedDetections, images: Images) -> Lo
         there = vectors.only([*own])
         ids = names_of(own[name].image_id for name in there.image_id.tolist())
         kept = replace(kept, features=Features(ids, there.vectors))
+    looked = np.unique(seen.epoch) if isinstance(seen, Detections) else ()
     notes = found.notes()
     if n_outside := int(np.count_nonzero(~area)):
         notes += (outside(place, n_outside),)
-    return Look(place, kept.take(area), notes)
+    return Look(place, kept.take(area), notes, max(len(looked), 1))

@@ -12,6 +12,7 @@ from backhaul.data.formats.writing import copy_file, new_folder
 from backhaul.data.images import OnProgress
 from backhaul.errors import InputError
 from backhaul.predictions.chosen import Chosen
+from backhaul.untrusted import one_line
 
 
 def to_json(chosen: Chosen) -> str:
@@ -47,7 +48,17 @@ def to_csv(chosen: Chosen) -> str:
 
 
 def to_list(chosen: Chosen) -> str:
-    """Return the paths of the images of a choice, one a line."""
+    """Return the paths of the images of a choice, one a line.
+
+    Raises:
+        InputError: If one has a line end in it.
+    """
+    for path in map(str, chosen.files):
+        if "\n" in path or "\r" in path:
+            raise InputError(
+                f"{one_line(path)}: has a line end in its path, which a list cannot say; "
+                "expected a name that ends in .csv or .json (--out)"
+            )
     return "".join(f"{path}\n" for path in chosen.files)
 
 

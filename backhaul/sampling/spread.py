@@ -14,6 +14,7 @@ from backhaul.sampling.diversity.choice import Choice
 from backhaul.sampling.diversity.duplicates import NEAR, distinct_rows
 from backhaul.sampling.diversity.typicality import typical_order
 from backhaul.sampling.likeness import Near, likeness, needs_of
+from backhaul.sampling.sightings import by_name
 from backhaul.sampling.spending import limits_of
 from backhaul.sampling.vectors import seen_and_not, vectors_of
 from backhaul.values.bandwidth import Bandwidth
@@ -64,7 +65,7 @@ class SpreadSampling(SamplingMethod):
             InputError: If the pool lacks what the method needs.
         """
         self.require(pool)
-        pool = _by_name(pool)
+        pool = pool.take(by_name(pool))
         own, known = vectors_of(pool, self.space)
         choice = Choice(own, known, pool.size_bytes, limits_of(bandwidth))
         self.choose(choice, pool, rng)
@@ -142,11 +143,6 @@ def distance_in_words(distance: float) -> str:
     if math.isinf(distance):
         return "nearest to the mean of all"
     return f"{distance:.3g} from the nearest sent"
-
-
-def _by_name(pool: Pool) -> Pool:
-    rows = sorted(range(len(pool)), key=pool.image_id.__getitem__)
-    return pool.take(np.array(rows, dtype=np.int64))
 
 
 def _most_images(choice: Choice, pool: Pool) -> int:

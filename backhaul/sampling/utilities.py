@@ -93,8 +93,8 @@ def bald(found: FusedDetections) -> FloatArray:
 def localisation_spread(found: FusedDetections) -> FloatArray:
     """Return 1 - mean pairwise IoU of the checkpoints' boxes, in [0, 1], shape (n,).
 
-    NaN where fewer than two checkpoints saw the object (after Kao et al., 2018, who compare
-    boxes under noise).
+    NaN where fewer than two checkpoints saw the object as of its class (after Kao et al., 2018,
+    who compare boxes under noise).
     """
     return 1.0 - _measured(found.pairwise_iou)
 
@@ -102,7 +102,7 @@ def localisation_spread(found: FusedDetections) -> FloatArray:
 def vote_entropy(found: FusedDetections) -> FloatArray:
     """Return the binary entropy of the part of the checkpoints that saw it, shape (n,).
 
-    In nats (Dagan and Engelson, 1995).
+    That is, that saw it as of its class. In nats (Dagan and Engelson, 1995).
     """
     return binary_entropy(_measured(found.vote_fraction))
 

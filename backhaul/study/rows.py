@@ -38,7 +38,8 @@ class Row(BaseModel):
         map50_95: mAP50-95 on the test set, in [0, 1].
         seconds: Wall time of training and test.
         inputs: Digest of the settings that it was computed with.
-        selection: Digest of the chosen images; empty where nothing was chosen.
+        selection: Digest of the chosen images, also of none; empty for ``initial``,
+            ``no-new-data`` and ``all-images``, for which nobody chooses.
         data: Digest of pool, test set, initial set and given checkpoints of the seed.
         start: Digest of the initial model. Another machine may train another one.
         software: Digest of the versions of the software; `study.json` has them.
@@ -124,7 +125,8 @@ class Lines:
         if not self.path.exists():
             return []
         whole, _, _ = read_bytes(self.path, MOST_TABLE_BYTES).rpartition(b"\n")
-        return text_of(self.path, whole).splitlines()
+        text = text_of(self.path, whole)
+        return text.split("\n") if text else []  # a name may hold what splitlines splits at
 
     def append(self, line: str) -> None:
         """Write a line, on the disk when this returns."""
@@ -170,7 +172,10 @@ class Table:
         return tuple(self._row(number, line) for number, line in enumerate(lines[1:], start=2))
 
     def _row(self, number: int, line: str) -> Row:
-        values = next(csv.reader([line]), [])
+        try:
+            values = next(csv.reader([line]), [])
+        except csv.Error:  # a value of more than 128 KiB
+            values = []
         if len(values) != len(COLUMNS):
             raise InputError(f"{self._rows.path}:{number}: expected {len(COLUMNS)} values")
         fields = dict(zip(COLUMNS, values, strict=True))
@@ -190,7 +195,11 @@ class Table:
             self._rows.append(_line(row.model_dump().values()))
 
     def note_selection(self, selection: Selected) -> None:
-        """Add what an arm chose, unless it is there."""
+        """Add what an arm chose, unless it is there.
+
+        Raises:
+            InputError: If the file is none of ours, with the line.
+        """
         with self._lock:
             if selection.inputs not in self._noted:
                 self._selections.append(selection.model_dump_json())
@@ -198,7 +207,15 @@ class Table:
 
     @cached_property
     def _noted(self) -> set[str]:
-        return {json.loads(line)["inputs"] for line in self._selections.read()}
+        lines = self._selections.read()
+        return {self._inputs(number, line) for number, line in enumerate(lines, start=1)}
+
+    def _inputs(self, number: int, line: str) -> str:
+        try:
+            return str(json.loads(line)["inputs"])
+        except (ValueError, TypeError, LookupError, RecursionError):
+            place = f"{self._selections.path}:{number}"
+            raise InputError(f"{place}: expected a choice of images, as JSON") from None
 
 
 def _line(values: Iterable[Any]) -> str:

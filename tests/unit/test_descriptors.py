@@ -98,6 +98,14 @@ def test_images_are_described_as_displayed(scenes: list[Pixels], tmp_path: Path)
     np.testing.assert_allclose(describe_files([str(path)])[0], descriptor(scenes[0]))
 
 
+def test_sixteen_bits_are_told_apart_like_eight(scenes: list[Pixels], tmp_path: Path) -> None:
+    grey = np.asarray(Image.fromarray(scenes[0]).convert("L"))
+    Image.fromarray(grey).save(tmp_path / "8.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    eight, sixteen = describe_files([str(tmp_path / name) for name in ("8.png", "16.png")])
+    np.testing.assert_array_equal(sixteen, eight)
+
+
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
     for name in ("broken.jpg", "gone.png"):

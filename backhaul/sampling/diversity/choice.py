@@ -9,6 +9,7 @@ import numpy as np
 
 from backhaul.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from backhaul.sampling.diversity.centers import k_center
+from backhaul.sampling.spending import affordable
 
 
 class Cap(NamedTuple):
@@ -55,11 +56,8 @@ class Choice:
     def take(self, rows: IntArray, reason: str) -> None:
         """Choose images in this order, passing over what does not fit."""
         rows = self.open(rows)
-        while rows.size:
-            total = np.cumsum(self.cost[rows], axis=0)
-            n = int(np.count_nonzero(np.all(total <= self.left, axis=1)))
-            self._add(rows[:n], [reason] * n)
-            rows = self.open(rows)
+        rows = rows[affordable(self.cost[rows], self.left)]
+        self._add(rows, [reason] * len(rows))
 
     def spread(
         self, rows: IntArray, reason: Callable[[float], str], cap: Cap | None = None

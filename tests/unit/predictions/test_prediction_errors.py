@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import backhaul
 from backhaul.errors import InputError
+from backhaul.storage.parquet import to_parquet
+from backhaul.values.columns import names_of
+from backhaul.values.detections import Detections
+from backhaul.values.features import Features
 from tests.predicted import Predicted, write_coco, write_sidecars, write_texts
 
 Make: TypeAlias = Callable[[Path], Any]
@@ -70,7 +75,26 @@ def _of_one_image_twice(folder: Path) -> Path:
 
 
 def _twice(folder: Path) -> list[Path]:
-    return [write_coco(folder / "r.json", SEEN)] * 2
+    other = write_coco(folder / "first.json", SEEN)
+    return [other, *[write_coco(folder / "r.json", SEEN)] * 2]
+
+
+def table(features: float = 0.0, score: float = 0.5) -> Make:
+    found = Detections(
+        image_id=names_of(["003.png"]),
+        epoch=np.ones(1, dtype=np.int64),
+        class_id=np.zeros(1, dtype=np.int64),
+        confidence=np.array([0.5]),
+        xyxy=np.array([[1.0, 2.0, 31.0, 22.0]]),
+        scores=np.array([[score]]),
+        features=Features(names_of(["003.png"]), np.array([[features]], np.float32)),
+    )
+
+    def write(folder: Path) -> Path:
+        (folder / "p.parquet").write_bytes(to_parquet(found))
+        return folder / "p.parquet"
+
+    return write
 
 
 def _fused_among_others(folder: Path) -> list[Path]:
@@ -120,12 +144,20 @@ WRONG: dict[str, tuple[Make, str]] = {
     ),
     "an image twice": (_of_one_image_twice, r"'003' and 'again/003' would both be"),
     "JSON out of range": (sidecars(confidence=2), r"003\.detections\.json: detection 0"),
+    "JSON with a number as scores": (sidecars(scores=5), r"003\.detections\.json: detection 0"),
+    "JSON with a list as scores": (
+        sidecars(**{"class_id": None, "class": "car", "scores": [0, 1]}),
+        r"003\.detections\.json: detection 0",
+    ),
+    "JSON of no class": (sidecars(class_id=-1), r"003\.detections\.json: class -1, expected 0"),
     "JSON far outside": (sidecars(xyxy=[1, 2, 300, 4]), r"detections\.json: .*out of range"),
     "names and numbers": (_names_and_numbers, "expected the class list as --names"),
     "fused and single": (_fused_among_others, "js: is of an ensemble, fused already"),
     "no such columns": (parquet(confidence=None), r"p\.parquet: .*expected a Parquet table"),
     "table with NaN": (parquet(confidence=math.nan), r"p\.parquet: confidence must be in"),
     "table with a box of NaN": (parquet(x1=math.nan), r"p\.parquet: a box has numbers"),
+    "table with a feature of NaN": (table(features=math.nan), r"p\.parquet: a feature of an"),
+    "table with a score of 2": (table(score=2.0), r"p\.parquet: a score of a class is not"),
     "table of others": (parquet(image_id="zzz"), r"is in .*: 1 image \('zzz'\)"),
     "no table": (
         lambda folder: _written(folder / "p.parquet", "PAR1 of no kind"),

@@ -213,6 +213,18 @@ def test_epochs_of_one_table_are_the_checkpoints(frames: Path, tmp_path: Path) -
     assert chosen.detections.votes.tolist() == [2]
 
 
+def test_a_checkpoint_counts_whose_boxes_are_in_other_images(
+    frames: Path, tmp_path: Path
+) -> None:
+    seen = detections_of(frames, {"001": [Predicted(0, 0.8, BOX)] * 3})
+    names, epochs = names_of(["001.png", "001.png", "elsewhere.png"]), np.array([5, 9, 12])
+    (tmp_path / "p.parquet").write_bytes(
+        to_parquet(replace(seen, image_id=names, epoch=epochs))
+    )
+    chosen = backhaul.select(tmp_path / "p.parquet", frames, method="confidence", count=1)
+    assert chosen.value == pytest.approx([2 / 3 * 0.8])
+
+
 def test_features_of_a_table_tell_images_apart(frames: Path, tmp_path: Path) -> None:
     seen = detections_of(frames, SEEN)
     ids = dict.fromkeys(seen.image_id.tolist())
@@ -291,6 +303,35 @@ def test_what_was_sent_before_may_lie_elsewhere(
     assert chosen.notes == (
         f"{tmp_path}/sent.txt: passed over, as not there: 1 image ('kept/gone.png')",
     )
+
+
+def test_what_was_sent_before_may_have_any_name(tmp_path: Path, frames: Path) -> None:
+    folder = shutil.copytree(frames, tmp_path / "frames")
+    (folder / "003.png").rename(folder / "~003.png")
+    (tmp_path / "sent.txt").write_text(f"~003.png\n{'a' * 300}.png\n")
+    given = write_coco(tmp_path / "r.json", {"001": SEEN["001"]})
+    chosen = backhaul.select(
+        given, folder, method="rare-first", count=12, sent_before=tmp_path / "sent.txt"
+    )
+    assert {*chosen.table["file"]} == {f"{name}.png" for name in NAMES} - {"003.png"}
+    assert "sent.txt: passed over, as not there: 1 image" in chosen.notes[0]
+
+
+def test_a_list_cannot_say_a_name_of_two_lines(tmp_path: Path, frames: Path) -> None:
+    from backhaul.predictions.writing import write_chosen
+
+    folder = shutil.copytree(frames, tmp_path / "frames")
+    (folder / "003.png").rename(folder / "00\n3.png")
+    given = write_coco(tmp_path / "r.json", {"001": SEEN["001"]})
+    chosen = backhaul.select(given, folder, method="rare-first", count=12)
+    with pytest.raises(InputError, match=r"00\\n3\.png: has a line end .* \.csv or \.json"):
+        write_chosen(tmp_path / "o.txt", chosen)
+    write_chosen(tmp_path / "o.csv", chosen)
+    again = backhaul.select(
+        given, folder, method="rare-first", count=12, sent_before=tmp_path / "o.csv"
+    )
+    assert not again.files
+    assert not (tmp_path / "o.txt").exists()
 
 
 def test_near_duplicates_are_counted(tmp_path: Path, frames: Path) -> None:

@@ -45,6 +45,7 @@ def test_a_torn_line_is_none_and_the_next_row_takes_its_place(tmp_path: Path) ->
     [
         ("a,b\n", "rows.csv:1: expected the columns set, seed"),
         ("{head}\nx,y\n", "rows.csv:2: expected 19 values"),
+        (f"{{head}}\n{'x' * 200_000}\n", "rows.csv:2: expected 19 values"),
         ("{head}\ndigits,no,test,iqr,0,,,0,0,0,0,,,1,a,b,c,d,e\n", "rows.csv:2: seed: Input"),
     ],
 )
@@ -72,6 +73,24 @@ def test_a_selection_is_noted_once(tmp_path: Path) -> None:
         Table(tmp_path).note_selection(noted)
     lines = (tmp_path / "selections.jsonl").read_text().splitlines()
     assert [Selected.model_validate_json(line) for line in lines] == [noted]
+
+
+def test_a_name_with_a_line_end_of_another_kind_is_noted_once(tmp_path: Path) -> None:
+    image = Chosen(name="a\u2028b.png", image_id="i", size_bytes=3, weight=0.5, reason="near")
+    keys: dict[str, Any] = {"set": "digits", "seed": 0, "arm": "iqr", "draw": 0}
+    noted = Selected(inputs="x", budget="images=1", selection="s", images=(image,), **keys)
+    for _ in range(2):
+        Table(tmp_path).note_selection(noted)
+    (line,) = (tmp_path / "selections.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    assert Selected.model_validate_json(line) == noted
+
+
+@pytest.mark.parametrize("line", ["{", "7", "[]", "{}"])
+def test_selections_of_somebody_else_are_one_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "selections.jsonl").write_text(f'{{"inputs": "x"}}\n{line}\n')
+    noted = Selected.model_construct(inputs="y")
+    with pytest.raises(InputError, match=r"selections\.jsonl:2: expected a choice of images"):
+        Table(tmp_path).note_selection(noted)
 
 
 def test_every_arm_has_every_budget_and_retraining(tmp_path: Path) -> None:
