@@ -125,7 +125,7 @@ def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
         n = len(plan.missing)
         found.append(
             f"{plural(n, 'training')} of {n + len(known):,} are missing. A seed counts for an "
-            "arm once it has all of its trainings."
+            "arm and a recipe once it has all of its trainings."
         )
     if plan.foreign:
         n = len(plan.foreign)
