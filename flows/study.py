@@ -199,8 +199,17 @@ def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
 
 
 class Choice(NamedTuple):
-    """What is trained on beside the initial set: images, their cost, and their digest."""
+    """What is chosen of the pool, and what of it is trained on beside the initial set.
 
+    Args:
+        images: The images as they were captured, without labels.
+        labelled: What was sent of them, with labels.
+        n_images: How many images were chosen.
+        n_bytes: Their cost.
+        selection: Digest of the choice.
+    """
+
+    images: Artifact | None = None
     labelled: Artifact | None = None
     n_images: int = 0
     n_bytes: int = 0
@@ -211,7 +220,7 @@ def choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
     """Return what an arm chooses of the pool, once that is noted; references have no choice."""
     if cell.arm == CEILING:
         whole = label(shared.pool, shared.campaign, shared.setting.dataset, shared.step(cell))
-        return Choice(whole, shared.n_images, shared.n_bytes)
+        return Choice(shared.pool, whole, shared.n_images, shared.n_bytes)
     if cell.budget is None:
         return Choice()
     campaign = shared.sending(cell)
@@ -237,7 +246,7 @@ def choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
     journal.table.note_selection(selected)
     truth = truth_of(sent, campaign, shared.setting.dataset, shared.step(cell))
     labelled = label(sent.as_sent, campaign, truth, shared.step(cell))
-    return Choice(labelled, sent.n_images, sent.n_bytes, selected.selection)
+    return Choice(sent.chosen, labelled, sent.n_images, sent.n_bytes, selected.selection)
 
 
 def _chosen(sent: Sent) -> tuple[Chosen, ...]:

@@ -175,6 +175,10 @@ class StudyConfig(Part):
         others = {n: each for n, each in self.recipes.items() if n != ORIGINAL}
         return {ORIGINAL: self.recipes[ORIGINAL]} | others if self.recipes else {own.kind: own}
 
+    def first_recipe(self, name: str) -> str:
+        """Return the name of the form in which images of a set are sent when arms compete."""
+        return next(iter(self.recipes_of(name)))
+
     @property
     def primary_label(self) -> str:
         """Label of the arm of the primary hypothesis."""

@@ -37,7 +37,7 @@ class Summary:
     @cached_property
     def table(self) -> pd.DataFrame:
         """The rows by which arms are compared: those with the first recipe, and references."""
-        first = next(iter(self.study.recipes_of(self.name)))
+        first = self.study.first_recipe(self.name)
         rows = self.everything
         same = (rows["recipe"] == first) | rows["arm"].isin(REFERENCES)
         return rows[same].reset_index(drop=True)

@@ -11,9 +11,11 @@ from backhaul.data.digits import write_scenes
 from backhaul.data.formats import read
 from backhaul.data.recipes import SendReencoded
 from backhaul.data.settings import DigitsData, FolderData
+from backhaul.link.settings import Link
+from backhaul.link.state import LinkState
 from backhaul.sampling import TrueRandomSampling
 from backhaul.storage.objects import read_value, write_value
-from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.bandwidth import ALL_NODES, Bandwidth, NodeBandwidths
 from backhaul.values.columns import names_of
 from backhaul.values.detections import FusedDetections
 from backhaul.values.images import ImageSet
@@ -22,6 +24,7 @@ from tasks.offers import prepare_offers, truth_of_sent
 from tasks.results import KINDS
 from tasks.sampling import select_images
 from tasks.stage import Stage, Step
+from tasks.transfer import transfer
 
 NOTHING_SEEN = FusedDetections(
     image_id=names_of([]),
@@ -68,6 +71,21 @@ def test_more_images_fit_where_each_takes_less(images: ImageSet, tmp_path: Path)
     originals = images.take(read_value(ImageSet, many.chosen).ids)
     for mine, theirs in zip(labelled.table["labels"], originals.table["labels"], strict=True):
         assert mine.same_as(theirs)
+
+
+def test_a_link_carries_what_is_sent(images: ImageSet, tmp_path: Path) -> None:
+    step = Step(root=tmp_path.as_posix(), seed=1, batch=0)
+    batch = write_value(step.root, images.without_labels())
+    seen = write_value(step.root, NOTHING_SEEN)
+    link = Link(uplink_kbit_s=8, overhead_bytes=100)
+    limits = NodeBandwidths(limits={ALL_NODES: Bandwidth(images=3)}, overhead_bytes=100)
+    offered: Offered = bare(prepare_offers, batch, SendReencoded(quality=10), step=step)
+    sent: Sent = bare(select_images, offered, seen, TrueRandomSampling(), limits, step=step)
+    assert sent.versions is not None
+    sizes = read_value(ImageSet, sent.as_sent).table["size_bytes"]
+    assert sent.n_bytes == sizes.sum()
+    carried = bare(transfer, sent.versions, None, link, LinkState(), step=step)
+    assert carried.wire_bytes == sent.n_bytes + 3 * 100
 
 
 def test_a_version_that_knows_no_recipes_reads_what_has_none(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backhaul.data.recipes import SendCrops, SendOriginal, SendReencoded
-from backhaul.study.design import Cell, digests_of
+from backhaul.study.design import Cell, choice_digest, digests_of
 from backhaul.study.page import write_page
 from backhaul.study.recipes import (
     break_even,
@@ -22,6 +22,8 @@ from backhaul.study.recipes import (
     series_of,
 )
 from backhaul.study.rows import Row
+from backhaul.study.scores import SCORES
+from backhaul.study.screening import Screened, choices_of, table_of
 from backhaul.study.settings import StudyConfig
 from tests.unit.study.studies import row_of, study_of
 from tests.unit.study.test_study_page import text_of
@@ -169,3 +171,27 @@ def test_a_study_without_recipes_says_nothing_of_them(tmp_path: Path) -> None:
         for row in (row_of(own, cell, digest) for cell, digest in digests_of(own).items())
     ]
     assert "Shown: iqr is better" in text_of(write_page(own, tmp_path, rows))
+
+
+def test_choices_that_are_scored_are_those_with_originals() -> None:
+    plain, study = study_of(), study_of(recipes=RECIPES)
+    choices = choices_of(study, "digits", 0)
+    assert choices == choices_of(plain, "digits", 0)
+    rows = rows_of(study, lambda cell: 0.3 if cell.recipe == "q15" else 0.0)
+    scored = [
+        Screened(
+            **dict.fromkeys(SCORES, 1.0),
+            inputs=choice_digest(study, cell),
+            set=cell.set,
+            seed=cell.seed,
+            arm=cell.arm,
+            draw=cell.draw,
+            budget=cell.budget_name,
+            n_images=3,
+            n_bytes=9,
+        )
+        for cell in choices
+    ]
+    assert table_of(study, "digits", scored, rows)["map50"].tolist() == pytest.approx(
+        [0.4] * len(choices)
+    )
