@@ -61,3 +61,20 @@ def xyxy_to_xywhn(xyxy: FloatArray, width_px: float, height_px: float) -> FloatA
         [(xyxy[:, :2] + xyxy[:, 2:]) / 2.0, xyxy[:, 2:] - xyxy[:, :2]], axis=1
     )
     return centre_size / [width_px, height_px, width_px, height_px]
+
+
+def whole_pixels(xyxy: FloatArray, margin: float, width: int, height: int) -> FloatArray:
+    """Return boxes of shape (n, 4) with a margin, clipped to the image, in whole pixels.
+
+    Edges go to the nearest pixel, so boxes without common area have none afterwards either, if
+    there is no margin.
+
+    Args:
+        xyxy: Corners in pixels.
+        margin: Border on each side, as a fraction of the box's side.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+    """
+    border = np.tile(xyxy[:, 2:] - xyxy[:, :2], 2) * [-margin, -margin, margin, margin]
+    pixels: FloatArray = np.rint(np.clip(xyxy + border, 0, [width, height, width, height]))
+    return pixels

@@ -27,6 +27,7 @@ from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
 from flows.forms import NO_FORM
 from flows.proportion import settle_mixing
+from flows.sending import offer, truth_of
 from flows.states import awaiting
 from flows.uplinks import limits_of
 from tasks.augmentation import augment
@@ -83,7 +84,7 @@ def play_batch(
         fused = _look(config, method, play, looking, step)
         limits = limits_of(config, play, standing)
         sent = select_images(
-            play.images,
+            offer(config, play.images, fused, step),
             fused,
             method,
             limits,
@@ -197,9 +198,10 @@ def _new_splits(
 ) -> Artifact:
     if not sent.n_images:
         return nothing_new(sent.chosen, step=step)
+    truth = truth_of(sent, config, play.truth, step)
     if not isinstance(config.labelling.source, UserCode):
-        require_labels(sent.chosen, play.truth)  # to wait for them is no failed task
-    labelled = label(sent.chosen, config, play.truth, step)
+        require_labels(sent.as_sent, truth)  # to wait for them is no failed task
+    labelled = label(sent.as_sent, config, truth, step)
     return split_images(labelled, standing.seen, config.batches.fractions, step=step)
 
 
@@ -233,7 +235,7 @@ def _carry(
     if config.bandwidth.link is None or isinstance(limits, Bandwidth):
         return None, standing
     carried = transfer(
-        sent.chosen,
+        sent.versions or sent.chosen,
         None if training is None else standing.current.artifact,
         config.bandwidth.link,
         standing.link,

@@ -11,7 +11,9 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 from prefect import flow, get_run_logger
 
+from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import Standing
+from backhaul.data.recipes import SendOriginal
 from backhaul.identity import content_digest
 from backhaul.learn.settings import NoStopping
 from backhaul.storage.lease import lease
@@ -38,12 +40,13 @@ from flows.initial_training import train_initial
 from flows.leftovers import end_leftovers
 from flows.parallel import side_by_side
 from flows.preparation import prepare
+from flows.sending import offer, truth_of
 from flows.slots import wait_or_give_way
 from tasks.augmentation import augment
 from tasks.inference import infer
 from tasks.mixing import merge_seen, train_on_all
 from tasks.sampling import select_images
-from tasks.series import measure, predict_part
+from tasks.series import measure, measure_small, predict_part
 from tasks.stage import Step, timed
 from tasks.training import digest_of_model, train_detector
 
@@ -110,8 +113,8 @@ class Shared:
         self.campaign = opened(study.campaign(name, seed))
         self.setting, _, self.splits = prepare(self.campaign)
         self.pool = self.setting.batches[0]
-        sizes = read_value(ImageSet, self.pool).table["size_bytes"]
-        self.n_images, self.n_bytes = len(sizes), int(sizes.sum())
+        pool = read_value(ImageSet, self.pool).table
+        self.n_images, self.n_bytes = len(pool), int(pool["size_bytes"].sum())
 
     @classmethod
     def of(cls, journal: Journal, name: str, seed: int) -> Shared:
@@ -157,6 +160,11 @@ class Shared:
             step=step_of(campaign),
         )
 
+    def sending(self, cell: Cell) -> CampaignConfig:
+        """Return the campaign with the recipe of a cell, by which its images are sent."""
+        sending = self.study.recipes_of(cell.set).get(cell.recipe, SendOriginal())
+        return self.campaign.model_copy(update={"sending": sending})
+
     def step(self, cell: Cell, word: str = "", number: int = 0) -> Step:
         """Return the step of a cell's stages; with a word, that of a draw or retraining."""
         step = step_of(self.campaign, cell.arm, 0)
@@ -169,8 +177,8 @@ def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
     """Choose, label, retrain from the initial model, and test; most of it may be cached."""
     choice = choose(journal, shared, cell)
     began = time.monotonic()
-    training, model = _train(shared, cell, choice.images)
-    map50, map50_95 = _test(shared, cell, model)
+    training, model = _train(shared, cell, choice.labelled)
+    scores = _test(shared, cell, model)
     return Row(
         set=cell.set,
         seed=cell.seed,
@@ -183,21 +191,32 @@ def _row(journal: Journal, shared: Shared, cell: Cell, digest: str) -> Row:
         n_bytes=choice.n_bytes,
         n_train=0 if training is None else training.n_train,
         epochs=0 if training is None else training.epochs,
-        map50=map50,
-        map50_95=map50_95,
+        map50=scores.map50,
+        map50_95=scores.map50_95,
         seconds=round(time.monotonic() - began, 2),
         inputs=digest,
         selection=choice.selection,
         data=shared.data,
         start=shared.start.current.artifact.content_digest,
         software=journal.software,
+        recipe=cell.recipe,
+        map50_small=scores.map50_small,
     )
 
 
 class Choice(NamedTuple):
-    """What is trained on beside the initial set: images, their cost, and their digest."""
+    """What is chosen of the pool, and what of it is trained on beside the initial set.
+
+    Args:
+        images: The images as they were captured, without labels.
+        labelled: What was sent of them, with labels.
+        n_images: How many images were chosen.
+        n_bytes: Their cost.
+        selection: Digest of the choice.
+    """
 
     images: Artifact | None = None
+    labelled: Artifact | None = None
     n_images: int = 0
     n_bytes: int = 0
     selection: str = ""
@@ -206,11 +225,13 @@ class Choice(NamedTuple):
 def choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
     """Return what an arm chooses of the pool, once that is noted; references have no choice."""
     if cell.arm == CEILING:
-        return Choice(shared.pool, shared.n_images, shared.n_bytes)
+        whole = label(shared.pool, shared.campaign, shared.setting.dataset, shared.step(cell))
+        return Choice(shared.pool, whole, shared.n_images, shared.n_bytes)
     if cell.budget is None:
         return Choice()
+    campaign = shared.sending(cell)
     sent = select_images(
-        shared.pool,
+        offer(campaign, shared.pool, shared.seen, step_of(campaign)),
         shared.seen,
         shared.study.methods[cell.arm],
         cell.budget.of_pool(shared.n_bytes),
@@ -226,9 +247,12 @@ def choose(journal: Journal, shared: Shared, cell: Cell) -> Choice:
         budget=cell.budget_name,
         selection=content_digest(sorted(image.image_id for image in images)),
         images=images,
+        recipe=cell.recipe,
     )
     journal.table.note_selection(selected)
-    return Choice(sent.chosen, sent.n_images, sent.n_bytes, selected.selection)
+    truth = truth_of(sent, campaign, shared.setting.dataset, shared.step(cell))
+    labelled = label(sent.as_sent, campaign, truth, shared.step(cell))
+    return Choice(sent.chosen, labelled, sent.n_images, sent.n_bytes, selected.selection)
 
 
 def _chosen(sent: Sent) -> tuple[Chosen, ...]:
@@ -250,20 +274,19 @@ def _chosen(sent: Sent) -> tuple[Chosen, ...]:
 
 
 def _train(
-    shared: Shared, cell: Cell, images: Artifact | None
+    shared: Shared, cell: Cell, labelled: Artifact | None
 ) -> tuple[TrainingResult | None, Checkpoint]:
     """Return the training of a cell, None for a given initial model, and the model."""
     if cell.arm == INITIAL:
         return shared.began[0], shared.start.current
-    training = _retrain(shared, cell, images)
+    training = _retrain(shared, cell, labelled)
     return training, training.checkpoints[-1]
 
 
-def _retrain(shared: Shared, cell: Cell, images: Artifact | None) -> TrainingResult:
-    """Train the initial model on the initial set and all `images`, for the planned steps."""
+def _retrain(shared: Shared, cell: Cell, labelled: Artifact | None) -> TrainingResult:
+    """Train the initial model on the initial set and what was sent, for the planned steps."""
     campaign, step, splits = shared.campaign, shared.step(cell), shared.start.seen
-    if images is not None:
-        labelled = label(images, campaign, shared.setting.dataset, step)
+    if labelled is not None:
         new = train_on_all(labelled, step=step)
         joined = merge_seen(splits, new, new, step=step)
         splits = augment(joined, new, campaign.augmentation, step=step)
@@ -281,8 +304,15 @@ def _retrain(shared: Shared, cell: Cell, images: Artifact | None) -> TrainingRes
     )
 
 
-def _test(shared: Shared, cell: Cell, model: Checkpoint) -> tuple[float | None, float | None]:
-    """Return mAP50 and mAP50-95 of a model on the test set; None without any truth there."""
+class Scores(NamedTuple):
+    """What a model reaches on the test set, also on small objects; None without any truth."""
+
+    map50: float | None
+    map50_95: float | None
+    map50_small: float | None
+
+
+def _test(shared: Shared, cell: Cell, model: Checkpoint) -> Scores:
     campaign, step, common = shared.campaign, shared.step(cell), shared.setting.common
     found = predict_part(
         common,
@@ -300,8 +330,16 @@ def _test(shared: Shared, cell: Cell, model: Checkpoint) -> tuple[float | None, 
         campaign.evaluation,
         step=step,
     )
-    table = read_value(pd.DataFrame, measured.table)
-    overall = table[table["class"] == ""].iloc[0]
-    scores = (float(overall[name]) for name in ("mAP50", "mAP50-95"))
-    map50, map50_95 = (score if math.isfinite(score) else None for score in scores)
-    return map50, map50_95
+    small = measure_small(found, common, campaign.evaluation, step=step)
+    return Scores(
+        _overall(measured.table, "mAP50"),
+        _overall(measured.table, "mAP50-95"),
+        _overall(small, "mAP50"),
+    )
+
+
+def _overall(table: Artifact, score: str) -> float | None:
+    """Return a score over all classes; None where it is not defined."""
+    rows = read_value(pd.DataFrame, table)
+    value = float(rows.loc[rows["class"] == "", score].iloc[0])
+    return value if math.isfinite(value) else None

@@ -32,6 +32,7 @@ from backhaul.values.results import (
     Dataset,
     ListedArrangement,
     Measured,
+    Offered,
     Sent,
     TrainingResult,
 )
@@ -117,6 +118,7 @@ KINDS = {
         Kind("cropped", Cropped),
         Kind("measured", Measured),
         Kind("carried", Carried),
+        Kind("offered", Offered),
     )
 }
 """All types of results, by name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from prefect import get_run_logger
@@ -16,14 +18,15 @@ from backhaul.values.detections import VECTORS, FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.images import ImageSet
 from backhaul.values.offers import Nearness, Offers, Pool, SentBefore
-from backhaul.values.results import Sent
+from backhaul.values.results import Offered, Sent
 from backhaul.values.validation import Validation
+from tasks.offers import offered_as, versions_of
 from tasks.stage import Step, stage
 
 
 @stage("sampling", random=True)
 def select_images(  # noqa: PLR0913 - as many as a pool is made of
-    images: Artifact,
+    images: Artifact | Offered,
     fused: Artifact,
     method: Method,
     bandwidth: Bandwidth | NodeBandwidths,
@@ -37,7 +40,7 @@ def select_images(  # noqa: PLR0913 - as many as a pool is made of
     """Store the `Selection` of a batch within the bandwidth, and the images sent.
 
     Args:
-        images: The batch (`ImageSet`).
+        images: The batch (`ImageSet`), or how it would be sent, if not as it was captured.
         fused: Detections in it (`FusedDetections`).
         method: The sampling method.
         bandwidth: Most that may be sent, or that each node may send.
@@ -47,11 +50,13 @@ def select_images(  # noqa: PLR0913 - as many as a pool is made of
         nearness: A table of one `Nearness`, if the method needs it.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
-    arrived = read_value(ImageSet, images)
-    sizes = arrived.table["size_bytes"].to_numpy(dtype=np.int64)
+    captured = images.captured if isinstance(images, Offered) else images
+    versions = versions_of(images) if isinstance(images, Offered) else None
+    arrived = read_value(ImageSet, captured)
+    offers = _originals(arrived) if versions is None else versions.offers(arrived)
     overhead_bytes = 0 if isinstance(bandwidth, Bandwidth) else bandwidth.overhead_bytes
     pool = Pool(
-        Offers.originals(arrived.ids, sizes + overhead_bytes, tuple(arrived.table["uri"])),
+        replace(offers, size_bytes=offers.size_bytes + overhead_bytes),
         read_value(FusedDetections, fused),
         _sent(sent_before, sent_seen),
         None if validation is None else Validation.from_table(_table(validation)),
@@ -63,27 +68,34 @@ def select_images(  # noqa: PLR0913 - as many as a pool is made of
     else:
         rows = rows_by_node(arrived, bandwidth.names, bandwidth.nodes)
         selection = select_by_node(method, pool, rows, bandwidth.limits, rng=rng)
-    chosen = arrived.take(selection.image_id.tolist())
-    sent_bytes = int(chosen.table["size_bytes"].sum())
+    ids = selection.image_id.tolist()
+    sent_bytes = int(selection.size_bytes.sum()) - overhead_bytes * len(ids)
     get_run_logger().info(
         "sent %d of %d images, %d of %d bytes",
         len(selection),
         len(pool),
         sent_bytes,
-        sizes.sum(),
+        offers.size_bytes.sum(),
     )
+    chosen = write_value(step.root, arrived.take(ids))
     return Sent(
         selection=write_value(step.root, selection),
-        chosen=write_value(step.root, chosen),
+        chosen=chosen,
         n_images=len(selection),
         n_bytes=sent_bytes,
         pool_images=len(pool),
-        pool_bytes=int(sizes.sum()),
+        pool_bytes=int(offers.size_bytes.sum()),
+        versions=None if versions is None else offered_as(chosen, versions.of(ids), step.root),
     )
 
 
 def _table(artifact: Artifact) -> pd.DataFrame:
     return read_value(pd.DataFrame, artifact)
+
+
+def _originals(arrived: ImageSet) -> Offers:
+    sizes = arrived.table["size_bytes"].to_numpy(dtype=np.int64)
+    return Offers.originals(arrived.ids, sizes, tuple(arrived.table["uri"]))
 
 
 def _sent(sent: tuple[Artifact, ...], seen: tuple[Artifact, ...]) -> SentBefore:

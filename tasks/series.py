@@ -10,6 +10,7 @@ import pandas as pd
 from backhaul.look.fusion import fuse
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import evaluate
+from backhaul.measure.metrics import SMALL_PX2, average_precision
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
@@ -140,6 +141,23 @@ def measure(
             name: write_value(step.root, table) for name, table in measured.benchmarks.items()
         },
     )
+
+
+@stage("small-objects", random=False, uses=libraries("faster-coco-eval"))
+def measure_small(
+    predictions: Artifact, images: Artifact, evaluation: Evaluation, *, step: Step
+) -> Artifact:
+    """Store the average precision of one checkpoint on small objects, as COCO defines them.
+
+    Args:
+        predictions: Its detections (`Detections`).
+        images: The images of a test set, which are among those predicted on (`ImageSet`).
+        evaluation: How detections are counted.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
+    tested = read_value(ImageSet, images)
+    low = _seen((predictions,), tested.ids).above(evaluation.conf_floor)
+    return write_value(step.root, average_precision(low, tested, SMALL_PX2))
 
 
 def _seen(predictions: Iterable[Artifact], ids: Sequence[str]) -> Detections:

@@ -14,12 +14,14 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import ALL_NODES
 from backhaul.values.columns import names_of
 from backhaul.values.images import ImageSet
+from backhaul.values.results import Offered
+from tasks.offers import versions_of
 from tasks.stage import Step, stage
 
 
 @stage("transfer", random=True)
 def transfer(
-    chosen: Artifact,
+    chosen: Artifact | Offered,
     model: Artifact | None,
     link: Link,
     before: LinkState,
@@ -33,7 +35,7 @@ def transfer(
     Which packets are lost depends on seed and batch, and not on the method.
 
     Args:
-        chosen: What was sent, in that order (`ImageSet`).
+        chosen: What was sent, in that order (`ImageSet`), and how, if not as it was captured.
         model: The new model, whose size counts unless the link says one; None = there is none.
         link: The link of each node.
         before: Where the links stand.
@@ -41,8 +43,11 @@ def transfer(
         nodes: Table that says which node each image is from; None = the images do.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
-    images = read_value(ImageSet, chosen)
+    captured = chosen.captured if isinstance(chosen, Offered) else chosen
+    images = read_value(ImageSet, captured)
     sizes = images.table["size_bytes"].to_numpy(dtype=np.int64)
+    if isinstance(chosen, Offered):
+        sizes = versions_of(chosen).offers(images).size_bytes
     rows = rows_by_node(images, names, nodes)
     model_bytes = None if model is None else link.model_bytes or len(read_bytes(model))
     went = exchange(

@@ -11,6 +11,7 @@ import tasks
 from backhaul.code import UserCode
 from backhaul.data.imagelists import ImageList
 from backhaul.data.lists import Lists
+from backhaul.data.recipes import Prepared, SendReencoded
 from backhaul.data.settings import Batches, FolderData, InitialSet, Labelling, SplitFractions
 from backhaul.learn.given import GivenCheckpoint
 from backhaul.learn.settings import (
@@ -29,6 +30,7 @@ from backhaul.sampling import IqrSampling, Method
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.results import Offered
 from tasks.evaluation import TestSets
 from tasks.stage import Stage, Step
 
@@ -56,6 +58,9 @@ EXAMPLES: list[tuple[Any, Any]] = [
     (Bandwidth | NodeBandwidths, Bandwidth(images=3)),
     (Link, Link(uplink_kbit_s=64)),
     (LinkState, LinkState(window=1)),
+    (Artifact | Offered, ARTIFACT),
+    (Offered, Offered(captured=ARTIFACT, images=ARTIFACT, sources=ARTIFACT)),
+    (Prepared, SendReencoded()),
     (Batches, Batches()),
     (Cropping, Cropping()),
     (Evaluation, Evaluation()),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from backhaul.data.recipes import Sending, SendOriginal
 from backhaul.data.settings import (
     Batches,
     Data,
@@ -93,6 +94,7 @@ class CampaignConfig(Part):
     methods: tuple[Method, ...] = Field(description="sampling methods to compare")
     control: bool = Field(True, description="also run the control arm no-new-data")
     cropping: Cropping = Cropping()
+    sending: Sending = SendOriginal()
     augmentation: Augmentation = Augmentation()
     training: Training = Training()
     stopping: Stopping = NoStopping()
@@ -203,6 +205,9 @@ class CampaignConfig(Part):
             raise ValueError("initial.data: an inbox needs a labelled data set to begin with")
         if self.lists is not None or self.seeds or self.cropping.batches != "none":
             raise ValueError("an inbox takes neither lists, seeds nor cropping")
+        if not isinstance(self.sending, SendOriginal):
+            told = f"sending.kind {self.sending.kind}: what lies in an inbox was sent already"
+            raise ValueError(f"{told}; expected original")  # noqa: TRY004 - pydantic's
         return self
 
     @model_validator(mode="after")

@@ -41,7 +41,7 @@ class Standing(BaseModel):
             update={
                 "images_sent": self.images_sent + sent.n_images,
                 "bytes_sent": self.bytes_sent + sent.n_bytes,
-                "sent": (*self.sent, sent.chosen) if sent.n_images else self.sent,
+                "sent": (*self.sent, sent.as_sent) if sent.n_images else self.sent,
             }
         )
 

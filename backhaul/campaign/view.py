@@ -36,7 +36,7 @@ from backhaul.storage.places import is_local
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
-from backhaul.values.results import Arrangement, Sent
+from backhaul.values.results import Arrangement, Offered, Sent
 from backhaul.values.selections import Selection
 from backhaul.values.splits import Splits
 
@@ -257,7 +257,19 @@ def _write_selection(uri: str, sent: Sent, carried: Carried | None) -> None:
     if carried is not None:
         arrivals = read_value(pd.DataFrame, carried.arrivals)
         table = table.merge(arrivals, on="image_id", validate="one_to_one")
+    if sent.versions is not None:
+        table = _with_versions(table, sent.versions)
     write_csv(uri, table)
+
+
+def _with_versions(selection: pd.DataFrame, versions: Offered) -> pd.DataFrame:
+    """Return a row for each file that was sent: its bytes, and what it shows of its image."""
+    images = read_value(ImageSet, versions.images).table
+    sources = read_value(pd.DataFrame, versions.sources).drop(columns="image_id")
+    files = sources.assign(sent_as=images["uri"], size_bytes=images["size_bytes"])
+    of_image = selection.drop(columns="size_bytes")
+    joined = of_image.merge(files, left_on="image_id", right_on="source_id")
+    return joined.drop(columns="source_id")
 
 
 def _write_list(uri: str, images: ImageSet) -> None:

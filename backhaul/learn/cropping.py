@@ -20,20 +20,18 @@ import pandas as pd
 from backhaul.arrays import FloatArray
 from backhaul.code import UserCode
 from backhaul.errors import InputError
-from backhaul.geometry import pairwise_iou
+from backhaul.geometry import pairwise_iou, whole_pixels
 from backhaul.learn.augmentation.copies import ID_DIGITS, read_rgb
 from backhaul.learn.augmentation.transforms import ImageArray
 from backhaul.learn.settings import Cropping
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
-from backhaul.values.labels import Labels
+from backhaul.values.labels import labels_inside
 
 OBJECT_COLUMNS = FUSED_COLUMNS[1:]
 """What is known of an object of a given image; a user's function sees these."""
 CUT_COLUMNS = ("source_id", *XYXY, "detected", "confidence")
 CROP_COLUMNS = ("image_id", *CUT_COLUMNS)
-ROUNDING = 1e-9
-"""Part of an area that boxes given as fractions may lose: a whole one is still whole."""
 
 _Row: TypeAlias = dict[str, Any]
 
@@ -102,48 +100,6 @@ def isolated(objects: pd.DataFrame) -> FloatArray:
     np.fill_diagonal(shared, 0.0)
     alone: FloatArray = xyxy[~(shared > 0.0).any(axis=1)]
     return alone
-
-
-def whole_pixels(xyxy: FloatArray, margin: float, width: int, height: int) -> FloatArray:
-    """Return boxes of shape (n, 4) with a margin, clipped to the image, in whole pixels.
-
-    Edges go to the nearest pixel, so boxes without common area have none afterwards either, if
-    there is no margin.
-
-    Args:
-        xyxy: Corners in pixels.
-        margin: Border on each side, as a fraction of the box's side.
-        width: Width of the image in pixels.
-        height: Height of the image in pixels.
-    """
-    border = np.tile(xyxy[:, 2:] - xyxy[:, :2], 2) * [-margin, -margin, margin, margin]
-    pixels: FloatArray = np.rint(np.clip(xyxy + border, 0, [width, height, width, height]))
-    return pixels
-
-
-def labels_inside(
-    labels: Labels, crop: FloatArray, size: tuple[int, int], min_visibility: float
-) -> Labels:
-    """Return the labels of a crop, in its coordinates.
-
-    A box goes with the crop if at least `min_visibility` of its area, and any area at all, lies
-    inside; what lies outside is cut off.
-
-    Args:
-        labels: Those of the whole image; outlines are left out.
-        crop: Corners of the crop in pixels of the image, shape (4,).
-        size: Width and height of the image in pixels.
-        min_visibility: Least fraction of a box's area.
-
-    Returns:
-        Those that go with the crop, in the order of `labels`.
-    """
-    boxes = np.clip(labels.xyxy(*size), 0, [*size, *size])
-    corner, sides = crop[:2], crop[2:] - crop[:2]
-    inside = np.clip(boxes, np.tile(corner, 2), np.tile(crop[2:], 2))
-    area, visible = _areas(boxes), _areas(inside)
-    kept = (visible > 0) & (visible >= min_visibility * area * (1 - ROUNDING))
-    return Labels.from_xyxy(labels.class_id[kept], inside[kept] - np.tile(corner, 2), *sides)
 
 
 def cut(
@@ -238,11 +194,6 @@ def _seen_in(
         class_names[int(objects["class_id"].iloc[best])],
         float(objects["confidence"].iloc[best]),
     )
-
-
-def _areas(xyxy: FloatArray) -> FloatArray:
-    areas: FloatArray = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
-    return areas
 
 
 def _cut_image(

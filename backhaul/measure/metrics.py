@@ -15,6 +15,9 @@ from backhaul.values.images import ImageSet
 
 MAX_DETECTIONS = 300
 """Most detections of one class in one image that enter average precision."""
+SMALL_PX2 = 32.0**2
+"""Area of a box up to which COCO calls an object small, in pixels of its image."""
+ANY_PX2 = 1e10
 
 
 def metrics(
@@ -89,12 +92,17 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def average_precision(raw: Detections | FusedDetections, images: ImageSet) -> pd.DataFrame:
+def average_precision(
+    raw: Detections | FusedDetections, images: ImageSet, most_px2: float = ANY_PX2
+) -> pd.DataFrame:
     """Return average precision as COCO defines it: 101 recalls, IoU 0.5 to 0.95 by 0.05.
 
     Args:
         raw: Detections of one model, down to a low confidence.
         images: The images with their truth; those without labels count for nothing.
+        most_px2: Greatest area of the boxes that count, in pixels of their image. Truths of
+            more are passed over, and so are detections that match them or match nothing and
+            are as large.
 
     Returns:
         Columns ``class``, ``mAP50`` and ``mAP50-95``: the mean over the classes that have a
@@ -108,7 +116,7 @@ def average_precision(raw: Detections | FusedDetections, images: ImageSet) -> pd
     known = images.labelled()
     by_iou = np.full((10, len(images.class_names)), np.nan)
     if len(known):
-        precision = _precision(raw.of_images(known.ids), known)
+        precision = _precision(raw.of_images(known.ids), known, most_px2)
         by_iou = np.where(precision > -1, precision, np.nan).mean(axis=1)  # -1 is "no truth"
     by_class = np.stack([by_iou[0], by_iou.mean(axis=0)], axis=1)
     overall = pd.DataFrame(by_class).mean().to_numpy()  # skips NaN, and is NaN where all are
@@ -117,7 +125,7 @@ def average_precision(raw: Detections | FusedDetections, images: ImageSet) -> pd
     return table
 
 
-def _precision(raw: Boxes, truth: ImageSet) -> FloatArray:
+def _precision(raw: Boxes, truth: ImageSet, most_px2: float) -> FloatArray:
     """Return interpolated precision by IoU, recall and class, shape (10, 101, n_classes)."""
     number = {image_id: i for i, image_id in enumerate(truth.ids, start=1)}
     coco = COCO(
@@ -139,7 +147,7 @@ def _precision(raw: Boxes, truth: ImageSet) -> FloatArray:
     ]
     evaluation = COCOeval_faster(coco, coco.loadRes(results), "bbox")
     evaluation.params.maxDets = [MAX_DETECTIONS]
-    evaluation.params.areaRng = [[0.0, 1e10]]
+    evaluation.params.areaRng = [[0.0, most_px2]]
     evaluation.params.areaRngLbl = ["all"]
     evaluation.evaluate()
     evaluation.accumulate()

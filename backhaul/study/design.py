@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import PurePath
 from typing import Any
 
@@ -14,6 +15,7 @@ from backhaul.identity import canonical, content_digest, fields_in_keys
 from backhaul.randomness import generator
 from backhaul.study.rows import Row
 from backhaul.study.settings import CEILING, CONTROL, INITIAL, Budget, StudyConfig
+from backhaul.values.offers import ORIGINAL
 
 DESIGN = 1
 """Raise it whenever the same inputs would give other rows, so that they are computed again."""
@@ -36,6 +38,7 @@ class Cell:
         draw: Number of the draw; only the baseline is drawn more than once.
         budget: What may be sent; None for references.
         training_seed: Number of the retraining; None for the initial model.
+        recipe: Name of the form in which images are sent; nothing is sent for references.
     """
 
     set: str
@@ -44,10 +47,12 @@ class Cell:
     draw: int = 0
     budget: Budget | None = None
     training_seed: int | None = None
+    recipe: str = ORIGINAL
 
     def __str__(self) -> str:
         budget = f" at {self.budget_name}" if self.budget else ""
-        return f"{self.set}, seed {self.seed}: {self.arm}{budget}"
+        form = "" if self.recipe == ORIGINAL else f" as {self.recipe}"
+        return f"{self.set}, seed {self.seed}: {self.arm}{form}{budget}"
 
     @property
     def budget_name(self) -> str:
@@ -67,10 +72,10 @@ def _of(study: StudyConfig, name: str, seed: int) -> Iterator[Cell]:
     yield Cell(name, seed, INITIAL)
     repeats = range(study.training_seeds)
     yield from (Cell(name, seed, CONTROL, training_seed=t) for t in repeats)
-    for label in study.methods:
+    for label, recipe in product(study.methods, study.recipes_of(name)):
         for draw in range(study.draws if label == study.baseline.label else 1):
             for budget in study.budgets:
-                yield from (Cell(name, seed, label, draw, budget, t) for t in repeats)
+                yield from (Cell(name, seed, label, draw, budget, t, recipe) for t in repeats)
     yield from (Cell(name, seed, CEILING, training_seed=t) for t in repeats)
 
 
@@ -91,18 +96,20 @@ def choice_digest(study: StudyConfig, cell: Cell) -> str:
 
 
 def _digest(study: StudyConfig, cell: Cell, settings: dict[str, Any]) -> str:
-    return content_digest(
-        {
-            "design": DESIGN,
-            "set": cell.set,
-            "settings": settings,
-            "seed": cell.seed,
-            "method": study.methods.get(cell.arm, cell.arm),
-            "draw": cell.draw,
-            "budget": cell.budget,
-            "training_seed": cell.training_seed,
-        }
-    )
+    known = {
+        "design": DESIGN,
+        "set": cell.set,
+        "settings": settings,
+        "seed": cell.seed,
+        "method": study.methods.get(cell.arm, cell.arm),
+        "draw": cell.draw,
+        "budget": cell.budget,
+        "training_seed": cell.training_seed,
+    }
+    sending = study.recipes_of(cell.set).get(cell.recipe)
+    if sending is None or sending.kind == ORIGINAL:  # as before there were recipes
+        return content_digest(known)
+    return content_digest(known | {"sending": sending})
 
 
 def _settings(campaign: CampaignConfig) -> dict[str, Any]:
@@ -137,9 +144,10 @@ class Plan:
 
     @property
     def complete(self) -> tuple[Row, ...]:
-        """The known rows of each arm and seed of which none is missing."""
-        partial = {(cell.set, cell.seed, cell.arm) for cell in self.missing}
-        return tuple(row for row in self.known if (row.set, row.seed, row.arm) not in partial)
+        """The known rows of each arm, recipe and seed of which none is missing."""
+        partial = {(cell.set, cell.seed, cell.arm, cell.recipe) for cell in self.missing}
+        rows = ((row, (row.set, row.seed, row.arm, row.recipe)) for row in self.known)
+        return tuple(row for row, key in rows if key not in partial)
 
     @property
     def unfinished(self) -> dict[str, dict[int, int]]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from backhaul.campaign.finding import Chart, Finding, Series, cells, values
 from backhaul.report.wording import NONE, number, plus_minus, signed
+from backhaul.study.recipefindings import recipe_findings
 from backhaul.study.rows import Row
 from backhaul.study.settings import CEILING, CONTROL, INITIAL, REFERENCES
 from backhaul.study.statistics import GAIN, Effect, wins
@@ -31,6 +32,12 @@ def findings_of(summary: Summary, rows: Sequence[Row]) -> tuple[Finding, ...]:
         differences(summary),
         win_matrix(summary),
         until(summary),
+        *recipe_findings(
+            summary.name,
+            summary.study.recipes_of(summary.name),
+            {budget.name: budget_in_words(budget) for budget in summary.study.budgets},
+            summary.everything,
+        ),
         table_of(summary.name, rows),
     )
     return tuple(each for each in found if each.rows)
@@ -166,7 +173,7 @@ def until(summary: Summary) -> Finding:
 
 def table_of(name: str, rows: Sequence[Row]) -> Finding:
     """Return what each arm chose and reached, seed by seed, with digests of the choice."""
-    keys = ["seed", "role", "arm", "draw", "budget"]
+    keys = ["seed", "role", "arm", "recipe", "draw", "budget"]
     columns = [*keys, "n_images", "n_bytes", "map50", "selection", "data", "start"]
     found = pd.DataFrame([row.model_dump() for row in rows], columns=list(Row.model_fields))
     found = found.sort_values(["role", "seed"], ascending=[False, True], kind="stable")

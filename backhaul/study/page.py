@@ -130,7 +130,7 @@ def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
         n = len(plan.missing)
         found.append(
             f"{plural(n, 'training')} of {n + len(known):,} are missing. A seed counts for an "
-            f"arm once it has all of its trainings. {_unfinished(plan)}"
+            f"arm and a recipe once it has all of its trainings. {_unfinished(plan)}"
         )
     if plan.foreign:
         n = len(plan.foreign)

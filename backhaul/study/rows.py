@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -15,8 +15,10 @@ from typing import Any, BinaryIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backhaul.errors import InputError
+from backhaul.storage.objects import replace
 from backhaul.study.settings import Role
 from backhaul.untrusted import MOST_TABLE_BYTES, one_line, read_bytes, text_of
+from backhaul.values.offers import ORIGINAL
 
 
 class Row(BaseModel):
@@ -43,6 +45,8 @@ class Row(BaseModel):
         data: Digest of pool, test set, initial set and given checkpoints of the seed.
         start: Digest of the initial model. Another machine may train another one.
         software: Digest of the versions of the software; `study.json` has them.
+        recipe: Name of the form in which images were sent.
+        map50_small: mAP50 on objects of at most 32 x 32 pixels; None without any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,10 +70,14 @@ class Row(BaseModel):
     data: str
     start: str
     software: str
+    recipe: str = ORIGINAL
+    map50_small: float | None = None
 
 
 COLUMNS = tuple(Row.model_fields)
-MAY_BE_NONE = ("training_seed", "map50", "map50_95")
+FIRST_COLUMNS = tuple(n for n, field in Row.model_fields.items() if field.is_required())
+"""Columns that every table has; one that was begun earlier lacks some of the others."""
+MAY_BE_NONE = ("training_seed", "map50", "map50_95", "map50_small")
 
 
 class Chosen(BaseModel):
@@ -96,6 +104,7 @@ class Selected(BaseModel):
         budget: Name of the budget.
         selection: Digest of the chosen images, as in rows.
         images: The images.
+        recipe: Name of the form in which they were sent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,6 +117,7 @@ class Selected(BaseModel):
     budget: str
     selection: str
     images: tuple[Chosen, ...]
+    recipe: str = ORIGINAL
 
 
 class Lines:
@@ -136,6 +146,10 @@ class Lines:
             file.write(f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Replace all of its lines."""
+        replace(self.path.resolve().as_posix(), "".join(f"{x}\n" for x in lines).encode())
 
 
 def _cut_torn(file: BinaryIO) -> None:
@@ -167,18 +181,20 @@ class Table:
             InputError: If the file is none of ours, with the line.
         """
         lines = self._rows.read()
-        if lines and lines[0] != _line(COLUMNS):
+        columns = _columns_of(lines)
+        if not set(FIRST_COLUMNS) <= set(columns) <= set(COLUMNS):
             raise InputError(f"{self._rows.path}:1: expected the columns {', '.join(COLUMNS)}")
-        return tuple(self._row(number, line) for number, line in enumerate(lines[1:], start=2))
+        numbered = enumerate(lines[1:], start=2)
+        return tuple(self._row(columns, number, line) for number, line in numbered)
 
-    def _row(self, number: int, line: str) -> Row:
+    def _row(self, columns: Sequence[str], number: int, line: str) -> Row:
         try:
             values = next(csv.reader([line]), [])
         except csv.Error:  # a value of more than 128 KiB
             values = []
-        if len(values) != len(COLUMNS):
-            raise InputError(f"{self._rows.path}:{number}: expected {len(COLUMNS)} values")
-        fields = dict(zip(COLUMNS, values, strict=True))
+        if len(values) != len(columns):
+            raise InputError(f"{self._rows.path}:{number}: expected {len(columns)} values")
+        fields = dict(zip(columns, values, strict=True))
         given = {k: v for k, v in fields.items() if v or k not in MAY_BE_NONE}
         try:
             return Row.model_validate(dict.fromkeys(MAY_BE_NONE) | given)
@@ -190,8 +206,12 @@ class Table:
     def append(self, row: Row) -> None:
         """Add a row."""
         with self._lock:
-            if not self._rows.read():
+            lines = self._rows.read()
+            if not lines:
                 self._rows.append(_line(COLUMNS))
+            elif _columns_of(lines) != COLUMNS:  # begun before there were some of them
+                known = [_line(each.model_dump().values()) for each in self.rows()]
+                self._rows.write([_line(COLUMNS), *known])
             self._rows.append(_line(row.model_dump().values()))
 
     def note_selection(self, selection: Selected) -> None:
@@ -216,6 +236,11 @@ class Table:
         except (ValueError, TypeError, LookupError, RecursionError):
             place = f"{self._selections.path}:{number}"
             raise InputError(f"{place}: expected a choice of images, as JSON") from None
+
+
+def _columns_of(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a table, by its first line; those of a new one if it has none."""
+    return tuple(next(csv.reader(lines[:1]), COLUMNS))
 
 
 def _line(values: Iterable[Any]) -> str:

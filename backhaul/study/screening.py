@@ -71,8 +71,12 @@ COLUMNS = tuple(Screened.model_fields)
 
 
 def choices_of(study: StudyConfig, name: str, seed: int) -> tuple[Cell, ...]:
-    """Return what is chosen of the pool of a set and a seed, each once, in order."""
-    own = [cell for cell in cells_of(study) if (cell.set, cell.seed) == (name, seed)]
+    """Return what arms choose of the pool of a set and a seed, each once, in order.
+
+    They do with the first recipe: scores are of images as they were captured.
+    """
+    place = (name, seed, study.first_recipe(name))
+    own = [cell for cell in cells_of(study) if (cell.set, cell.seed, cell.recipe) == place]
     return tuple(
         dict.fromkeys(replace(cell, training_seed=None) for cell in own if cell.budget)
     )
@@ -136,7 +140,8 @@ def table_of(
     table = pd.DataFrame(own, columns=list(COLUMNS))
     reached: dict[tuple[int, str, int, str], list[float]] = {}
     for row in rows:
-        if row.set == name and row.map50 is not None:
+        same = (row.set, row.recipe) == (name, study.first_recipe(name))
+        if same and row.map50 is not None:
             key = (row.seed, row.arm, row.draw, row.budget)
             reached.setdefault(key, []).append(row.map50)
     keys = zip(table["seed"], table["arm"], table["draw"], table["budget"], strict=True)

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.data.recipes import Sending
 from backhaul.sampling import Method, TrueRandomSampling
 from backhaul.settings import Fraction, Part, PositiveInt
 from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.offers import ORIGINAL
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name: TypeAlias = Annotated[str, Field(pattern=NAME, max_length=100)]
@@ -113,6 +115,11 @@ class StudyConfig(Part):
         2, description="times that the detector is retrained with each choice of images"
     )
     budgets: tuple[Budget, ...] = Field(description="what may be sent of the pool, planned")
+    recipes: dict[Name, Sending] = Field(
+        {},
+        description="by name, in what form images are sent, original among them; each arm is "
+        "played with each; empty = as the set says",
+    )
 
     @field_validator("sets", mode="before")
     @classmethod
@@ -159,6 +166,25 @@ class StudyConfig(Part):
         if unknown := sorted(set(self.no_harm) - set(self.sets)):
             raise ValueError(f"no_harm: {unknown[0]!r} is no set: {', '.join(self.sets)}")
         return self
+
+    @field_validator("recipes")
+    @classmethod
+    def _check_recipes(cls, value: dict[str, Sending]) -> dict[str, Sending]:
+        if value and (ORIGINAL not in value or value[ORIGINAL].kind != ORIGINAL):
+            raise ValueError(
+                f"expected one named {ORIGINAL}, of that kind: others are compared with it"
+            )
+        return value
+
+    def recipes_of(self, name: str) -> dict[str, Sending]:
+        """Return in what forms images of a set are sent, by name, that of the arms first."""
+        own = self.sets[name].sending
+        others = {n: each for n, each in self.recipes.items() if n != ORIGINAL}
+        return {ORIGINAL: self.recipes[ORIGINAL]} | others if self.recipes else {own.kind: own}
+
+    def first_recipe(self, name: str) -> str:
+        """Return the name of the form in which images of a set are sent when arms compete."""
+        return next(iter(self.recipes_of(name)))
 
     @property
     def primary_label(self) -> str:

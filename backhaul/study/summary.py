@@ -26,13 +26,21 @@ class Summary:
         study: The study.
         name: Name of the set.
         role: What the seeds are for.
-        table: Rows of these seeds (`Row`); of each arm and seed all or none.
+        everything: Rows of these seeds (`Row`); of each arm, recipe and seed all or none.
     """
 
     study: StudyConfig
     name: str
     role: Role
-    table: pd.DataFrame
+    everything: pd.DataFrame
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The rows by which arms are compared: those with the first recipe, and references."""
+        first = self.study.first_recipe(self.name)
+        rows = self.everything
+        same = (rows["recipe"] == first) | rows["arm"].isin(REFERENCES)
+        return rows[same].reset_index(drop=True)
 
     @property
     def baseline(self) -> str:

@@ -15,6 +15,8 @@ from backhaul.values.columns import Schema
 
 Polygons: TypeAlias = tuple[FloatArray | None, ...]
 
+ROUNDING = 1e-9
+"""Part of an area that boxes given as fractions may lose: a whole one is still whole."""
 SAME_BOX = 1e-5  # normalised; label formats round to six decimals
 LABEL_FIELDS: Schema = {
     "class_id": "int32",
@@ -131,6 +133,31 @@ class Labels:
         return bool(np.allclose(mine, others, rtol=0, atol=SAME_BOX))
 
 
+def labels_inside(
+    labels: Labels, crop: FloatArray, size: tuple[int, int], min_visibility: float
+) -> Labels:
+    """Return the labels of a crop, in its coordinates.
+
+    A box goes with the crop if at least `min_visibility` of its area, and any area at all, lies
+    inside; what lies outside is cut off.
+
+    Args:
+        labels: Those of the whole image; outlines are left out.
+        crop: Corners of the crop in pixels of the image, shape (4,).
+        size: Width and height of the image in pixels.
+        min_visibility: Least fraction of a box's area.
+
+    Returns:
+        Those that go with the crop, in the order of `labels`.
+    """
+    boxes = np.clip(labels.xyxy(*size), 0, [*size, *size])
+    corner, sides = crop[:2], crop[2:] - crop[:2]
+    inside = np.clip(boxes, np.tile(corner, 2), np.tile(crop[2:], 2))
+    area, visible = _areas(boxes), _areas(inside)
+    kept = (visible > 0) & (visible >= min_visibility * area * (1 - ROUNDING))
+    return Labels.from_xyxy(labels.class_id[kept], inside[kept] - np.tile(corner, 2), *sides)
+
+
 def _in_order(rows: FloatArray) -> FloatArray:
     steps = np.round(rows / SAME_BOX)
     return np.asarray(rows[np.lexsort(steps.T[::-1])])
@@ -142,3 +169,8 @@ def _check_polygons(polygons: Sequence[FloatArray | None], n: int) -> None:
     for polygon in polygons:
         if polygon is not None and (polygon.ndim != 2 or polygon.shape[1] != 2):  # noqa: PLR2004 - corners
             raise ValueError(f"expected a polygon of shape (m, 2), got {polygon.shape}")
+
+
+def _areas(xyxy: FloatArray) -> FloatArray:
+    areas: FloatArray = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
+    return areas

@@ -28,7 +28,8 @@ class Offers:
 
     Args:
         image_id: The image of each offer, shape (n,).
-        kind: How it is sent: ``original``, as its file is; shape (n,).
+        kind: How it is sent: ``original``, as its file is, ``reencoded`` or ``crops``; shape
+            (n,).
         size_bytes: What sending it costs, > 0, shape (n,).
         file: Path of the file, shape (n,); None where files do not matter.
 
@@ -116,7 +117,8 @@ class Pool:
     """The input of a sampling method: one batch as the node has it, without ground truth.
 
     Args:
-        offers: What could be sent. Their order does not matter to any method.
+        offers: What could be sent, each image in one form. Their order does not matter to any
+            method.
         detections: Fused detections of these images; an image may have none.
         sent_before: What the method sent in earlier rounds.
         validation: What the ensemble sees in validation images; None where nobody needs it.

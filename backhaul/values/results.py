@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -71,8 +71,34 @@ class ListedArrangement(BaseModel):
     splits: Artifact
 
 
+class Offered(BaseModel):
+    """Images in the form in which they are sent.
+
+    Args:
+        captured: The images as they were captured (`ImageSet`).
+        images: The images (`ImageSet` without labels).
+        sources: A table of what each was made of (`backhaul.data.versions.SOURCE_COLUMNS`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    captured: Artifact
+    images: Artifact
+    sources: Artifact
+
+
 class Sent(BaseModel):
-    """The images of a batch that a method sends: a `Selection`, an `ImageSet`, their cost."""
+    """The images of a batch that a method sends, and what that costs.
+
+    Args:
+        selection: Which images, and why (`Selection`).
+        chosen: These images as they were captured (`ImageSet`).
+        n_images: How many these are.
+        n_bytes: Bytes that are sent.
+        pool_images: Images that could have been sent.
+        pool_bytes: Bytes that all of them would take.
+        versions: The images as they are sent; None = as they were captured.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,6 +108,20 @@ class Sent(BaseModel):
     n_bytes: int
     pool_images: int
     pool_bytes: int
+    versions: Offered | None = None
+
+    @property
+    def as_sent(self) -> Artifact:
+        """What arrives at home, is labelled and trained on (`ImageSet`)."""
+        return self.chosen if self.versions is None else self.versions.images
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not used, so that earlier versions read it as well."""
+        fields: dict[str, Any] = handler(self)
+        if self.versions is None:
+            del fields["versions"]
+        return fields
 
 
 class TrainingResult(BaseModel):

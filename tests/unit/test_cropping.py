@@ -22,20 +22,18 @@ from pydantic import ValidationError
 from backhaul.code import UserCode
 from backhaul.data.images import probe
 from backhaul.errors import InputError
-from backhaul.geometry import pairwise_iou
+from backhaul.geometry import pairwise_iou, whole_pixels
 from backhaul.learn.cropping import (
     CROP_COLUMNS,
     OBJECT_COLUMNS,
     choose_cuts,
     cut,
     isolated,
-    labels_inside,
-    whole_pixels,
 )
 from backhaul.learn.settings import Cropping
 from backhaul.values.detections import FUSED_COLUMNS, XYXY, FusedDetections
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
-from backhaul.values.labels import Labels
+from backhaul.values.labels import Labels, labels_inside
 
 CLASSES = ("cat", "dog")
 SMALL = Cropping(min_side_px=1)

@@ -36,9 +36,8 @@ from backhaul.values.offers import Offers, Pool, SentBefore
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-GUIDES = "".join(
-    (DOCS / name).read_text(encoding="utf-8") for name in ("own-method.md", "cropping.md")
-)
+NAMES = ("own-method.md", "cropping.md", "sending.md")
+GUIDES = "".join((DOCS / name).read_text(encoding="utf-8") for name in NAMES)
 EXAMPLES = dict(BLOCK.findall(GUIDES))
 CONFIGS = sorted(name for name in EXAMPLES if name.endswith(".yaml"))
 N_IMAGES = 60

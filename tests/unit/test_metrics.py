@@ -16,7 +16,7 @@ from sklearn.metrics import precision_score, recall_score
 
 from backhaul.arrays import FloatArray
 from backhaul.measure.matching import benchmark
-from backhaul.measure.metrics import average_precision, count, metrics
+from backhaul.measure.metrics import SMALL_PX2, average_precision, count, metrics
 from backhaul.measure.names import METRICS
 from backhaul.values.detections import (
     DETECTION_COLUMNS,
@@ -82,8 +82,11 @@ def noisy_scenes(rng: np.random.Generator, n: int) -> tuple[list[Any], list[Any]
     return rows, truths
 
 
-def by_pycocotools(rows: list[Any], truths: list[Any]) -> FloatArray:
-    """Return AP50 and AP50-95, over all and by class, shape (1 + n_classes, 2)."""
+def by_pycocotools(rows: list[Any], truths: list[Any], area: int = 0) -> FloatArray:
+    """Return AP50 and AP50-95, over all and by class, shape (1 + n_classes, 2).
+
+    `area` is a position among COCO's areas: all, small, medium, large.
+    """
     boxes = [(i, *t) for i, truth in enumerate(truths) for t in truth]
     coco = COCO()
     coco.dataset = {
@@ -116,7 +119,7 @@ def by_pycocotools(rows: list[Any], truths: list[Any]) -> FloatArray:
         evaluation.params.maxDets = [1, 10, 300]
         evaluation.evaluate()
         evaluation.accumulate()
-    precision = evaluation.eval["precision"][:, :, :, 0, 2]
+    precision = evaluation.eval["precision"][:, :, :, area, 2]
     groups = [precision, *(precision[:, :, k : k + 1] for k in range(len(NAMES)))]
     return np.array([[_known(g[:1]), _known(g)] for g in groups])
 
@@ -133,6 +136,18 @@ def test_average_precision_equals_pycocotools(seed: int) -> None:
     theirs = by_pycocotools(rows, truths)
     assert 0.1 < theirs[0, 1] < theirs[0, 0] < 1
     assert ours.to_numpy() == pytest.approx(theirs, abs=1e-6)
+
+
+def test_average_precision_of_small_objects_is_that_of_coco() -> None:
+    rows, truths = noisy_scenes(np.random.default_rng(4), 60)
+    images = image_set(truths)
+    ours = average_precision(raw_of(rows), images, SMALL_PX2)[["mAP50", "mAP50-95"]]
+    assert ours.to_numpy() == pytest.approx(by_pycocotools(rows, truths, area=1), abs=1e-6)
+    everything = average_precision(raw_of(rows), images)[["mAP50", "mAP50-95"]]
+    assert not np.allclose(ours, everything)
+    large = image_set([truth_of((0, *BOX))])
+    only = average_precision(raw_of([(0, 0, 0.9, *BOX)]), large, SMALL_PX2)
+    assert only["mAP50"].isna().all()
 
 
 def test_average_precision_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

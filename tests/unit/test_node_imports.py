@@ -24,6 +24,8 @@ NOT_ON_A_NODE = (
 MODULES = (
     "backhaul.link.exchange",
     "backhaul.link.state",
+    "backhaul.data.recipes",
+    "backhaul.data.sending",
     "backhaul.look.copies",
     "backhaul.look.descriptors",
     "backhaul.look.ensemble",

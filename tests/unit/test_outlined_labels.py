@@ -67,8 +67,8 @@ def test_copies_and_crops_have_boxes_alone(outlined: Labels, tmp_path: Path) -> 
     pytest.importorskip("cv2")
     from backhaul.learn.augmentation.copies import make_copies
     from backhaul.learn.augmentation.plan import Plan
-    from backhaul.learn.cropping import labels_inside
     from backhaul.learn.settings import Augmentation
+    from backhaul.values.labels import labels_inside
 
     path = tmp_path / "a.png"
     Image.fromarray(np.zeros((48, 64, 3), dtype=np.uint8)).save(path)

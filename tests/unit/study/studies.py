@@ -59,5 +59,6 @@ def row_of(study: StudyConfig, cell: Cell, inputs: str = "", **values: Any) -> R
         data="d",
         start="m",
         software="w",
+        recipe=cell.recipe,
     )
     return made.model_copy(update=values)

@@ -1,5 +1,6 @@
 """The table of a study: what survives a kill, and what is not computed again."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ from backhaul.errors import InputError
 from backhaul.study.design import cells_of, derived_seed, digests_of, plan_of, remaining_s
 from backhaul.study.rows import Chosen, Row, Selected, Table
 from backhaul.study.settings import StudyConfig
+from backhaul.study.studyfile import load_study
 from tests.unit.study.studies import row_of, study_of
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
@@ -44,9 +48,12 @@ def test_a_torn_line_is_none_and_the_next_row_takes_its_place(tmp_path: Path) ->
     ("text", "told"),
     [
         ("a,b\n", "rows.csv:1: expected the columns set, seed"),
-        ("{head}\nx,y\n", "rows.csv:2: expected 19 values"),
-        (f"{{head}}\n{'x' * 200_000}\n", "rows.csv:2: expected 19 values"),
-        ("{head}\ndigits,no,test,iqr,0,,,0,0,0,0,,,1,a,b,c,d,e\n", "rows.csv:2: seed: Input"),
+        ("{head}\nx,y\n", "rows.csv:2: expected 21 values"),
+        (f"{{head}}\n{'x' * 200_000}\n", "rows.csv:2: expected 21 values"),
+        (
+            "{head}\nd,no,test,iqr,0,,,0,0,0,0,,,1,a,b,c,d,e,f,\n",
+            "rows.csv:2: seed: Input",
+        ),
     ],
 )
 def test_a_table_of_somebody_else_is_one_line(tmp_path: Path, text: str, told: str) -> None:
@@ -88,7 +95,8 @@ def test_a_name_with_a_line_end_of_another_kind_is_noted_once(tmp_path: Path) ->
 @pytest.mark.parametrize("line", ["{", "7", "[]", "{}"])
 def test_selections_of_somebody_else_are_one_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "selections.jsonl").write_text(f'{{"inputs": "x"}}\n{line}\n')
-    noted = Selected.model_construct(inputs="y")
+    keys: dict[str, Any] = {"set": "digits", "seed": 0, "arm": "iqr", "draw": 0}
+    noted = Selected(inputs="y", budget="images=1", selection="s", images=(), **keys)
     with pytest.raises(InputError, match=r"selections\.jsonl:2: expected a choice of images"):
         Table(tmp_path).note_selection(noted)
 
@@ -161,3 +169,47 @@ def test_the_remaining_time_follows_from_what_was_measured() -> None:
     rows = [row_of(study, cell, seconds=s) for cell, s in zip(cells[:2], (10, 20), strict=True)]
     assert remaining_s(cells[2:6], rows, 2) == pytest.approx(4 * 15 / 2)
     assert remaining_s(cells, [], 2) is None
+
+
+RECIPES = {"original": {"kind": "original"}, "q20": {"kind": "reencoded", "quality": 20}}
+
+
+def test_a_recipe_is_a_factor_of_its_own_and_leaves_known_rows_as_they_are() -> None:
+    before, after = study_of(), study_of(recipes=RECIPES)
+    known, all_of_it = digests_of(before), digests_of(after)
+    assert {cell: all_of_it[cell] for cell in known} == known
+    new = [cell for cell in all_of_it if cell not in known]
+    assert {cell.recipe for cell in new} == {"q20"}
+    assert len(new) == sum(cell.budget is not None for cell in known)
+    assert len(set(all_of_it.values())) == len(all_of_it)
+    renamed = study_of(recipes=RECIPES | {"poor": RECIPES["q20"]})
+    poor = {cell: d for cell, d in digests_of(renamed).items() if cell.recipe != "original"}
+    assert len(poor) == 2 * len(new)
+    assert len(set(poor.values())) == len(new)  # what a form is called does not matter
+
+
+def test_a_set_with_a_recipe_has_other_rows_where_images_are_sent() -> None:
+    before = digests_of(study_of())
+    own = study_of(**{"sets.digits.sending": RECIPES["q20"]})
+    for cell, digest in digests_of(own).items():
+        assert (digest in before.values()) == (cell.budget is None)
+        assert cell.recipe == ("original" if cell.budget is None else "reencoded")
+
+
+def test_a_committed_table_is_wholly_valid_and_goes_on(tmp_path: Path) -> None:
+    folder = ROOT / "docs" / "results" / "choosing"
+    study = load_study(ROOT / "configs" / "studies" / "choosing.yaml")
+    plan = plan_of(study, Table(folder).rows())
+    assert plan.known
+    assert not plan.foreign
+    assert {(row.recipe, row.map50_small) for row in plan.known} == {("original", None)}
+    assert (folder / "rows.csv").read_text().count("\n") == 1 + len(plan.known)
+    lines = (folder / "selections.jsonl").read_text().splitlines()
+    assert {Selected.model_validate_json(line).recipe for line in lines} == {"original"}
+
+    shutil.copy(folder / "rows.csv", tmp_path)
+    row = plan.known[0].model_copy(update={"recipe": "q20", "map50_small": 0.125})
+    Table(tmp_path).append(row)
+    assert Table(tmp_path).rows() == (*plan.known, row)
+    Table(tmp_path).append(row)
+    assert Table(tmp_path).rows() == (*plan.known, row, row)

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from backhaul.errors import InputError
-from backhaul.study.design import plan_of
+from backhaul.study.design import cells_of, plan_of
+from backhaul.study.recipes import series_of
 from backhaul.study.rows import Table
 from backhaul.study.settings import Budget, StudyConfig
 from backhaul.study.studyfile import load_study
@@ -42,6 +43,11 @@ def test_a_set_is_a_campaign_without_what_the_study_decides(tmp_path: Path) -> N
 def test_the_examples_are_studies(tmp_path: Path) -> None:
     example = load_study(ROOT / "configs" / "study.yaml")
     assert example.seeds.test
+    bytes_of = load_study(ROOT / "configs" / "studies" / "bytes.yaml")
+    assert len(cells_of(bytes_of)) == 324  # as the file says
+    for name, kind in (("signs", "stream"), ("parking", "folder")):
+        assert bytes_of.sets[name].data.kind == kind
+        assert list(series_of(bytes_of.recipes_of(name))["jpeg"]) == [15, 30, 50, 75, 95]
     guide = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
     (printed,) = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     (tmp_path / "study.yaml").write_text(printed, encoding="utf-8")
@@ -129,6 +135,9 @@ def test_a_budget_is_a_bandwidth_of_a_pool() -> None:
         ({"seeds": []}, "seeds: expected at least one"),
         ({"seeds": {"choose": [1], "test": [1]}}, "seeds: a seed is given twice"),
         ({"draw": 3}, "draw: is no key of a study"),
+        ({"recipes": {"q": {"kind": "crops"}}}, "recipes: expected one named original"),
+        ({"recipes": {"original": {"kind": "crops"}}}, "of that kind: others are compared"),
+        ({"recipes": {"q": {"kind": "video"}}}, "recipes.q: 'video' is none of original, "),
     ],
 )
 def test_what_is_wrong_is_a_line(tmp_path: Path, change: dict[str, Any], told: str) -> None:
