@@ -34,7 +34,7 @@ from backhaul.campaign.proposal.sets import (
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
 
-METHODS = ("median-below-thresh", "bin-quintile", "true-random")
+METHODS = ("diverse", "median-below-thresh", "true-random")
 MINUTE_S = 60.0
 BUSY = 1.5
 
