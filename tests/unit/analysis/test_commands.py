@@ -42,6 +42,12 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backhaul.analysis.png.DPI", 30)
 
 
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command writes the page of its run again; tests/e2e/test_analyze_commands.py sees it."""
+    monkeypatch.setattr("backhaul.report.write_report", lambda run, pictures: "report.html")
+
+
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of what is said: most of a command's time goes into its picture."""
