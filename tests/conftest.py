@@ -4,8 +4,11 @@ import gc
 import os
 import re
 import shutil
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,9 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["YOLO_OFFLINE"] = "true"
-os.environ["OMP_NUM_THREADS"] = "1"  # processes of tests share the cores: threads would spin
+# Processes of tests share the cores: threads that wait for each other would spin.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # where more are asked for
 
 OWN = Path(__file__).with_name("own")
 """Modules that campaigns of the tests name in their configs, in this process and in others."""
@@ -100,8 +105,32 @@ def _keys_of_this_test() -> Iterator[None]:
         gc.collect()
 
 
+def keep_empty(database: Path, place: Path) -> None:
+    """Copy the database of a server that nobody has asked for anything."""
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        copy = Path(folder, "copy.db")
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("VACUUM INTO ?", (str(copy),))
+        copy.replace(place)  # processes of the tests may do so at the same time
+
+
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def empty_database(pytestconfig: pytest.Config) -> Path:
+    """Where an empty database of the Prefect server lies, once a test session made one.
+
+    Each version of Prefect has its own: its migrations take longer than all else of a start.
+    """
+    from prefect import __version__
+
+    kept = pytestconfig.cache
+    assert kept is not None
+    return kept.mkdir("prefect") / f"empty-{__version__}.db"
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path
+) -> Iterator[None]:
     """A temporary Prefect server, started once for the whole test run, with an empty cache.
 
     Flows here take it for that of a run without one. It spares itself what no test asks it for.
@@ -111,12 +140,13 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from flows.server.temporary import use_temporary_server
 
     folder = tmp_path_factory.mktemp("prefect_server")
+    database = folder / "prefect.db"
+    if empty_database.exists():
+        shutil.copyfile(empty_database, database)
     server = {
-        settings.PREFECT_SERVER_DATABASE_CONNECTION_URL: (
-            f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
-        ),
+        settings.PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}",
         settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # the end of each flow waits a second
-        settings.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 90,
+        settings.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 400,  # machines are busy
         settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 100,
         settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,
         **{
@@ -126,6 +156,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     cache = {settings.PREFECT_LOCAL_STORAGE_PATH: folder / "results"}
     with settings.temporary_settings(server):
         use_temporary_server()
+        if not empty_database.exists():
+            keep_empty(database, empty_database)
         with asking(os.environ["PREFECT_API_URL"], None), settings.temporary_settings(cache):
             yield
 

@@ -160,6 +160,7 @@ class Place:
     def environment(self, hash_seed: str = "0") -> dict[str, str]:
         mine = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         mine |= {"PYTHONHASHSEED": hash_seed, "COLUMNS": "200"}
+        mine |= {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(PATIENCE_S)}
         return mine if self.server is None else mine | {"PREFECT_API_URL": self.server}
 
     def backhaul(self, *arguments: str | Path) -> Ended:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -53,9 +54,11 @@ def has_learned(log: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def killed(new_place: Callable[[str], Any]) -> tuple[Any, int]:
+def killed(new_place: Callable[[str], Any], empty_database: Path) -> tuple[Any, int]:
     """A place where a run was killed once an epoch was saved, and how many were."""
     place = new_place("killed").with_ultralytics()
+    (place.folder / ".backhaul").mkdir()
+    shutil.copyfile(empty_database, place.folder / ".backhaul" / "prefect.db")
     place.config("tiny", methods=["true-random"], control=False, batches__count=1)
     run = place.without_server().start("run", "tiny.yaml")
     try:

@@ -44,7 +44,7 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command writes the page of its run again; tests/e2e/test_analyze_commands.py sees it."""
+    """Each writes the page of its run again, which tests/e2e/test_analyze_commands.py sees."""
     monkeypatch.setattr("backhaul.report.write_report", lambda run, pictures: "report.html")
 
 
