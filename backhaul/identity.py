@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from backhaul.code import UserCode
 from backhaul.settings import Neutral
 
+FIRST_REVISION = 1
+
 ALWAYS: Any = object()
 """In place of a neutral value: the field has none, and enters every key."""
 
@@ -31,7 +33,7 @@ def canonical(value: Any) -> Any:
     Of a model enter the fields that differ from their neutral value, so a field that is added
     with a default, and a default that changes, leave the form of older settings as it was. The
     model's ``resources``, such as a device or a number of threads, never enter: they do not say
-    what is computed, only with what.
+    what is computed, only with what. Its ``revision``, if it has one, enters from 2 on.
 
     Raises:
         TypeError: If the value has no canonical form; pass an `Artifact` or exclude the input.
@@ -57,7 +59,9 @@ def fields_in_keys(model: BaseModel) -> dict[str, Any]:
     declared = type(model).model_fields
     resources = getattr(type(model), "resources", ())
     found = {n: canonical(item) for n, item in model if n not in resources}
-    return {n: item for n, item in found.items() if item != neutral_value(declared[n])}
+    form = {n: item for n, item in found.items() if item != neutral_value(declared[n])}
+    revision = getattr(model, "revision", FIRST_REVISION)
+    return form if revision == FIRST_REVISION else form | {"revision": revision}
 
 
 def neutral_value(field: FieldInfo) -> Any:

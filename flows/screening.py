@@ -31,8 +31,9 @@ from flows.forms import NO_FORM
 from flows.healing import again_if_lost
 from flows.leftovers import end_leftovers
 from flows.parallel import side_by_side
+from flows.shared import Shared
 from flows.slots import wait_or_give_way
-from flows.study import Shared, choose
+from flows.study import choose
 from tasks.inference import infer
 from tasks.screening import screen
 from tasks.series import labelled_so_far

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -141,17 +142,10 @@ def _compute(
     folder.mkdir(parents=True, exist_ok=True)
     begin_log(log)
     flow_runs: list[str] = []
-
-    def show(happening: Happening) -> None:
-        match happening.event:
-            case Entered(flow_run):
-                flow_runs.append(flow_run)
-            case Doing(what):
-                _say(what)
-            case Warned(level, text):
-                _say(f"{level}: {text}")
-
-    with listening(show), stopping.doing(lambda: None, lambda: _end(flow_runs)):
+    with (
+        listening(partial(_show, flow_runs)),
+        stopping.doing(lambda: None, lambda: _end(flow_runs)),
+    ):
         prepare_prefect(config.store)
         for name in config.sets:
             require_server(config.campaign(name, 0))
@@ -171,6 +165,17 @@ def _compute(
                 _say(f"failed: {type(error).__name__}: {error}")
                 _say(f"all of it: {log}; the same command goes on")
                 raise typer.Exit(1) from None
+
+
+def _show(flow_runs: list[str], happening: Happening) -> None:
+    """Say in a line what happens, and note the flow run that is entered."""
+    match happening.event:
+        case Entered(flow_run):
+            flow_runs.append(flow_run)
+        case Doing(what):
+            _say(what)
+        case Warned(level, text):
+            _say(f"{level}: {text}")
 
 
 def _flow(screen: bool) -> Callable[..., None]:

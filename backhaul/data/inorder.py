@@ -7,9 +7,10 @@ import numpy as np
 from backhaul.arrays import IntArray
 from backhaul.data.settings import Batches
 from backhaul.data.split import Arrivals, units, windows
-from backhaul.data.stems import natural, stems
+from backhaul.data.stems import stems
 from backhaul.data.streams.names import STREAM_PARTS, StreamPart, moment_of
 from backhaul.errors import InputError
+from backhaul.naturalorder import natural
 from backhaul.values.images import ImageSet, concat
 
 

@@ -14,7 +14,6 @@ COPIES_PATTERN = r"^(.+)\.rf\.[0-9A-Za-z]+\.[^.]+$"
 _COPY = re.compile(COPIES_PATTERN)
 _SUFFIX = re.compile(r"(?:[._](?:jpe?g|png|bmp|webp|tiff?))+$", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
-_NUMBER = re.compile(r"(\d+)")
 _LAST_NUMBER = re.compile(r"^(.*?)(\d{1,18})(\D*)$", re.DOTALL)
 _TIME = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_.T ]{0,2}"
@@ -47,11 +46,6 @@ class Stem:
     position: float
     of_video: bool
     is_timed: bool
-
-
-def natural(name: str) -> list[str | int]:
-    """Return a key that sorts numbers in names as numbers."""
-    return [int(part) if i % 2 else part for i, part in enumerate(_NUMBER.split(name))]
 
 
 def stems(paths: Sequence[str]) -> list[Stem]:

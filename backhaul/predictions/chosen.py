@@ -12,11 +12,14 @@ import numpy as np
 from backhaul.arrays import FloatArray
 from backhaul.data.images import ImageFile
 from backhaul.sampling import SamplingMethod
+from backhaul.sampling.diverse import DiverseFamily
 from backhaul.sampling.diversity.duplicates import NEAR, distinct_rows
+from backhaul.sampling.likeness import Near, likeness
 from backhaul.sampling.ranked import ValuingMethod
+from backhaul.sampling.spread import KCenterSampling
 from backhaul.values.bandwidth import Bandwidth
-from backhaul.values.columns import frame_of
-from backhaul.values.detections import FusedDetections
+from backhaul.values.columns import frame_of, names_of, positions
+from backhaul.values.detections import FusedDetections, VectorNeed
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
 
@@ -152,16 +155,21 @@ def chosen_of(
         detections=options.pool.detections.of_images(ids),
         bandwidth=bandwidth,
         options=options,
-        n_near_duplicates=_near_duplicates(options.pool, ids),
+        n_near_duplicates=_near_duplicates(method, options.pool, ids),
         notes=notes,
     )
 
 
-def _near_duplicates(pool: Pool, ids: list[str]) -> int | None:
-    described = pool.detections.descriptors
-    if described is None:
+def _near_duplicates(method: SamplingMethod, pool: Pool, ids: list[str]) -> int | None:
+    """Return how many images look like another one, up to the distance that the method has."""
+    if pool.detections.descriptors is None:
         return None
-    before = pool.sent_before.descriptors
-    vectors = described.of(ids)
-    known = described.vectors[:0] if before is None else before.vectors
-    return len(ids) - len(distinct_rows(vectors, known, NEAR))
+    near: Near = NEAR
+    space: VectorNeed = "descriptors"
+    if isinstance(method, DiverseFamily | KCenterSampling):
+        near, space = method.near, method.space
+    if near == "auto" and pool.nearness is None:  # a method that does not look at it
+        near = NEAR
+    own, known, distance = likeness(pool, near, space)
+    rows = positions(names_of(ids), pool.image_id)
+    return len(ids) - len(distinct_rows(own[rows], known, distance))

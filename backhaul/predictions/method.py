@@ -43,6 +43,8 @@ def method_of(given: Given, settings: Sequence[str] = ()) -> SamplingMethod:
     if isinstance(given, SamplingMethod):
         return given
     whole = as_mapping(given)
+    if not isinstance(whole, Mapping):
+        raise InputError(f"method: expected a name or settings, got {type(given).__name__}")
     if settings:
         whole = dict(whole)
         for setting in settings:
@@ -71,7 +73,7 @@ def require_enough(method: SamplingMethod, pool: Pool) -> None:
         lacks = ["scores"]
     if not lacks:
         return
-    missing = "; ".join(f"{need} ({_WAYS[need]})" for need in lacks if need in _WAYS)
+    missing = "; ".join(f"{n} ({_WAYS[n]})" if n in _WAYS else n for n in lacks)
     enough = [
         entry.method
         for entry in entries()

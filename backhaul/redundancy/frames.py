@@ -12,9 +12,9 @@ import numpy as np
 from backhaul.arrays import Float32Array, IntArray
 from backhaul.data.formats.files import scan
 from backhaul.data.images import ImageFile, ImageReader, OnProgress, at_header
-from backhaul.data.stems import natural
 from backhaul.errors import InputError
 from backhaul.look.descriptors import N_VALUES, describe_files
+from backhaul.naturalorder import natural
 
 _CHUNK = 16  # images from one report of progress to the next
 

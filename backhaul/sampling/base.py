@@ -50,6 +50,11 @@ class SamplingMethod(BaseModel, ABC):
             object.__setattr__(self, "label", self.kind)
         return self
 
+    @property
+    def revision(self) -> int:
+        """Raised for settings by which other images are chosen than before; 1 enters no key."""
+        return 1
+
     @abstractmethod
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator

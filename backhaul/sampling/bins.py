@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.confidence import ConfidenceSampling
-from backhaul.sampling.density import Density, NonNegative, NormalDensity, areas
+from backhaul.sampling.density import Density, NonNegative, NormalDensity, areas, may_be_missed
 from backhaul.sampling.sightings import Sightings
 from backhaul.sampling.spending import Strata
 from backhaul.settings import Probability
@@ -98,7 +98,9 @@ class BinSampling(BinFamily):
     source: ClassVar[str] = "this project"
 
     kind: Literal["bin"] = "bin"
-    n_bins: int | None = Field(None, ge=1, description="bins of equal width over [0, 1]")
+    n_bins: int | None = Field(
+        None, ge=1, le=1_000, description="bins of equal width over [0, 1]"
+    )
     edges: tuple[Probability, ...] | None = Field(
         None, min_length=2, description="instead of n_bins: ascending edges"
     )
@@ -106,6 +108,11 @@ class BinSampling(BinFamily):
         None, description="share of each bin, in any unit; equal without shares and density"
     )
     density: Density | None = Field(None, description="instead of shares: they are its areas")
+
+    @property
+    def revision(self) -> int:
+        """2 with a density that is narrower than a bin: its peak was missed."""
+        return 2 if may_be_missed(self.density) else super().revision
 
     @model_validator(mode="after")
     def _check_bins(self) -> Self:

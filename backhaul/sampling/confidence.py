@@ -13,7 +13,7 @@ from pydantic import Field
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.sampling.base import WeighingMethod
 from backhaul.sampling.sightings import NONE, Sightings, sightings_of
-from backhaul.sampling.spending import Candidates, Strata, limits_of, spend
+from backhaul.sampling.spending import FILLED, Candidates, Strata, limits_of, spend
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
@@ -90,7 +90,7 @@ class ConfidenceSampling(WeighingMethod):
         draws = spend(utility.candidates, limits_of(bandwidth), rng=rng)
         rows, seen = utility.rows[draws.rows], utility.seen
         reasons = [
-            "filled what was left" if filled else self.reason(class_id, confidence)
+            FILLED if filled else self.reason(class_id, confidence)
             for filled, class_id, confidence in zip(
                 draws.filled.tolist(),
                 seen.class_id[rows].tolist(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias, TypeGuard
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -93,11 +93,23 @@ def evaluate(density: Density, confidence: FloatArray) -> FloatArray:
 
 
 def areas(density: Density, edges: FloatArray) -> FloatArray:
-    """Return the area under `density` between edges (midpoint rule), shape (n_edges - 1,)."""
+    """Return the area under `density` between edges (midpoint rule), shape (n_edges - 1,).
+
+    A normal density that is narrower than the points are apart is a point in its bin.
+    """
     width = np.diff(edges)[:, None]
     points = edges[:-1, None] + width * (np.arange(AREA_POINTS) + 0.5) / AREA_POINTS
+    if may_be_missed(density):
+        row = int(np.searchsorted(edges, min(density.mean, BELOW_ONE), side="right")) - 1
+        if 0 <= row < len(width) and density.std < float(width[row, 0]) / AREA_POINTS:
+            points[row, np.abs(points[row] - density.mean).argmin()] = density.mean
     values = evaluate(density, points.ravel()).reshape(points.shape)
     return np.asarray(values.mean(axis=1) * width[:, 0])
+
+
+def may_be_missed(density: Density | None) -> TypeGuard[NormalDensity]:
+    """Return whether `AREA_POINTS` points in a bin may all be beside the peak of a density."""
+    return isinstance(density, NormalDensity) and density.std < 1 / AREA_POINTS
 
 
 class NormalSampling(ConfidenceSampling):

@@ -20,8 +20,9 @@ from backhaul.sampling.diversity.shares import (
 )
 from backhaul.sampling.likeness import Near, likeness, needs_of
 from backhaul.sampling.ranked import LEAST, ValuingMethod
-from backhaul.sampling.spread import FILLED, SpreadSampling, distance_in_words
-from backhaul.sampling.utilities import Aggregate, UtilityName
+from backhaul.sampling.spending import FILLED
+from backhaul.sampling.spread import SpreadSampling, distance_in_words
+from backhaul.sampling.utilities import NOT_OF_ALL, Aggregate, UtilityName
 from backhaul.sampling.vectors import seen_and_not
 from backhaul.settings import Probability
 from backhaul.values.detections import NO_NEEDS, Need
@@ -69,6 +70,11 @@ class DiverseFamily(SpreadSampling, ValuingMethod):
         """The vectors of `space`, those for near-duplicates, and what values need."""
         return super().needs | (needs_of(self.near) if self.suppress else NO_NEEDS)
 
+    @property
+    def revision(self) -> int:
+        """2 with utilities that are not known of every object: such images counted as empty."""
+        return 2 if self.utility in NOT_OF_ALL else super().revision
+
     def choose(self, choice: Choice, pool: Pool, rng: np.random.Generator) -> None:
         """Choose at random, then among the best by k-center, then what still fits.
 
@@ -78,7 +84,7 @@ class DiverseFamily(SpreadSampling, ValuingMethod):
             rng: Draws the random share and the noise.
         """
         value = self.values(pool)
-        empty = np.isnan(value)
+        empty = ~np.isin(pool.image_id, pool.detections.image_id)
         weight = self.per_byte(np.maximum(np.nan_to_num(value), LEAST), pool.size_bytes)
         limits = choice.left
         choice.take(random_share(choice.cost, limits, self.explore, rng), "explored at random")

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from backhaul.sampling.base import WeighingMethod
 from backhaul.sampling.hardexamples import HardExampleFilter, Objects
 from backhaul.sampling.sightings import by_name
-from backhaul.sampling.spending import fitting
+from backhaul.sampling.spending import FILLED, fitting
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import positions
 from backhaul.values.detections import Need
@@ -65,5 +65,5 @@ class HardExampleSampling(WeighingMethod):
         order = order[: None if self.fill else np.count_nonzero(hard)]
         sent = order[fitting(size_bytes[order], bandwidth)]
         words = f"hard by {self.filter.kind}"
-        reason = [words if each else "filled what was left" for each in hard[sent].tolist()]
+        reason = [words if each else FILLED for each in hard[sent].tolist()]
         return self.selection([names[i] for i in sent], size_bytes[sent], weight[sent], reason)

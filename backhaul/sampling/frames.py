@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from backhaul.naturalorder import natural
 from backhaul.sampling.base import SamplingMethod
 from backhaul.sampling.spending import fitting
 from backhaul.settings import PositiveInt
@@ -28,6 +28,11 @@ class EveryNthSampling(SamplingMethod):
     kind: Literal["every-nth"] = "every-nth"
     n: PositiveInt = Field(10, description="frames from one that may be sent to the next")
 
+    @property
+    def revision(self) -> int:
+        """2: names that mix numbers and texts were in another order."""
+        return 2
+
     def select(
         self, pool: Pool, bandwidth: Bandwidth, *, rng: np.random.Generator
     ) -> Selection:
@@ -39,16 +44,10 @@ class EveryNthSampling(SamplingMethod):
             rng: Not used.
         """
         names = pool.files or pool.image_id
-        order = sorted(range(len(pool)), key=lambda row: _parts(names[row]))
+        order = sorted(range(len(pool)), key=lambda row: (natural(names[row]), names[row]))
         rows = np.array(order[:: self.n], dtype=np.int64)
         size_bytes = pool.size_bytes[rows]
         sent = fitting(size_bytes, bandwidth)
         chosen = [pool.image_id[row] for row in rows[sent].tolist()]
         reason = [f"frame {1 + self.n * place} of {len(order)}" for place in sent.tolist()]
         return self.selection(chosen, size_bytes[sent], np.ones(len(sent)), reason)
-
-
-def _parts(name: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
-    """Return what orders names by their texts, then by the numbers in between."""
-    texts = re.split(r"([0-9]+)", name)
-    return tuple(texts[::2]), tuple(map(int, texts[1::2])), name

@@ -19,8 +19,9 @@ from backhaul.sampling.diversity.matched import (
 )
 from backhaul.sampling.diversity.shares import part, shortlist
 from backhaul.sampling.ranked import LEAST, ValuingMethod
-from backhaul.sampling.spread import FILLED, SpreadSampling
-from backhaul.sampling.utilities import Aggregate, UtilityName
+from backhaul.sampling.spending import FILLED
+from backhaul.sampling.spread import SpreadSampling
+from backhaul.sampling.utilities import NOT_OF_ALL, Aggregate, UtilityName
 from backhaul.sampling.vectors import seen_and_not, vectors_of
 from backhaul.settings import Probability
 from backhaul.values.columns import positions
@@ -87,6 +88,11 @@ class PpalSampling(SpreadSampling, ValuingMethod):
         hard = difficulty(pool.validation, pool.detections.class_id, self.xi)
         return super().object_values(pool) * class_weight(hard, self.alpha, self.beta)
 
+    @property
+    def revision(self) -> int:
+        """2 with utilities that are not known of every object: such images counted as empty."""
+        return 2 if self.utility in NOT_OF_ALL else super().revision
+
     def choose(self, choice: Choice, pool: Pool, rng: np.random.Generator) -> None:
         """Choose few images without detection, the middles of clusters, then what still fits.
 
@@ -96,7 +102,7 @@ class PpalSampling(SpreadSampling, ValuingMethod):
             rng: Breaks ties, and draws the noise.
         """
         value = self.values(pool)
-        empty = np.isnan(value)
+        empty = ~np.isin(pool.image_id, pool.detections.image_id)
         seen, unseen = seen_and_not(pool, self.space)
         bare = seen[empty[seen]]
         if self.include_undetected:

@@ -9,6 +9,9 @@ import numpy as np
 from backhaul.arrays import BoolArray, FloatArray, IntArray
 from backhaul.values.bandwidth import Bandwidth
 
+FILLED = "filled what was left"
+"""Why an image was drawn in whose turn nothing else fitted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Strata:

@@ -15,14 +15,12 @@ from backhaul.sampling.diversity.duplicates import NEAR, distinct_rows
 from backhaul.sampling.diversity.typicality import typical_order
 from backhaul.sampling.likeness import Near, likeness, needs_of
 from backhaul.sampling.sightings import by_name
-from backhaul.sampling.spending import limits_of
+from backhaul.sampling.spending import FILLED, limits_of
 from backhaul.sampling.vectors import seen_and_not, vectors_of
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import NO_NEEDS, Need, VectorNeed
 from backhaul.values.offers import Pool
 from backhaul.values.selections import Selection
-
-FILLED = "filled what was left"
 
 
 class SpreadSampling(SamplingMethod):

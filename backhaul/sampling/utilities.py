@@ -227,6 +227,9 @@ UtilityName: TypeAlias = Literal[
     "count-disagreement",
 ]
 
+NOT_OF_ALL: frozenset[UtilityName] = frozenset({"localisation-spread"})
+"""Utilities that are not known of every object."""
+
 UTILITIES: Mapping[UtilityName, Utility] = {
     "confidence": Utility(confidence, "The surest objects.", "D-SBAD"),
     "least-confidence": Utility(

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from backhaul.arrays import IntArray
-from backhaul.data.stems import natural
+from backhaul.naturalorder import natural
 from backhaul.sampling.sightings import by_name
 from backhaul.sampling.spending import fitting
 from backhaul.sampling.vectors import vectors_of

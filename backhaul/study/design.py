@@ -183,14 +183,30 @@ def plan_of(study: StudyConfig, rows: Sequence[Row]) -> Plan:
 def remaining_s(missing: Iterable[Cell], rows: Sequence[Row], parallel: int) -> float | None:
     """Return about how many seconds the trainings take that are missing.
 
-    Each takes the mean of those of its set that were measured, or of all sets where none of its
-    own was. None if nothing was measured.
+    Each takes what is typical of its set, or of all sets where none of its own was measured;
+    initial trainings apart, since they last longer. None if nothing was measured.
     """
     if not rows:
         return None
-    everything = float(np.mean([row.seconds for row in rows]))
-    by_set = {
-        name: float(np.mean([row.seconds for row in rows if row.set == name]))
-        for name in {row.set for row in rows}
-    }
-    return sum(by_set.get(cell.set, everything) for cell in missing) / parallel
+    measured: dict[Any, list[float]] = {}
+    for row in rows:
+        initial = row.arm == INITIAL
+        for kind in ((row.set, initial), initial, None):
+            measured.setdefault(kind, []).append(row.seconds)
+    typical = {kind: _typical(seconds) for kind, seconds in measured.items()}
+    total = 0.0
+    for cell in missing:
+        initial = cell.arm == INITIAL
+        total += typical.get((cell.set, initial), typical.get(initial, typical[None]))
+    return total / parallel
+
+
+def _typical(seconds: Sequence[float]) -> float:
+    """Return the duration up to which half of all the time was spent.
+
+    Trainings that came from the cache took hardly any, and so do not count, as they would in a
+    mean; a single one that was held up does not decide.
+    """
+    ascending = np.sort(seconds)
+    spent = np.cumsum(ascending)
+    return float(ascending[np.searchsorted(spent, spent[-1] / 2)])

@@ -46,18 +46,17 @@ def findings_of(summary: Summary, rows: Sequence[Row]) -> tuple[Finding, ...]:
 def curve(summary: Summary) -> Finding:
     """Return mAP50 at each budget, with what is reached without and with all images."""
     budgets = {budget.name: budget_in_words(budget) for budget in summary.study.budgets}
-    mean, half = summary.curves.mean["map50"], summary.curves.half_width["map50"]
-    series, rows = [], []
-    for arm in (*REFERENCES, *summary.study.methods):
-        names = [""] * len(budgets) if arm in REFERENCES else list(budgets)
-        points = [
-            (mean.get((arm, name), math.nan), half.get((arm, name), math.nan)) for name in names
-        ]
-        if all(math.isnan(y) for y, _ in points):
-            continue
-        x, y = tuple(budgets.values()), values(mean for mean, _ in points)
-        series.append(Series(name=arm, x=x, y=y))
-        rows.append((arm, *(plus_minus(*point) for point in points)))
+    points = _curve_points(summary, list(budgets))
+    x = tuple(budgets.values())
+    chart = Chart(
+        title=f"{summary.name}: mAP50 against the budget",
+        x_title="budget",
+        y_title="mAP50",
+        series=tuple(
+            Series(name=arm, x=x, y=values(mean for mean, _ in own))
+            for arm, own in points.items()
+        ),
+    )
     return Finding(
         name=f"{summary.name}-curve",
         title="mAP50 against the budget",
@@ -65,24 +64,49 @@ def curve(summary: Summary) -> Finding:
         f"t-interval. {INITIAL} is the model that all start from, {CONTROL} that retrained for "
         f"as many steps without any new image, {CEILING} with the whole pool. Absolute values "
         "vary with the test set of a seed, differences do less.",
-        columns=("arm", *budgets.values()),
-        rows=tuple(rows),
-        charts=(
-            Chart(
-                title=f"{summary.name}: mAP50 against the budget",
-                x_title="budget",
-                y_title="mAP50",
-                series=tuple(series),
-            ),
-        ),
+        columns=("arm", *x),
+        rows=tuple((arm, *(plus_minus(*p) for p in own)) for arm, own in points.items()),
+        charts=(chart,),
     )
+
+
+def _curve_points(
+    summary: Summary, budgets: Sequence[str]
+) -> dict[str, list[tuple[float, float]]]:
+    """Return mean mAP50 and half the width of its interval at each budget, by arm."""
+    mean, half = summary.curves.mean["map50"], summary.curves.half_width["map50"]
+    found = {}
+    for arm in (*REFERENCES, *summary.study.methods):
+        names = [""] * len(budgets) if arm in REFERENCES else budgets
+        keys = [(arm, name) for name in names]
+        found[arm] = [(mean.get(key, math.nan), half.get(key, math.nan)) for key in keys]
+    return {arm: own for arm, own in found.items() if not all(math.isnan(y) for y, _ in own)}
 
 
 def differences(summary: Summary) -> Finding:
     """Return how much better each arm is than the baseline, seed by seed and on average."""
     baseline, effects = summary.baseline, summary.effects
     arms = [arm for arm, found in effects.items() if found.n]
+    return Finding(
+        name=f"{summary.name}-differences",
+        title=f"Paired differences to {baseline}",
+        note="The value of a seed is the mean over the planned budgets of the arm's mAP50 "
+        f"minus that of {baseline}, each a mean over draws and retrainings. The t-interval "
+        "comes first; BCa is a bootstrap interval. Holm corrects the p-values of the arms "
+        "that are only described for their number. Detectable is the true difference that as "
+        "many seeds with this spread find four times out of five.",
+        columns=(
+            *("arm", "role", f"over {baseline}", "t-interval", "p", "p, Holm", "BCa"),
+            *("Wilcoxon p", "detectable", "seeds"),
+        ),
+        rows=tuple(_effect_row(summary, arm, found) for arm, found in effects.items()),
+        charts=(_differences_chart(summary, arms),) if arms else (),
+    )
+
+
+def _differences_chart(summary: Summary, arms: Sequence[str]) -> Chart:
     by_seed = {arm: summary.differences(arm) for arm in arms}
+    effects = [summary.effects[arm] for arm in arms]
     points = [
         Series(
             name=f"seed {seed}",
@@ -97,30 +121,15 @@ def differences(summary: Summary) -> Finding:
         name="mean, 95 % t-interval",
         kind="points",
         x=tuple(arms),
-        y=values(effects[arm].mean for arm in arms),
-        low=values(effects[arm].low for arm in arms),
-        high=values(effects[arm].high for arm in arms),
+        y=values(each.mean for each in effects),
+        low=values(each.low for each in effects),
+        high=values(each.high for each in effects),
     )
-    chart = Chart(
-        title=f"{summary.name}: mAP50 over {baseline}, seed by seed",
+    return Chart(
+        title=f"{summary.name}: mAP50 over {summary.baseline}, seed by seed",
         x_title="",
-        y_title=f"mAP50 over {baseline}",
+        y_title=f"mAP50 over {summary.baseline}",
         series=(means, *points),
-    )
-    return Finding(
-        name=f"{summary.name}-differences",
-        title=f"Paired differences to {baseline}",
-        note="The value of a seed is the mean over the planned budgets of the arm's mAP50 "
-        f"minus that of {baseline}, each a mean over draws and retrainings. The t-interval "
-        "comes first; BCa is a bootstrap interval. Holm corrects the p-values of the arms "
-        "that are only described for their number. Detectable is the true difference that as "
-        "many seeds with this spread find four times out of five.",
-        columns=(
-            *("arm", "role", f"over {baseline}", "t-interval", "p", "p, Holm", "BCa"),
-            *("Wilcoxon p", "detectable", "seeds"),
-        ),
-        rows=tuple(_effect_row(summary, arm, found) for arm, found in effects.items()),
-        charts=(chart,) if arms else (),
     )
 
 

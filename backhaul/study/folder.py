@@ -7,15 +7,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from backhaul.campaign.provenance import git_state, versions
 from backhaul.errors import InputError
 from backhaul.identity import content_digest
 from backhaul.storage.objects import replace
 from backhaul.study.settings import StudyConfig
-from backhaul.untrusted import read_bytes
+from backhaul.untrusted import one_line, read_bytes
 
 DIGITS = 12
 """Of the digest of versions."""
+
+
+class StudyFile(BaseModel):
+    """What of ``study.json`` outlives a start.
+
+    Args:
+        software: Versions of packages, by the digest that rows have.
+        starts: When, with which software and from which commit, the first start first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    software: dict[str, dict[str, str]] = {}
+    starts: tuple[dict[str, Any], ...] = ()
 
 
 def note_start(folder: Path, config: StudyConfig) -> str:
@@ -40,8 +56,8 @@ def note_start(folder: Path, config: StudyConfig) -> str:
     }
     content = {
         "config": config.as_written,
-        "software": known.get("software", {}) | {digest: found},
-        "starts": [*known.get("starts", []), start],
+        "software": known.software | {digest: found},
+        "starts": [*known.starts, start],
     }
     folder.mkdir(parents=True, exist_ok=True)
     replace(
@@ -50,7 +66,7 @@ def note_start(folder: Path, config: StudyConfig) -> str:
     return digest
 
 
-def read_study(folder: Path) -> dict[str, Any]:
+def read_study(folder: Path) -> StudyFile:
     """Return what ``study.json`` holds; nothing if there is none.
 
     Raises:
@@ -58,11 +74,10 @@ def read_study(folder: Path) -> dict[str, Any]:
     """
     place = folder / "study.json"
     if not place.exists():
-        return {}
+        return StudyFile()
     try:
-        content = json.loads(read_bytes(place))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise InputError(f"{place}: expected the JSON of a study")
-    return content
+        return StudyFile.model_validate_json(read_bytes(place))
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        where = f"{place}: {one_line(key)}" if key else f"{place}"
+        raise InputError(f"{where}: expected the JSON of a study") from None

@@ -56,7 +56,7 @@ def gain_map_of(
         if not np.isfinite(found.low):
             raise InputError(
                 f"sets.{name}: {found.n} seeds have {study.primary_label} and "
-                f"{summary.baseline} whole, expected 2 at least"
+                f"{summary.baseline} whole, expected 2 at least that differ"
             )
         seeds = sorted(summary.differences(study.primary_label))
         own = sorted(row.inputs for row in plan.complete if row.set == name)

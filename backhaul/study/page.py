@@ -22,7 +22,7 @@ from backhaul.study.folder import read_study
 from backhaul.study.noharm import harm_in_words
 from backhaul.study.rows import Row
 from backhaul.study.screening import read_screening, screening_finding
-from backhaul.study.settings import CEILING, CONTROL, INITIAL, StudyConfig
+from backhaul.study.settings import CEILING, CONTROL, INITIAL, Role, StudyConfig
 from backhaul.study.summary import Summary, summary_of
 from backhaul.study.wording import verdict
 
@@ -145,12 +145,24 @@ def notes(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
             "Rows of these seeds start from different initial models, as those of several "
             f"machines may, and are paired less well: {', '.join(several)}."
         )
-    if moved := sorted({row.seed for row in known if row.role != study.seeds.role(row.seed)}):
-        found.append(
-            "These seeds were for something else when they were measured: "
-            f"{', '.join(map(str, moved))}. A seed that chose does not test."
-        )
-    return tuple(found)
+    return (*found, *_moved(study, plan))
+
+
+def _moved(study: StudyConfig, plan: Plan) -> tuple[str, ...]:
+    """Return which seeds were for something else when they were measured, and what follows."""
+    roles: dict[Role, set[str]] = {}
+    for row in plan.known:
+        if row.role != study.seeds.role(row.seed):
+            roles.setdefault(row.role, set()).add(f"{row.set} {row.seed}")
+    told: dict[Role, str] = {
+        "choose": "These seeds chose when they were measured, and so do not count as tests",
+        "test": "These seeds tested when they were measured, and choose now",
+    }
+    return tuple(
+        f"{words}: {', '.join(sorted(roles[role]))}."
+        for role, words in told.items()
+        if role in roles
+    )
 
 
 def _unfinished(plan: Plan) -> str:
@@ -168,7 +180,7 @@ def _unfinished(plan: Plan) -> str:
 
 def _software(folder: Path, plan: Plan) -> dict[str, str]:
     """Return the versions that rows were computed with, by their digest."""
-    known = read_study(folder).get("software", {})
+    known = read_study(folder).software
     digests = dict.fromkeys(row.software for row in plan.known)
     return {
         digest: ", ".join(f"{name} {n}" for name, n in known.get(digest, {}).items())

@@ -23,6 +23,8 @@ from backhaul.measure.statistics import CONFIDENCE
 POWER = 0.8
 RESAMPLES = 9_999
 FEWEST_OF_BCA = 3
+ROUNDING = 1e-12
+"""Equal means that were summed in another order differ by less."""
 GAIN = 0.01
 """The gain in mAP50 for which images are counted."""
 
@@ -33,15 +35,15 @@ class Effect:
 
     Args:
         mean: The mean; NaN of no seed.
-        low: Lower end of the 95 % t-interval (Student 1908); NaN below two seeds.
+        low: Lower end of the 95 % t-interval (Student 1908), see `t_interval`.
         high: Upper end of it.
-        p: Two-sided p-value of the t-test against 0; NaN below two seeds.
+        p: Two-sided p-value of the t-test against 0; NaN where there is no interval.
         bca: The 95 % bootstrap interval, bias-corrected and accelerated (Efron 1987); NaN below
             three seeds, or where all are equal.
         wilcoxon: Two-sided p-value of the signed-rank test (Wilcoxon 1945); NaN of no seed, or
             if all differences are 0.
         detectable: Smallest true mean that a t-test with as many seeds of this spread finds
-            with a probability of 0.8; NaN below two seeds.
+            with a probability of 0.8; NaN where there is no interval.
         n: Number of seeds.
     """
 
@@ -65,7 +67,7 @@ def effect(differences: Sequence[float]) -> Effect:
     mean = float(values.mean())
     low, high = t_interval(values)
     p = detectable = nan
-    if n > 1:
+    if math.isfinite(low):
         spread = float(values.std(ddof=1))
         p = _t_test(mean, spread, n)
         detectable = detectable_mean(spread, n)
@@ -73,9 +75,15 @@ def effect(differences: Sequence[float]) -> Effect:
 
 
 def t_interval(values: FloatArray) -> tuple[float, float]:
-    """Return the 95 % t-interval of the mean of values, shape (n,); NaN below two."""
+    """Return the 95 % t-interval of the mean of values, shape (n,).
+
+    NaN below two, and where all are one value other than 0: such a spread of 0 is of rounding,
+    or of a test set that is too small, and would show anything. Where all are 0 there is no
+    difference, and the interval is that point.
+    """
     n = len(values)
-    if n < 2:  # noqa: PLR2004 - one value has no spread
+    spread, largest = (np.ptp(values), np.abs(values).max()) if n else (0.0, 0.0)
+    if n < 2 or spread < ROUNDING <= largest:  # noqa: PLR2004 - one value has no spread
         return math.nan, math.nan
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * values.std(ddof=1) / math.sqrt(n)
     return float(values.mean() - half), float(values.mean() + half)
@@ -83,7 +91,7 @@ def t_interval(values: FloatArray) -> tuple[float, float]:
 
 def _t_test(mean: float, spread: float, n: int) -> float:
     if spread == 0:
-        return 1.0 if mean == 0 else 0.0
+        return 1.0
     return float(2 * stats.t.sf(abs(mean) / (spread / math.sqrt(n)), n - 1))
 
 

@@ -114,13 +114,18 @@ class Summary:
 def summary_of(study: StudyConfig, name: str, role: Role, rows: Sequence[Row]) -> Summary:
     """Return what is known of a set by the seeds of a role.
 
+    A seed that tests, and of which a row says that it chose, is left out.
+
     Args:
         study: The study; it says which seed is for what.
         name: Name of the set.
         role: What the seeds are for.
         rows: Rows of all sets; of each arm and seed all or none.
     """
-    seeds = getattr(study.seeds, role)
-    own = [row.model_dump() for row in rows if row.set == name and row.seed in seeds]
+    of_set = [row for row in rows if row.set == name]
+    seeds = set(getattr(study.seeds, role))
+    if role == "test":
+        seeds -= {row.seed for row in of_set if row.role == "choose"}
+    own = [row.model_dump() for row in of_set if row.seed in seeds]
     table = pd.DataFrame(own, columns=list(Row.model_fields))
     return Summary(study, name, role, table.astype({"map50": float, "n_images": float}))

@@ -44,9 +44,14 @@ def verdict(arm: str, baseline: str, name: str, found: Effect) -> str:
     if found.n == 0:
         return f"Not known: no seed of {name} has {arm} and {baseline} whole."
     if not math.isfinite(found.low):
+        seeds = (
+            "one seed, which has no interval"
+            if found.n == 1
+            else f"each of {found.n} seeds, and equal differences have no interval"
+        )
         return (
-            f"Not shown: {arm} is {signed(found.mean)} against {baseline} on {name} with one "
-            "seed, which has no interval."
+            f"Not shown: {arm} is {signed(found.mean)} against {baseline} on {name} with "
+            f"{seeds}."
         )
     numbers = f"{signed(found.mean)} {interval(found.low, found.high)}, {found.n} seeds"
     if found.low > 0:

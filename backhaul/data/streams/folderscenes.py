@@ -137,6 +137,8 @@ def _painted_out(image: _Image) -> Pixels:
     pixels = _read(image.path)
     height, width = pixels.shape[:2]
     scale = min(_PAINTED_PX / max(height, width), 1.0)
+    if round(min(height, width) * scale) == 0:  # nothing would be left of a thin image
+        scale = 1 / min(height, width)
     small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     mask = _mask(image.labels, small.shape[1], small.shape[0])
     painted = cv2.inpaint(small, mask, _AROUND_PX, cv2.INPAINT_TELEA)

@@ -227,6 +227,11 @@ METHODS: tuple[tuple[dict[str, Any], str], ...] = (
         {"method": {"utility": "bald"}, "count": 1},
         "method: expected a name, or settings with k",
     ),
+    ({"method": 5, "count": 1}, "method: expected a name or settings, got int"),
+    (
+        {"method": {"kind": "k-center", "suppress": True, "near": "auto"}, "count": 1},
+        "needs near",
+    ),
     ({"method": {"kind": "in-range"}, "count": 1}, "method in-range: low: is missing"),
     ({"method": {"kind": "iqr", "x": 1}, "count": 1}, "method iqr: x: is no setting of it"),
     ({"method": {"kind": "iqr", "gamma": 2}, "count": 1}, "method iqr: gamma: Input should be"),

@@ -340,6 +340,10 @@ def test_near_duplicates_are_counted(tmp_path: Path, frames: Path) -> None:
     given = write_coco(tmp_path / "r.json", SEEN)
     chosen = backhaul.select(given, folder, method="k-center", count=13)
     assert chosen.n_near_duplicates == 1
+    near = {"kind": "k-center", "near": 1e6}
+    assert backhaul.select(given, folder, method=near, count=13).n_near_duplicates == 12
+    unused = {"kind": "k-center", "near": "auto"}  # it does not suppress any
+    assert backhaul.select(given, folder, method=unused, count=13).n_near_duplicates == 1
     vectors = describe_files([str(folder / "001.png"), str(folder / "001-again.png")])
     assert np.linalg.norm(vectors[0] - vectors[1]) < 0.01
 

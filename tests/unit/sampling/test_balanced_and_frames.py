@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backhaul.identity import canonical
 from backhaul.sampling import EveryNthSampling, RareFirstSampling
 from backhaul.sampling.spending import fitting
 from backhaul.values.bandwidth import Bandwidth
@@ -52,6 +54,28 @@ def test_frames_are_counted_by_their_numbers(pool_of: PoolOf) -> None:
         "/d/cam2_frame100.png",
     ]
     assert chosen.reason.tolist() == ["frame 1 of 5", "frame 3 of 5", "frame 5 of 5"]
+
+
+@pytest.mark.parametrize(
+    "in_order",
+    [
+        ("cam00_stream_000011_s00003", "cam00_stream_000012_sb00001", "cam00_stream_000013_s1"),
+        ("a2/g1", "a10/f1"),
+        ("7", "a", "a01", "a1"),
+    ],
+)
+def test_numbers_and_texts_are_compared_where_they_stand(
+    in_order: tuple[str, ...], pool_of: PoolOf
+) -> None:
+    pool = pool_of({name: [] for name in reversed(in_order)})
+    rng = np.random.default_rng(0)
+    chosen = EveryNthSampling(n=1).select(pool, Bandwidth(images=9), rng=rng)
+    assert tuple(chosen.image_id) == in_order
+
+
+def test_what_was_chosen_in_another_order_is_chosen_anew() -> None:
+    assert canonical(EveryNthSampling(n=3))["revision"] == 2
+    assert "revision" not in canonical(RareFirstSampling())
 
 
 @given(

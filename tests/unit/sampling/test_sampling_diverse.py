@@ -14,12 +14,14 @@ from backhaul.arrays import Float32Array
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
 from backhaul.errors import InputError
+from backhaul.identity import canonical
 from backhaul.look.copies import Pixels, learn_nearness
 from backhaul.look.descriptors import descriptor
 from backhaul.sampling import (
     DiverseSampling,
     DSbadSampling,
     KCenterSampling,
+    PpalSampling,
     SamplingMethod,
     TypicalitySampling,
 )
@@ -29,6 +31,7 @@ from backhaul.values.columns import names_of
 from backhaul.values.features import Features
 from backhaul.values.offers import Nearness, Offers, Pool, SentBefore
 from backhaul.values.selections import Selection
+from backhaul.values.validation import Validation
 from tests.unit.sampling.conftest import PoolOf, Seen
 
 SEEN: Seen = {f"{i:02d}": [(0, 0.5 + 0.01 * i)] for i in range(20)}
@@ -222,6 +225,39 @@ def test_few_images_without_detection_are_sent_while_others_are_left(pool_of: Po
     everything = sent_of(DiverseSampling(**PLAIN), alone, images=5)
     assert set(everything.image_id) >= {"0", "8"}
     assert set(everything.reason) == {"without detection, filled what was left"}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        DiverseSampling(utility="localisation-spread", near=0.0, **PLAIN),
+        PpalSampling(utility="localisation-spread", space="descriptors"),
+    ],
+)
+def test_images_of_unknown_value_are_not_without_detection(
+    method: SamplingMethod, pool_of: PoolOf
+) -> None:
+    seen = {f"{i:02d}": [(0, 0.5)] if i < 30 else [] for i in range(40)}
+    pool = with_vectors(
+        pool_of(seen), np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    )
+    n = len(pool.detections)
+    iou = np.where(np.arange(n) < 10, 0.5, np.nan)  # one checkpoint alone saw the others
+    found = replace(
+        pool.detections,
+        vote_fraction=np.full(n, 0.5),
+        pairwise_iou=iou,
+        mutual_information=np.zeros(n),
+    )
+    none = np.zeros(0)
+    classes = none.astype(np.int64)
+    validation = Validation(detected=classes, actual=classes, confidence=none, iou=none)
+    sent = sent_of(method, replace(pool, detections=found, validation=validation), images=30)
+    assert sum(name >= "30" for name in sent.image_id) <= 3
+    of = dict(zip(sent.image_id, sent.reason, strict=True))
+    assert not [n for n, why in of.items() if n < "30" and "without detection" in why]
+    assert canonical(method)["revision"] == 2
+    assert "revision" not in canonical(method.model_copy(update={"utility": "bald"}))
 
 
 def test_a_share_explores_at_random(pool_of: PoolOf) -> None:

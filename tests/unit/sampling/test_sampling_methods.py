@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from backhaul.arrays import FloatArray
 from backhaul.errors import InputError
+from backhaul.identity import canonical
 from backhaul.sampling import (
     BinNormalSampling,
     BinQuintileSampling,
@@ -100,6 +101,22 @@ def test_bin_normal_shares_are_areas() -> None:
     expected = np.diff(norm.cdf(np.arange(6) / 5, 0.5, 0.25))
     shares = BinNormalSampling().bin_shares()
     assert shares / shares.sum() == pytest.approx(expected / expected.sum(), abs=1e-8)
+
+
+@pytest.mark.parametrize("std", [0.0, 1e-9, 1e-6])
+@pytest.mark.parametrize(("mean", "own"), [(0.0, 0), (0.3, 1), (0.5, 2), (0.999, 3), (1.0, 3)])
+def test_a_point_density_goes_into_its_own_bin(std: float, mean: float, own: int) -> None:
+    method = BinSampling(n_bins=4, density=NormalDensity(mean=mean, std=std))
+    shares = method.bin_shares() / method.bin_shares().sum()
+    assert shares.argmax() == own
+    assert shares[own] == pytest.approx(1)
+    assert canonical(method)["revision"] == 2
+
+
+def test_a_point_outside_all_bins_leaves_them_alike() -> None:
+    method = BinSampling(edges=(0.5, 0.75, 1), density=NormalDensity(mean=0.2, std=0))
+    assert np.ptp(method.bin_shares()) == 0
+    assert "revision" not in canonical(BinSampling(n_bins=4))
 
 
 def test_bin_shares_from_a_table() -> None:
@@ -205,6 +222,7 @@ def test_reasons(pool_of: PoolOf) -> None:
         ({"kind": "in-range", "low": -0.1, "high": 0.2}, "greater than or equal to 0"),
         ({"kind": "bin"}, "expected n_bins or edges"),
         ({"kind": "bin", "n_bins": 2, "edges": [0, 1]}, "expected n_bins or edges"),
+        ({"kind": "bin", "n_bins": 10**12}, "less than or equal to 1000"),
         ({"kind": "bin", "edges": [0, 0.5, 0.5]}, "edges must ascend"),
         ({"kind": "bin", "n_bins": 2, "shares": [1]}, "expected 2 shares, got 1"),
         ({"kind": "bin", "n_bins": 1, "shares": [1], "density": "numpy:sqrt"}, "not both"),

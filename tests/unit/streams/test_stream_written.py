@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backhaul.data.digits import NAMES, write_scenes
 from backhaul.data.formats import DataReport, read
@@ -186,11 +188,23 @@ def test_objects_are_painted_out_of_empty_frames(scenes: Path) -> None:
         assert inside[1] < 0.7 * inside[0]
 
 
+@pytest.mark.parametrize("shape", [(1, 1000), (1000, 1), (2, 1300)])
+def test_objects_are_painted_out_of_thin_images(
+    shape: tuple[int, int], scenes: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(scenes, tmp_path / "scenes")
+    for number, path in enumerate(sorted(folder.glob("images/*"))):
+        noise = np.random.default_rng(number).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+    source = found(folder, initial=5, test=5)
+    scene, empty = (show("stream", 0, 0) for show in (source.scene, source.background))
+    assert empty.pixels.shape == (*shape, 3)
+    assert np.any(scene.pixels != empty.pixels)
+
+
 def test_images_without_objects_are_the_empty_frames_if_there_are_three(
     scenes: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "scenes"
     shutil.copytree(scenes, folder)
     for number in range(9):  # three groups

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backhaul.errors import InputError
 from backhaul.study.design import Cell, cells_of, digests_of, plan_of
+from backhaul.study.folder import note_start, read_study
 from backhaul.study.page import notes, write_page
 from backhaul.study.rows import Row
 from backhaul.study.settings import StudyConfig
@@ -168,11 +170,58 @@ def test_the_summary_has_what_is_not_known_as_null(tmp_path: Path) -> None:
             [0.01, 0.02, 0.03],
             r"Not shown: that a and b differ on s: \+0.020 \[-0.005, \+0.045\]",
         ),
+        (
+            [0.1, 0.1, 0.1],
+            r"Not shown: a is \+0.100 against b on s with each of 3 seeds, ",
+        ),
         ([-0.02, -0.02, -0.03], r"Shown: a is worse than b on s: -0.023 \[-0.038, -0.009\]"),
     ],
 )
 def test_verdicts(values: list[float], told: str) -> None:
     assert re.match(told, verdict("a", "b", "s", effect(values)))
+
+
+def test_a_seed_that_chose_shows_nothing(tmp_path: Path) -> None:
+    study = study_of(seeds=[0, 1, 2])
+    rows = rows_of(study, by_seed_and_budget)
+    moved = [r.model_copy(update={"role": "choose"}) if r.seed < 2 else r for r in rows]
+    text = text_of(write_page(study, tmp_path, rows))
+    assert "Shown: iqr is better than true-random on digits: +0.052" in text
+    text = text_of(write_page(study, tmp_path, moved))
+    assert "Shown: iqr" not in text
+    assert "with one seed, which has no interval" in text
+    assert "so do not count as tests: digits 0, digits 1." in text
+
+
+def test_a_seed_that_tested_may_choose(tmp_path: Path) -> None:
+    study = study_of(seeds={"choose": [0, 1, 2], "test": []})
+    tested = [
+        row.model_copy(update={"role": "test"}) for row in rows_of(study, by_seed_and_budget)
+    ]
+    text = text_of(write_page(study, tmp_path, tested))
+    assert "and choose now: digits 0, digits 1, digits 2." in text
+    assert summary_of(study, "digits", "choose", tested).effects["iqr"].n == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", '{"software": []}', '{"starts": 3}', '{"config": ' + "[" * 100_000, "\xff", ""],
+)
+def test_a_damaged_study_file_is_told_in_a_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(content, encoding="latin-1")
+    for read in (lambda: read_study(tmp_path), lambda: note_start(tmp_path, study_of())):
+        with pytest.raises(InputError, match=r"study\.json.*: expected the JSON of a study$"):
+            read()
+
+
+def test_software_of_earlier_starts_stays(tmp_path: Path) -> None:
+    digest = note_start(tmp_path, study_of())
+    place = tmp_path / "study.json"
+    known = json.loads(place.read_text())
+    place.write_text(json.dumps(known | {"software": {"old": {"torch": "1"}}}))
+    note_start(tmp_path, study_of())
+    assert set(read_study(tmp_path).software) == {"old", digest}
+    assert len(read_study(tmp_path).starts) == 2
 
 
 def test_what_weakens_the_rows_is_said() -> None:
@@ -181,7 +230,7 @@ def test_what_weakens_the_rows_is_said() -> None:
     changes: list[dict[str, Any]] = [
         {"software": "v"},
         {"start": "n"},
-        {"role": "choose"},
+        {"role": "choose", "seed": 0},
         {"inputs": "x"},
     ]
     told = [
@@ -191,7 +240,7 @@ def test_what_weakens_the_rows_is_said() -> None:
     words = (
         "different versions",
         "different initial models",
-        "something else",
+        "do not count as tests: digits 0",
         "other settings",
     )
     for text, word in zip(told, words, strict=True):

@@ -166,8 +166,12 @@ GOLDEN = ("6aefbaa700d92bb925d350aa41b85af7", "d528da85864a3ec23d9c25cdaae27c96"
 def test_the_remaining_time_follows_from_what_was_measured() -> None:
     study: StudyConfig = study_of()
     cells = cells_of(study)
-    rows = [row_of(study, cell, seconds=s) for cell, s in zip(cells[:2], (10, 20), strict=True)]
-    assert remaining_s(cells[2:6], rows, 2) == pytest.approx(4 * 15 / 2)
+    seconds = (100, 20, 20, 0.1, 0.1, 0.1)  # the initial training, two more, three cached ones
+    rows = [row_of(study, cell, seconds=s) for cell, s in zip(cells[:6], seconds, strict=True)]
+    assert remaining_s(cells[6:10], rows, 2) == pytest.approx(4 * 20 / 2)
+    initial = [cell for cell in cells if cell.arm == "initial"]
+    assert remaining_s(initial[1:], rows, 1) == pytest.approx(100)
+    assert remaining_s(initial, rows[1:], 1) == pytest.approx(2 * 20)  # none was measured
     assert remaining_s(cells, [], 2) is None
 
 
