@@ -28,6 +28,7 @@ from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS, FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.offers import Offers, Pool, SentBefore
+from backhaul.values.validation import Validation
 
 PoolOf = Callable[..., Pool]
 
@@ -177,7 +178,10 @@ def test_defect_09_empty_and_single_classes_are_no_error(pool_of: PoolOf) -> Non
 
 
 def test_defect_10_ground_truth_cannot_enter_a_pool() -> None:
-    assert set(Pool.__dataclass_fields__) == {"offers", "detections", "sent_before"}
+    of_the_batch = {"offers", "detections", "sent_before"}
+    of_no_image = {"validation", "nearness"}
+    assert set(Pool.__dataclass_fields__) == of_the_batch | of_no_image
+    assert not {"image_id", "uri"} & {*Validation.__dataclass_fields__}
     for parts in (Offers, FusedDetections, SentBefore, Features):
         assert not {"labels", "label_source", "actual", "table"} & {*parts.__dataclass_fields__}
     for columns in (FUSED_COLUMNS, DETECTION_COLUMNS):
