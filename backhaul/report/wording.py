@@ -20,6 +20,17 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else NONE
 
 
+def p_value(value: float) -> str:
+    """Return a p-value, which is never written as 0; ``-`` for null.
+
+    Example:
+        >>> p_value(0.0421), p_value(0.00002), p_value(float("nan"))
+        ('0.042', '<0.001', '-')
+    """
+    written = number(value)
+    return "<0.001" if written == number(0) else written
+
+
 def signed(value: float) -> str:
     """Return a difference with its sign, ``-`` for null.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from backhaul.campaign.finding import Chart, Finding, Series, cells, values
-from backhaul.report.wording import NONE, number, plus_minus, signed
+from backhaul.report.wording import NONE, number, p_value, plus_minus, signed
 from backhaul.study.recipefindings import recipe_findings
 from backhaul.study.rows import Row
 from backhaul.study.settings import CEILING, CONTROL, INITIAL, REFERENCES
@@ -139,8 +139,8 @@ def _effect_row(summary: Summary, arm: str, found: Effect) -> tuple[str | int, .
     adjusted = summary.adjusted.get(arm, math.nan)
     return (
         *(arm, role, signed(found.mean), interval(found.low, found.high)),
-        *(number(p) for p in (found.p, adjusted)),
-        *(interval(*found.bca), number(found.wilcoxon), number(found.detectable), found.n),
+        *(p_value(p) for p in (found.p, adjusted)),
+        *(interval(*found.bca), p_value(found.wilcoxon), number(found.detectable), found.n),
     )
 
 
