@@ -49,7 +49,7 @@ class Options:
     @property
     def n_undetected(self) -> int:
         """Candidates in which nothing was predicted."""
-        return len(self.pool) - len({*self.pool.detections.image_id.tolist()})
+        return int(self.pool.undetected.sum())
 
 
 @dataclass(frozen=True, eq=False)

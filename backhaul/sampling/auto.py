@@ -127,11 +127,9 @@ def traits_of(pool: Pool, bandwidth: Bandwidth, near: float) -> Traits:
     pool = pool.take(by_name(pool))
     seen, _ = seen_and_not(pool, "descriptors")
     own, known = vectors_of(pool, "descriptors")
-    found = set(pool.detections.image_id.tolist())
-    undetected = [name not in found for name in pool.image_id]
     return Traits(
         near_duplicates=near_duplicates(own[seen], known, near),
-        undetected=float(np.mean(undetected)) if undetected else 0.0,
+        undetected=float(np.mean(pool.undetected)) if len(pool) else 0.0,
         unevenness=1.0 if bandwidth.bytes is None else unevenness(pool.size_bytes),
     )
 

@@ -84,7 +84,7 @@ class DiverseFamily(SpreadSampling, ValuingMethod):
             rng: Draws the random share and the noise.
         """
         value = self.values(pool)
-        empty = ~np.isin(pool.image_id, pool.detections.image_id)
+        empty = pool.undetected
         weight = self.per_byte(np.maximum(np.nan_to_num(value), LEAST), pool.size_bytes)
         limits = choice.left
         choice.take(random_share(choice.cost, limits, self.explore, rng), "explored at random")

@@ -102,7 +102,7 @@ class PpalSampling(SpreadSampling, ValuingMethod):
             rng: Breaks ties, and draws the noise.
         """
         value = self.values(pool)
-        empty = ~np.isin(pool.image_id, pool.detections.image_id)
+        empty = pool.undetected
         seen, unseen = seen_and_not(pool, self.space)
         bare = seen[empty[seen]]
         if self.include_undetected:

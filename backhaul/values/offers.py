@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backhaul.arrays import Float32Array, IntArray, NameArray
+from backhaul.arrays import BoolArray, Float32Array, IntArray, NameArray
 from backhaul.values.columns import frame_of, names_of, positions, require_length
 from backhaul.values.detections import FusedDetections, Need
 from backhaul.values.features import Features
@@ -145,6 +145,11 @@ class Pool:
     def image_id(self) -> tuple[str, ...]:
         """Names of the images."""
         return tuple(self.offers.image_id.tolist())
+
+    @cached_property
+    def undetected(self) -> BoolArray:
+        """Which images have no detection, in the order of `image_id`, shape (n,)."""
+        return ~np.isin(self.image_id, self.detections.image_id)
 
     @property
     def size_bytes(self) -> IntArray:
