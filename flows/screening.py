@@ -11,28 +11,20 @@ import pandas as pd
 from prefect import flow
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.storage.lease import lease
 from backhaul.storage.objects import read_value
-from backhaul.storage.places import absolute
-from backhaul.study.design import choice_digest, plan_of
-from backhaul.study.folder import note_start
+from backhaul.study.design import choice_digest
 from backhaul.study.journal import Journal
 from backhaul.study.needs import Needs
-from backhaul.study.rows import Table
 from backhaul.study.scores import SCORES
 from backhaul.study.screening import Screened, add_screened, choices_of
 from backhaul.study.settings import StudyConfig
 from backhaul.values.artifacts import Artifact
 from backhaul.values.detections import Need
-from blocks.opening import resolve
 from flows.arguments import label, step_of
-from flows.events import emit_flow_run
 from flows.forms import NO_FORM
 from flows.healing import again_if_lost
-from flows.leftovers import end_leftovers
 from flows.parallel import side_by_side
-from flows.shared import Shared
-from flows.slots import wait_or_give_way
+from flows.shared import Shared, begun
 from flows.study import choose
 from tasks.inference import infer
 from tasks.screening import screen
@@ -60,15 +52,7 @@ def screening(
     Raises:
         InputError: If the input is wrong, or the data of a seed are not those of its rows.
     """
-    emit_flow_run()
-    end_leftovers()
-    store = absolute(resolve(config.store))
-    with lease(store, f"study={config.name}", wait_or_give_way("this study")):
-        software = note_start(Path(folder), config)
-        table = Table(Path(folder))
-        plan = plan_of(config, table.rows())
-        needs = Needs(store, config.name, len(plan.missing))
-        journal = Journal(config, table, plan, software)
+    with begun(config, Path(folder), sets, seeds) as (journal, needs):
         calls = {
             (name, seed): partial(again_if_lost, partial(_noted, journal, needs, name, seed))
             for name in sets or config.sets

@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import Standing
 from backhaul.data.recipes import SendOriginal
 from backhaul.identity import content_digest
+from backhaul.storage.lease import lease
 from backhaul.storage.objects import read_value
-from backhaul.study.design import Cell, derived_seed
+from backhaul.storage.places import absolute
+from backhaul.study.design import Cell, derived_seed, plan_of
+from backhaul.study.folder import note_start
 from backhaul.study.journal import Journal
+from backhaul.study.needs import Needs
+from backhaul.study.rows import Table
 from backhaul.study.settings import StudyConfig
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet
 from backhaul.values.results import TrainingResult
+from blocks.opening import resolve
 from flows.arguments import opened, step_of
+from flows.events import emit_flow_run
 from flows.initial_training import train_initial
+from flows.leftovers import end_leftovers
 from flows.preparation import prepare
+from flows.slots import wait_or_give_way
 from tasks.inference import infer
 from tasks.stage import Step
 from tasks.training import digest_of_model
+
+
+@contextmanager
+def begun(
+    study: StudyConfig, folder: Path, sets: Collection[str], seeds: Collection[int]
+) -> Iterator[tuple[Journal, Needs]]:
+    """Hold a study for as long as it is added to, once its start is noted.
+
+    Args:
+        study: The study.
+        folder: The folder of its table.
+        sets: Sets that are added to; empty = all.
+        seeds: Seeds that are added to; empty = all.
+
+    Yields:
+        What is known and missing of these sets and seeds, and what the store must keep.
+    """
+    emit_flow_run()
+    end_leftovers()
+    store = absolute(resolve(study.store))
+    with lease(store, f"study={study.name}", wait_or_give_way("this study")):
+        software = note_start(folder, study)
+        table = Table(folder)
+        plan = plan_of(study, table.rows())
+        needs = Needs(store, study.name, len(plan.missing))
+        yield Journal(study, table, plan.limited(sets, seeds), software), needs
 
 
 class Shared:

@@ -13,14 +13,11 @@ from prefect import flow, get_run_logger
 
 from backhaul.identity import content_digest
 from backhaul.learn.settings import NoStopping
-from backhaul.storage.lease import lease
 from backhaul.storage.objects import read_value
-from backhaul.storage.places import absolute
-from backhaul.study.design import Cell, choice_digest, plan_of
-from backhaul.study.folder import note_start
+from backhaul.study.design import Cell, choice_digest
 from backhaul.study.journal import Journal
 from backhaul.study.needs import Needs
-from backhaul.study.rows import Chosen, Row, Selected, Table
+from backhaul.study.rows import Chosen, Row, Selected
 from backhaul.study.settings import CEILING, INITIAL, StudyConfig
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -28,16 +25,12 @@ from backhaul.values.images import ImageSet
 from backhaul.values.results import Sent, TrainingResult
 from backhaul.values.selections import Selection
 from backhaul.values.splits import Splits
-from blocks.opening import resolve
 from flows.arguments import label, step_of
-from flows.events import emit_flow_run
 from flows.forms import NO_FORM
 from flows.healing import again_if_lost
-from flows.leftovers import end_leftovers
 from flows.parallel import side_by_side
 from flows.sending import offer, truth_of
-from flows.shared import Shared
-from flows.slots import wait_or_give_way
+from flows.shared import Shared, begun
 from tasks.augmentation import augment
 from tasks.mixing import merge_seen, train_on_all
 from tasks.sampling import select_images
@@ -68,15 +61,7 @@ def study(
     Raises:
         InputError: If the input is wrong, or the data of a seed are not those of its rows.
     """
-    emit_flow_run()
-    end_leftovers()
-    store = absolute(resolve(config.store))
-    with lease(store, f"study={config.name}", wait_or_give_way("this study")):
-        software = note_start(Path(folder), config)
-        table = Table(Path(folder))
-        plan = plan_of(config, table.rows())
-        needs = Needs(store, config.name, len(plan.missing))
-        journal = Journal(config, table, plan.limited(sets, seeds), software)
+    with begun(config, Path(folder), sets, seeds) as (journal, needs):
         calls = {
             (name, seed): partial(again_if_lost, partial(_play, journal, needs, name, seed))
             for name, seed in journal.seeds
