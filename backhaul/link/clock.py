@@ -1,6 +1,8 @@
 """The time of a link: when it is up, and when its periods begin.
 
-Times are in seconds since the midnight before the first batch, in the node's own time.
+Times are in seconds since the midnight before the first batch, in the node's own time. Months
+are those of a calendar in which that is the first day of 1970; a node that has a clock counts
+from that day.
 """
 
 from __future__ import annotations
@@ -8,12 +10,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from backhaul.link.hours import MINUTES_A_DAY, up_minutes
-from backhaul.link.settings import Link, Period
+from backhaul.link.settings import Allowance, Link
 
 HOUR_S, DAY_S = 3_600, 86_400
+_FIRST_DAY = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,20 @@ class Clock:
         """Return the number of the first window that begins at `t` or later."""
         return math.ceil((t - self.begins_s) / self.link.window_s)
 
-    def period(self, kind: Period, t: float) -> int:
-        """Return the number of the hour, day or window in which `t` is."""
-        first, length = self._grid(kind)
+    def period(self, allowance: Allowance, t: float) -> int:
+        """Return the number of the allowance's hour, day, month or window in which `t` is."""
+        if allowance.period == "month":
+            return _month(t, allowance.month_begins)
+        first, length = self._grid(allowance)
         return int((t - first) // length)
 
-    def next_period(self, kind: Period, t: float) -> float:
-        """Return when the hour, day or window after that of `t` begins."""
-        first, length = self._grid(kind)
-        return float(first + (self.period(kind, t) + 1) * length)
+    def next_period(self, allowance: Allowance, t: float) -> float:
+        """Return when the hour, day, month or window after that of `t` begins."""
+        number = self.period(allowance, t) + 1
+        if allowance.period == "month":
+            return _month_begins_s(number, allowance.month_begins)
+        first, length = self._grid(allowance)
+        return float(first + number * length)
 
     def is_up(self, t: float) -> bool:
         """Return whether the link is up at `t`."""
@@ -58,10 +67,10 @@ class Clock:
         """Return when the link next goes down or comes up, infinite if it is always up."""
         return self._state(t)[1]
 
-    def _grid(self, kind: Period) -> tuple[int, int]:
-        if kind == "window":
+    def _grid(self, allowance: Allowance) -> tuple[int, int]:
+        if allowance.period == "window":
             return self.begins_s, self.link.window_s
-        return 0, HOUR_S if kind == "hour" else DAY_S
+        return 0, HOUR_S if allowance.period == "hour" else DAY_S
 
     def _state(self, t: float) -> tuple[bool, float]:
         if not self._changes:
@@ -86,3 +95,14 @@ class Clock:
         up = self._up_minutes
         within = tuple(m * 60 for m in range(1, MINUTES_A_DAY) if up[m] != up[m - 1])
         return (*within, DAY_S) if up[0] != up[-1] else within
+
+
+def _month(t: float, begins: int) -> int:
+    """Return the number of the month in which `t` is, where months begin on that day."""
+    day = date.fromordinal(_FIRST_DAY + int(t // DAY_S))
+    return day.year * 12 + day.month - 1 - (day.day < begins)
+
+
+def _month_begins_s(month: int, begins: int) -> float:
+    first = date(month // 12, month % 12 + 1, begins)
+    return float((first.toordinal() - _FIRST_DAY) * DAY_S)

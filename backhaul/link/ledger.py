@@ -73,12 +73,12 @@ class Meter:
     def advance(self, t: float) -> None:
         """Bring all allowances to the time `t`; earlier times change nothing."""
         for account in self._accounts:
-            account.enter(self._clock.period(account.allowance.period, t))
+            account.enter(self._clock.period(account.allowance, t))
 
     def next_grant(self, t: float) -> float:
         """Return when the next period of any allowance begins; infinite if there is none."""
-        kinds = {account.allowance.period for account in self._accounts}
-        return min((self._clock.next_period(kind, t) for kind in kinds), default=math.inf)
+        every = (self._clock.next_period(each.allowance, t) for each in self._accounts)
+        return min(every, default=math.inf)
 
     @property
     def images(self) -> int | None:
@@ -113,7 +113,7 @@ class Meter:
 
 
 def _whole(allowance: Allowance, clock: Clock) -> Balance:
-    period = clock.period(allowance.period, clock.begins_s)
+    period = clock.period(allowance, clock.begins_s)
     return Balance(period=period, images=allowance.images, bytes=allowance.bytes)
 
 

@@ -10,14 +10,17 @@ from backhaul.link.hours import minutes_of, up_minutes
 from backhaul.settings import Part, PositiveInt
 from backhaul.values.bandwidth import Bandwidth
 
-Period: TypeAlias = Literal["hour", "day", "window"]
+Period: TypeAlias = Literal["hour", "day", "month", "window"]
 
 
 class Allowance(Part):
-    """At most so many images, or bytes on the wire, an hour, a day or a window."""
+    """At most so many images, or bytes on the wire, an hour, a day, a month or a window."""
 
     period: Period = Field(
-        description="hour and day are those of the clock; window = the time of one batch"
+        description="hour, day and month are those of the clock; window = the time of one batch"
+    )
+    month_begins: int = Field(
+        1, ge=1, le=28, description="day on which a month begins, as on a SIM card's bill"
     )
     images: PositiveInt | None = Field(None, description="most images begun; null = no limit")
     bytes: PositiveInt | None = Field(

@@ -101,14 +101,14 @@ def test_no_period_has_more_than_its_allowance_and_what_was_kept(
         for begun, ended, n_bytes in zip(
             went.begun_s, went.arrived_s - link.latency_s, went.wire_bytes, strict=True
         ):
-            period = clock.period(rule.period, begun)
+            period = clock.period(rule, begun)
             images[period] += 1
-            if clock.next_period(rule.period, begun) > ended + 1e-6:
+            if clock.next_period(rule, begun) > ended + 1e-6:
                 whole[period] += n_bytes
         keeps = 1 + rule.carry_over
         assert max(images.values()) <= (rule.images or math.inf) * keeps
         assert max(whole.values(), default=0) <= (rule.bytes or math.inf) * keeps + 1e-3
-        periods = 1 + max(images) - clock.period(rule.period, clock.begins_s)
+        periods = 1 + max(images) - clock.period(rule, clock.begins_s)
         if rule.images and periods > 0:
             assert len(sizes) <= rule.images * (periods + rule.carry_over)
 
@@ -158,7 +158,7 @@ def test_what_fits_the_budget_arrives_within_the_window(
 ) -> None:
     begin, end = Clock(link).window(number)
     for rule in link.allowances:
-        if rule.images is not None and Clock(link).next_period(rule.period, begin) < end:
+        if rule.images is not None and Clock(link).next_period(rule, begin) < end:
             return  # the last may be late there, as `budget` says
     images, n_bytes = budget(link, Ledger(), begin, end)
     most = 12 if images is None else min(images, 12)

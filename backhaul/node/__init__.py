@@ -1,0 +1,1 @@
+"""The agent of an edge node: it looks at frames, chooses, and sends."""

@@ -1,0 +1,225 @@
+"""The agent of a node, a state machine: events go in, what is to be done comes out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from backhaul.node.choosing import choose
+from backhaul.node.frame import Frame
+from backhaul.node.happenings import (
+    Captured,
+    Delivered,
+    Effect,
+    Event,
+    Failed,
+    Held,
+    Look,
+    Looked,
+    Note,
+    NotWritten,
+    Passed,
+    Wanted,
+    Written,
+)
+from backhaul.node.intake import Intake
+from backhaul.node.outgoing import Outgoing
+from backhaul.node.policies import WindowPolicy
+from backhaul.node.records import Window
+from backhaul.node.recovery import Found
+from backhaul.node.standing import Rules, Standing, count
+from backhaul.node.steady import Now
+from backhaul.randomness import generator
+
+COMMIT_S = 1.0
+"""What happened is on the disk after so long."""
+MOST_CLOSED = 1_000
+"""Windows whose summaries wait for home; then the oldest two become one."""
+
+
+class Agent:
+    """Decides what a node does. It does nothing itself, and asks no clock.
+
+    Whoever runs it performs the effects of each step, in their order, before the next step, and
+    calls it with `Woke` at `wake_mono_s` at the latest. If the process ends at any moment, an
+    agent made of what the journal and the folder have goes on.
+
+    Args:
+        rules: What it goes by.
+        found: What it has from before.
+        now: What the clocks say.
+    """
+
+    def __init__(self, rules: Rules, found: Found, now: Now) -> None:
+        self._at = Standing(rules, found.memory, now, set(found.gone))
+        self._intake = Intake(self._at)
+        self._intake.recover((*found.waiting, *found.adopted))
+        self._account(found)
+        self._outgoing = Outgoing(self._at, generator(rules.seed, "waits", rules.node))
+
+    @property
+    def standing(self) -> Standing:
+        """Where the node stands, to be looked at."""
+        return self._at
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """What is on its way, to be looked at."""
+        return self._outgoing
+
+    def wake_mono_s(self) -> float:
+        """Return when `Woke` has to come at the latest, by the monotonic clock."""
+        at = self._at
+        due = at.committed_mono_s + COMMIT_S if at.is_dirty else math.inf
+        ends = at.now.mono_s + at.budget.window_ends(at.window.number) - at.t
+        return min(due, ends, self._outgoing.wake_mono_s())
+
+    def step(self, now: Now, event: Event) -> list[Effect]:
+        """Return what is to be done after an event.
+
+        Args:
+            now: What the clocks say.
+            event: What has happened.
+        """
+        at = self._at
+        at.see(now)
+        effects = self._close_window() if at.budget.window(at.t) != at.window.number else []
+        effects += self._after(event)
+        effects += self._outgoing.next()
+        if at.is_dirty and now.mono_s - at.committed_mono_s >= COMMIT_S:
+            effects += at.commit()
+        return effects
+
+    def _account(self, found: Found) -> None:
+        """Count the frames of which the end before did not let the journal know."""
+        at, window = self._at, self._at.window
+        for frame, _ in found.adopted:
+            window.seen += 1
+            window.looked += 1
+            window.seen_bytes += frame.size_bytes
+            if frame.why != "candidate":
+                window.chosen += 1
+                window.chosen_bytes += frame.size_bytes
+            at.memory.number = max(at.memory.number, frame.number + 1)
+        for frame in found.lost:
+            lost = window.counts if frame.why == "candidate" else window.displaced
+            count(lost, "not-chosen" if frame.why == "candidate" else "damaged")
+        at.is_dirty = True
+
+    def _after(self, event: Event) -> list[Effect]:
+        match event:
+            case Captured() | Looked() | Written() | NotWritten() | Passed():
+                return self._after_capture(event)
+            case Delivered() | Failed():
+                return self._after_sending(event)
+            case Wanted(digests):
+                return self._want(digests)
+            case Held(on):
+                self._outgoing.is_held = on
+        return []
+
+    def _after_capture(
+        self, event: Captured | Looked | Written | NotWritten | Passed
+    ) -> list[Effect]:
+        at = self._at
+        match event:
+            case Looked():
+                return self._intake.looked(event)
+            case Written(digest):
+                return self._intake.written(digest)
+            case NotWritten(digest):
+                return self._intake.not_written(digest)
+            case Passed(frames):
+                at.window.seen += frames
+                count(at.window.counts, "passed", frames)
+                at.is_dirty = True
+                return []
+        return [Look(event, at.window.policy)]
+
+    def _after_sending(self, event: Delivered | Failed) -> list[Effect]:
+        if isinstance(event, Failed):
+            return self._outgoing.failed(event)
+        effects, seen = self._outgoing.delivered(event)
+        if seen is not None:
+            self._intake.sent(seen)
+        return effects
+
+    def _want(self, digests: frozenset[str]) -> list[Effect]:
+        """Put what home asks for first in the queue; what is gone is gone."""
+        at, effects = self._at, list[Effect]()
+        for digest in sorted(digests):
+            if digest in at.queue and at.queue[digest].why != "wanted":
+                effects += self._choose(replace(at.queue[digest], why="wanted"))
+        return effects
+
+    def _choose(self, frame: Frame) -> list[Effect]:
+        at = self._at
+        if at.queue[frame.digest].why == "candidate":
+            at.window.chosen += 1
+            at.window.chosen_bytes += frame.size_bytes
+        at.queue.put(frame)
+        at.is_dirty = True
+        return [Note(frame)]
+
+    def _close_window(self) -> list[Effect]:
+        """Choose among the frames of the window, and begin the next one."""
+        at = self._at
+        window, effects = at.window, list[Effect]()
+        policy = at.policy
+        if isinstance(policy, WindowPolicy):
+            effects += self._choose_among(window, policy)
+        window.waiting = len(at.queue)
+        at.memory.closed.append(window)
+        if len(at.memory.closed) > MOST_CLOSED:
+            at.memory.closed[:2] = [_joined(*at.memory.closed[:2])]
+        for what, n in _totals(window).items():
+            count(at.memory.totals, what, n)
+        at.open_window(at.budget.window(at.t), window)
+        at.queue.refresh()
+        return [*effects, *at.commit()]
+
+    def _choose_among(self, window: Window, policy: WindowPolicy) -> list[Effect]:
+        at, effects = self._at, list[Effect]()
+        open_ = [f for f in at.queue if f.why == "candidate" and f.policy == policy.name]
+        rng: np.random.Generator = generator(
+            at.rules.seed, "choice", at.rules.node, window.number
+        )
+        order = choose(policy.method, open_, at.seen, at.budget.next_bandwidth(at.t), rng=rng)
+        for place, digest in enumerate(order):
+            value = 1 - place / len(order)
+            effects += self._choose(replace(at.queue[digest], why="valued", value=value))
+        chosen = set(order)
+        for frame in open_:
+            if frame.digest not in chosen:
+                effects += at.displace(frame, "not-chosen")
+        return effects
+
+
+_SUMS = ("seen", "looked", "chosen", "sent", "sent_bytes", "up_bytes", "down_bytes")
+
+
+def _totals(window: Window) -> dict[str, int]:
+    sums = {name: int(getattr(window, name)) for name in _SUMS}
+    return {
+        **sums,
+        "passed over": sum(window.counts.values()),
+        "displaced": sum(window.displaced.values()),
+    }
+
+
+def _joined(one: Window, other: Window) -> Window:
+    """Return two windows as one, the later one's number standing for both."""
+    sums = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
+    counts = {}
+    for name in ("counts", "displaced", "classes"):
+        counts[name] = dict(getattr(one, name))
+        for what, n in getattr(other, name).items():
+            count(counts[name], what, n)
+    tenths = [a + b for a, b in zip(one.confidence, other.confidence, strict=True)]
+    changed = {**sums, **counts, "confidence": tenths, "began_s": one.began_s}
+    return other.model_copy(update=changed)
+
+
+_ADDED = (*_SUMS, "chosen_bytes", "seen_bytes", "empty", "sent_value")

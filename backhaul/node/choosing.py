@@ -1,0 +1,72 @@
+"""The choice at the end of a window: a sampling method of campaigns among a node's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backhaul.node.frame import Frame
+from backhaul.node.standing import Seen
+from backhaul.sampling import Method
+from backhaul.values.bandwidth import Bandwidth
+from backhaul.values.columns import names_of
+from backhaul.values.detections import FusedDetections
+from backhaul.values.features import Features
+from backhaul.values.offers import Offers, Pool
+
+
+def choose(
+    method: Method,
+    frames: Sequence[Frame],
+    seen: Mapping[str, Seen],
+    may: tuple[int | None, int | None],
+    *,
+    rng: np.random.Generator,
+) -> list[str]:
+    """Return the digests of the frames that a method chooses, in its order.
+
+    Args:
+        method: The method.
+        frames: The candidates; their order does not matter.
+        seen: What was seen in them, by digest.
+        may: Most images and bytes; None = any.
+        rng: The only source of randomness.
+    """
+    if not frames:
+        return []
+    digests = sorted(frame.digest for frame in frames)
+    size = {frame.digest: frame.size_bytes for frame in frames}
+    sizes = np.array([size[each] for each in digests], dtype=np.int64)
+    images, n_bytes = may
+    limit = Bandwidth(
+        images=len(digests) if images is None else images,
+        bytes=int(sizes.sum()) if n_bytes is None else n_bytes,
+    )
+    found = _joined(digests, [seen[each] for each in digests])
+    pool = Pool(Offers.originals(digests, sizes), found)
+    return [str(name) for name in method.select(pool, limit, rng=rng).image_id]
+
+
+def _joined(digests: Sequence[str], seen: Sequence[Seen]) -> FusedDetections:
+    """Return what was seen in several frames as the detections of one pool."""
+    parts = [each.found for each in seen]
+    columns: dict[str, Any] = {}
+    for name in parts[0].columns():
+        values = [getattr(part, name) for part in parts if len(part)]
+        is_known = bool(values) and all(value is not None for value in values)
+        of_none = None if values else getattr(parts[0], name)
+        columns[name] = np.concatenate(values) if is_known else of_none
+    pairs = zip(digests, parts, strict=True)
+    owners = [digest for digest, part in pairs for _ in range(len(part))]
+    columns["image_id"] = names_of(owners)
+    names = names_of(digests)
+    descriptors = np.array([each.descriptor for each in seen], np.float32)
+    known = [each.features for each in seen if each.features is not None]
+    has_all = len(known) == len(seen)
+    return FusedDetections(
+        **columns,
+        descriptors=Features(names, descriptors),
+        features=Features(names, np.array(known, np.float32)) if has_all else None,
+    )

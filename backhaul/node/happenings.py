@@ -1,0 +1,262 @@
+"""What happens to a node (events), and what it wants done (effects)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from backhaul.node.container import Kept
+from backhaul.node.frame import Frame
+from backhaul.node.sight import Sight
+
+# Parcels: what goes to home
+
+
+@dataclass(frozen=True, slots=True)
+class FrameParcel:
+    """A frame that is sent."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarParcel:
+    """The sidecars of some frames, as one object.
+
+    Args:
+        batch: Its number.
+        digests: The frames.
+    """
+
+    batch: int
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryParcel:
+    """What became of the frames of a window.
+
+    Args:
+        window: Its number.
+        text: The summary, JSON.
+    """
+
+    window: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatusParcel:
+    """How the node is."""
+
+
+Parcel: TypeAlias = FrameParcel | SidecarParcel | SummaryParcel | StatusParcel
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A frame is there.
+
+    Args:
+        name: What the source calls it.
+        captured_s: When it was captured, seconds since 1970 (UTC).
+        size_bytes: Of its file as captured.
+    """
+
+    name: str
+    captured_s: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """A captured frame was looked at.
+
+    Args:
+        frame: The frame.
+        sight: What was seen; None if it cannot be read.
+        gate: Name of the gate that it did not pass; empty if it passed.
+    """
+
+    frame: Captured
+    sight: Sight | None
+    gate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Frames were captured that nobody looked at, as others were under way.
+
+    Args:
+        frames: How many.
+    """
+
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The file of a chosen frame is on the disk."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotWritten:
+    """The file of a chosen frame found no room on the disk."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Home has a parcel.
+
+    Args:
+        parcel: The parcel.
+        up_bytes: What went over the wire for it in this try.
+        down_bytes: What came back.
+    """
+
+    parcel: Parcel
+    up_bytes: int
+    down_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A parcel did not get through, or nobody knows whether it did.
+
+    Args:
+        parcel: The parcel.
+        up_bytes: What went over the wire for it in this try.
+        down_bytes: What came back.
+        kind: ``down`` = try again, home may have it; ``refused`` = home does not take it;
+            ``damaged`` = its file is not what was written.
+        reason: In words.
+    """
+
+    parcel: Parcel
+    up_bytes: int
+    down_bytes: int
+    kind: Literal["down", "refused", "damaged"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whether nothing may be sent for now, as on a metered link."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Home asks for frames.
+
+    Args:
+        digests: The frames.
+    """
+
+    digests: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """Time has passed."""
+
+
+Event: TypeAlias = (
+    Captured
+    | Looked
+    | Passed
+    | Written
+    | NotWritten
+    | Delivered
+    | Failed
+    | Held
+    | Wanted
+    | Woke
+)
+
+# Effects
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at a captured frame; `Looked` follows."""
+
+    frame: Captured
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """Write the file of a frame; `Written` or `NotWritten` follows."""
+
+    kept: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write into the journal that a frame waits, or what changed of it."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Write into the journal that a frame is gone.
+
+    Args:
+        digest: The frame.
+        number: Its number.
+        vector: Its vector, half precision, if it was sent.
+    """
+
+    digest: str
+    number: int
+    vector: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Let all that was written count: flush the disk, then commit the journal.
+
+    Args:
+        memory: Where the node stands, a `Memory` as JSON.
+    """
+
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Remove the file of a frame; its end is in the journal by now."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Put a damaged file away; its end is in the journal by now."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a parcel; `Delivered` or `Failed` follows.
+
+    Args:
+        parcel: The parcel.
+        ask_first: Whether home may have it already.
+    """
+
+    parcel: Parcel
+    ask_first: bool = False
+
+
+Effect: TypeAlias = Look | Write | Note | Drop | Commit | Erase | Quarantine | Send

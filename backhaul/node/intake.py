@@ -1,0 +1,226 @@
+"""What becomes of a frame that was looked at: chosen, a candidate, or passed over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from backhaul.node.container import Kept
+from backhaul.node.coverage import Coverage
+from backhaul.node.frame import Frame
+from backhaul.node.happenings import Captured, Effect, Looked, Note, Write
+from backhaul.node.policies import AnyPolicy, StreamPolicy
+from backhaul.node.ranks import Ranks
+from backhaul.node.recent import Recent
+from backhaul.node.sidecar import sidecar_of
+from backhaul.node.sight import Sight, utility_of
+from backhaul.node.standing import Recovered, Seen, Standing, count
+from backhaul.randomness import generator
+
+_BLOCK_BYTES = 4_096
+_HEAD_BYTES = 640
+"""The file of a frame has about so much beside sidecar and picture."""
+
+
+class Intake:
+    """Values frames that were looked at, and decides which are kept.
+
+    Args:
+        standing: Where the node stands.
+    """
+
+    def __init__(self, standing: Standing) -> None:
+        self._at = standing
+        self._ranks: dict[str, Ranks] = {}
+        self._coverage: dict[int, Coverage] = {}
+        self._recent: Recent | None = None
+        self._writing: dict[str, tuple[Kept, Seen]] = {}
+        standing.density = self.density
+
+    def recover(self, recovered: Iterable[Recovered]) -> None:
+        """Take frames that wait from before a restart."""
+        for frame, seen in recovered:
+            self._at.seen[frame.digest] = seen
+            self._remember(frame.digest, seen)
+            self._see(frame, seen)
+            self._at.queue.put(frame)
+
+    def density(self, frame: Frame) -> float:
+        """Return what sending a frame now is worth, by its policy, for each byte."""
+        policy = self._at.policy_named(frame.policy)
+        if not isinstance(policy, StreamPolicy):
+            return frame.value
+        worth = frame.value
+        seen = self._at.seen.get(frame.digest) or self._writing[frame.digest][1]
+        if policy.diversity == "coverage":
+            vector = seen.vector(policy.space)
+            worth = self._covered(len(vector)).gain(vector)
+        return worth / math.pow(frame.size_bytes, policy.gamma)
+
+    def sent(self, seen: Seen) -> None:
+        """Count a frame as sent, so that frames like it are worth less."""
+        for space in ("descriptors", "features"):
+            vector = seen.vector(space)
+            if len(vector) in self._coverage:
+                self._coverage[len(vector)].send(vector)
+
+    def looked(self, event: Looked) -> list[Effect]:
+        """Decide about a frame."""
+        at, window = self._at, self._at.window
+        number, at.memory.number = at.memory.number, at.memory.number + 1
+        window.seen += 1
+        window.seen_bytes += event.frame.size_bytes
+        at.is_dirty = True
+        if event.sight is None:
+            count(window.counts, "unreadable")
+            return []
+        window.looked += 1
+        _note_objects(at, event.sight)
+        frame = self._framed(number, event.frame, event.sight)
+        self._see(frame, seen_in(event.sight))
+        reason = event.gate or self._unfit(frame)
+        explored = _is_drawn(at, number)
+        if explored and not reason:
+            frame = replace(frame, why="explored")
+        effects: list[Effect] = []
+        if not reason and not explored:
+            reason, effects = self._outlooked(frame, event.sight)
+        if reason:
+            count(window.counts, reason)
+            return effects
+        return [*effects, *self._keep(frame, event.frame, event.sight)]
+
+    def written(self, digest: str) -> list[Effect]:
+        """Let a frame wait whose file is on the disk."""
+        kept, seen = self._writing.pop(digest)
+        at = self._at
+        at.seen[digest] = seen
+        at.queue.put(kept.frame)
+        self._remember(digest, seen)
+        if kept.frame.why != "candidate":
+            at.window.chosen += 1
+            at.window.chosen_bytes += kept.frame.size_bytes
+        at.is_dirty = True
+        return [Note(kept.frame)]
+
+    def not_written(self, digest: str) -> list[Effect]:
+        """Give a frame up for which the disk has no room, and free some for the next."""
+        kept, _ = self._writing.pop(digest)
+        at = self._at
+        if kept.frame.why == "candidate":
+            count(at.window.counts, "not-chosen")
+        else:
+            at.window.chosen += 1
+            at.window.chosen_bytes += kept.frame.size_bytes
+            count(at.window.displaced, "full")
+        worst = at.queue.worst()
+        effects = [] if worst is None else at.displace(worst, "full")
+        return [*effects, *at.commit()]
+
+    def _framed(self, number: int, captured: Captured, sight: Sight) -> Frame:
+        at, policy = self._at, self._at.policy
+        digest = hashlib.sha256(sight.content).hexdigest()
+        return Frame(
+            digest=digest,
+            number=number,
+            captured_s=captured.captured_s,
+            size_bytes=len(sight.content),
+            disk_bytes=0,
+            suffix=sight.suffix,
+            value=self._value(sight, policy),
+            why="valued" if isinstance(policy, StreamPolicy) else "candidate",
+            probability=at.window.explore,
+            window=at.window.number,
+            policy=policy.name,
+            model=at.rules.model,
+        )
+
+    def _value(self, sight: Sight, policy: AnyPolicy) -> float:
+        if not isinstance(policy, StreamPolicy):
+            return 0.0
+        key = f"{self._at.rules.model} {policy.name}"
+        ranks = self._ranks.setdefault(key, Ranks())
+        return ranks.rank(utility_of(sight.found, policy))
+
+    def _see(self, frame: Frame, seen: Seen) -> None:
+        """Let a frame be one of those that what is sent has to stand for."""
+        policy = self._at.policy_named(frame.policy)
+        if isinstance(policy, StreamPolicy) and policy.diversity == "coverage":
+            vector = seen.vector(policy.space)
+            self._covered(len(vector)).see(vector, frame.value)
+
+    def _covered(self, width: int) -> Coverage:
+        if width not in self._coverage:
+            rules = self._at.rules
+            rng = generator(rules.seed, "coverage", rules.node)
+            self._coverage[width] = Coverage(width, rng)
+        return self._coverage[width]
+
+    def _unfit(self, frame: Frame) -> str:
+        """Return why a frame is passed over whatever it is worth; empty if it is not."""
+        at = self._at
+        if frame.digest in at.queue or frame.digest in at.gone or frame.digest in self._writing:
+            return "repeated"
+        return "" if at.budget.ever_allows(frame.size_bytes) else "too-large"
+
+    def _outlooked(self, frame: Frame, sight: Sight) -> tuple[str, list[Effect]]:
+        """Return why a frame is passed over for others, and what that brings about."""
+        at, policy = self._at, self._at.policy
+        if not policy.suppress or self._recent is None:
+            return "", []
+        digest, apart = self._recent.nearest(sight.descriptor)
+        if apart > policy.near:
+            return "", []
+        if digest not in at.queue or frame.value <= at.queue[digest].value:
+            return "suppressed", []
+        other = at.queue[digest]
+        if other.why in ("explored", "wanted"):
+            return "suppressed", []
+        return "", at.displace(other, "outdone")
+
+    def _keep(self, frame: Frame, captured: Captured, sight: Sight) -> list[Effect]:
+        at = self._at
+        sidecar = sidecar_of(captured.name, frame, sight, at.policy.sending.kind)
+        needs = len(sight.content) + len(json.dumps(sidecar)) + _HEAD_BYTES
+        frame = replace(frame, disk_bytes=-(-needs // _BLOCK_BYTES) * _BLOCK_BYTES)
+        kept = Kept(frame, sidecar, sight.content)
+        self._writing[frame.digest] = (kept, seen_in(sight))
+        is_full = at.queue.disk_bytes + frame.disk_bytes > at.rules.most_bytes
+        if frame.disk_bytes > at.rules.most_bytes or (is_full and at.queue.is_behind(frame)):
+            del self._writing[frame.digest]
+            count(at.window.counts, "behind")
+            return []
+        room = at.make_room(frame.disk_bytes)
+        return [*room, Write(kept)]
+
+    def _remember(self, digest: str, seen: Seen) -> None:
+        if self._recent is None:
+            self._recent = Recent(len(seen.descriptor))
+        self._recent.put(digest, seen.descriptor)
+
+
+def seen_in(sight: Sight) -> Seen:
+    """Return what is remembered of a frame while it waits."""
+    return Seen(sight.found, sight.descriptor, sight.features)
+
+
+def _is_drawn(at: Standing, number: int) -> bool:
+    """Return whether chance draws a frame; the same for a frame that is taken in again."""
+    if at.window.explore == 0:
+        return False
+    rng = generator(at.rules.seed, "explore", at.rules.node, number)
+    return bool(rng.random() < at.window.explore)
+
+
+def _note_objects(at: Standing, sight: Sight) -> None:
+    window, found = at.window, sight.found
+    window.empty += not len(found)
+    for tenth in np.minimum((found.confidence * 10).astype(np.int64), 9).tolist():
+        window.confidence[tenth] += 1
+    for class_id in found.class_id.tolist():
+        count(window.classes, str(class_id))

@@ -1,0 +1,102 @@
+"""What waits to be sent, in order of value for each byte."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from backhaul.node.frame import FIRST, Frame
+
+Density: TypeAlias = Callable[[Frame], float]
+"""What sending a frame now is worth for each byte, >= 0."""
+
+_Key: TypeAlias = tuple[int, float, int, str]
+
+
+class Queue:
+    """Frames that wait, best first: what is wanted, what chance drew, then by value density.
+
+    Where values add up, to send by value / bytes is the best that can be done on any link
+    (greedy for the fractional knapsack). Of equal frames the later one is first.
+
+    A density that fell, as where frames that are alike were sent meanwhile, is looked at again
+    when its frame is next in turn (lazy greedy; Minoux, 1978).
+
+    Args:
+        density: What sending a frame is worth for each byte.
+    """
+
+    def __init__(self, density: Density) -> None:
+        self._density = density
+        self._frames: dict[str, Frame] = {}
+        self._keys: dict[str, _Key] = {}
+        self._order: list[_Key] = []
+        self.disk_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._frames
+
+    def __getitem__(self, digest: str) -> Frame:
+        return self._frames[digest]
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames, best first, by what is known of their worth."""
+        return (self._frames[key[-1]] for key in reversed(self._order))
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame, or take it in place of the one with its digest."""
+        self.discard(frame.digest)
+        self._frames[frame.digest] = frame
+        self.disk_bytes += frame.disk_bytes
+        self._place(frame)
+
+    def discard(self, digest: str) -> None:
+        """Take a frame out, if it is there."""
+        frame = self._frames.pop(digest, None)
+        if frame is not None:
+            self.disk_bytes -= frame.disk_bytes
+            self._unplace(digest)
+
+    def best(self, fits: Callable[[Frame], bool] = lambda _: True) -> Frame | None:
+        """Return the best frame of those that fit, by its worth of now; None if none does."""
+        while (frame := next(filter(fits, self), None)) is not None:
+            before = self._keys[frame.digest]
+            self._unplace(frame.digest)
+            self._place(frame)
+            if self._keys[frame.digest] >= before or next(filter(fits, self)) is frame:
+                return frame
+        return None
+
+    def refresh(self) -> None:
+        """Look at the worth of all frames again, where it may have risen."""
+        self._keys.clear()
+        self._order.clear()
+        for frame in self._frames.values():
+            self._place(frame)
+
+    def worst(self) -> Frame | None:
+        """Return the frame that is given up first; None if nothing waits."""
+        return self._frames[self._order[0][-1]] if self._order else None
+
+    def is_behind(self, frame: Frame) -> bool:
+        """Return whether a frame that is not in the queue would be the last in it."""
+        return not self._order or self._key(frame) < self._order[0]
+
+    def density(self, frame: Frame) -> float:
+        """Return what sending a frame now is worth for each byte."""
+        return self._density(frame)
+
+    def _place(self, frame: Frame) -> None:
+        key = self._keys[frame.digest] = self._key(frame)
+        insort(self._order, key)
+
+    def _unplace(self, digest: str) -> None:
+        key = self._keys.pop(digest)
+        del self._order[bisect_left(self._order, key)]
+
+    def _key(self, frame: Frame) -> _Key:
+        return (FIRST[frame.why], self._density(frame), frame.number, frame.digest)

@@ -1,0 +1,90 @@
+"""What a node has after a restart, however the one before ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backhaul.node.container import DamagedFrameError, describe, unpack
+from backhaul.node.disk import Disk
+from backhaul.node.frame import Frame
+from backhaul.node.journal import DamagedJournalError, Journal, set_aside
+from backhaul.node.records import Memory
+from backhaul.node.sidecar import seen_of
+from backhaul.node.standing import Recovered
+
+HEAD_BYTES = 1 << 16
+"""Description and sidecar of nearly all frames lie in so much of their files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a node has after a restart.
+
+    Args:
+        memory: What it remembers.
+        waiting: Frames that wait, as the journal says.
+        adopted: Frames whose files were there and not in the journal: they were written just
+            before the end, or the journal was lost.
+        lost: Frames in the journal whose file is gone or damaged.
+        gone: Digests of frames that were sent or given up.
+    """
+
+    memory: Memory
+    waiting: tuple[Recovered, ...]
+    adopted: tuple[Recovered, ...]
+    lost: tuple[Frame, ...]
+    gone: frozenset[str]
+
+
+def open_journal(path: Path, durable: bool = True) -> tuple[Journal, Path | None]:
+    """Return the journal, and where a damaged one lies now in whose place it is new."""
+    try:
+        journal = Journal(path, durable)
+        journal.memory()
+    except DamagedJournalError:
+        away = set_aside(path)
+        return Journal(path, durable), away
+    return journal, None
+
+
+def recover(journal: Journal, disk: Disk) -> Found:
+    """Return what a node has, with journal and files brought to agree.
+
+    Files of frames that are gone are removed, damaged ones put away. A frame whose file is
+    whole and that the journal does not know waits; home may have it.
+    """
+    known = {frame.digest: frame for frame in journal.waiting()}
+    gone = frozenset(journal.gone())
+    waiting, adopted = list[Recovered](), list[Recovered]()
+    for digest in sorted(disk.names()):
+        if digest in gone and digest not in known:
+            disk.remove(digest)
+            continue
+        try:
+            if digest in known:
+                waiting.append(_described(disk, known[digest]))
+            else:
+                adopted.append(_adopted(disk, digest))
+        except (DamagedFrameError, ValueError, OSError):
+            disk.quarantine(digest)
+    here = {frame.digest for frame, _ in waiting}
+    lost = tuple(frame for digest, frame in sorted(known.items()) if digest not in here)
+    memory = journal.memory()
+    for frame in lost:
+        journal.remove(frame.digest, memory.number, None)
+    for frame, _ in adopted:
+        journal.put(frame)
+    disk.flush()
+    return Found(memory, tuple(waiting), tuple(adopted), lost, gone)
+
+
+def _described(disk: Disk, frame: Frame) -> Recovered:
+    kept = describe(lambda n: disk.read(frame.digest, n), HEAD_BYTES)
+    return Recovered(frame, seen_of(kept.sidecar, frame.digest))
+
+
+def _adopted(disk: Disk, digest: str) -> Recovered:
+    kept = unpack(disk.read(digest), digest)
+    frame = replace(kept.frame, told=False, doubtful=True)
+    return Recovered(frame, seen_of(kept.sidecar, digest))

@@ -1,0 +1,211 @@
+"""Where a node stands, as the parts of its agent share it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from backhaul.arrays import Float32Array
+from backhaul.link.settings import Link
+from backhaul.node.budget import Budget
+from backhaul.node.frame import Frame
+from backhaul.node.happenings import Commit, Drop, Effect, Erase, Quarantine
+from backhaul.node.policies import AnyPolicy
+from backhaul.node.queue import Density, Queue
+from backhaul.node.records import Memory, Window
+from backhaul.node.steady import Now, SteadyTime
+from backhaul.randomness import generator
+from backhaul.values.detections import FusedDetections
+
+LET_GO = 0.02
+"""Part of the cap that is freed at once, so that not every frame takes a commit."""
+FIRST_EXPLORED = 0.1
+"""Part of the frames of the first window that are taken to fit, as nobody knows yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an agent goes by.
+
+    Args:
+        node: Name of the node.
+        policies: Policies that take turns, window by window; one or more.
+        link: What may be sent when.
+        most_bytes: Most that files of frames may take of the disk.
+        most_frames: Most frames that wait.
+        seed: Of all that is drawn.
+        model: Version of the model.
+        status_s: Seconds between two statuses.
+    """
+
+    node: str
+    policies: tuple[AnyPolicy, ...]
+    link: Link
+    most_bytes: int
+    most_frames: int = 20_000
+    seed: int = 0
+    model: str = ""
+    status_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What is remembered of a frame while it waits.
+
+    Args:
+        found: Objects in it.
+        descriptor: Its colours and textures.
+        features: Features by the detector; None where nobody needs them.
+    """
+
+    found: FusedDetections
+    descriptor: Float32Array
+    features: Float32Array | None
+
+    def vector(self, space: str) -> Float32Array:
+        """Return the vector of a space: ``features``, or ``descriptors``."""
+        known = self.features if space == "features" else self.descriptor
+        return self.descriptor if known is None else known
+
+
+class Recovered(NamedTuple):
+    """A frame that waits from before a restart, and what was seen in it."""
+
+    frame: Frame
+    seen: Seen
+
+
+@dataclass(eq=False)
+class Standing:
+    """Where a node stands.
+
+    Args:
+        rules: What it goes by.
+        memory: What it remembers from before.
+        now: What its clocks say.
+        gone: Digests of frames that were sent or given up.
+        density: What frames are worth for each byte.
+    """
+
+    rules: Rules
+    memory: Memory
+    now: Now
+    gone: set[str] = field(default_factory=set)
+    density: Density = field(default=lambda frame: frame.value)
+
+    def __post_init__(self) -> None:
+        self.time = SteadyTime(self.memory.steady, self.now)
+        self.t = self.time.at(self.now)
+        self.budget = Budget(self.rules.link, self.memory.ledger)
+        self.queue = Queue(self._density)
+        self.seen: dict[str, Seen] = {}
+        self.is_dirty = False
+        self.committed_mono_s = self.now.mono_s
+        self._after_commit: list[Effect] = []
+        if self.memory.window is None:
+            self.open_window(self.budget.window(self.t), None)
+
+    def _density(self, frame: Frame) -> float:
+        return self.density(frame)  # which is there only later
+
+    @property
+    def window(self) -> Window:
+        """The open window."""
+        assert self.memory.window is not None  # noqa: S101 - opened at the start
+        return self.memory.window
+
+    @property
+    def policy(self) -> AnyPolicy:
+        """The policy of the open window."""
+        return self.policy_named(self.window.policy)
+
+    def policy_named(self, name: str) -> AnyPolicy:
+        """Return a policy by its name; one that is no longer there has become the first."""
+        every = {policy.name: policy for policy in self.rules.policies}
+        return every.get(name, self.rules.policies[0])
+
+    def open_window(self, number: int, before: Window | None) -> None:
+        """Open a window, with the policy whose turn it is."""
+        n = len(self.rules.policies)
+        turns = generator(self.rules.seed, "turns", self.rules.node, number // n).permutation(n)
+        policy = self.rules.policies[int(turns[number % n])]
+        self.memory.window = Window(
+            number=number,
+            policy=policy.name,
+            model=self.rules.model,
+            began_s=self.t,
+            explore=self._explore(policy.explore, before),
+        )
+        self.is_dirty = True
+
+    def _explore(self, share: float, before: Window | None) -> float:
+        """Return the probability with which chance draws frames of a window.
+
+        As many bytes are expected to be seen as in the window before.
+        """
+        may = self.budget.bytes_of_window(self.t)
+        if may is None:
+            return share
+        if before is None or not before.seen_bytes:
+            return share * FIRST_EXPLORED
+        return share * min(1.0, may / before.seen_bytes)
+
+    def see(self, now: Now) -> None:
+        """Let time pass."""
+        self.now = now
+        self.t = self.time.at(now)
+
+    def drop(self, frame: Frame, *, sent: bool = False, damaged: bool = False) -> list[Effect]:
+        """Take a frame out of the queue: home has it, or it is given up."""
+        self.queue.discard(frame.digest)
+        seen = self.seen.pop(frame.digest, None)
+        self.gone.add(frame.digest)
+        vector = None
+        if sent and seen is not None:
+            vector = seen.descriptor.astype(np.float16).tobytes()
+        self._after_commit.append((Quarantine if damaged else Erase)(frame.digest))
+        self.is_dirty = True
+        return [Drop(frame.digest, self.memory.number, vector)]
+
+    def displace(self, frame: Frame, reason: str, *, damaged: bool = False) -> list[Effect]:
+        """Give a frame up, and count why."""
+        if frame.why == "candidate":
+            count(self.window.counts, "not-chosen")
+        else:
+            count(self.window.displaced, reason)
+        return self.drop(frame, damaged=damaged)
+
+    def make_room(self, disk_bytes: int) -> list[Effect]:
+        """Give up the worst frames until there is room for one more, if there is too little."""
+        cap, most = self.rules.most_bytes, self.rules.most_frames
+        if self.queue.disk_bytes + disk_bytes <= cap and len(self.queue) < most:
+            return []
+        goal = cap - max(disk_bytes, int(LET_GO * cap))
+        effects: list[Effect] = []
+        while (worst := self.queue.worst()) is not None and (
+            self.queue.disk_bytes > goal or len(self.queue) >= most
+        ):
+            effects += self.displace(worst, "cap")
+        return [*effects, *self.commit()]
+
+    def commit(self) -> list[Effect]:
+        """Return what lets all that happened count on the disk, and erases what is gone."""
+        self.is_dirty = False
+        self.committed_mono_s = self.now.mono_s
+        self.memory.steady, self.memory.ledger = self.time.saved, self.budget.ledger
+        erased, self._after_commit = self._after_commit, []
+        return [Commit(self.memory.model_dump_json(by_alias=True)), *erased]
+
+
+def count(counts: dict[str, int], what: str, n: int = 1) -> None:
+    """Add to one of several counts."""
+    counts[what] = counts.get(what, 0) + n
+
+
+def summary_of(window: Window, rules: Rules) -> bytes:
+    """Return the summary of a window as it is sent, JSON."""
+    whole = {"schema": 1, "node": rules.node, **window.model_dump()}
+    return json.dumps(whole).encode()
