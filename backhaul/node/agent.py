@@ -53,7 +53,7 @@ class Agent:
     """
 
     def __init__(self, rules: Rules, found: Found, now: Now) -> None:
-        self._at = Standing(rules, found.memory, now, set(found.gone))
+        self._at = Standing(rules, found.memory, now, dict.fromkeys(found.gone))
         self._intake = Intake(self._at)
         self._intake.recover((*found.waiting, *found.adopted))
         self._account(found)

@@ -29,7 +29,8 @@ class Frame:
         window: Number of the window in which it was captured.
         policy: Name of the policy that valued it.
         model: Version of the model that looked at it.
-        told: Whether home has its sidecar.
+        sent: Whether home has it, and its sidecar is still to come.
+        told: Whether home has its sidecar, and may ask for it.
         doubtful: Whether a try to send it ended without an answer, so that home may have it.
     """
 
@@ -45,5 +46,6 @@ class Frame:
     window: int = 0
     policy: str = ""
     model: str = ""
+    sent: bool = False
     told: bool = False
     doubtful: bool = False

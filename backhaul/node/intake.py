@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from backhaul.node.happenings import Captured, Effect, Looked, Note, Write
 from backhaul.node.policies import AnyPolicy, StreamPolicy
 from backhaul.node.ranks import Ranks
 from backhaul.node.recent import Recent
+from backhaul.node.records import Window
 from backhaul.node.sidecar import sidecar_of
 from backhaul.node.sight import Sight, utility_of
 from backhaul.node.standing import Recovered, Seen, Standing, count
@@ -25,6 +27,14 @@ from backhaul.randomness import generator
 _BLOCK_BYTES = 4_096
 _HEAD_BYTES = 640
 """The file of a frame has about so much beside sidecar and picture."""
+
+
+class _Draft(NamedTuple):
+    """A frame whose file is being written."""
+
+    frame: Frame
+    event: Looked
+    seen: Seen
 
 
 class Intake:
@@ -39,7 +49,7 @@ class Intake:
         self._ranks: dict[str, Ranks] = {}
         self._coverage: dict[int, Coverage] = {}
         self._recent: Recent | None = None
-        self._writing: dict[str, tuple[Kept, Seen]] = {}
+        self._writing: dict[str, _Draft] = {}
         standing.density = self.density
 
     def recover(self, recovered: Iterable[Recovered]) -> None:
@@ -48,7 +58,10 @@ class Intake:
             self._at.seen[frame.digest] = seen
             self._remember(frame.digest, seen)
             self._see(frame, seen)
-            self._at.queue.put(frame)
+            if frame.sent:
+                self._at.untold[frame.digest] = frame
+            else:
+                self._at.queue.put(frame)
 
     def density(self, frame: Frame) -> float:
         """Return what sending a frame now is worth, by its policy, for each byte."""
@@ -56,7 +69,7 @@ class Intake:
         if not isinstance(policy, StreamPolicy):
             return frame.value
         worth = frame.value
-        seen = self._at.seen.get(frame.digest) or self._writing[frame.digest][1]
+        seen = self._at.seen.get(frame.digest) or self._writing[frame.digest].seen
         if policy.diversity == "coverage":
             vector = seen.vector(policy.space)
             worth = self._covered(len(vector)).gain(vector)
@@ -71,16 +84,11 @@ class Intake:
 
     def looked(self, event: Looked) -> list[Effect]:
         """Decide about a frame."""
-        at, window = self._at, self._at.window
+        at = self._at
         number, at.memory.number = at.memory.number, at.memory.number + 1
-        window.seen += 1
-        window.seen_bytes += event.frame.size_bytes
-        at.is_dirty = True
         if event.sight is None:
-            count(window.counts, "unreadable")
+            self._pass(event, "unreadable")
             return []
-        window.looked += 1
-        _note_objects(at, event.sight)
         frame = self._framed(number, event.frame, event.sight)
         self._see(frame, seen_in(event.sight))
         reason = event.gate or self._unfit(frame)
@@ -91,33 +99,29 @@ class Intake:
         if not reason and not explored:
             reason, effects = self._outlooked(frame, event.sight)
         if reason:
-            count(window.counts, reason)
+            self._pass(event, reason)
             return effects
-        return [*effects, *self._keep(frame, event.frame, event.sight)]
+        return [*effects, *self._keep(frame, event, event.sight)]
 
     def written(self, digest: str) -> list[Effect]:
         """Let a frame wait whose file is on the disk."""
-        kept, seen = self._writing.pop(digest)
+        frame, event, seen = self._writing.pop(digest)
         at = self._at
         at.seen[digest] = seen
-        at.queue.put(kept.frame)
+        at.queue.put(frame)
         self._remember(digest, seen)
-        if kept.frame.why != "candidate":
+        note_seen(at.window, event)
+        if frame.why != "candidate":
             at.window.chosen += 1
-            at.window.chosen_bytes += kept.frame.size_bytes
+            at.window.chosen_bytes += frame.size_bytes
         at.is_dirty = True
-        return [Note(kept.frame)]
+        return [Note(frame)]
 
     def not_written(self, digest: str) -> list[Effect]:
         """Give a frame up for which the disk has no room, and free some for the next."""
-        kept, _ = self._writing.pop(digest)
+        _, event, _ = self._writing.pop(digest)
         at = self._at
-        if kept.frame.why == "candidate":
-            count(at.window.counts, "not-chosen")
-        else:
-            at.window.chosen += 1
-            at.window.chosen_bytes += kept.frame.size_bytes
-            count(at.window.displaced, "full")
+        self._pass(event, "full")
         worst = at.queue.worst()
         effects = [] if worst is None else at.displace(worst, "full")
         return [*effects, *at.commit()]
@@ -164,7 +168,8 @@ class Intake:
     def _unfit(self, frame: Frame) -> str:
         """Return why a frame is passed over whatever it is worth; empty if it is not."""
         at = self._at
-        if frame.digest in at.queue or frame.digest in at.gone or frame.digest in self._writing:
+        known = (at.queue, at.gone, at.untold, self._writing)
+        if any(frame.digest in each for each in known):
             return "repeated"
         return "" if at.budget.ever_allows(frame.size_bytes) else "too-large"
 
@@ -183,20 +188,25 @@ class Intake:
             return "suppressed", []
         return "", at.displace(other, "outdone")
 
-    def _keep(self, frame: Frame, captured: Captured, sight: Sight) -> list[Effect]:
+    def _pass(self, event: Looked, reason: str) -> None:
+        """Count a frame that is passed over."""
+        note_seen(self._at.window, event)
+        count(self._at.window.counts, reason)
+        self._at.is_dirty = True
+
+    def _keep(self, frame: Frame, event: Looked, sight: Sight) -> list[Effect]:
         at = self._at
-        sidecar = sidecar_of(captured.name, frame, sight, at.policy.sending.kind)
+        sidecar = sidecar_of(event.frame.name, frame, sight, at.policy.sending.kind)
         needs = len(sight.content) + len(json.dumps(sidecar)) + _HEAD_BYTES
         frame = replace(frame, disk_bytes=-(-needs // _BLOCK_BYTES) * _BLOCK_BYTES)
-        kept = Kept(frame, sidecar, sight.content)
-        self._writing[frame.digest] = (kept, seen_in(sight))
-        is_full = at.queue.disk_bytes + frame.disk_bytes > at.rules.most_bytes
+        self._writing[frame.digest] = _Draft(frame, event, seen_in(sight))
+        is_full = at.disk_bytes + frame.disk_bytes > at.rules.most_bytes
         if frame.disk_bytes > at.rules.most_bytes or (is_full and at.queue.is_behind(frame)):
             del self._writing[frame.digest]
-            count(at.window.counts, "behind")
+            self._pass(event, "behind")
             return []
         room = at.make_room(frame.disk_bytes)
-        return [*room, Write(kept)]
+        return [*room, Write(Kept(frame, sidecar, sight.content))]
 
     def _remember(self, digest: str, seen: Seen) -> None:
         if self._recent is None:
@@ -217,8 +227,17 @@ def _is_drawn(at: Standing, number: int) -> bool:
     return bool(rng.random() < at.window.explore)
 
 
-def _note_objects(at: Standing, sight: Sight) -> None:
-    window, found = at.window, sight.found
+def note_seen(window: Window, event: Looked) -> None:
+    """Count a frame that was captured, and what was seen in it.
+
+    It is counted together with its end state, so that no end of the agent comes in between.
+    """
+    window.seen += 1
+    window.seen_bytes += event.frame.size_bytes
+    if event.sight is None:
+        return
+    found = event.sight.found
+    window.looked += 1
     window.empty += not len(found)
     for tenth in np.minimum((found.confidence * 10).astype(np.int64), 9).tolist():
         window.confidence[tenth] += 1

@@ -68,7 +68,8 @@ class Journal:
         """Yield the frames that wait."""
         query = f"SELECT {', '.join(_COLUMNS)} FROM waiting"  # noqa: S608 - names of fields
         for row in self._base.execute(query):
-            yield replace(Frame(*row), told=bool(row[-2]), doubtful=bool(row[-1]))
+            sent, told, doubtful = map(bool, row[-3:])
+            yield replace(Frame(*row), sent=sent, told=told, doubtful=doubtful)
 
     def gone(self) -> list[str]:
         """Return the digests of frames that were sent or given up, the oldest first."""

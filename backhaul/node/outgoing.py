@@ -1,4 +1,4 @@
-"""What goes to home, and when: summaries, sidecars, then frames, the best first."""
+"""What goes to home, and when: the best frames first, and what tells about them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from backhaul.node.standing import Seen, Standing, summary_of
 from backhaul.uplink.backoff import Backoff
 
 MOST_TOLD = 20
-"""Sidecars of one object: those of the frames that are next, as far as is known."""
-SIDECAR_BYTES = 700
+"""Sidecars of one object."""
+SIDECAR_BYTES = 500
 """What a sidecar is reckoned to take, compressed, before it is made."""
+TELL_S = 60.0
+"""A sidecar waits for others so long."""
 STATUS_BYTES = 1_000
 REFUSED_WAIT_S = 300.0
 """Least wait after home refused something: keys that were revoked do not come back soon."""
@@ -59,6 +61,7 @@ class Outgoing:
         self._underway: _Underway | None = None
         self._doubtful: set[Parcel] = set()
         self._status_due_mono_s = standing.now.mono_s
+        self._untold_mono_s = math.inf
         self.is_held = False
         self.refused = ""
 
@@ -74,9 +77,10 @@ class Outgoing:
             return math.inf
         if now.mono_s < self._not_before_mono_s:
             return self._not_before_mono_s
-        waits = len(at.queue) > 0 or bool(at.memory.closed)
+        waits = bool(len(at.queue) or at.untold or at.memory.closed)
         change = at.budget.next_change(at.t) if waits else math.inf
-        return min(now.mono_s + change - at.t, max(self._status_due_mono_s, now.mono_s))
+        due = (self._status_due_mono_s, self._untold_mono_s + TELL_S)
+        return min([now.mono_s + change - at.t, *(each for each in due if each > now.mono_s)])
 
     def next(self) -> list[Effect]:
         """Return what is to be sent now; nothing while something is under way."""
@@ -84,14 +88,16 @@ class Outgoing:
         is_early = at.now.mono_s < self._not_before_mono_s
         if self._underway is not None or self.is_held or is_early:
             return []
-        found = self._summary() or self._frame() or self._status()
+        found = self._summary() or self._told() or self._frame() or self._status()
         if found is None:
             return []
         parcel, cost, is_frame = found
         at.budget.count(cost, at.t, images=int(is_frame))
         self._underway = _Underway(parcel, at.t, cost, is_frame)
-        ask_first = parcel in self._doubtful
-        return [*at.commit(), Send(parcel, ask_first)]
+        ask_first, effects = parcel in self._doubtful, list[Effect]()
+        if isinstance(parcel, FrameParcel):
+            ask_first, effects = at.queue[parcel.digest].doubtful, self._doubt(parcel.digest)
+        return [*effects, *at.commit(), Send(parcel, ask_first)]
 
     def delivered(self, event: Delivered) -> tuple[list[Effect], Seen | None]:
         """Note that home has a parcel; return what was seen in a frame that was sent."""
@@ -101,9 +107,12 @@ class Outgoing:
         at, parcel = self._at, event.parcel
         match parcel:
             case FrameParcel(digest):
-                return self._sent(digest)
+                if digest in at.queue:
+                    seen = at.seen.get(digest)
+                    return at.sent(at.queue[digest]), seen
             case SidecarParcel(_, digests):
-                return self._told(digests), None
+                self._untold_mono_s = math.inf
+                return self._note_told(digests), None
             case SummaryParcel(number):
                 at.memory.closed = [w for w in at.memory.closed if w.number != number]
             case StatusParcel():
@@ -127,12 +136,15 @@ class Outgoing:
             self._doubtful.add(parcel)
         if isinstance(parcel, StatusParcel):
             self._status_due_mono_s = at.now.mono_s + at.rules.status_s
-        if isinstance(parcel, FrameParcel) and parcel.digest in at.queue:
-            frame = replace(at.queue[parcel.digest], doubtful=True)
-            at.queue.put(frame)
-            at.is_dirty = True
-            return [Note(frame)]
         return []
+
+    def _doubt(self, digest: str) -> list[Effect]:
+        """Note that home may have a frame from now on, whatever becomes of the answer."""
+        frame = self._at.queue[digest]
+        if frame.doubtful:
+            return []
+        self._at.queue.put(replace(frame, doubtful=True))
+        return [Note(self._at.queue[digest])]
 
     def _settle(self, event: Delivered | Failed, *, stays_an_image: bool) -> None:
         """Count what really went over the wire in place of what was reserved for it."""
@@ -155,40 +167,44 @@ class Outgoing:
                 return SummaryParcel(window.number, text), cost, False
         return None
 
-    def _frame(self) -> tuple[Parcel, int, bool] | None:
+    def _told(self) -> tuple[Parcel, int, bool] | None:
+        """Return sidecars: of frames that were sent, or that home has to see to ask for them.
+
+        They wait until there are enough for one object, or one of them has waited long enough.
+        """
         at = self._at
-        if (untold := self._asked()) is not None:
-            return untold
-        frame = at.queue.best(self._may_go)
-        if frame is None:
+        waits = [*at.untold.values(), *self._askable()]
+        if not waits:
+            self._untold_mono_s = math.inf
             return None
-        if not frame.told:
-            return self._sidecars([each for each in at.queue if self._goes_some_day(each)])
-        parcel = FrameParcel(frame.digest)
-        if frame.doubtful:
-            self._doubtful.add(parcel)
-        return parcel, at.budget.cost_bytes(frame.size_bytes), True
-
-    def _asked(self) -> tuple[Parcel, int, bool] | None:
-        """Return sidecars of frames that home has to see before it can ask for them."""
-        at = self._at
-        waits = [
-            frame
-            for frame in at.queue
-            if not frame.told and isinstance(at.policy_named(frame.policy), AskedPolicy)
-        ]
-        is_over = any(frame.window < at.window.number for frame in waits)
-        return self._sidecars(waits) if len(waits) >= MOST_TOLD or is_over else None
-
-    def _sidecars(self, frames: list[Frame]) -> tuple[Parcel, int, bool] | None:
-        at = self._at
-        digests = tuple([each.digest for each in frames if not each.told][:MOST_TOLD])
+        self._untold_mono_s = min(self._untold_mono_s, at.now.mono_s)
+        is_late = at.now.mono_s >= self._untold_mono_s + TELL_S
+        if len(waits) < MOST_TOLD and not is_late:
+            return None
+        digests = tuple(frame.digest for frame in waits[:MOST_TOLD])
         size = SIDECAR_BYTES * len(digests)
-        if not digests or not at.budget.allows(size, at.t, images=0):
+        if not at.budget.allows(size, at.t, images=0):
             return None
         parcel = SidecarParcel(at.memory.batch, digests)
         at.memory.batch += 1
         return parcel, at.budget.cost_bytes(size), False
+
+    def _askable(self) -> list[Frame]:
+        at = self._at
+        if not any(isinstance(policy, AskedPolicy) for policy in at.rules.policies):
+            return []
+        return [
+            frame
+            for frame in at.queue
+            if not frame.told and isinstance(at.policy_named(frame.policy), AskedPolicy)
+        ]
+
+    def _frame(self) -> tuple[Parcel, int, bool] | None:
+        frame = self._at.queue.best(self._may_go)
+        if frame is None:
+            return None
+        cost = self._at.budget.cost_bytes(frame.size_bytes)
+        return FrameParcel(frame.digest), cost, True
 
     def _status(self) -> tuple[Parcel, int, bool] | None:
         at = self._at
@@ -197,27 +213,19 @@ class Outgoing:
             return None
         return StatusParcel(), at.budget.cost_bytes(STATUS_BYTES), False
 
-    def _goes_some_day(self, frame: Frame) -> bool:
-        return frame.why != "candidate"
-
     def _may_go(self, frame: Frame) -> bool:
         at = self._at
-        return self._goes_some_day(frame) and at.budget.allows(frame.size_bytes, at.t)
+        return frame.why != "candidate" and at.budget.allows(frame.size_bytes, at.t)
 
-    def _sent(self, digest: str) -> tuple[list[Effect], Seen | None]:
-        at = self._at
-        if digest not in at.queue:
-            return [], None
-        frame, seen = at.queue[digest], at.seen.get(digest)
-        at.window.sent += 1
-        at.window.sent_bytes += frame.size_bytes
-        at.window.sent_value += frame.value
-        return at.drop(frame, sent=True), seen
-
-    def _told(self, digests: tuple[str, ...]) -> list[Effect]:
-        at = self._at
-        told = [replace(at.queue[each], told=True) for each in digests if each in at.queue]
-        for frame in told:
-            at.queue.put(frame)
+    def _note_told(self, digests: tuple[str, ...]) -> list[Effect]:
+        """Forget frames that were sent, and let home ask for the others."""
+        at, effects = self._at, list[Effect]()
+        for digest in digests:
+            if digest in at.untold:
+                effects += at.drop(at.untold[digest], sent=True)
+            elif digest in at.queue:
+                frame = replace(at.queue[digest], told=True)
+                at.queue.put(frame)
+                effects.append(Note(frame))
         at.is_dirty = True
-        return [Note(frame) for frame in told]
+        return effects

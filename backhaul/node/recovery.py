@@ -27,14 +27,14 @@ class Found:
         adopted: Frames whose files were there and not in the journal: they were written just
             before the end, or the journal was lost.
         lost: Frames in the journal whose file is gone or damaged.
-        gone: Digests of frames that were sent or given up.
+        gone: Digests of frames that were sent or given up, the oldest first.
     """
 
     memory: Memory
     waiting: tuple[Recovered, ...]
     adopted: tuple[Recovered, ...]
     lost: tuple[Frame, ...]
-    gone: frozenset[str]
+    gone: tuple[str, ...]
 
 
 def open_journal(path: Path, durable: bool = True) -> tuple[Journal, Path | None]:
@@ -55,10 +55,11 @@ def recover(journal: Journal, disk: Disk) -> Found:
     whole and that the journal does not know waits; home may have it.
     """
     known = {frame.digest: frame for frame in journal.waiting()}
-    gone = frozenset(journal.gone())
+    gone = tuple(journal.gone())
+    is_gone = set(gone)
     waiting, adopted = list[Recovered](), list[Recovered]()
     for digest in sorted(disk.names()):
-        if digest in gone and digest not in known:
+        if digest in is_gone and digest not in known:
             disk.remove(digest)
             continue
         try:
@@ -86,5 +87,5 @@ def _described(disk: Disk, frame: Frame) -> Recovered:
 
 def _adopted(disk: Disk, digest: str) -> Recovered:
     kept = unpack(disk.read(digest), digest)
-    frame = replace(kept.frame, told=False, doubtful=True)
+    frame = replace(kept.frame, sent=False, told=False, doubtful=True)
     return Recovered(frame, seen_of(kept.sidecar, digest))

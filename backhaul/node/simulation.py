@@ -78,11 +78,13 @@ class Faults:
         reset: Probability with which a transfer breaks off, after a random part of it.
         lost_answer: Probability with which home has a parcel and its answer is lost.
         stall_s: How long it takes to notice.
+        answer_s: How long an answer takes.
     """
 
     reset: float = 0.0
     lost_answer: float = 0.0
     stall_s: float = 30.0
+    answer_s: float = 0.0
 
 
 @dataclass(eq=False)
@@ -93,7 +95,7 @@ class SimulatedNode:
         rules: What its agent goes by.
         folder: Where its journal lies.
         scenery: What it captures.
-        link: What its link can carry.
+        trace: What its link can carry.
         heap: The time of all nodes.
         home: Where it sends to.
         rng: Draws the faults.
@@ -107,7 +109,7 @@ class SimulatedNode:
     rules: Rules
     folder: Path
     scenery: Scenery
-    link: Trace
+    trace: Trace
     heap: Heap
     home: VirtualHome
     rng: np.random.Generator
@@ -172,14 +174,17 @@ class SimulatedNode:
             self.heap.at(self._wake_t, self._of_this_life(Woke()))
 
     def _of_this_life(self, event: Event) -> Callable[[], None]:
-        """Return what lets an event happen, unless the agent was started again meanwhile."""
+        """Return what lets an event happen, unless the agent ended meanwhile."""
+        return self._if_alive(lambda: self.happen(event))
+
+    def _if_alive(self, call: Callable[[], None]) -> Callable[[], None]:
         life = self._life
 
-        def call() -> None:
-            if life == self._life:
-                self.happen(event)
+        def later() -> None:
+            if life == self._life and self.performer is not None:
+                call()
 
-        return call
+        return later
 
     def _next_frame(self) -> None:
         frame = next(self._frames, None)
@@ -209,16 +214,17 @@ class SimulatedNode:
         if self.rng.random() < self.faults.reset:
             gone = int(wire * self.rng.random())
             self.wasted_bytes += gone
-            after = self.link.ends(t, gone) + self.faults.stall_s * float(self.rng.random())
+            after = self.trace.ends(t, gone) + self.faults.stall_s * float(self.rng.random())
             self.heap.at(after, self._of_this_life(Failed(parcel, gone, 0, "down", "reset")))
             return
-        ends = self.link.ends(t, wire)
-        self.heap.at(ends, lambda: self.home.take(name, size))
+        ends = self.trace.ends(t, wire)
+        self.heap.at(ends, self._if_alive(lambda: self.home.take(name, size, ends)))
         if self.rng.random() < self.faults.lost_answer:
             lost = Failed(parcel, wire, 0, "down", "no answer")
             self.heap.at(ends + self.faults.stall_s, self._of_this_life(lost))
         else:
-            self.heap.at(ends, self._of_this_life(Delivered(parcel, wire, 0)))
+            answered = ends + self.faults.answer_s
+            self.heap.at(answered, self._of_this_life(Delivered(parcel, wire, 0)))
 
     def _name(self, parcel: Parcel) -> str:
         if isinstance(parcel, FrameParcel):

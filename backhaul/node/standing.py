@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,8 @@ from backhaul.arrays import Float32Array
 from backhaul.link.settings import Link
 from backhaul.node.budget import Budget
 from backhaul.node.frame import Frame
-from backhaul.node.happenings import Commit, Drop, Effect, Erase, Quarantine
+from backhaul.node.happenings import Commit, Drop, Effect, Erase, Note, Quarantine
+from backhaul.node.journal import MOST_GONE
 from backhaul.node.policies import AnyPolicy
 from backhaul.node.queue import Density, Queue
 from backhaul.node.records import Memory, Window
@@ -86,14 +87,14 @@ class Standing:
         rules: What it goes by.
         memory: What it remembers from before.
         now: What its clocks say.
-        gone: Digests of frames that were sent or given up.
+        gone: Digests of the last frames that were sent or given up, the oldest first.
         density: What frames are worth for each byte.
     """
 
     rules: Rules
     memory: Memory
     now: Now
-    gone: set[str] = field(default_factory=set)
+    gone: dict[str, None] = field(default_factory=dict)
     density: Density = field(default=lambda frame: frame.value)
 
     def __post_init__(self) -> None:
@@ -102,9 +103,11 @@ class Standing:
         self.budget = Budget(self.rules.link, self.memory.ledger)
         self.queue = Queue(self._density)
         self.seen: dict[str, Seen] = {}
+        self.untold: dict[str, Frame] = {}
         self.is_dirty = False
         self.committed_mono_s = self.now.mono_s
         self._after_commit: list[Effect] = []
+        self._leaving_bytes = 0
         if self.memory.window is None:
             self.open_window(self.budget.window(self.t), None)
 
@@ -158,17 +161,42 @@ class Standing:
         self.now = now
         self.t = self.time.at(now)
 
-    def drop(self, frame: Frame, *, sent: bool = False, damaged: bool = False) -> list[Effect]:
-        """Take a frame out of the queue: home has it, or it is given up."""
+    @property
+    def disk_bytes(self) -> int:
+        """What files of frames take of the disk, those included that are erased next."""
+        untold = sum(frame.disk_bytes for frame in self.untold.values())
+        return self.queue.disk_bytes + untold + self._leaving_bytes
+
+    def sent(self, frame: Frame) -> list[Effect]:
+        """Take a frame out of the queue that home has; it stays until home has its sidecar."""
         self.queue.discard(frame.digest)
+        self.window.sent += 1
+        self.window.sent_bytes += frame.size_bytes
+        self.window.sent_value += frame.value
+        self.is_dirty = True
+        if frame.told:
+            return self.drop(frame, sent=True)
+        self.untold[frame.digest] = replace(frame, sent=True)
+        return [Note(self.untold[frame.digest])]
+
+    def drop(self, frame: Frame, *, sent: bool = False, damaged: bool = False) -> list[Effect]:
+        """Forget a frame: home has it and its sidecar, or it is given up."""
+        self.queue.discard(frame.digest)
+        self.untold.pop(frame.digest, None)
         seen = self.seen.pop(frame.digest, None)
-        self.gone.add(frame.digest)
+        self._remember_gone(frame.digest)
         vector = None
         if sent and seen is not None:
             vector = seen.descriptor.astype(np.float16).tobytes()
         self._after_commit.append((Quarantine if damaged else Erase)(frame.digest))
+        self._leaving_bytes += frame.disk_bytes
         self.is_dirty = True
         return [Drop(frame.digest, self.memory.number, vector)]
+
+    def _remember_gone(self, digest: str) -> None:
+        self.gone[digest] = None
+        if len(self.gone) > MOST_GONE:
+            del self.gone[next(iter(self.gone))]
 
     def displace(self, frame: Frame, reason: str, *, damaged: bool = False) -> list[Effect]:
         """Give a frame up, and count why."""
@@ -181,9 +209,12 @@ class Standing:
     def make_room(self, disk_bytes: int) -> list[Effect]:
         """Give up the worst frames until there is room for one more, if there is too little."""
         cap, most = self.rules.most_bytes, self.rules.most_frames
-        if self.queue.disk_bytes + disk_bytes <= cap and len(self.queue) < most:
+        if self.disk_bytes + disk_bytes <= cap and len(self.queue) < most:
             return []
-        goal = cap - max(disk_bytes, int(LET_GO * cap))
+        goal = (
+            cap - max(disk_bytes, int(LET_GO * cap)) + self.queue.disk_bytes - self.disk_bytes
+        )
+        goal += self._leaving_bytes
         effects: list[Effect] = []
         while (worst := self.queue.worst()) is not None and (
             self.queue.disk_bytes > goal or len(self.queue) >= most
@@ -197,6 +228,7 @@ class Standing:
         self.committed_mono_s = self.now.mono_s
         self.memory.steady, self.memory.ledger = self.time.saved, self.budget.ledger
         erased, self._after_commit = self._after_commit, []
+        self._leaving_bytes = 0
         return [Commit(self.memory.model_dump_json(by_alias=True)), *erased]
 
 

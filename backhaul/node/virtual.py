@@ -85,14 +85,16 @@ class VirtualHome:
 
     def __init__(self) -> None:
         self.objects: dict[str, int] = {}
+        self.arrived: dict[str, float] = {}
         self.came: Counter[str] = Counter()
         self.came_bytes = 0
         self.again_bytes = 0
 
-    def take(self, name: str, size_bytes: int) -> None:
-        """Take an object; one that is there already was sent in vain."""
+    def take(self, name: str, size_bytes: int, t: float) -> None:
+        """Take an object at a time; one that is there already was sent in vain."""
         self.came[name] += 1
         self.came_bytes += size_bytes
         if name in self.objects:
             self.again_bytes += size_bytes
         self.objects[name] = size_bytes
+        self.arrived.setdefault(name, t)

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backhaul.link.settings import Allowance, Link
+from backhaul.node.agent import Agent
+from backhaul.node.happenings import Effect
+from backhaul.node.policies import StreamPolicy, WindowPolicy
+from backhaul.node.simulation import Ended, Faults, SimulatedNode
+from backhaul.node.trace import Trace
+from backhaul.node.virtual import VirtualDisk
+from backhaul.sampling import TrueRandomSampling
+from tests.nodeworld import ADDITIVE, world
+
+HOUR = 3_600.0
+STEADY = Trace(np.array([0.0]), np.array([2_000.0]))
+THIN = Trace(np.array([0.0, HOUR, 2 * HOUR]), np.array([400.0, 0.0, 400.0]))
+EXPLORING = StreamPolicy(name="exploring", explore=0.2)
+IN_WINDOWS = WindowPolicy(name="windows", method=TrueRandomSampling(), explore=0.1)
+
+
+def accounts(agent: Agent) -> Counter[str]:
+    """Return the sums over all windows, the open one included."""
+    memory, window = agent.standing.memory, agent.standing.window
+    sums = Counter(memory.totals)
+    for name in ("seen", "looked", "chosen", "sent"):
+        sums[name] += getattr(window, name)
+    sums["passed over"] += sum(window.counts.values())
+    sums["displaced"] += sum(window.displaced.values())
+    return sums
+
+
+def require_accounted(node: SimulatedNode) -> Counter[str]:
+    """Every frame that was seen is in one end state, or waits."""
+    sums, queue = accounts(node.agent), list(node.agent.standing.queue)
+    candidates = sum(frame.why == "candidate" for frame in queue)
+    assert sums["seen"] == sums["passed over"] + sums["chosen"] + candidates
+    assert sums["chosen"] == sums["sent"] + sums["displaced"] + len(queue) - candidates
+    on_disk = set(node.disk.names())
+    assert on_disk == {f.digest for f in queue} | set(node.agent.standing.untold)
+    return sums
+
+
+def crashing(rng: np.random.Generator, probability: float, most: int) -> tuple:
+    left = [most]
+
+    def before(effect: Effect) -> None:
+        if left[0] and rng.random() < probability:
+            left[0] -= 1
+            raise Ended(power=bool(rng.random() < 0.5), away_s=float(rng.uniform(0.1, 30)))
+
+    return before, left
+
+
+@pytest.mark.parametrize(
+    "policies", [(ADDITIVE,), (EXPLORING,), (IN_WINDOWS,), (EXPLORING, IN_WINDOWS)]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_all_frames_are_accounted_for_whatever_ends_the_agent(
+    tmp_path: Path, seed: int, policies: tuple
+) -> None:
+    rng = np.random.default_rng(seed)
+    captured = np.sort(rng.uniform(0, 3 * HOUR, 400))
+    before, left = crashing(rng, 0.03, 60)
+    faults = Faults(reset=0.1, lost_answer=0.05, answer_s=0.3)
+    node = world(
+        tmp_path,
+        captured,
+        THIN,
+        policies=policies,
+        before=before,
+        faults=faults,
+        seed=seed,
+        most_bytes=1_500_000,
+    )
+    node.start()
+    for hour in range(1, 9):
+        node.heap.run(hour * HOUR / 2)
+        if node.performer is not None:
+            require_accounted(node)
+    node.heap.run(5 * HOUR)
+    sums = require_accounted(node)
+    assert left[0] < 30, "too few ends to show anything"
+    assert sums["sent"] > 50
+    assert node.disk.peak_bytes <= 1_500_000
+    came_again = sum(n - 1 for name, n in node.home.came.items() if " " not in name)
+    assert came_again == 0, "home has a frame twice"
+
+
+def test_everything_arrives_once_over_a_bad_link(tmp_path: Path) -> None:
+    captured = np.linspace(0, 1_000, 100)
+    faults = Faults(reset=0.2, lost_answer=0.1)
+    node = world(tmp_path, captured, STEADY, faults=faults)
+    node.start()
+    node.heap.run(20 * HOUR)
+    sums = require_accounted(node)
+    assert sums["sent"] == 100
+    frames = {name: n for name, n in node.home.came.items() if " " not in name}
+    assert len(frames) == 100
+    assert set(frames.values()) == {1}
+    assert not list(node.disk.names())
+
+
+def test_the_cap_holds_and_the_best_stay(tmp_path: Path) -> None:
+    captured = np.linspace(0, 1_000, 300)
+    link = Trace(np.array([0.0, 1_500.0]), np.array([0.0, 1e6]))
+    node = world(tmp_path, captured, link, most_bytes=400_000)
+    node.start()
+    node.heap.run(1_400)
+    assert node.disk.peak_bytes <= 400_000
+    sums = require_accounted(node)
+    queue = node.agent.standing.queue
+    kept = min(queue.density(frame) for frame in queue)
+    assert len(queue) > 10
+    assert sums["displaced"] + sums["passed over"] == 300 - len(queue)
+    node.heap.run(HOUR)
+    assert require_accounted(node)["sent"] == len(node.home.arrived) - sum(
+        " " in name for name in node.home.arrived
+    )
+    assert kept > 0
+
+
+def test_a_full_disk_costs_frames_and_nothing_else(tmp_path: Path) -> None:
+    captured = np.linspace(0, 1_000, 200)
+    node = world(tmp_path, captured, STEADY, disk=VirtualDisk(most_bytes=150_000))
+    node.start()
+    node.heap.run(3 * HOUR)
+    sums = require_accounted(node)
+    assert sums["displaced"] > 0
+    assert sums["sent"] > 50
+
+
+def test_damaged_files_are_put_away_once(tmp_path: Path) -> None:
+    captured = np.linspace(0, 100, 20)
+    link = Trace(np.array([0.0, 200.0]), np.array([0.0, 1e5]))
+    node = world(tmp_path, captured, link)
+    node.start()
+    node.heap.run(150)
+    damaged = sorted(node.disk.names())[:3]
+    for digest in damaged:
+        node.disk.damage(digest)
+    node.heap.run(HOUR / 2)
+    sums = require_accounted(node)
+    assert sorted(node.disk.quarantined) == damaged
+    assert (sums["sent"], sums["displaced"]) == (17, 3)
+
+
+def test_a_lost_journal_is_made_again_from_the_files(tmp_path: Path) -> None:
+    captured = np.linspace(0, 100, 30)
+    link = Trace(np.array([0.0, 200.0]), np.array([0.0, 1e5]))
+    node = world(tmp_path, captured, link)
+    node.start()
+    node.heap.run(150)
+    waiting = {frame.digest for frame in node.agent.standing.queue}
+    node.end()
+    path = tmp_path / "journal.sqlite"
+    data = bytearray(path.read_bytes())
+    data[100:2_000] = bytes(1_900)
+    path.write_bytes(data)
+    node.start()
+    assert {frame.digest for frame in node.agent.standing.queue} == waiting
+    assert path.with_suffix(".damaged").exists()
+    node.heap.run(HOUR / 2)
+    assert require_accounted(node)["sent"] == 30
+
+
+def test_allowances_hold_over_ends_and_jumps_of_the_clock(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rule = Allowance(period="hour", bytes=100_000)
+    captured = np.sort(rng.uniform(0, 5 * HOUR, 400))
+    before, _ = crashing(rng, 0.02, 40)
+
+    def clock(t: float) -> float:
+        return t + (5 * HOUR if HOUR < t < 2 * HOUR else 0) - (40 * HOUR if t > 3 * HOUR else 0)
+
+    node = world(
+        tmp_path, captured, STEADY, link=Link(allowances=[rule]), before=before, clock=clock
+    )
+    node.start()
+    node.heap.run(5 * HOUR)
+    assert node.home.came_bytes <= 100_000 * 7  # six hours, and one grant for a jump
+    assert require_accounted(node)["sent"] > 20
+
+
+def test_what_leaves_is_the_best_that_waits(tmp_path: Path) -> None:
+    captured = np.linspace(0, 100, 50)
+    link = Trace(np.array([0.0, 200.0]), np.array([0.0, 2_000.0]))
+    node = world(tmp_path, captured, link)
+    node.start()
+    node.heap.run(150)
+    queue = node.agent.standing.queue
+    best_first = [f.digest for f in sorted(queue, key=queue.density, reverse=True)]
+    node.heap.run(HOUR)
+    arrived = [name for name, _ in sorted(node.home.arrived.items(), key=lambda item: item[1])]
+    assert [name for name in arrived if " " not in name] == best_first
