@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.errors import InputError
+from backhaul.settingsfile import apply_override
 from backhaul.untrusted import UnreadableFileError, one_line, read_bytes, understanding
 from backhaul.yamltext import parse_yaml
 
@@ -141,32 +142,6 @@ def _way(data: dict[str, Any], loc: tuple[str | int, ...]) -> list[tuple[Any, An
             way.append((owner, part))
             owner, in_kind = owner[part], False
     return way
-
-
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one value in nested mappings.
-
-    Args:
-        data: The mappings; they are changed.
-        override: ``a.b=value``, the value in YAML.
-
-    Raises:
-        InputError: If it is no such text, or ``a`` is no mapping.
-    """
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise InputError(f"--set {override}: expected KEY=VALUE, for example --set seed=3")
-    *parents, last = key.split(".")
-    for parent in parents:
-        if data.get(parent) is None:
-            data[parent] = {}
-        data = data[parent]
-        if not isinstance(data, dict):
-            raise InputError(f"--set {override}: {parent} has no keys of its own")
-    try:
-        data[last] = parse_yaml(text)
-    except InputError:
-        raise InputError(f"--set {override}: the value is not YAML") from None
 
 
 def _is_of_literal(error: Any) -> bool:

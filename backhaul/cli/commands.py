@@ -56,6 +56,7 @@ COMMANDS = {
         "backhaul.cli.redundancy:redundancy",
         "Measure how much unlabelled frames repeat, and say whether choosing will help.",
     ),
+    "node": Entry("backhaul.cli.node:node", "Run the agent of an edge node."),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",
         "Check versions, server, work pools, store, GPU, disk and clock, and say what to do.",

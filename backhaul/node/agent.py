@@ -29,7 +29,7 @@ from backhaul.node.outgoing import Outgoing
 from backhaul.node.policies import WindowPolicy
 from backhaul.node.records import Window
 from backhaul.node.recovery import Found
-from backhaul.node.standing import Rules, Standing, count
+from backhaul.node.standing import SUMS, Rules, Standing, count, sums_of
 from backhaul.node.steady import Now
 from backhaul.randomness import generator
 
@@ -174,7 +174,7 @@ class Agent:
         at.memory.closed.append(window)
         if len(at.memory.closed) > MOST_CLOSED:
             at.memory.closed[:2] = [_joined(*at.memory.closed[:2])]
-        for what, n in _totals(window).items():
+        for what, n in sums_of(window).items():
             count(at.memory.totals, what, n)
         at.open_window(at.budget.window(at.t), window)
         at.queue.refresh()
@@ -197,18 +197,6 @@ class Agent:
         return effects
 
 
-_SUMS = ("seen", "looked", "chosen", "sent", "sent_bytes", "up_bytes", "down_bytes")
-
-
-def _totals(window: Window) -> dict[str, int]:
-    sums = {name: int(getattr(window, name)) for name in _SUMS}
-    return {
-        **sums,
-        "passed over": sum(window.counts.values()),
-        "displaced": sum(window.displaced.values()),
-    }
-
-
 def _joined(one: Window, other: Window) -> Window:
     """Return two windows as one, the later one's number standing for both."""
     sums = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
@@ -222,4 +210,4 @@ def _joined(one: Window, other: Window) -> Window:
     return other.model_copy(update=changed)
 
 
-_ADDED = (*_SUMS, "chosen_bytes", "seen_bytes", "empty", "sent_value")
+_ADDED = (*SUMS, "chosen_bytes", "seen_bytes", "empty", "sent_value")

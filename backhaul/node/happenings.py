@@ -76,8 +76,8 @@ class Looked:
 
     Args:
         frame: The frame.
-        sight: What was seen; None if it cannot be read.
-        gate: Name of the gate that it did not pass; empty if it passed.
+        sight: What was seen; None if it was not looked at.
+        gate: Name of the gate that it did not pass; empty = it cannot be read.
     """
 
     frame: Captured

@@ -87,11 +87,11 @@ class Intake:
         at = self._at
         number, at.memory.number = at.memory.number, at.memory.number + 1
         if event.sight is None:
-            self._pass(event, "unreadable")
+            self._pass(event, event.gate or "unreadable")
             return []
         frame = self._framed(number, event.frame, event.sight)
         self._see(frame, seen_in(event.sight))
-        reason = event.gate or self._unfit(frame)
+        reason = self._unfit(frame)
         explored = _is_drawn(at, number)
         if explored and not reason:
             frame = replace(frame, why="explored")

@@ -222,6 +222,13 @@ class Standing:
             effects += self.displace(worst, "cap")
         return [*effects, *self.commit()]
 
+    def totals(self) -> dict[str, int]:
+        """Return sums over all windows, the open one included."""
+        sums = dict(self.memory.totals)
+        for what, n in sums_of(self.window).items():
+            count(sums, what, n)
+        return sums
+
     def commit(self) -> list[Effect]:
         """Return what lets all that happened count on the disk, and erases what is gone."""
         self.is_dirty = False
@@ -241,3 +248,15 @@ def summary_of(window: Window, rules: Rules) -> bytes:
     """Return the summary of a window as it is sent, JSON."""
     whole = {"schema": 1, "node": rules.node, **window.model_dump()}
     return json.dumps(whole).encode()
+
+
+SUMS = ("seen", "looked", "chosen", "sent", "sent_bytes", "up_bytes", "down_bytes")
+
+
+def sums_of(window: Window) -> dict[str, int]:
+    """Return what of a window is summed over all of them."""
+    return {
+        **{name: int(getattr(window, name)) for name in SUMS},
+        "passed_over": sum(window.counts.values()),
+        "displaced": sum(window.displaced.values()),
+    }

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from backhaul.campaign.configfile import apply_override
 from backhaul.errors import InputError
 from backhaul.sampling import Method, SamplingMethod, as_mapping
 from backhaul.sampling.catalogue import entries
+from backhaul.settingsfile import apply_override
 from backhaul.untrusted import one_line
 from backhaul.values.detections import Need
 from backhaul.values.offers import Pool

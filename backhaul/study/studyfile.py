@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from backhaul.campaign.configfile import apply_override
 from backhaul.errors import InputError
+from backhaul.settingsfile import fields_of, validated
 from backhaul.study.pretraining import PretrainingConfig
 from backhaul.study.settings import StudyConfig
-from backhaul.untrusted import one_line, read_bytes, understanding, user_path
-from backhaul.yamltext import parse_yaml
+from backhaul.untrusted import one_line, user_path
 
-M = TypeVar("M", bound=BaseModel)
+_STUDY = "a study, or of a campaign in its sets"
 
 
 def load_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
@@ -27,11 +24,11 @@ def load_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
     Raises:
         InputError: If a file, a key or a value is wrong; one line a problem.
     """
-    fields = _fields(path)
+    fields = fields_of(path)
     sets = fields.get("sets")
     if isinstance(sets, dict):
         fields["sets"] = {name: _campaign(path, name, given) for name, given in sets.items()}
-    return _validated(path, StudyConfig, fields, overrides)
+    return validated(path, StudyConfig, fields, _STUDY, overrides)
 
 
 def load_pretraining(path: Path, overrides: tuple[str, ...] = ()) -> PretrainingConfig:
@@ -44,20 +41,7 @@ def load_pretraining(path: Path, overrides: tuple[str, ...] = ()) -> Pretraining
     Raises:
         InputError: If a file, a key or a value is wrong; one line a problem.
     """
-    return _validated(path, PretrainingConfig, _fields(path), overrides)
-
-
-def _validated(
-    path: Path, model: type[M], fields: dict[str, Any], overrides: tuple[str, ...]
-) -> M:
-    for override in overrides:
-        apply_override(fields, override)
-    try:
-        with understanding(path):
-            return model.model_validate(fields)
-    except ValidationError as error:
-        lines = dict.fromkeys(_describe(path, each) for each in error.errors())
-        raise InputError("\n".join(lines)) from None
+    return validated(path, PretrainingConfig, fields_of(path), "a pretraining", overrides)
 
 
 def _campaign(study: Path, name: str, given: Any) -> Any:
@@ -67,29 +51,4 @@ def _campaign(study: Path, name: str, given: Any) -> Any:
     path = study.parent / user_path(given)
     if not path.is_file():
         raise InputError(f"{study}: sets.{one_line(str(name))}: {path}: is no file")
-    return _fields(path)
-
-
-def _fields(path: Path) -> dict[str, Any]:
-    try:
-        found = parse_yaml(read_bytes(path))
-    except InputError as error:
-        text = str(error)
-        raise InputError(text if str(path) in text else f"{path}: {text}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: expected keys and values, got {type(found).__name__}")
-    return found
-
-
-def _describe(path: Path, error: Any) -> str:
-    key = one_line(".".join(map(str, error["loc"]))) or "study"
-    message = one_line(error["msg"].removeprefix("Value error, "))
-    match error["type"]:
-        case "missing":
-            return f"{path}: {key}: is missing"
-        case "extra_forbidden":
-            return f"{path}: {key}: is no key of a study, or of a campaign in its sets"
-        case "union_tag_invalid":
-            known = error["ctx"]["expected_tags"].replace("'", "")
-            return f"{path}: {key}: {one_line(repr(error['ctx']['tag']))} is none of {known}"
-    return f"{path}: {key}: {message}"
+    return fields_of(path)

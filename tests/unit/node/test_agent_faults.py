@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from backhaul.link.settings import Allowance, Link
-from backhaul.node.agent import Agent
 from backhaul.node.happenings import Effect
 from backhaul.node.policies import StreamPolicy, WindowPolicy
 from backhaul.node.simulation import Ended, Faults, SimulatedNode
@@ -23,22 +22,11 @@ EXPLORING = StreamPolicy(name="exploring", explore=0.2)
 IN_WINDOWS = WindowPolicy(name="windows", method=TrueRandomSampling(), explore=0.1)
 
 
-def accounts(agent: Agent) -> Counter[str]:
-    """Return the sums over all windows, the open one included."""
-    memory, window = agent.standing.memory, agent.standing.window
-    sums = Counter(memory.totals)
-    for name in ("seen", "looked", "chosen", "sent"):
-        sums[name] += getattr(window, name)
-    sums["passed over"] += sum(window.counts.values())
-    sums["displaced"] += sum(window.displaced.values())
-    return sums
-
-
 def require_accounted(node: SimulatedNode) -> Counter[str]:
     """Every frame that was seen is in one end state, or waits."""
-    sums, queue = accounts(node.agent), list(node.agent.standing.queue)
+    sums, queue = Counter(node.agent.standing.totals()), list(node.agent.standing.queue)
     candidates = sum(frame.why == "candidate" for frame in queue)
-    assert sums["seen"] == sums["passed over"] + sums["chosen"] + candidates
+    assert sums["seen"] == sums["passed_over"] + sums["chosen"] + candidates
     assert sums["chosen"] == sums["sent"] + sums["displaced"] + len(queue) - candidates
     on_disk = set(node.disk.names())
     assert on_disk == {f.digest for f in queue} | set(node.agent.standing.untold)
@@ -116,7 +104,7 @@ def test_the_cap_holds_and_the_best_stay(tmp_path: Path) -> None:
     queue = node.agent.standing.queue
     kept = min(queue.density(frame) for frame in queue)
     assert len(queue) > 10
-    assert sums["displaced"] + sums["passed over"] == 300 - len(queue)
+    assert sums["displaced"] + sums["passed_over"] == 300 - len(queue)
     node.heap.run(HOUR)
     assert require_accounted(node)["sent"] == len(node.home.arrived) - sum(
         " " in name for name in node.home.arrived

@@ -1,0 +1,252 @@
+"""A node that runs: frames in, what is worth it out, for as long as it is left alone."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from backhaul import __version__
+from backhaul.errors import InputError
+from backhaul.node.agent import Agent
+from backhaul.node.disk import FolderDisk
+from backhaul.node.happenings import (
+    Captured,
+    Event,
+    Held,
+    Look,
+    Looked,
+    Passed,
+    Send,
+    SidecarParcel,
+    Woke,
+)
+from backhaul.node.journal import NAME, Journal
+from backhaul.node.lens import Lens
+from backhaul.node.performing import Performer
+from backhaul.node.recovery import open_journal, recover
+from backhaul.node.sender import Sender
+from backhaul.node.settings import MEGABYTE, NodeConfig
+from backhaul.node.sources.opening import open_source
+from backhaul.node.sources.source import Shot
+from backhaul.node.standing import Rules
+from backhaul.node.steady import Now
+from backhaul.uplink.home import Home
+from backhaul.uplink.opening import open_home
+
+LOG = logging.getLogger(__name__)
+
+JOURNAL_BYTES = 4 * MEGABYTE
+"""Of the node's folder, for the journal and files that were put away."""
+LONGEST_WAIT_S = 1.0
+CLOSING_S = 30.0
+QUIET_S = 5.0
+"""After so long without a frame, a source has none for now."""
+
+
+class Node:
+    """An agent with a camera, a model, a disk and a link.
+
+    Args:
+        config: The node.
+        home: Where it sends to.
+
+    Raises:
+        InputError: If something that the config names cannot be used, or another agent runs in
+            the folder.
+    """
+
+    def __init__(self, config: NodeConfig, home: Home | None = None) -> None:
+        self._config = config
+        self._folder = Path(config.folder).expanduser()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self._folder)
+        self._lens = Lens(config)
+        self._journal = self._opened_journal()
+        disk = FolderDisk(self._folder / "frames")
+        self._source = open_source(config.frames, self._journal)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._sender = Sender(
+            config.node, home or open_home(config.uplink), disk, self._events.put
+        )
+        agent = Agent(rules_of(config, self._lens), recover(self._journal, disk), _now())
+        self._performer = Performer(agent, self._journal, disk, self._look, self._send)
+        self._shot: Shot | None = None
+        self._was_held = False
+        self._began_s = self._last_frame_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def agent(self) -> Agent:
+        """The agent, to be looked at."""
+        return self._performer.agent
+
+    def run(self, stops: Callable[[], bool]) -> None:
+        """Run until told to stop, or until the source is over and all has been sent.
+
+        Args:
+            stops: Asked again and again; true = stop.
+        """
+        self._happen(Woke())
+        while not stops():
+            self._check_hold()
+            shot = self._source.next()
+            if shot is not None:
+                self._take(shot)
+            elif self._source.is_over and self.is_idle:
+                break
+            wait_s = 0.0 if shot is not None else self._wait_s()
+            self._drain(wait_s)
+            if time.monotonic() >= self.agent.wake_mono_s():
+                self._happen(Woke())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the source has nothing left for now, and nothing waits to be sent."""
+        is_fresh = time.monotonic() - self._last_frame_s < QUIET_S
+        return self.is_idle and not is_fresh and self._shot is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        at = self.agent.standing
+        return not (len(at.queue) or at.untold or at.memory.closed)
+
+    def close(self) -> None:
+        """Stop: what is under way is ended, the rest is kept for the next start."""
+        self._source.close()
+        self._sender.close(CLOSING_S)
+        self._drain(0.0)
+        for effect in self.agent.standing.commit():
+            self._performer.perform(effect)
+        self._journal.close()
+        os.close(self._lock)
+
+    def _opened_journal(self) -> Journal:
+        journal, away = open_journal(self._folder / NAME)
+        if away is not None:
+            LOG.warning(
+                "the journal was damaged: it is made again from the frames; see %s", away
+            )
+        return journal
+
+    def _take(self, shot: Shot) -> None:
+        self._shot = shot
+        self._last_frame_s = time.monotonic()
+        if passed := self._source.passed():
+            self._happen(Passed(passed))
+        self._happen(Captured(shot.name, shot.captured_s, shot.size_bytes))
+
+    def _look(self, effect: Look) -> None:
+        assert self._shot is not None  # noqa: S101 - it was just taken
+        policy = self.agent.standing.policy_named(effect.policy)
+        shot, self._shot = self._shot, None
+        try:
+            content = shot.read()
+        except (InputError, OSError):
+            self._events.put(Looked(effect.frame, None))
+            return
+        self._events.put(self._lens.look(effect.frame, content, policy))
+
+    def _send(self, effect: Send) -> None:
+        known: dict[str, Any] = self.status()
+        if isinstance(effect.parcel, SidecarParcel):
+            at = self.agent.standing
+            known = {f.digest: f for f in (*at.untold.values(), *at.queue)}
+        self._sender.send(effect, known)
+
+    def _happen(self, event: Event) -> None:
+        self._performer.happen(_now(), event)
+
+    def _drain(self, wait_s: float) -> None:
+        """Let everything happen that has happened, after waiting for it so long."""
+        try:
+            event = (
+                self._events.get(timeout=wait_s) if wait_s > 0 else self._events.get_nowait()
+            )
+            while True:
+                self._happen(event)
+                event = self._events.get_nowait()
+        except queue.Empty:
+            return
+
+    def _wait_s(self) -> float:
+        until_wake = self.agent.wake_mono_s() - time.monotonic()
+        return max(min(until_wake, self._source.wait_s(), LONGEST_WAIT_S), 0.001)
+
+    def _check_hold(self) -> None:
+        if self._config.hold_file is None:
+            return
+        is_held = Path(self._config.hold_file).expanduser().exists()
+        if is_held != self._was_held:
+            self._was_held = is_held
+            self._happen(Held(is_held))
+
+    def status(self) -> dict[str, Any]:
+        """Return how the node is, as home gets it."""
+        at, now_s = self.agent.standing, time.monotonic()
+        return {
+            "schema": 1,
+            "node": self._config.node,
+            "agent": __version__,
+            "time_s": time.time(),
+            "up_s": round(now_s - self._began_s),
+            "model": at.rules.model,
+            "policies": [policy.name for policy in at.rules.policies],
+            "window": at.window.number,
+            "waiting": len(at.queue),
+            "waiting_bytes": at.queue.disk_bytes,
+            "most_bytes": at.rules.most_bytes,
+            "disk_free_bytes": _free_bytes(self._folder),
+            "last_frame_s_ago": round(now_s - self._last_frame_s),
+            "source": self._source.state(),
+            "held": self._was_held,
+            "refused": self.agent.outgoing.refused,
+            "failures": self.agent.outgoing.failures,
+            "totals": at.totals(),
+        }
+
+
+def rules_of(config: NodeConfig, lens: Lens) -> Rules:
+    """Return what the agent of a node goes by."""
+    return Rules(
+        node=config.node,
+        policies=config.policies,
+        link=config.link,
+        most_bytes=config.most_bytes - JOURNAL_BYTES,
+        seed=config.seed,
+        model=lens.model.info.version,
+        status_s=config.status_s,
+    )
+
+
+def _locked(folder: Path) -> int:
+    """Return the open lock of a folder, so that one agent alone runs in it."""
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise InputError(f"{folder}: another agent runs in this folder") from None
+    return handle
+
+
+def _now() -> Now:
+    now_s = time.time()
+    offset_s = time.localtime(now_s).tm_gmtoff
+    return Now(now_s + offset_s, time.monotonic())
+
+
+def _free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize

@@ -1,0 +1,118 @@
+"""Frames that something else writes into a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from backhaul.node.sources.source import Shot
+from backhaul.node.sources.taken import Taken
+from backhaul.untrusted import read_bytes
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+MOST_BYTES = 100_000_000
+SCAN_S = 1.0
+_INCOMPLETE = (".part", ".partial", ".tmp", ".crdownload")
+
+
+class FolderSource:
+    """Image files in a folder and all below, by name; each is taken once, and left as it is.
+
+    A file is taken once it has not changed for a while. Links are not followed.
+
+    Args:
+        folder: The folder.
+        settle_s: How long a file must not have changed.
+        taken: What was taken before.
+    """
+
+    is_over = False
+
+    def __init__(self, folder: Path, settle_s: float, taken: Taken) -> None:
+        self._folder, self._settle_s, self._taken = folder, settle_s, taken
+        self._known = taken.taken()
+        self._ready: deque[Shot] = deque()
+        self._scanned_s = float("-inf")
+        self._problem = ""
+
+    def next(self) -> Shot | None:
+        """Return the next file that is complete."""
+        if not self._ready and time.monotonic() - self._scanned_s >= SCAN_S:
+            self._scan()
+        if not self._ready:
+            return None
+        shot = self._ready.popleft()
+        self._known[shot.name] = shot.version
+        self._taken.take(shot.name, shot.version)
+        return shot
+
+    def wait_s(self) -> float:
+        """Return after how many seconds the folder is looked through again."""
+        if self._ready:
+            return 0.0
+        return max(self._scanned_s + SCAN_S - time.monotonic(), 0.0)
+
+    def passed(self) -> int:
+        """Return 0: files wait."""
+        return 0
+
+    def state(self) -> str:
+        """Return what is wrong with the folder; empty if nothing is."""
+        return self._problem
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def _scan(self) -> None:
+        self._scanned_s = time.monotonic()
+        found = dict(self._files())
+        gone = [name for name in self._known if name not in found]
+        if gone and found:
+            self._taken.forget_taken(gone)
+            for name in gone:
+                del self._known[name]
+        new = (shot for name, shot in found.items() if self._known.get(name) != shot.version)
+        self._ready.extend(sorted(new, key=lambda shot: shot.name))
+
+    def _files(self) -> Iterator[tuple[str, Shot]]:
+        self._problem = ""
+        now = time.time()
+        for folder, below, files in os.walk(self._folder, onerror=self._note):
+            below[:] = [name for name in below if not name.startswith(".")]
+            for file in files:
+                path = Path(folder, file)
+                if not _is_image(file) or path.is_symlink():
+                    continue
+                try:
+                    status = path.stat()
+                except OSError:
+                    continue
+                if now - self._settle_s < status.st_mtime <= now + 60:
+                    continue
+                name = path.relative_to(self._folder).as_posix()
+                version = f"{status.st_mtime_ns}-{status.st_size}"
+                yield (
+                    name,
+                    Shot(
+                        name,
+                        status.st_mtime,
+                        lambda path=path: read_bytes(path, MOST_BYTES),  # type: ignore[misc]
+                        status.st_size,
+                        version,
+                    ),
+                )
+
+    def _note(self, error: OSError) -> None:
+        self._problem = f"{error.filename}: {error.strerror}"
+
+
+def _is_image(file: str) -> bool:
+    lower = file.lower()
+    return (
+        lower.endswith(SUFFIXES)
+        and not lower.startswith(".")
+        and not lower.endswith(_INCOMPLETE)
+    )
