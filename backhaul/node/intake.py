@@ -24,6 +24,9 @@ from backhaul.node.sight import Sight, utility_of
 from backhaul.node.standing import Recovered, Seen, Standing, count
 from backhaul.randomness import generator
 
+FIRST_REFRESH = 32
+"""Gains are looked at again after so many frames, twice as many, and so on: at first they are
+those of a small sample."""
 _BLOCK_BYTES = 4_096
 _HEAD_BYTES = 640
 """The file of a frame has about so much beside sidecar and picture."""
@@ -50,7 +53,8 @@ class Intake:
         self._coverage: dict[int, Coverage] = {}
         self._recent: Recent | None = None
         self._writing: dict[str, _Draft] = {}
-        standing.density = self.density
+        self._n_kept, self._refresh_at = 0, FIRST_REFRESH
+        standing.density, standing.own = self.density, self.own
 
     def recover(self, recovered: Iterable[Recovered]) -> None:
         """Take frames that wait from before a restart."""
@@ -66,14 +70,18 @@ class Intake:
     def density(self, frame: Frame) -> float:
         """Return what sending a frame now is worth, by its policy, for each byte."""
         policy = self._at.policy_named(frame.policy)
+        if not isinstance(policy, StreamPolicy) or policy.diversity == "none":
+            return self.own(frame)
+        vector = self._at.seen[frame.digest].vector(policy.space)
+        gain = self._covered(len(vector)).gain(vector)
+        return gain / math.pow(frame.size_bytes, policy.gamma)
+
+    def own(self, frame: Frame) -> float:
+        """Return what a frame is worth by itself, by its policy, for each byte."""
+        policy = self._at.policy_named(frame.policy)
         if not isinstance(policy, StreamPolicy):
             return frame.value
-        worth = frame.value
-        seen = self._at.seen.get(frame.digest) or self._writing[frame.digest].seen
-        if policy.diversity == "coverage":
-            vector = seen.vector(policy.space)
-            worth = self._covered(len(vector)).gain(vector)
-        return worth / math.pow(frame.size_bytes, policy.gamma)
+        return frame.value / math.pow(frame.size_bytes, policy.gamma)
 
     def sent(self, seen: Seen) -> None:
         """Count a frame as sent, so that frames like it are worth less."""
@@ -115,6 +123,10 @@ class Intake:
             at.window.chosen += 1
             at.window.chosen_bytes += frame.size_bytes
         at.is_dirty = True
+        self._n_kept += 1
+        if self._n_kept >= self._refresh_at:
+            self._refresh_at = 2 * self._n_kept
+            at.queue.refresh()
         return [Note(frame)]
 
     def not_written(self, digest: str) -> list[Effect]:

@@ -22,7 +22,7 @@ CREATE INDEX IF NOT EXISTS gone_by_number ON gone (number);
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS taken (name TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID;
 """
-MOST_GONE = 20_000
+MOST_GONE = 5_000
 """Digests of frames that were sent or given up, so that they are not taken again."""
 MOST_VECTORS = 1_000
 """Vectors of sent frames that are kept."""
@@ -56,8 +56,8 @@ class Journal:
     def _open(self, durable: bool) -> None:
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-        self._base.execute("PRAGMA wal_autocheckpoint=200")
-        self._base.execute("PRAGMA journal_size_limit=4000000")
+        self._base.execute("PRAGMA wal_autocheckpoint=100")
+        self._base.execute("PRAGMA journal_size_limit=1000000")
         (found,) = self._base.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)

@@ -23,15 +23,20 @@ class Queue:
     A density that fell, as where frames that are alike were sent meanwhile, is looked at again
     when its frame is next in turn (lazy greedy; Minoux, 1978).
 
+    What is given up first goes by the frames' own values, not by what they add to what was
+    sent: of many frames that are alike each would seem to add much.
+
     Args:
         density: What sending a frame is worth for each byte.
+        own: What a frame is worth for each byte by itself, which does not change.
     """
 
-    def __init__(self, density: Density) -> None:
-        self._density = density
+    def __init__(self, density: Density, own: Density) -> None:
+        self._density, self._own = density, own
         self._frames: dict[str, Frame] = {}
         self._keys: dict[str, _Key] = {}
         self._order: list[_Key] = []
+        self._staying: list[_Key] = []
         self.disk_bytes = 0
 
     def __len__(self) -> int:
@@ -53,6 +58,7 @@ class Queue:
         self._frames[frame.digest] = frame
         self.disk_bytes += frame.disk_bytes
         self._place(frame)
+        insort(self._staying, self._key(frame, self._own))
 
     def discard(self, digest: str) -> None:
         """Take a frame out, if it is there."""
@@ -60,6 +66,7 @@ class Queue:
         if frame is not None:
             self.disk_bytes -= frame.disk_bytes
             self._unplace(digest)
+            del self._staying[bisect_left(self._staying, self._key(frame, self._own))]
 
     def best(self, fits: Callable[[Frame], bool] = lambda _: True) -> Frame | None:
         """Return the best frame of those that fit, by its worth of now; None if none does."""
@@ -80,23 +87,24 @@ class Queue:
 
     def worst(self) -> Frame | None:
         """Return the frame that is given up first; None if nothing waits."""
-        return self._frames[self._order[0][-1]] if self._order else None
+        return self._frames[self._staying[0][-1]] if self._staying else None
 
     def is_behind(self, frame: Frame) -> bool:
-        """Return whether a frame that is not in the queue would be the last in it."""
-        return not self._order or self._key(frame) < self._order[0]
+        """Return whether a frame that is not in the queue would be given up first."""
+        return not self._staying or self._key(frame, self._own) < self._staying[0]
 
     def density(self, frame: Frame) -> float:
         """Return what sending a frame now is worth for each byte."""
         return self._density(frame)
 
     def _place(self, frame: Frame) -> None:
-        key = self._keys[frame.digest] = self._key(frame)
+        key = self._keys[frame.digest] = self._key(frame, self._density)
         insort(self._order, key)
 
     def _unplace(self, digest: str) -> None:
         key = self._keys.pop(digest)
         del self._order[bisect_left(self._order, key)]
 
-    def _key(self, frame: Frame) -> _Key:
-        return (FIRST[frame.why], self._density(frame), frame.number, frame.digest)
+    @staticmethod
+    def _key(frame: Frame, density: Density) -> _Key:
+        return (FIRST[frame.why], density(frame), frame.number, frame.digest)

@@ -41,7 +41,7 @@ from backhaul.uplink.opening import open_home
 
 LOG = logging.getLogger(__name__)
 
-JOURNAL_BYTES = 4 * MEGABYTE
+JOURNAL_BYTES = 16 * MEGABYTE
 """Of the node's folder, for the journal and files that were put away."""
 LONGEST_WAIT_S = 1.0
 CLOSING_S = 30.0
@@ -171,9 +171,7 @@ class Node:
     def _drain(self, wait_s: float) -> None:
         """Let everything happen that has happened, after waiting for it so long."""
         try:
-            event = (
-                self._events.get(timeout=wait_s) if wait_s > 0 else self._events.get_nowait()
-            )
+            event = self._events.get(block=wait_s > 0, timeout=wait_s or None)
             while True:
                 self._happen(event)
                 event = self._events.get_nowait()

@@ -91,7 +91,7 @@ class Mask(Part):
 
 
 class Gates(Part):
-    """Frames that are not even looked at. They hide objects that the model misses, so they are off."""
+    """Frames that are not even looked at: off, as they hide objects that the model misses."""
 
     dark: Probability | None = Field(
         None, description="frames with less mean lightness; null = off; .2 is deep dusk"
@@ -117,7 +117,7 @@ class NodeConfig(Part):
         "node", min_length=1, description="its own folder: journal, frames that wait"
     )
     most_bytes: int = Field(
-        500 * MEGABYTE, ge=5 * MEGABYTE, description="most bytes that this folder may take"
+        500 * MEGABYTE, ge=32 * MEGABYTE, description="most bytes that this folder may take"
     )
     frames: Frames = Field(description="where frames come from")
     model: str = Field(min_length=1, description="file that `backhaul export-model` wrote")

@@ -33,9 +33,13 @@ from backhaul.node.performing import Performer
 from backhaul.node.recovery import open_journal, recover
 from backhaul.node.sight import Sight
 from backhaul.node.standing import Rules
-from backhaul.node.steady import Now
+from backhaul.node.steady import DAY_S, Now
 from backhaul.node.trace import Trace
 from backhaul.node.virtual import VirtualDisk, VirtualHome
+
+
+BEGINS_S = 20_000.0 * DAY_S
+"""The clocks of nodes at the beginning: a midnight in 2024."""
 
 
 class Heap:
@@ -116,7 +120,7 @@ class SimulatedNode:
     faults: Faults = Faults()
     disk: VirtualDisk = field(default_factory=VirtualDisk)
     look_s: float = 0.1
-    clock: Callable[[float], float] = lambda t: t
+    clock: Callable[[float], float] = lambda t: t + BEGINS_S
     before: Callable[[Effect], None] = lambda _: None
 
     def __post_init__(self) -> None:

@@ -88,7 +88,8 @@ class Standing:
         memory: What it remembers from before.
         now: What its clocks say.
         gone: Digests of the last frames that were sent or given up, the oldest first.
-        density: What frames are worth for each byte.
+        density: What sending frames now is worth for each byte.
+        own: What they are worth for each byte by themselves.
     """
 
     rules: Rules
@@ -96,12 +97,13 @@ class Standing:
     now: Now
     gone: dict[str, None] = field(default_factory=dict)
     density: Density = field(default=lambda frame: frame.value)
+    own: Density = field(default=lambda frame: frame.value)
 
     def __post_init__(self) -> None:
         self.time = SteadyTime(self.memory.steady, self.now)
         self.t = self.time.at(self.now)
         self.budget = Budget(self.rules.link, self.memory.ledger)
-        self.queue = Queue(self._density)
+        self.queue = Queue(self._density, self._own)
         self.seen: dict[str, Seen] = {}
         self.untold: dict[str, Frame] = {}
         self.is_dirty = False
@@ -113,6 +115,9 @@ class Standing:
 
     def _density(self, frame: Frame) -> float:
         return self.density(frame)  # which is there only later
+
+    def _own(self, frame: Frame) -> float:
+        return self.own(frame)
 
     @property
     def window(self) -> Window:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from backhaul.settings import Part
 
 DAY_S = 86_400
+UNSET_S = 19_700.0 * DAY_S
+"""A clock that shows an earlier day, in 2023, has not been set since the machine started."""
 _SLEW_S = 2.0
 """Clocks that are disciplined move by less between two looks at them."""
 _BACK_S = 3_700.0
@@ -31,12 +33,12 @@ class Steady(Part):
     """Where a steady time stands, to go on from after a restart.
 
     Args:
-        t: The steady time.
+        t: The steady time; None = it never ran.
         ahead_s: By how much it is ahead of the wall clock, whole days.
         credit_s: Time that passed since a jump forward was last believed.
     """
 
-    t: float = -math.inf
+    t: float | None = None
     ahead_s: float = 0.0
     credit_s: float = DAY_S
 
@@ -56,10 +58,9 @@ class SteadyTime:
     """
 
     def __init__(self, saved: Steady, now: Now) -> None:
-        self._t, self._ahead_s, self._credit_s = saved.t, saved.ahead_s, saved.credit_s
+        self._t = now.wall_s if saved.t is None else saved.t
+        self._ahead_s, self._credit_s = saved.ahead_s, saved.credit_s
         self._mono_s = now.mono_s
-        if math.isinf(self._t):
-            self._t, self._ahead_s = now.wall_s, 0.0
         self.at(now)
 
     @property
@@ -73,6 +74,9 @@ class SteadyTime:
         self._mono_s = max(now.mono_s, self._mono_s)
         self._credit_s = min(self._credit_s + passed, DAY_S)
         expected = self._t + passed
+        if now.wall_s < UNSET_S:
+            self._t = expected
+            return self._t
         self._turn_days(now.wall_s, expected)
         told = now.wall_s + self._ahead_s
         if told - expected > _SLEW_S:

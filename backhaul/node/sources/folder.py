@@ -15,7 +15,6 @@ from backhaul.untrusted import read_bytes
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 MOST_BYTES = 100_000_000
 SCAN_S = 1.0
-_INCOMPLETE = (".part", ".partial", ".tmp", ".crdownload")
 
 
 class FolderSource:
@@ -110,9 +109,4 @@ class FolderSource:
 
 
 def _is_image(file: str) -> bool:
-    lower = file.lower()
-    return (
-        lower.endswith(SUFFIXES)
-        and not lower.startswith(".")
-        and not lower.endswith(_INCOMPLETE)
-    )
+    return file.lower().endswith(SUFFIXES) and not file.startswith(".")

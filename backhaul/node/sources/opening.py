@@ -16,6 +16,7 @@ from backhaul.node.settings import (
 from backhaul.node.sources.folder import FolderSource
 from backhaul.node.sources.source import Source
 from backhaul.node.sources.taken import Taken
+from backhaul.node.sources.video import CameraSource, VideoSource
 from backhaul.node.sources.waggle import WaggleSource
 
 
@@ -35,12 +36,8 @@ def open_source(frames: Frames, taken: Taken) -> Source:
         case WaggleFrames():
             return WaggleSource(_folder(frames.path), taken)
         case VideoFrames():
-            from backhaul.node.sources.video import VideoSource
-
             return VideoSource(frames, time.time())
         case CameraFrames():
-            from backhaul.node.sources.video import CameraSource
-
             return CameraSource(frames)
 
 

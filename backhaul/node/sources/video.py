@@ -55,10 +55,8 @@ class VideoSource:
                 continue
             self._due += self._step
             _, pixels = self._video.retrieve()
-            name = f"{self._name}#{number:08d}"
-            content = encoded(pixels, self._quality)
             at_s = self._began_s + number / self._rate
-            return Shot(name, at_s, lambda: content, len(content))
+            return _shot(f"{self._name}#{number:08d}", at_s, pixels, self._quality)
         return None
 
     def wait_s(self) -> float:
@@ -114,8 +112,7 @@ class CameraSource:
         self._due_s = max(self._due_s + period, now_s)
         self._note_change(pixels, now_s)
         at_s = time.time()
-        content = encoded(pixels, self._settings.quality)
-        return Shot(f"camera-{at_s:.3f}", at_s, lambda: content, len(content))
+        return _shot(f"camera-{at_s:.3f}", at_s, pixels, self._settings.quality)
 
     def wait_s(self) -> float:
         """Return after how many seconds the next frame is due."""
@@ -164,7 +161,8 @@ class CameraSource:
         self._problem = "the camera is stuck: all frames are equal" if is_stuck else ""
 
 
-def encoded(pixels: Any, quality: int) -> bytes:
-    """Return pixels in OpenCV's order as a JPEG file."""
+def _shot(name: str, captured_s: float, pixels: Any, quality: int) -> Shot:
+    """Return a frame of pixels in OpenCV's order."""
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return bytes(data.tobytes())
+    content = bytes(data.tobytes())
+    return Shot(name, captured_s, lambda: content, len(content))

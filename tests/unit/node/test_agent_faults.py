@@ -9,7 +9,7 @@ import pytest
 from backhaul.link.settings import Allowance, Link
 from backhaul.node.happenings import Effect
 from backhaul.node.policies import StreamPolicy, WindowPolicy
-from backhaul.node.simulation import Ended, Faults, SimulatedNode
+from backhaul.node.simulation import BEGINS_S, Ended, Faults, SimulatedNode
 from backhaul.node.trace import Trace
 from backhaul.node.virtual import VirtualDisk
 from backhaul.sampling import TrueRandomSampling
@@ -163,7 +163,8 @@ def test_allowances_hold_over_ends_and_jumps_of_the_clock(tmp_path: Path) -> Non
     before, _ = crashing(rng, 0.02, 40)
 
     def clock(t: float) -> float:
-        return t + (5 * HOUR if HOUR < t < 2 * HOUR else 0) - (40 * HOUR if t > 3 * HOUR else 0)
+        jumps = (5 * HOUR if HOUR < t < 2 * HOUR else 0) - (40 * HOUR if t > 3 * HOUR else 0)
+        return BEGINS_S + t + jumps
 
     node = world(
         tmp_path, captured, STEADY, link=Link(allowances=[rule]), before=before, clock=clock
