@@ -151,6 +151,7 @@ class CameraSource:
     def _lose(self) -> None:
         self._problem = "the camera gives no frames"
         self.close()
+        self._due_s = float("-inf")  # what it does not give is not passed over
         self._retry_s = time.monotonic() + RETRY_S
 
     def _note_change(self, pixels: Any, now_s: float) -> None:
