@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -91,7 +92,7 @@ class CameraSource:
     ) -> None:
         self._settings, self._open = settings, open_
         self._camera: Any = None
-        self._due_s = self._retry_s = float("-inf")
+        self._due_s = self._retry_s = -math.inf
         self._passed = 0
         self._problem = ""
         self._last: bytes = b""
@@ -107,9 +108,10 @@ class CameraSource:
             self._lose()
             return None
         period = 1 / self._settings.rate
-        if self._due_s > float("-inf"):
-            self._passed += int((now_s - self._due_s) // period)
-        self._due_s = max(self._due_s + period, now_s)
+        due_s = now_s if math.isinf(self._due_s) else self._due_s
+        missed = int((now_s - due_s) // period)
+        self._passed += missed
+        self._due_s = due_s + (1 + missed) * period
         self._note_change(pixels, now_s)
         at_s = time.time()
         return _shot(f"camera-{at_s:.3f}", at_s, pixels, self._settings.quality)
@@ -151,7 +153,7 @@ class CameraSource:
     def _lose(self) -> None:
         self._problem = "the camera gives no frames"
         self.close()
-        self._due_s = float("-inf")  # what it does not give is not passed over
+        self._due_s = -math.inf  # what it does not give is not passed over
         self._retry_s = time.monotonic() + RETRY_S
 
     def _note_change(self, pixels: Any, now_s: float) -> None:
