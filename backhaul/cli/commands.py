@@ -57,6 +57,7 @@ COMMANDS = {
         "Measure how much unlabelled frames repeat, and say whether choosing will help.",
     ),
     "node": Entry("backhaul.cli.node:node", "Run the agent of an edge node."),
+    "fleet": Entry("backhaul.cli.fleet:fleet", "See how nodes are, and ask them for frames."),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",
         "Check versions, server, work pools, store, GPU, disk and clock, and say what to do.",

@@ -37,7 +37,6 @@ from backhaul.node.steady import DAY_S, Now
 from backhaul.node.trace import Trace
 from backhaul.node.virtual import VirtualDisk, VirtualHome
 
-
 BEGINS_S = 20_000.0 * DAY_S
 """The clocks of nodes at the beginning: a midnight in 2024."""
 

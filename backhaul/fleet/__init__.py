@@ -1,0 +1,1 @@
+"""The nodes of an operator, as home sees them."""
