@@ -10,8 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from backhaul.cli.commands import app
+from backhaul.csvrows import rows_as_csv
 from backhaul.errors import InputError
-from backhaul.redundancy.gainmap import PLACE, gain_map_csv
+from backhaul.redundancy.gainmap import PLACE, Point
 from tests.unit.redundancy.test_gain_map import points
 
 Write = Callable[..., Path]
@@ -39,7 +40,7 @@ def test_it_says_what_repeats(write_frames: Write, tmp_path: Path) -> None:
 
 def test_the_gain_map_says_whether_choosing_helps(write_frames: Write, tmp_path: Path) -> None:
     gains = tmp_path / "map.csv"
-    gains.write_text(gain_map_csv(points()))
+    gains.write_text(rows_as_csv(Point, points()))
     root = write_frames({"": [1, 1, 1, 2, 2, 2]})  # two thirds repeat
     found = json.loads(run(root, "--gain-map", gains, "--format", "json"))
     assert found["redundancy"] == pytest.approx(2 / 3)
