@@ -57,6 +57,28 @@ def test_the_gain_map_says_whether_choosing_helps(write_frames: Write, tmp_path:
     assert "not known: outside of what was measured, which is 0% to 90% of repeats" in every
 
 
+def test_a_map_of_other_near_duplicates_says_nothing(
+    write_frames: Write, tmp_path: Path
+) -> None:
+    gains = tmp_path / "map.csv"
+    gains.write_text(rows_as_csv(Point, points()))
+    root = write_frames({"": [1, 1, 1, 2, 2, 2]})
+    found = json.loads(run(root, "--gain-map", gains, "--near", "0.14", "--format", "json"))
+    assert found["choosing"]["expected"] == []
+    assert found["choosing"]["help"] == (
+        "not known: the gain map was measured with near-duplicates up to 0.15 apart"
+    )
+    assert found["auto"]["method"]["near"] == 0.14
+
+
+def test_nodes_are_in_natural_order_and_their_names_cannot_command_a_terminal(
+    write_frames: Write,
+) -> None:
+    root = write_frames({"cam10": [1], "cam2": [1], "cam02": [2], "\x1b[31mx\n": [3]})
+    lines = [line.split("  ")[0] for line in run(root).splitlines()]
+    assert lines[6:10] == ["\\x1b[31mx\\n", "cam02", "cam2", "cam10"]
+
+
 def test_the_strip_has_a_tile_a_run(write_frames: Write, tmp_path: Path) -> None:
     root = write_frames({"a": list(range(25)), "b": [1, 1]})
     place = tmp_path / "strip.png"
