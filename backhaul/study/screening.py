@@ -208,14 +208,6 @@ def screening_finding(
         lines.append((score, number(mean), interval(low, high), len(found), meaning))
         means.append(mean)
         ends.append((low, high))
-    bars = Series(
-        name="Spearman",
-        kind="points",
-        x=tuple(SCORES),
-        y=values(means),
-        low=values(low for low, _ in ends),
-        high=values(high for _, high in ends),
-    )
     few = "" if n >= WANTED else f" Fewer than {WANTED} choices are no evidence."
     return Finding(
         name=f"{name}-screening",
@@ -225,14 +217,23 @@ def screening_finding(
         f"seeds: {n} choices of {seeds} seeds have both.{few}",
         columns=("score", "rank correlation", "interval", "seeds", "what it is"),
         rows=tuple(lines),
-        charts=(
-            Chart(
-                title=f"{name}: rank correlation of scores with mAP50",
-                x_title="",
-                y_title="Spearman",
-                series=(bars,),
-            ),
-        )
-        if np.isfinite(means).any()
-        else (),
+        charts=(_chart(name, means, ends),) if np.isfinite(means).any() else (),
+    )
+
+
+def _chart(name: str, means: Sequence[float], ends: Sequence[tuple[float, float]]) -> Chart:
+    """Return the mean rank correlation of each score, with the ends of its interval."""
+    bars = Series(
+        name="Spearman",
+        kind="points",
+        x=tuple(SCORES),
+        y=values(means),
+        low=values(low for low, _ in ends),
+        high=values(high for _, high in ends),
+    )
+    return Chart(
+        title=f"{name}: rank correlation of scores with mAP50",
+        x_title="",
+        y_title="Spearman",
+        series=(bars,),
     )
