@@ -124,6 +124,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def test_a_model_of_outlines_is_refused(write_frames: Write, tmp_path: Path) -> None:
+    from backhaul.look.libraries import isolate_libraries
+
+    isolate_libraries()
+    import torch
+    from ultralytics.nn.tasks import SegmentationModel
+
+    outlines: Any = SegmentationModel("yolo11n-seg.yaml", nc=2, verbose=False)
+    told = {"imgsz": 64, "task": "segment"}
+    torch.save({"model": outlines, "train_args": told}, tmp_path / "seg.pt")
+    with pytest.raises(InputError, match=r"seg\.pt: is a model to segment, expected one to"):
+        run(write_frames({"": [1]}), "--model", tmp_path / "seg.pt")
+
+
 def test_a_model_says_what_is_empty(write_frames: Write, model: Path, tmp_path: Path) -> None:
     root = write_frames({"": [1, 2, 3, 4]})
     (tmp_path / "no.pt").write_text("no model")
