@@ -56,7 +56,7 @@ def pieces_of(data: bytes, seen_xyxy: FloatArray, sending: Prepared) -> tuple[Pi
         The pieces, together smaller than `data`, by their corners; they share no pixel.
 
     Raises:
-        Exception: Any that Pillow has for a broken file.
+        Exception: Any that Pillow has for a broken file, or one too large for the format.
     """
     pixels = _decoded(data)
     whole: tuple[Piece, ...] = (_encoded(pixels, (0, 0, *pixels.size), sending),)

@@ -101,7 +101,8 @@ def make_versions(
 ) -> Versions:
     """Write images in the form in which they are sent, without those that are sent as they are.
 
-    One that cannot be decoded is sent as it is: home says what is wrong with it.
+    One that cannot be decoded is sent as it is: home says what is wrong with it. So is one that
+    cannot be encoded, as WebP has at most 16,383 pixels a side.
 
     Threads are enough, because Pillow works outside the interpreter's lock.
 
@@ -110,7 +111,7 @@ def make_versions(
         detections: What was seen in them; only crops depend on it.
         sending: In what form they are sent.
         folder: Existing folder to write to.
-        on_unreadable: Called with the image_id and the reason of what cannot be decoded.
+        on_unreadable: Called with the image_id of each of these, and the reason.
         on_progress: Called with (images done, images in all).
     """
     seen = _boxes_of(images, detections, sending)
@@ -189,7 +190,7 @@ def _make(
     try:
         pieces = pieces_of(data, boxes, sending)
     except Exception as error:  # whatever a decoder raises where it meets broken data
-        return f"its pixels cannot be decoded ({type(error).__name__})"
+        return f"it cannot be decoded and encoded again ({type(error).__name__})"
     return [_written(folder, captured, piece, sending) for piece in pieces]
 
 

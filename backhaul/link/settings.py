@@ -90,6 +90,10 @@ class Link(Part):
             raise ValueError("expected uplink_kbit_s, allowances, or both")
         if not any(up_minutes(self.hours, self.minutes_an_hour)):
             raise ValueError("hours and minutes_an_hour have no minute in common")
+        if self.latency_s >= self.window_s:
+            raise ValueError(
+                "latency_s: expected less than window_s, or nothing arrives within a window"
+            )
         return self
 
     @property

@@ -126,9 +126,10 @@ def budget(
     """Return how many images and bytes can be sent in a time; None = no limit.
 
     Bytes are those of the files with the overhead of each. Files within it, in any order, have
-    arrived at the end, if no more packets are lost than expected. Where a rule of images has
-    several periods in this time, the last may be late: what a period has left when all its
-    images are sent goes unused.
+    arrived at the end, if no more than the part `loss` of the bytes on the wire is lost. Files
+    of few packets lose more on average, as each lost packet counts as a full one. Where a rule
+    of images has several periods in this time, the last may be late: what a period has left
+    when all its images are sent goes unused.
 
     Args:
         link: The link.

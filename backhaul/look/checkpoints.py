@@ -12,6 +12,8 @@ import numpy as np
 from backhaul.errors import InputError
 from backhaul.look.libraries import isolate_libraries, require_safe_loading
 
+_TASK = "detect"  # as Ultralytics calls it, beside segment, classify, pose and obb
+
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
@@ -50,11 +52,14 @@ def load_model(
             code is run.
 
     Raises:
-        InputError: If the file is no checkpoint, has other classes, or another digest.
+        InputError: If the file is no checkpoint of a detector, has other classes, or another
+            digest.
     """
     model = open_checkpoint(path, trust)
     if not isinstance(getattr(model, "names", None), dict):
         raise InputError(f"{path}: not a checkpoint: it names no classes")
+    if (task := getattr(model, "task", _TASK)) != _TASK:
+        raise InputError(f"{path}: is a model to {task}, expected one to {_TASK}")
     names = tuple(model.names[i] for i in sorted(model.names))
     if names != class_names:
         raise InputError(f"{path}: trained on classes {names}, expected {class_names}")

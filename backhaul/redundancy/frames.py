@@ -92,7 +92,11 @@ def read_frames(folder: Path, on_progress: OnProgress) -> Frames:
         vectors=np.array([vector for _, vector in whole], np.float32).reshape(-1, N_VALUES),
         unreadable=tuple(problems),
     )
-    return frames.take(sorted(range(len(frames)), key=frames.nodes.__getitem__))
+
+    def by_node(row: int) -> tuple[list[str | int], str]:
+        return natural(frames.nodes[row]), frames.nodes[row]
+
+    return frames.take(sorted(range(len(frames)), key=by_node))
 
 
 def _described(paths: Sequence[str], on_progress: OnProgress) -> list[Float32Array | str]:

@@ -6,19 +6,18 @@ is bilinear, and so are the ends of its intervals; beyond them nothing is said.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from backhaul.arrays import FloatArray
+from backhaul.csvrows import read_rows
 from backhaul.errors import InputError
 from backhaul.settings import Probability
-from backhaul.untrusted import one_line, read_text
+from backhaul.untrusted import MOST_BYTES
 
 PLACE = Path(__file__).with_name("gainmap.csv")
 """The map that comes with the package; no file before its study was run."""
@@ -55,9 +54,6 @@ class Point(BaseModel):
     high: FiniteFloat
     seeds: int
     rows: str
-
-
-COLUMNS = tuple(Point.model_fields)
 
 
 @dataclass(frozen=True)
@@ -135,27 +131,8 @@ def read_gain_map(place: Path = PLACE) -> GainMap | None:
     """
     if place == PLACE and not place.is_file():
         return None
-    lines = csv.DictReader(io.StringIO(read_text(place)))
-    if tuple(lines.fieldnames or ()) != COLUMNS:
-        raise InputError(f"{place}:1: expected the columns {', '.join(COLUMNS)}")
-    points = []
-    for number, line in enumerate(lines, start=2):
-        try:
-            points.append(Point.model_validate(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = one_line(".".join(map(str, first["loc"])))
-            raise InputError(f"{place}:{number}: {key}: {one_line(first['msg'])}") from None
+    points = read_rows(place, Point, MOST_BYTES)
     try:
         return GainMap(points)
     except ValueError as error:
         raise InputError(f"{place}: {error}") from None
-
-
-def gain_map_csv(points: Sequence[Point]) -> str:
-    """Return a map as the text of its file."""
-    target = io.StringIO()
-    lines = csv.DictWriter(target, COLUMNS, lineterminator="\n")
-    lines.writeheader()
-    lines.writerows(point.model_dump() for point in points)
-    return target.getvalue()

@@ -10,6 +10,8 @@ from backhaul.redundancy.frames import Frames
 from backhaul.redundancy.gainmap import Expected, GainMap
 from backhaul.redundancy.measures import Measures, measures_of
 from backhaul.sampling.auto import AutoSampling, Decision, Traits
+from backhaul.sampling.diversity.duplicates import NEAR
+from backhaul.untrusted import one_line
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Summary:
 
     Args:
         folder: The folder.
+        near: Distance of descriptors up to which two frames are near-duplicates.
         everything: Measures of all frames together.
         nodes: Measures of the frames of each node, by its name.
         unreadable: What is wrong with each image that was left out.
@@ -26,6 +29,7 @@ class Summary:
     """
 
     folder: str
+    near: float
     everything: Measures
     nodes: dict[str, Measures]
     unreadable: tuple[str, ...]
@@ -37,15 +41,18 @@ class Summary:
         """The method that `auto` would choose for these frames, were their bytes limited."""
         share = None if self.emptiness is None else self.emptiness.share
         measured = self.everything
-        return AutoSampling().decide(Traits(measured.redundancy, share, measured.unevenness))
+        return AutoSampling(near=self.near).decide(
+            Traits(measured.redundancy, share, measured.unevenness)
+        )
 
     @property
     def expected(self) -> tuple[Expected, ...]:
         """What choosing would win: one value, or one for each share of empties it may have.
 
-        None at all where there is no map, or these frames lie outside of it.
+        None at all where there is no map, where near-duplicates are others than those that it
+        was measured with, or where these frames lie outside of it.
         """
-        if self.gain_map is None:
+        if self.gain_map is None or self.near != NEAR:
             return ()
         if self.emptiness is None:
             return self.gain_map.at_any_empty(self.everything.redundancy)
@@ -66,6 +73,7 @@ def summary_of(
     """
     return Summary(
         folder=str(frames.root),
+        near=near,
         everything=measures_of(frames, near),
         nodes={
             node: measures_of(frames.of_node(node), near)
@@ -82,6 +90,8 @@ def help_in_words(summary: Summary) -> str:
     gains = summary.gain_map
     if gains is None:
         return "not known: there is no gain map yet (configs/studies/gainmap.yaml measures it)"
+    if summary.near != NEAR:
+        return f"not known: the gain map was measured with near-duplicates up to {NEAR:g} apart"
     if not summary.expected:
         return _outside(summary, gains)
     low, high = (f(_ends(summary.expected)) for f in (min, max))
@@ -125,7 +135,7 @@ def lines_of(summary: Summary) -> Iterator[tuple[str, str]]:
     if len(summary.nodes) > 1:
         for node, own in summary.nodes.items():
             told = "; ".join(text for _, text in _repeats(own))
-            yield node or "(no folder)", f"{own.frames:,} frames; {told}"
+            yield one_line(node) or "(no folder)", f"{own.frames:,} frames; {told}"
     yield "choosing", help_in_words(summary)
     yield "auto", summary.decision.why
 

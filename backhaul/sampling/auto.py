@@ -116,7 +116,10 @@ class AutoSampling(SamplingMethod):
 
 
 def traits_of(pool: Pool, bandwidth: Bandwidth, near: float) -> Traits:
-    """Return what a pool is like; images that nobody could look at count for nothing.
+    """Return what a pool is like.
+
+    Images that nobody could look at have no detection; near-duplicates are counted among the
+    others alone.
 
     Args:
         pool: The pool, with descriptors. Its order does not matter.

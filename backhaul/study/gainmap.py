@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backhaul.csvrows import rows_as_csv
 from backhaul.data.made import made_set
 from backhaul.data.settings import StreamData
 from backhaul.errors import InputError
 from backhaul.identity import content_digest
 from backhaul.redundancy.frames import read_frames
-from backhaul.redundancy.gainmap import GainMap, Point, gain_map_csv
+from backhaul.redundancy.gainmap import GainMap, Point
 from backhaul.redundancy.measures import measures_of
 from backhaul.sampling.diversity.duplicates import NEAR
 from backhaul.study.design import plan_of
@@ -44,40 +47,45 @@ def gain_map_of(
         InputError: If a set is no stream, its rows are not enough for an interval, or the sets
             are no grid.
     """
-    plan = plan_of(study, rows)
-    role: Any = "test" if study.seeds.test else "choose"
-    points = []
-    for name in study.sets:
-        data = study.sets[name].data
-        if not isinstance(data, StreamData):
-            raise InputError(f"sets.{name}.data.kind: expected stream, got {data.kind}")
-        summary = summary_of(study, name, role, plan.complete)
-        found = summary.effects[study.primary_label]
-        if not np.isfinite(found.low):
-            raise InputError(
-                f"sets.{name}: {found.n} seeds have {study.primary_label} and "
-                f"{summary.baseline} whole, expected 2 at least that differ"
-            )
-        seeds = sorted(summary.differences(study.primary_label))
-        own = sorted(row.inputs for row in plan.complete if row.set == name)
-        point = Point(
-            study=study.name,
-            set=name,
-            arm=study.primary_label,
-            level=data.bursts.most,
-            empty=data.empty,
-            redundancy=_short(np.mean([redundancy_of(name, seed) for seed in seeds])),
-            gain=_short(found.mean),
-            low=_short(found.low),
-            high=_short(found.high),
-            seeds=found.n,
-            rows=content_digest(own),
-        )
-        points.append(point)
+    known = plan_of(study, rows).complete
+    points = [_point(study, name, known, redundancy_of) for name in study.sets]
     try:
         return GainMap(points).points
     except ValueError as error:
         raise InputError(f"sets: {error}") from None
+
+
+def _point(
+    study: StudyConfig,
+    name: str,
+    rows: Sequence[Row],
+    redundancy_of: Callable[[str, int], float],
+) -> Point:
+    """Return what was measured on a set, by the rows that are complete."""
+    data = study.sets[name].data
+    if not isinstance(data, StreamData):
+        raise InputError(f"sets.{name}.data.kind: expected stream, got {data.kind}")
+    summary = summary_of(study, name, "test" if study.seeds.test else "choose", rows)
+    found = summary.effects[study.primary_label]
+    if not np.isfinite(found.low):
+        raise InputError(
+            f"sets.{name}: {found.n} seeds have {study.primary_label} and "
+            f"{summary.baseline} whole, expected 2 at least that differ"
+        )
+    seeds = sorted(summary.differences(study.primary_label))
+    return Point(
+        study=study.name,
+        set=name,
+        arm=study.primary_label,
+        level=data.bursts.most,
+        empty=data.empty,
+        redundancy=_short(np.mean([redundancy_of(name, seed) for seed in seeds])),
+        gain=_short(found.mean),
+        low=_short(found.low),
+        high=_short(found.high),
+        seeds=found.n,
+        rows=content_digest(sorted(row.inputs for row in rows if row.set == name)),
+    )
 
 
 def _short(value: Any) -> float:
@@ -96,19 +104,21 @@ def stream_redundancy(study: StudyConfig, name: str, seed: int) -> float:
     return measures_of(frames.take(arrived), NEAR).redundancy
 
 
-def main(file: Path, folder: Path) -> None:
-    """Print the gain map of a study as CSV.
-
-    Args:
-        file: The study.
-        folder: The folder of its table.
-    """
-    study = load_study(file)
-    points = gain_map_of(
-        study, Table(folder).rows(), lambda name, seed: stream_redundancy(study, name, seed)
-    )
-    sys.stdout.write(gain_map_csv(points))
+def main() -> None:
+    """Print the gain map of a study as CSV, or in one line what is wrong with the input."""
+    given = argparse.ArgumentParser(description=main.__doc__)
+    given.add_argument("study", type=Path, help="the study, as YAML")
+    given.add_argument("folder", type=Path, help="the folder of its table")
+    told = given.parse_args()
+    try:
+        study = load_study(told.study)
+        points = gain_map_of(
+            study, Table(told.folder).rows(), partial(stream_redundancy, study)
+        )
+    except InputError as error:
+        given.exit(2, f"error: {error}\n")
+    sys.stdout.write(rows_as_csv(Point, points))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

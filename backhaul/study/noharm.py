@@ -63,4 +63,5 @@ def harm_in_words(arm: str, baseline: str, name: str, found: Effect) -> str:
 def _held(value: float, limit: float, holds: bool | None) -> str:
     if holds is None:
         return f"not known, limit {signed(limit)}"
-    return f"{signed(value)} is {'not ' if holds else ''}below {signed(limit)}"
+    shown = f"{value:+.4f}"  # a digit more than the limit, which it may be close to
+    return f"{shown} is {'not ' if holds else ''}below {signed(limit)}"

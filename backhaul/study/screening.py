@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from backhaul.arrays import FloatArray
 from backhaul.campaign.finding import Chart, Finding, Series, cells, values
-from backhaul.errors import InputError
+from backhaul.csvrows import read_rows, rows_as_csv
 from backhaul.measure.statistics import CONFIDENCE
 from backhaul.report.wording import number
 from backhaul.storage.objects import replace as replace_file
@@ -26,7 +24,7 @@ from backhaul.study.scores import SCORES
 from backhaul.study.settings import StudyConfig
 from backhaul.study.statistics import FEWEST_OF_BCA, RESAMPLES
 from backhaul.study.wording import interval
-from backhaul.untrusted import MOST_TABLE_BYTES, one_line, read_text
+from backhaul.untrusted import MOST_TABLE_BYTES
 
 FILE = "screening.csv"
 FEWEST_CHOICES = 3
@@ -91,30 +89,15 @@ def read_screening(folder: Path) -> tuple[Screened, ...]:
     place = folder / FILE
     if not place.exists():
         return ()
-    lines = csv.DictReader(io.StringIO(read_text(place, MOST_TABLE_BYTES)))
-    if tuple(lines.fieldnames or ()) != COLUMNS:
-        raise InputError(f"{place}:1: expected the columns {', '.join(COLUMNS)}")
-    found = []
-    for line_number, line in enumerate(lines, start=2):
-        given = {k: None if k in SCORES and v == "" else v for k, v in line.items()}
-        try:
-            found.append(Screened.model_validate(given))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = f"{place}:{line_number}: {one_line('.'.join(map(str, first['loc'])))}"
-            raise InputError(f"{where}: {one_line(first['msg'])}") from None
-    return tuple(found)
+    return read_rows(place, Screened, MOST_TABLE_BYTES, may_be_empty=SCORES)
 
 
 def add_screened(folder: Path, new: Sequence[Screened]) -> None:
     """Write scores into a study's folder; those of other choices stay."""
     by_choice = {each.inputs: each for each in (*read_screening(folder), *new)}
-    target = io.StringIO()
-    lines = csv.DictWriter(target, COLUMNS, lineterminator="\n")
-    lines.writeheader()
-    lines.writerows(each.model_dump() for each in by_choice.values())
+    text = rows_as_csv(Screened, by_choice.values())
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file((folder / FILE).resolve().as_posix(), target.getvalue().encode())
+    replace_file((folder / FILE).resolve().as_posix(), text.encode())
 
 
 def table_of(
@@ -225,14 +208,6 @@ def screening_finding(
         lines.append((score, number(mean), interval(low, high), len(found), meaning))
         means.append(mean)
         ends.append((low, high))
-    bars = Series(
-        name="Spearman",
-        kind="points",
-        x=tuple(SCORES),
-        y=values(means),
-        low=values(low for low, _ in ends),
-        high=values(high for _, high in ends),
-    )
     few = "" if n >= WANTED else f" Fewer than {WANTED} choices are no evidence."
     return Finding(
         name=f"{name}-screening",
@@ -242,14 +217,23 @@ def screening_finding(
         f"seeds: {n} choices of {seeds} seeds have both.{few}",
         columns=("score", "rank correlation", "interval", "seeds", "what it is"),
         rows=tuple(lines),
-        charts=(
-            Chart(
-                title=f"{name}: rank correlation of scores with mAP50",
-                x_title="",
-                y_title="Spearman",
-                series=(bars,),
-            ),
-        )
-        if np.isfinite(means).any()
-        else (),
+        charts=(_chart(name, means, ends),) if np.isfinite(means).any() else (),
+    )
+
+
+def _chart(name: str, means: Sequence[float], ends: Sequence[tuple[float, float]]) -> Chart:
+    """Return the mean rank correlation of each score, with the ends of its interval."""
+    bars = Series(
+        name="Spearman",
+        kind="points",
+        x=tuple(SCORES),
+        y=values(means),
+        low=values(low for low, _ in ends),
+        high=values(high for _, high in ends),
+    )
+    return Chart(
+        title=f"{name}: rank correlation of scores with mAP50",
+        x_title="",
+        y_title="Spearman",
+        series=(bars,),
     )

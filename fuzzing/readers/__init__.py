@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from fuzzing.reader import Reader
-from fuzzing.readers import configs, datasets, images, inboxes, predictions, runs
+from fuzzing.readers import (
+    configs,
+    datasets,
+    images,
+    inboxes,
+    measured,
+    predictions,
+    runs,
+)
 
 READERS: tuple[Reader, ...] = (
     *datasets.READERS,
@@ -12,4 +20,5 @@ READERS: tuple[Reader, ...] = (
     *runs.READERS,
     *images.READERS,
     *predictions.READERS,
+    *measured.READERS,
 )

@@ -256,8 +256,8 @@ def test_what_cannot_be_decoded_is_sent_as_it_is_and_named(tmp_path: Path) -> No
     recipe = SendReencoded(quality=20)
     made = make_versions(images, None, recipe, tmp_path, told.__setitem__)
     assert told == {
-        "a": "its pixels cannot be decoded (OSError)",
-        "b": "its pixels cannot be decoded (ValueError)",
+        "a": "it cannot be decoded and encoded again (OSError)",
+        "b": "it cannot be decoded and encoded again (ValueError)",
     }
     kinds = made.with_originals(images).offers(images).kind
     assert kinds.tolist() == [ORIGINAL, ORIGINAL, "reencoded"]

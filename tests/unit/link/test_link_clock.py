@@ -46,6 +46,7 @@ def test_it_is_up_as_its_hours_say(hours: tuple[str, ...], minutes: int, minute:
         ({"hours": ["6-22"]}, "expected hours as"),
         ({"hours": ["25:00-06:00"]}, "expected hours as"),
         ({"hours": ["06:00-06:00"]}, "no time at all"),
+        ({"latency_s": 60, "window_s": 60}, "latency_s: expected less than window_s"),
         ({"hours": ["10:30-10:50"], "minutes_an_hour": 10}, "no minute in common"),
         ({"uplink_kbit_s": None}, "expected uplink_kbit_s, allowances, or both"),
         ({"allowances": [{"period": "hour"}]}, "expected images, bytes, or both"),

@@ -199,6 +199,8 @@ def test_lost_packets_are_as_many_as_expected() -> None:
     assert went.resent_bytes.mean() == pytest.approx(1_000 * 0.2 / 0.8, rel=0.05)
     _, n_bytes = budget(link, Ledger(), 0, 3_600)
     assert n_bytes == math.floor(3_600_000 * 0.8)
+    short = sent(link, np.full(2_000, 50), 0.0)  # half a packet, sent again as a whole one
+    assert short.resent_bytes.mean() == pytest.approx(100 * 0.2 / 0.8, rel=0.15)
 
 
 def test_a_model_takes_its_time_and_counts_only_where_it_shall() -> None:

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backhaul.csvrows import rows_as_csv
 from backhaul.errors import InputError
 from backhaul.redundancy.gainmap import (
-    COLUMNS,
     PLACE,
     Expected,
     GainMap,
     Point,
-    gain_map_csv,
     read_gain_map,
 )
 
@@ -96,7 +95,7 @@ def test_without_an_empty_share_each_column_says_its_own() -> None:
 
 def test_a_map_survives_its_file(tmp_path: Path) -> None:
     place = tmp_path / "map.csv"
-    place.write_text(gain_map_csv(points()))
+    place.write_text(rows_as_csv(Point, points()))
     read = read_gain_map(place)
     assert read is not None
     assert read.points == tuple(points())
@@ -107,11 +106,16 @@ def test_a_map_survives_its_file(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("a,b\n1,2\n", r"map.csv:1: expected the columns study, set"),
-        (gain_map_csv(points()).replace("0.9", "x", 1), r"map.csv:\d: \w+: "),
-        (gain_map_csv(points()[:-1]), "expected one point for each level"),
-        (gain_map_csv(points()[::2]), "expected one point for each level"),
+        (rows_as_csv(Point, points()).replace("0.9", "x", 1), r"map.csv:\d: \w+: "),
+        (rows_as_csv(Point, points()[:1]) + "x" * 200_000, r"map.csv:\d: field larger than"),
         (
-            gain_map_csv([*points()[:-1], point(16, 0.4, redundancy=0.5)]),
+            rows_as_csv(Point, points()[:1]).replace(",d\n", ",d,e\n"),
+            "map.csv:2: too many values: ",
+        ),
+        (rows_as_csv(Point, points()[:-1]), "expected one point for each level"),
+        (rows_as_csv(Point, points()[::2]), "expected one point for each level"),
+        (
+            rows_as_csv(Point, [*points()[:-1], point(16, 0.4, redundancy=0.5)]),
             "redundancy: expected more of it at each higher level",
         ),
     ],
@@ -133,4 +137,3 @@ def test_the_map_of_the_package_is_one_if_there_is_one() -> None:
     assert (found is None) == (not PLACE.exists())
     if found is not None:
         assert all(each.seeds >= 2 and each.rows for each in found.points)
-    assert COLUMNS[0] == "study"

@@ -10,8 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from backhaul.cli.commands import app
+from backhaul.csvrows import rows_as_csv
 from backhaul.errors import InputError
-from backhaul.redundancy.gainmap import PLACE, gain_map_csv
+from backhaul.redundancy.gainmap import PLACE, Point
 from tests.unit.redundancy.test_gain_map import points
 
 Write = Callable[..., Path]
@@ -39,7 +40,7 @@ def test_it_says_what_repeats(write_frames: Write, tmp_path: Path) -> None:
 
 def test_the_gain_map_says_whether_choosing_helps(write_frames: Write, tmp_path: Path) -> None:
     gains = tmp_path / "map.csv"
-    gains.write_text(gain_map_csv(points()))
+    gains.write_text(rows_as_csv(Point, points()))
     root = write_frames({"": [1, 1, 1, 2, 2, 2]})  # two thirds repeat
     found = json.loads(run(root, "--gain-map", gains, "--format", "json"))
     assert found["redundancy"] == pytest.approx(2 / 3)
@@ -54,6 +55,28 @@ def test_the_gain_map_says_whether_choosing_helps(write_frames: Write, tmp_path:
 
     every = run(write_frames({"": [1] * 30}), "--gain-map", gains)
     assert "not known: outside of what was measured, which is 0% to 90% of repeats" in every
+
+
+def test_a_map_of_other_near_duplicates_says_nothing(
+    write_frames: Write, tmp_path: Path
+) -> None:
+    gains = tmp_path / "map.csv"
+    gains.write_text(rows_as_csv(Point, points()))
+    root = write_frames({"": [1, 1, 1, 2, 2, 2]})
+    found = json.loads(run(root, "--gain-map", gains, "--near", "0.14", "--format", "json"))
+    assert found["choosing"]["expected"] == []
+    assert found["choosing"]["help"] == (
+        "not known: the gain map was measured with near-duplicates up to 0.15 apart"
+    )
+    assert found["auto"]["method"]["near"] == 0.14
+
+
+def test_nodes_are_in_natural_order_and_their_names_cannot_command_a_terminal(
+    write_frames: Write,
+) -> None:
+    root = write_frames({"cam10": [1], "cam2": [1], "cam02": [2], "\x1b[31mx\n": [3]})
+    lines = [line.split("  ")[0] for line in run(root).splitlines()]
+    assert lines[6:10] == ["\\x1b[31mx\\n", "cam02", "cam2", "cam10"]
 
 
 def test_the_strip_has_a_tile_a_run(write_frames: Write, tmp_path: Path) -> None:
@@ -99,6 +122,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector.args = {"imgsz": 64}
     torch.save({"model": detector, "train_args": {"imgsz": 64}}, place)
     return place
+
+
+def test_a_model_of_outlines_is_refused(write_frames: Write, tmp_path: Path) -> None:
+    from backhaul.look.libraries import isolate_libraries
+
+    isolate_libraries()
+    import torch
+    from ultralytics.nn.tasks import SegmentationModel
+
+    outlines: Any = SegmentationModel("yolo11n-seg.yaml", nc=2, verbose=False)
+    told = {"imgsz": 64, "task": "segment"}
+    torch.save({"model": outlines, "train_args": told}, tmp_path / "seg.pt")
+    with pytest.raises(InputError, match=r"seg\.pt: is a model to segment, expected one to"):
+        run(write_frames({"": [1]}), "--model", tmp_path / "seg.pt")
 
 
 def test_a_model_says_what_is_empty(write_frames: Write, model: Path, tmp_path: Path) -> None:

@@ -100,3 +100,14 @@ def test_an_overconfident_detector_is_doubted_where_it_is_sure(pool_of: PoolOf) 
         method.select(
             replace(pool, validation=None), Bandwidth(images=1), rng=np.random.default_rng(0)
         )
+
+
+def test_a_temperature_leaves_doubt_at_a_half_and_a_curve_moves_it() -> None:
+    confidence = np.repeat([0.1, 0.5, 0.9], 10)
+    hit = np.tile(np.arange(10) < 5, 3)
+    hit[:20] = False  # right half of the time where it says 0.9, never elsewhere
+    known, asked = validation_of(confidence, hit), np.array([0.2, 0.5, 0.9])
+    assert calibrated(asked, known, "temperature")[1] == pytest.approx(0.5)
+    doubt = np.abs(calibrated(ASKED, known, "temperature") - 0.5)
+    assert np.array_equal(np.sign(np.diff(doubt)), np.sign(np.diff(np.abs(ASKED - 0.5))))
+    assert calibrated(asked, known, "isotonic").tolist() == [0, 0, 0.5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from backhaul.errors import InputError
 from backhaul.redundancy.gainmap import GainMap
 from backhaul.study.design import digests_of
-from backhaul.study.gainmap import gain_map_of
+from backhaul.study.gainmap import gain_map_of, main
 from backhaul.study.rows import Row
 from backhaul.study.settings import StudyConfig
 from tests.unit.study.studies import STUDY, row_of, study_of
@@ -74,3 +75,17 @@ def test_what_is_no_map_is_refused() -> None:
         gain_map_of(study(), rows, lambda name, seed: 0.5)
     with pytest.raises(InputError, match=r"sets.digits.data.kind: expected stream"):
         gain_map_of(study_of(), [], redundancy)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given, told in (
+        (["nosuch.yaml", str(tmp_path)], "error: nosuch.yaml: No such file or directory\n"),
+        ([], "the following arguments are required: study, folder\n"),
+    ):
+        monkeypatch.setattr("sys.argv", ["gainmap", *given])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.endswith(told)

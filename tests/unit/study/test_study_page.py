@@ -130,6 +130,7 @@ def test_seeds_that_chose_alone_draw_no_empty_chart(tmp_path: Path) -> None:
         ([-0.012, -0.012, -0.0121], "Harm is not ruled out: iqr", False),
         ([0.0], "No harm: not known yet: iqr", None),
         ([-0.02], "Harm is not ruled out: iqr", False),
+        ([-0.0103, -0.0104, -0.0105], "mean -0.0104 is below -0.010; lower end", False),
     ],
 )
 def test_a_primary_that_need_not_win_is_asked_for_no_harm(

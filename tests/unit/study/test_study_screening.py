@@ -212,7 +212,11 @@ def test_the_page_says_which_score_ranks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [(("scenes", "seens"), ":1: expected the columns"), (("iqr,0", "iqr,x"), "draw")],
+    [
+        (("scenes", "seens"), ":1: expected the columns"),
+        (("iqr,0", "iqr,x"), "draw"),
+        (("iqr", "q" * 200_000), ":\\d: field larger than"),
+    ],
 )
 def test_a_file_that_is_none_of_ours_is_named(
     tmp_path: Path, change: tuple[str, str], told: str
