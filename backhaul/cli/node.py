@@ -52,6 +52,7 @@ def run(
     from backhaul.node.lookout import Lookout
     from backhaul.node.running import Node
     from backhaul.node.settings import NodeConfig
+    from backhaul.node.watchdog import notify
     from backhaul.settingsfile import fields_of, validated
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", force=True)
@@ -62,10 +63,13 @@ def run(
         signal.signal(wanted, lambda *_: stopping.set())
     with Node(given) as agent:
         lookout = Lookout(agent)
+        notify("READY=1")
 
         def stops() -> bool:
+            notify("WATCHDOG=1")
             lookout.tell()
             return stopping.is_set() or (until_idle and agent.is_done)
 
         agent.run(stops)
+        notify("STOPPING=1")
         lookout.tell(is_last=True)

@@ -77,6 +77,10 @@ class VideoSource:
         self._video.release()
 
 
+def _open(address: str | int) -> Any:
+    return cv2.VideoCapture(address)
+
+
 class CameraSource:
     """Frames of a camera at a rate. It is opened again when it goes away.
 
@@ -88,7 +92,7 @@ class CameraSource:
     is_over = False
 
     def __init__(
-        self, settings: CameraFrames, open_: Callable[[str | int], Any] = cv2.VideoCapture
+        self, settings: CameraFrames, open_: Callable[[str | int], Any] = _open
     ) -> None:
         self._settings, self._open = settings, open_
         self._camera: Any = None
