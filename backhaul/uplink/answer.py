@@ -10,8 +10,8 @@ from functools import cached_property
 
 import httpcore
 
-from backhaul.uplink.home import HomeRefusedError, LinkDownError
 from backhaul.untrusted import TooLargeError
+from backhaul.uplink.home import HomeRefusedError, LinkDownError
 
 NOT_MODIFIED, PARTIAL, NO_SUCH_RANGE, EXISTS, FORBIDDEN = 304, 206, 416, 412, 403
 _NOT_FOUND, _NOT_IMPLEMENTED, _SERVER_ERRORS = 404, 501, 500
@@ -33,7 +33,7 @@ class Answer:
     """
 
     def __init__(self, response: httpcore.Response, what: str) -> None:
-        self._response = response
+        self._content = response.iter_stream()
         self._what = what
         self.status = response.status
         self._headers = {
@@ -63,18 +63,16 @@ class Answer:
         """Time at the server, in UTC; None = it says none."""
         try:
             time = parsedate_to_datetime(self._headers.get("date", ""))
-        except ValueError:
+            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        except (ValueError, OverflowError):
             return None
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
     @cached_property
     def code(self) -> str | None:
         """S3's word for an error; None = it says none."""
         text = b""
-        for piece in self._response.iter_stream():
+        while len(text) <= _MOST_ERROR_BYTES and (piece := next(self._content, b"")):
             text += piece
-            if len(text) > _MOST_ERROR_BYTES:
-                break
         found = _CODE.search(text[:_MOST_ERROR_BYTES])
         return found[1].decode() if found else None
 
@@ -111,22 +109,31 @@ class Answer:
             return self.status != _NOT_IMPLEMENTED
         return self.status < 400 and self.code is None  # noqa: PLR2004 - led elsewhere, not by S3
 
-    def pieces(self, name: str, most_bytes: int) -> Iterator[bytes]:
-        """Yield the content as it comes.
+    def pieces(self, name: str, most_bytes: int, start: int = 0) -> Iterator[bytes]:
+        """Return the content as it comes.
 
         Args:
             name: Of the object, for errors.
-            most_bytes: Of the content.
+            most_bytes: Of the object.
+            start: The byte of it at which the content begins.
 
         Raises:
             TooLargeError: If it has more; where its length is known, nothing is read then.
         """
-        n_bytes = self.n_bytes or 0
+        n_bytes = start + (self.n_bytes or 0)
         if n_bytes > most_bytes:
             raise TooLargeError(name, n_bytes, most_bytes)
-        n_bytes = 0
-        for piece in self._response.iter_stream():
+        return self._bounded(name, most_bytes, start)
+
+    def _bounded(self, name: str, most_bytes: int, n_bytes: int) -> Iterator[bytes]:
+        for piece in self._content:
             n_bytes += len(piece)
             if n_bytes > most_bytes:
                 raise TooLargeError(name, n_bytes, most_bytes)
             yield piece
+
+    def finish(self) -> None:
+        """Read what is left, if it is little, so that the connection serves once more."""
+        left = _MOST_ERROR_BYTES
+        while left > 0 and (piece := next(self._content, b"")):
+            left -= len(piece)

@@ -13,8 +13,8 @@ _MOST_DOUBLINGS = 60  # more, and a float would overflow
 class Backoff:
     """Exponential back-off with full jitter, after Brooker, "Exponential Backoff And Jitter".
 
-    The wait after the n-th failure in a row is uniform between 0 and ``base_s * 2**(n - 1)``, at
-    most `cap_s`: nodes that lost home at the same moment do not come back at the same moment.
+    The wait after the n-th failure in a row is uniform between 0 and ``base_s * 2**(n - 1)``,
+    at most `cap_s`: nodes that lost home at one moment do not come back at one moment.
 
     Args:
         base_s: The longest wait after one failure, in seconds.

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from backhaul.untrusted import open_file
+from backhaul.untrusted import UnreadableFileError, open_file
 
 PIECE_BYTES = 2**14
 """Small, so that a link that stalls is seen between two pieces; one record of TLS."""
@@ -26,10 +26,12 @@ class Body:
     Args:
         file: Where it is read from.
         n_bytes: How many it has.
+        source: What it is called in errors.
     """
 
     file: BinaryIO
     n_bytes: int
+    source: str
 
     @cached_property
     def sha256(self) -> str:
@@ -40,10 +42,22 @@ class Body:
         return digest.hexdigest()
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield it from its beginning, in pieces."""
-        self.file.seek(0)
-        while piece := self.file.read(PIECE_BYTES):
-            yield piece
+        """Yield it from its beginning, in pieces.
+
+        Raises:
+            UnreadableFileError: If it cannot be read, or has become shorter.
+        """
+        left = self.n_bytes
+        try:
+            self.file.seek(0)
+            while left and (piece := self.file.read(min(left, PIECE_BYTES))):
+                left -= len(piece)
+                yield piece
+        except OSError as error:
+            reason = error.strerror or "cannot be read"
+            raise UnreadableFileError(self.source, reason) from error
+        if left:
+            raise UnreadableFileError(self.source, "became shorter while it was read")
 
 
 @contextmanager
@@ -54,7 +68,7 @@ def opened(data: bytes | Path) -> Iterator[Body]:
         UnreadableFileError: If the file cannot be read.
     """
     if isinstance(data, bytes):
-        yield Body(io.BytesIO(data), len(data))
+        yield Body(io.BytesIO(data), len(data), "")
         return
     with open_file(data, _MOST_BYTES) as file:
-        yield Body(file, os.fstat(file.fileno()).st_size)
+        yield Body(file, os.fstat(file.fileno()).st_size, str(data))

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from urllib.parse import urlsplit
 
 import certifi
 import httpcore
 
 from backhaul.errors import InputError
-from backhaul.untrusted import FilePath, UnreadableFileError
+from backhaul.untrusted import FilePath
 from backhaul.uplink.answer import FORBIDDEN, Answer
 from backhaul.uplink.body import Body
 from backhaul.uplink.home import LinkDownError, Traffic
@@ -23,9 +22,15 @@ from backhaul.uplink.streams import CountingBackend
 from backhaul.uplink.wire import Meter
 
 _KEPT_S = 240.0
-"""How long a connection may lie idle: networks of phones forget one after about five minutes."""
+"""How long a connection may lie idle: phone networks forget one after five minutes or so."""
 _SKEW = timedelta(minutes=1)
+_MOST_OFFSET = timedelta(days=36500)  # a clock without a battery starts in 1970
 _PORTS = {"http": 80, "https": 443}
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine, in UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Client:
         *,
         stall_s: float,
         connect_s: float,
-        now: Callable[[], datetime] = partial(datetime.now, UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._bucket = bucket
         self._keys = keys
@@ -144,7 +149,7 @@ class Client:
         if answer.status != FORBIDDEN or answer.time is None:
             return False
         offset = answer.time - self._now()
-        if abs(offset - self.clock_offset) < _SKEW:
+        if abs(offset - self.clock_offset) < _SKEW or abs(offset) > _MOST_OFFSET:
             return False
         self.clock_offset = offset
         return True
@@ -179,15 +184,15 @@ class Client:
                 extensions={"timeout": self._timeouts},
             ) as response,
         ):
-            yield Answer(response, what)
+            answer = Answer(response, what)
+            yield answer
+            answer.finish()
 
 
 @contextmanager
 def _as_our_errors(what: str) -> Iterator[None]:
     try:
         yield
-    except httpcore.LocalProtocolError:  # h11 counts what it is given
-        raise UnreadableFileError(what, "what was to be sent changed meanwhile") from None
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         raise LinkDownError(f"{what}: {error}") from error
 

@@ -112,9 +112,9 @@ class FolderHome:
 
     def _make(self, folder: Path) -> None:
         """Make a folder below the root, so that it outlives the loss of power."""
-        missing = takewhile(lambda each: not each.exists(), (folder, *folder.parents))
         self.root.stat()
-        for each in reversed(list(missing)):
+        missing = list(takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
+        for each in reversed(missing):
             each.mkdir(exist_ok=True)
             sync_folder(each.parent)
 

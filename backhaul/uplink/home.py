@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\0-\x1f\x7f\ud800-\udfff\\]")
 
 
 class LinkDownError(RuntimeError):
-    """Home could not be reached, or did not answer: whether it did what was asked is unknown."""
+    """Home was not reached, or did not answer: whether it did what was asked is unknown."""
 
 
 class HomeRefusedError(RuntimeError):
@@ -105,8 +105,8 @@ class Home(Protocol):
     """Home, as one thread of a node talks to it.
 
     Names are relative, with ``/`` between their parts, and lie below a prefix that is the
-    home's own. Each method raises `LinkDownError` and `HomeRefusedError`, and `InputError` for a
-    name that no object can have.
+    home's own. Each method raises `LinkDownError` and `HomeRefusedError`, and `InputError` for
+    a name that no object can have.
     """
 
     @property

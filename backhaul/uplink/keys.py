@@ -12,7 +12,7 @@ from backhaul.uplink.settings import S3Uplink
 from backhaul.uplink.signature import Keys
 
 _MOST_BYTES = 2**16
-_ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"  # noqa: S105
+_ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 
 
 def read_keys(settings: S3Uplink, environment: Mapping[str, str] = os.environ) -> Keys:
@@ -28,8 +28,8 @@ def read_keys(settings: S3Uplink, environment: Mapping[str, str] = os.environ) -
     for field, name in names.items():
         if not environment.get(name):
             raise InputError(
-                f"uplink.{field}: the environment variable it names is not set; expected it, or "
-                "keys_file"
+                f"uplink.{field}: the environment variable it names is not set; expected it, "
+                "or keys_file"
             )
     token = environment.get(settings.token_variable)
     return Keys(*(environment[name] for name in names.values()), token or None)

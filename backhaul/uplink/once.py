@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from backhaul.uplink.body import opened
 from backhaul.uplink.home import Home, Put
 
 
@@ -14,14 +15,20 @@ def put_once(home: Home, name: str, data: bytes | Path, *, uncertain: bool) -> P
         home: Where to.
         name: Its name: equal names mean equal contents.
         data: Its content, or the file that has it.
-        uncertain: Whether an earlier try ended in a `LinkDownError`, or the agent did meanwhile.
-            Home is asked then, since its answer may be all that was lost.
+        uncertain: Whether an earlier try ended in a `LinkDownError`, or with the agent. Home is
+            asked then, since its answer may be all that was lost.
 
     Raises:
         LinkDownError: If the outcome is uncertain again.
         HomeRefusedError: If home does not take it.
     """
     before = home.traffic
-    n_bytes = data.stat().st_size if isinstance(data, Path) else len(data)
-    was_there = (uncertain and home.size(name) == n_bytes) or home.put(name, data).was_there
+    was_there = uncertain and home.size(name) == _length(data)
+    if not was_there:
+        home.put(name, data)
     return Put(home.traffic - before, was_there)
+
+
+def _length(data: bytes | Path) -> int:
+    with opened(data) as body:
+        return body.n_bytes

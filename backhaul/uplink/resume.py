@@ -11,6 +11,7 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 _SUFFIX = ".part"
+_QUOTE = quote('"')  # every ETag begins with it but those that promise less than equality
 _MOST_NAME = 255  # bytes that file systems take
 
 
@@ -29,10 +30,10 @@ class Partial:
         self.etag, self.start = "", 0
         for place in self._places():
             n_bytes = place.stat().st_size
-            etag = unquote(place.name.removesuffix(_SUFFIX)[len(target.name) + 2 :])
-            if etag and n_bytes > 1:
+            if n_bytes > 1:
                 # The last byte comes again, so that there is always something to ask for.
-                self.etag, self.start = etag, n_bytes - 1
+                self.etag = unquote(place.name.removesuffix(_SUFFIX)[len(target.name) + 2 :])
+                self.start = n_bytes - 1
 
     def receive(self, etag: str, start: int, pieces: Iterable[bytes]) -> None:
         """Write what comes, and put the file in its place once all has come.
@@ -62,14 +63,14 @@ class Partial:
         self.etag, self.start = "", 0
 
     def _places(self) -> list[Path]:
-        found = self._target.parent.glob(f".{escape(self._target.name)}.*{_SUFFIX}")
+        found = self._target.parent.glob(f".{escape(self._target.name)}.{_QUOTE}*{_SUFFIX}")
         return sorted(found)
 
     def _place(self, etag: str) -> Path:
         """Return where parts of a version lie; those of one that no name can say begin anew."""
-        strong = "" if etag.startswith("W/") else quote(etag, safe="")
-        name = f".{self._target.name}.{strong}{_SUFFIX}"
-        if len(name.encode()) > _MOST_NAME:
+        version = quote(etag, safe="")
+        name = f".{self._target.name}.{version}{_SUFFIX}"
+        if not version.startswith(_QUOTE) or len(name.encode()) > _MOST_NAME:
             name = f".{self._target.name}.{_SUFFIX}"
         return self._target.with_name(name)
 

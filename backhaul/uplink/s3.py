@@ -90,8 +90,7 @@ class S3Home:
             if answer.is_absent:
                 return None
             start = _start_of(answer, partial)
-            pieces = answer.pieces(name, most_bytes - start)
-            partial.receive(answer.etag, start, pieces)
+            partial.receive(answer.etag, start, answer.pieces(name, most_bytes, start))
             return Downloaded(answer.etag, is_new=True)
 
     def close(self) -> None:

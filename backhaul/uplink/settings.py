@@ -35,8 +35,8 @@ class S3Uplink(Part):
     )
     keys_file: str | None = Field(
         None,
-        description="a file with lines AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=..., which "
-        "its owner alone may read (mode 600); null = environment variables",
+        description="a file with lines AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=..., "
+        "which its owner alone may read (mode 600); null = environment variables",
     )
     key_id_variable: _Variable = Field(
         "AWS_ACCESS_KEY_ID", description="environment variable that has the key's id"
@@ -50,7 +50,7 @@ class S3Uplink(Part):
     )
     ca_file: str | None = Field(
         None,
-        description="certificates that the server's is checked with, in PEM; null = the system's",
+        description="certificates to check the server's with, in PEM; null = the system's",
     )
     stall_s: float = Field(
         60.0, gt=0.0, description="seconds without a byte after which a connection is given up"
@@ -84,8 +84,8 @@ class FolderUplink(Part):
     kind: Literal["folder"]
     folder: str = Field(
         min_length=1,
-        description="it must exist; of a mounted share name a folder in it, which is there only "
-        "while it is mounted",
+        description="it must exist; of a mounted share name a folder in it, which is there "
+        "only while it is mounted",
     )
 
 

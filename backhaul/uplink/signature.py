@@ -37,7 +37,7 @@ def encoded(path: str) -> str:
     return quote(path, safe="/~")
 
 
-def signed(  # noqa: PLR0913 - what a signature is of
+def signed(
     method: str,
     path: str,
     headers: Mapping[str, str],

@@ -34,8 +34,8 @@ class CountingBackend(httpcore.NetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Return a connection to a host."""
         with _as_errors_of_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError):
@@ -173,5 +173,5 @@ def _as_errors_of_httpcore(late: type[Exception], broken: type[Exception]) -> It
         yield
     except TimeoutError as error:
         raise late(str(error)) from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of names that no host can have
         raise broken(str(error) or type(error).__name__) from error
