@@ -34,6 +34,8 @@ class Weather:
         kbit_s: Its rate in each direction; None = at once.
         silent: Whether nothing passes, and nothing is reset.
         down: Whether each connection is reset, and none is made.
+        outages: Seconds since it began, from and to which it is down as well.
+        cut_after: Bytes down after which a connection is reset; None = it is not.
         opaque_bytes: Length of requests that cannot be read, such as those in TLS.
         seed: Of the random numbers.
     """
@@ -43,11 +45,20 @@ class Weather:
     kbit_s: float | None = None
     silent: bool = False
     down: bool = False
+    outages: tuple[tuple[float, float], ...] = ()
+    cut_after: int | None = None
     opaque_bytes: int = 1500
     seed: int = 0
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
+        self._began = time.monotonic()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether each connection is reset now."""
+        since = time.monotonic() - self._began
+        return self.down or any(begin <= since < end for begin, end in self.outages)
 
     def draw(self, head: bytes) -> Fate:
         """Return what becomes of a request that begins so."""
@@ -102,11 +113,12 @@ def faulty_link(port: int, weather: Weather) -> Iterator[FaultyLink]:
         try:
             yield link
         finally:
+            weather.silent = False
             entry.shutdown(socket.SHUT_RDWR)
+            accepting.join()
             for each in link.connections:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
-            accepting.join()
             for thread in threads:
                 thread.join()
 
@@ -119,7 +131,11 @@ def _accept(
             client, _ = entry.accept()
         except OSError:
             return
-        pair = _Pair(client, port, link)
+        try:
+            pair = _Pair(client, port, link)
+        except OSError:  # nobody is there
+            client.close()
+            continue
         link.connections += [pair.client, pair.server]
         for carry in (pair.carry_up, pair.carry_down):
             threads.append(threading.Thread(target=carry))
@@ -132,6 +148,8 @@ class _Pair:
     def __init__(self, client: socket.socket, port: int, link: FaultyLink) -> None:
         self.client = client
         self.server = socket.create_connection(("127.0.0.1", port))
+        for each in (self.client, self.server):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.link = link
         self.guard = threading.RLock()
         self.fate: Fate | None = None
@@ -156,6 +174,7 @@ class _Pair:
             self.server.shutdown(socket.SHUT_WR)
 
     def carry_down(self) -> None:
+        n_bytes = 0
         with self._ending(), suppress(OSError):
             while data := self.server.recv(_BUFFER):
                 if not self._passes():
@@ -167,6 +186,10 @@ class _Pair:
                     self.fate = None  # the next bytes up are of another request
                     self.client.sendall(data)
                     self.link.down_bytes += len(data)
+                n_bytes += len(data)
+                if self.link.weather.cut_after and n_bytes > self.link.weather.cut_after:
+                    self._reset()
+                    return
                 self._take_time(len(data))
             self.client.shutdown(socket.SHUT_WR)
 
@@ -174,7 +197,7 @@ class _Pair:
         """Wait while nothing passes; return False where the connection breaks."""
         while self.link.weather.silent and self.client.fileno() >= 0:
             time.sleep(_TICK_S)
-        if self.link.weather.down:
+        if self.link.weather.is_down:
             self._reset()
         return self.client.fileno() >= 0
 

@@ -11,7 +11,7 @@ import pytest
 from backhaul.uplink.client import Bucket, Client, trusted_certificates, utc_now
 from backhaul.uplink.s3 import S3Home
 from backhaul.uplink.signature import Keys
-from tests.tiny_s3 import KEY_ID, REGION, SECRET, TinyS3, tiny_s3
+from tests.tiny_s3 import KEY_ID, NO_TLS, REGION, SECRET, TinyS3, tiny_s3
 
 OpenAt = Callable[..., S3Home]
 
@@ -39,7 +39,7 @@ def open_at() -> Iterator[OpenAt]:
             client = Client(
                 Bucket(f"{scheme}://127.0.0.1:{port}", "edge", REGION),
                 keys,
-                trusted_certificates(ca_file),
+                NO_TLS if ca_file is None else trusted_certificates(ca_file),
                 stall_s=stall_s,
                 connect_s=5.0,
                 now=now,  # type: ignore[arg-type]

@@ -33,7 +33,10 @@ WELCOME = hashlib.sha256(b"Welcome to Amazon S3.").hexdigest()
         (
             "PUT",
             "/test$file.text",
-            {"Date": "Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class": "REDUCED_REDUNDANCY"},
+            {
+                "Date": "Fri, 24 May 2013 00:00:00 GMT",
+                "x-amz-storage-class": "REDUCED_REDUNDANCY",
+            },
             WELCOME,
             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
         ),
