@@ -95,10 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002
+    def date_time_string(self, timestamp: float | None = None) -> str:
         return format_datetime(self.s3.now, usegmt=True)
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         n_bytes = int(self.headers["Content-Length"])
         body = self.rfile.read(n_bytes)
         if len(body) < n_bytes:
@@ -114,10 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.s3.puts.append(self.path)
             self._answer(200, {"ETag": _etag(body)})
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self.do_GET()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if self._is_refused():
             return
         body = self.s3.objects.get(self.path)

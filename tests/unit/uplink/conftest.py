@@ -14,6 +14,7 @@ from backhaul.uplink.signature import Keys
 from tests.tiny_s3 import KEY_ID, NO_TLS, REGION, SECRET, TinyS3, tiny_s3
 
 OpenAt = Callable[..., S3Home]
+KEYS = Keys(KEY_ID, SECRET)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def open_at() -> Iterator[OpenAt]:
             port: int,
             ca_file: Path | None = None,
             stall_s: float = 5.0,
-            keys: Keys = Keys(KEY_ID, SECRET),
+            keys: Keys = KEYS,
             now: Callable[..., object] = utc_now,
         ) -> S3Home:
             scheme = "http" if ca_file is None else "https"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,30 +53,34 @@ def test_home_has_exactly_the_bytes(
 ) -> None:
     rng = np.random.default_rng(seed)
     weather = Weather(reset=reset, lost=lost, seed=seed)
-    with tiny_s3() as s3, faulty_link(s3.port, weather) as link:
+    with (
+        tiny_s3() as s3,
+        faulty_link(s3.port, weather) as link,
+        closing(open_home(link.port)) as home,
+    ):
         s3.answers = busy
-        home = open_home(link.port)
         for number, size in enumerate(sizes):
             data = bytes([number]) + rng.bytes(size)
             name, _ = send(home, data)
             assert s3.objects[f"/edge/{name}"] == data
         assert len(s3.puts) == len(set(s3.puts))
-        home.close()
 
 
 def test_what_home_has_does_not_cross_a_faulty_link_again() -> None:
     """Of 200 puts over a link that breaks one in five, or loses its answer."""
     rng = np.random.default_rng(1)
     weather = Weather(reset=0.1, lost=0.1, seed=1)
-    with tiny_s3() as s3, faulty_link(s3.port, weather) as link:
-        home = open_home(link.port)
+    with (
+        tiny_s3() as s3,
+        faulty_link(s3.port, weather) as link,
+        closing(open_home(link.port)) as home,
+    ):
         sent = {}
         for _ in range(200):
             data = rng.bytes(int(rng.integers(1_000, 30_000)))
             name, _put = send(home, data)
             sent[f"/edge/{name}"] = data
         again = [path for number, path in enumerate(s3.puts) if path in s3.puts[:number]]
-        home.close()
     assert s3.objects == sent
     assert link.breaks > 20
     assert sum(len(sent[path]) for path in again) <= 0.01 * sum(map(len, sent.values()))
@@ -86,12 +90,14 @@ def test_what_home_has_does_not_cross_a_faulty_link_again() -> None:
 def _breaking(data: bytes, folder: Path) -> Iterator[tuple[TinyS3, S3Home, Weather, Path]]:
     """Give a server that has a model, behind a link, and where the model is to lie."""
     weather = Weather()
-    with tiny_s3() as s3, faulty_link(s3.port, weather) as link:
+    with (
+        tiny_s3() as s3,
+        faulty_link(s3.port, weather) as link,
+        closing(open_home(link.port)) as home,
+    ):
         s3.objects["/edge/model"] = data
-        home = open_home(link.port)
         (folder / "models").mkdir()
         yield s3, home, weather, folder / "models" / "model"
-        home.close()
 
 
 def test_a_download_goes_on_where_it_broke(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_nobody_at_home_is_the_links_fault(open_at: OpenAt) -> None:
 def test_a_server_that_is_none_of_http_is_the_links_fault(open_at: OpenAt) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         home = open_at(server.getsockname()[1], stall_s=0.2)
-        with pytest.raises(LinkDownError, match="no byte moved for 0.2 s"):
+        with pytest.raises(LinkDownError, match=r"no byte moved for 0\.2 s"):
             home.put("a", b"1")
 
 
