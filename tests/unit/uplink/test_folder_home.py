@@ -73,7 +73,7 @@ def test_files_outlive_the_loss_of_power(
     fsync, replace = os.fsync, Path.replace
 
     def noted_fsync(handle: int) -> None:
-        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
+        done.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
         fsync(handle)
 
     def noted_replace(path: Path, target: Path) -> Path:

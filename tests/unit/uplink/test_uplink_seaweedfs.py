@@ -88,9 +88,11 @@ def test_a_download_is_gone_on_with(
 def test_no_right_unknown_keys_and_a_wrong_clock(
     object_store: SeaweedFS, link: FaultyLink
 ) -> None:
-    with closing(node_home(object_store, link.port)) as home:
-        with pytest.raises(HomeRefusedError, match="403 AccessDenied"):
-            home.put("inbox/cam-2/a", b"1")
+    with (
+        closing(node_home(object_store, link.port)) as home,
+        pytest.raises(HomeRefusedError, match="403 AccessDenied"),
+    ):
+        home.put("inbox/cam-2/a", b"1")
     with closing(node_home(object_store, link.port, Keys("revoked", "x"))) as home:
         with pytest.raises(HomeRefusedError, match="InvalidAccessKeyId") as raised:
             home.put("inbox/cam-1/a", b"1")

@@ -87,11 +87,14 @@ def test_a_file_without_keys_is_said(keys_file: Path) -> None:
 
 
 def test_a_secret_in_the_place_of_a_name_is_not_repeated() -> None:
-    with pytest.raises(InputError, match="uplink.secret_variable") as raised:
-        read_keys(s3_uplink(secret_variable="wJalrXUtnFEMI"), {"AWS_ACCESS_KEY_ID": "a"})
+    with pytest.raises(InputError, match=r"uplink\.secret_variable") as raised:
+        read_keys(
+            S3Uplink.model_validate(S3 | {"secret_variable": "wJalrX"}),
+            {"AWS_ACCESS_KEY_ID": "a"},
+        )
     assert "wJalr" not in str(raised.value)
     with pytest.raises(ValidationError) as invalid:
-        s3_uplink(secret_variable="wJalr/XUtnFEMI+")  # noqa: S106
+        S3Uplink.model_validate(S3 | {"secret_variable": "wJalr/XUtnFEMI+"})
     assert "wJalr" not in str(invalid.value)
     with pytest.raises(ValidationError, match="extra"):
         s3_uplink(secret_access_key="wJalr")  # noqa: S106
