@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backhaul.uplink.backoff import Backoff
 from backhaul.uplink.client import Bucket, Client
 from backhaul.uplink.home import LinkDownError, Put
 from backhaul.uplink.once import put_once
@@ -84,6 +86,24 @@ def test_what_home_has_does_not_cross_a_faulty_link_again() -> None:
     assert s3.objects == sent
     assert link.breaks > 20
     assert sum(len(sent[path]) for path in again) <= 0.01 * sum(map(len, sent.values()))
+
+
+def test_an_outage_is_sat_out() -> None:
+    rng, backoff = np.random.default_rng(3), Backoff(base_s=0.05, cap_s=0.2)
+    weather = Weather(outages=((0.0, 0.4),))
+    with (
+        tiny_s3() as s3,
+        faulty_link(s3.port, weather) as link,
+        closing(open_home(link.port)) as home,
+    ):
+        while not s3.puts:
+            try:
+                put_once(home, "a", b"1", uncertain=backoff.failures > 0)
+            except LinkDownError:
+                backoff = backoff.after_failure(rng)
+                time.sleep(backoff.wait_s)
+        assert backoff.failures > 1
+        assert s3.objects == {"/edge/a": b"1"}
 
 
 @contextmanager

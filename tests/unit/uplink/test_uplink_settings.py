@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from backhaul.errors import InputError
@@ -19,6 +21,7 @@ from tests.certificates import make_certificate
 from tests.tiny_s3 import KEY_ID, REGION, SECRET, TinyS3, tiny_s3
 
 READ: TypeAdapter[UplinkSettings] = TypeAdapter(UplinkSettings)
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "uplink.md"
 S3 = {"kind": "s3", "bucket": "edge"}
 LINES = f"# a node's\nexport AWS_ACCESS_KEY_ID={KEY_ID}\nAWS_SECRET_ACCESS_KEY='{SECRET}'\n"
 
@@ -138,3 +141,9 @@ def test_a_folder_is_opened_when_it_is_there(tmp_path: Path) -> None:
     assert (folder / "a").read_bytes() == b"1"
     with pytest.raises(InputError, match="expected a folder"):
         open_home(READ.validate_python({"kind": "folder", "folder": str(folder / "a")}))
+
+
+def test_the_examples_of_the_guide_are_settings() -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    read = [READ.validate_python(yaml.safe_load(block)["uplink"]) for block in blocks]
+    assert [settings.kind for settings in read] == ["s3", "folder"]

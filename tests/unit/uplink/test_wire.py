@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +109,34 @@ def test_bytes_of_requests_that_break_are_counted(
         # What was on its way when a connection broke, the other side never saw.
         assert link.up_bytes <= home.traffic.up_bytes
         assert home.traffic.up_bytes - link.up_bytes < failures * 40_000
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_what_is_refused_early_is_not_sent_to_its_end(
+    open_at: OpenAt, tmp_path: Path, tls: bool
+) -> None:
+    ca_file, certificate = make_certificate(tmp_path)
+    answer = b"HTTP/1.1 403 No\r\nContent-Length: 26\r\n\r\n<Code>AccessDenied</Code>\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def refuse() -> None:
+            plain, _ = server.accept()
+            with (
+                certificate.wrap_socket(plain, server_side=True) if tls else plain
+            ) as connection:
+                connection.recv(2000)
+                connection.sendall(answer)
+                done.wait(10)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        home = open_at(server.getsockname()[1], ca_file if tls else None)
+        with pytest.raises(HomeRefusedError, match="403 AccessDenied"):
+            home.put("a", bytes(50_000_000))
+        assert home.traffic.up_bytes < 20_000_000
+        done.set()
+        thread.join()
 
 
 def test_a_server_with_another_certificate_is_not_trusted(
