@@ -77,6 +77,18 @@ def test_a_slow_link_is_waited_for(open_at: OpenAt, tmp_path: Path, tls: bool) -
         assert len(s3.puts) == 1
 
 
+@pytest.mark.slow
+def test_1_kbit_s_is_enough(open_at: OpenAt, tmp_path: Path) -> None:
+    """An image of 8 kB takes a minute, though nothing may stand still for so long."""
+    with linked(open_at, tmp_path, tls=True, weather=Weather(kbit_s=1), stall_s=45) as found:
+        home, link, s3 = found
+        began = time.monotonic()
+        home.put("a", bytes(8_000))
+        assert time.monotonic() - began > 45
+        assert len(s3.puts) == 1
+        assert home.traffic.up_bytes == link.up_bytes
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 def test_a_link_that_stands_still_is_given_up(
     open_at: OpenAt, tmp_path: Path, tls: bool
