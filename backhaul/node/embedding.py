@@ -30,4 +30,5 @@ def embedding(vector: Float32Array) -> Float32Array:
 @cache
 def _projection(width: int) -> Float32Array:
     drawn = generator(0, "embedding", width).standard_normal((width, WIDTH))
-    return (drawn / np.sqrt(WIDTH)).astype(np.float32)
+    projection: Float32Array = (drawn / np.sqrt(WIDTH)).astype(np.float32)
+    return projection

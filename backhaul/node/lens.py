@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from backhaul.values.detections import FusedDetections, Need
 
 MASKED_QUALITY = 95
 """Of the JPEG file that a masked frame becomes."""
+_DIGITS = 12
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
 
 
@@ -40,7 +42,10 @@ class Lens:
 
     def __init__(self, config: NodeConfig) -> None:
         self._config = config
-        self.model = OnnxModel(Path(config.model).expanduser(), threads=config.look.threads)
+        path = Path(config.model).expanduser()
+        self.model = OnnxModel(path, threads=config.look.threads)
+        self.version = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+        """Names the model in sidecars and summaries."""
         self._gate = Gate(config.gates)
 
     @property

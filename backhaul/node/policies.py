@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.data.recipes import SendOriginal, SendReencoded
-from backhaul.sampling import Method
+from backhaul.sampling import Method, as_mapping
 from backhaul.sampling.diversity.duplicates import NEAR
 from backhaul.sampling.utilities import UTILITIES, Aggregate, UtilityName
 from backhaul.settings import Part, PositiveInt, Probability
@@ -83,10 +83,18 @@ class WindowPolicy(Policy):
 
     _OF_HOME: ClassVar[frozenset[str]] = frozenset({"listed", "user", "no-new-data"})
 
+    @field_validator("method", mode="before")
+    @classmethod
+    def _refuse_code(cls, value: Any) -> Any:
+        """Refuse a user's code before it is looked for: a policy is data, whoever wrote it."""
+        given = as_mapping(value)
+        kind = given.get("kind") if isinstance(given, dict) else getattr(given, "kind", None)
+        if kind in cls._OF_HOME:
+            raise ValueError(f"{kind} is nothing that a node can run")
+        return value
+
     @model_validator(mode="after")
     def _check_method(self) -> Self:
-        if self.method.kind in self._OF_HOME:
-            raise ValueError(f"method: {self.method.kind} is nothing that a node can run")
         if missing := self.method.needs - CAN_SEE:
             needs = ", ".join(sorted(missing))
             raise ValueError(f"method: {self.method.label} needs {needs}: no node has that")

@@ -223,7 +223,7 @@ def rules_of(config: NodeConfig, lens: Lens) -> Rules:
         link=config.link,
         most_bytes=config.most_bytes - JOURNAL_BYTES,
         seed=config.seed,
-        model=lens.model.info.version,
+        model=lens.version,
         status_s=config.status_s,
     )
 
