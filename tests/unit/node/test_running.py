@@ -30,7 +30,7 @@ def put_frames(folder: Path, n: int, first: int = 0) -> None:
     folder.mkdir(exist_ok=True)
     for number in range(first, first + n):
         rng = np.random.default_rng(number)
-        pixels = rng.integers(0, 60 + 6 * number % 190, (64, 64, 3), dtype=np.uint8)
+        pixels = rng.integers(0, 130 + 6 * number % 120, (64, 64, 3), dtype=np.uint8)
         path = folder / f"f{number:03d}.jpg"
         Image.fromarray(pixels).save(path, quality=90)
         os.utime(path, (1_700_000_000 + number,) * 2)
