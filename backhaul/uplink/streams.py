@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import httpcore
@@ -111,7 +112,7 @@ class _TlsStream(httpcore.NetworkStream):
         if early:
             return early
         with _as_errors_of_httpcore(httpcore.ReadTimeout, httpcore.ReadError):
-            return self._drive(lambda: self._tls.read(max_bytes), timeout or _PATIENCE_S)
+            return self._drive(partial(self._tls.read, max_bytes), timeout or _PATIENCE_S)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
@@ -121,10 +122,8 @@ class _TlsStream(httpcore.NetworkStream):
             if self._has_answer(patience_s):
                 raise _AnsweredError
             while left:
-                piece = left[:_RECORD_BYTES]
-                left = left[
-                    self._drive(lambda piece=piece: self._tls.write(piece), patience_s) :
-                ]
+                write = partial(self._tls.write, left[:_RECORD_BYTES])
+                left = left[self._drive(write, patience_s) :]
 
     def close(self) -> None:
         if self._tls.session is not None:

@@ -50,7 +50,7 @@ def test_what_fails_leaves_what_was_there(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(*((os, "fsync") if at == "fsync" else (Path, "replace")), fail)
+        patched.setattr(os if at == "fsync" else Path, at, fail)
         with pytest.raises(error, match=os.strerror(number)):
             home.put("a/b", b"another")
     assert names(home) == ["a/b"]
