@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backhaul.cli.prefect import flows_at_hand
 from backhaul.errors import InputError
+from backhaul.storage.places import absolute
 
 BLOCK = "block://"
 
@@ -14,6 +15,8 @@ def resolved(address: str) -> str:
     Raises:
         InputError: If there is no such block, or no Prefect server that would have it.
     """
+    if "://" not in address:
+        return absolute(address)
     with flows_at_hand():
         from prefect.settings import PREFECT_API_URL
 

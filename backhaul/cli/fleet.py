@@ -142,3 +142,73 @@ def _cells(view: NodeView, now_s: float) -> list[str]:
 def _to_json(view: NodeView) -> dict[str, object]:
     status = None if view.status is None else view.status.model_dump()
     return asdict(view) | {"status": status}
+
+
+@fleet.command()
+def simulate(
+    config: Annotated[
+        Path, typer.Argument(metavar="FLEET.yaml", help="The fleet.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the page goes.", show_default="fleets/NAME"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting that wins over the file, for example nodes=50. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Play many nodes with one's own frames in virtual time: a day in minutes.
+
+    Agents and journals are those of real nodes; links and disks are not. Each policy is played
+    with the same frames and links, and its value compared with the most that anybody could
+    have brought home.
+
+    [bold]Examples[/bold]
+
+      backhaul fleet simulate configs/fleet.yaml --set frames=~/frames
+
+      backhaul fleet simulate configs/fleet.yaml --set nodes=20 --set radio.kbit_s=16
+    """
+    from rich.progress import Progress
+
+    from backhaul.node.fleetplay import play_fleet
+    from backhaul.node.fleetsettings import FleetConfig
+    from backhaul.node.replay import Looks
+    from backhaul.report.fleetpage import fleet_finding, write_fleet_page
+    from backhaul.settingsfile import fields_of, validated
+
+    given = validated(config, FleetConfig, fields_of(config), "a fleet", tuple(settings or ()))
+    folder = out or Path("fleets", given.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Progress(console=Console(stderr=True)) as progress:
+        looking = progress.add_task("looking")
+        looks = Looks(given, lambda n, of: progress.update(looking, completed=n, total=of))
+        tasks = {
+            p.name: progress.add_task(p.name, total=given.hours + 1) for p in given.policies
+        }
+        outcomes = play_fleet(
+            given, looks, lambda name, hour: progress.update(tasks[name], completed=hour)
+        )
+    finding = fleet_finding(given, outcomes)
+    (folder / "fleet.csv").write_text(finding.table.to_csv(index=False), encoding="utf-8")
+    page = write_fleet_page(given, outcomes, folder)
+    Console(highlight=False, soft_wrap=True).print(_turned(finding.columns, finding.rows))
+    typer.echo(f"page: {page}")
+
+
+def _turned(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Return a table with a column a policy, which fits into a terminal."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(columns[0])
+    for row in rows:
+        table.add_column(Text(str(row[0])), justify="right")
+    for place, title in enumerate(columns[1:], 1):
+        cells = (f"{row[place]:,}" for row in rows)
+        table.add_row(title, *(Text(cell) for cell in cells))
+    return table

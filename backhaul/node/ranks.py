@@ -35,6 +35,10 @@ class Ranks:
         are equal, itself among them; .5 for the first one.
         """
         self._remember(utility)
+        return self.place(utility)
+
+    def place(self, utility: float) -> float:
+        """Return the rank of a utility that is remembered, in (0, 1)."""
         below = bisect_left(self._sorted, utility)
         up_to = bisect_right(self._sorted, utility)
         return (below + up_to) / 2 / len(self._sorted)

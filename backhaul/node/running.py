@@ -8,10 +8,10 @@ import os
 import queue
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-from backhaul import __version__
 from backhaul.errors import InputError
 from backhaul.node.agent import Agent
 from backhaul.node.disk import FolderDisk
@@ -196,7 +196,7 @@ class Node:
         return {
             "schema": 1,
             "node": self._config.node,
-            "agent": __version__,
+            "agent": version("backhaul"),
             "time_s": time.time(),
             "up_s": round(now_s - self._began_s),
             "model": at.rules.model,
