@@ -1,8 +1,8 @@
 """Checkpoints as one file of ONNX, in single precision.
 
-One file holds all of them. Three of yolo11n in one session of ONNX Runtime 1.32, or in a session
-each, take 32.9 or 31.9 ms a look at 320 px on one core of an AMD EPYC, and 123.5 or 123.6 ms at
-640 px: the same. One file has one digest, and is exchanged in one step.
+One file holds all of them. Three of yolo11n in one session of ONNX Runtime 1.32, or in one
+session each, take 32.9 or 31.9 ms a look at 320 px on one core of an AMD EPYC, and 123.5 or
+123.6 ms at 640 px: the same. One file has one digest, and is exchanged in one step.
 """
 
 from __future__ import annotations
