@@ -101,7 +101,7 @@ def test_a_box_in_the_square_is_where_it_was(size: tuple[int, int]) -> None:
     image = np.zeros((height, width, 3), np.uint8)
     boxed = letterbox(image, 64)
     assert boxed.pixels.shape == (64, 64, 3)
-    corners = np.array([[boxed.left, boxed.top, 64 - boxed.left, 64 - boxed.top]], float)
+    corners = np.array([[boxed.left, boxed.top, 64 - boxed.left, 64 - boxed.top]], np.float32)
     around = boxed.in_image(corners)
     assert around[0] == pytest.approx([0, 0, width, height], abs=1 / boxed.scale)
     inner = boxed.pixels[boxed.top + 1 : 63 - boxed.top, boxed.left + 1 : 63 - boxed.left]
