@@ -13,6 +13,7 @@ from backhaul.data.imagelists import ImageList
 from backhaul.data.lists import Lists
 from backhaul.data.recipes import Prepared, SendReencoded
 from backhaul.data.settings import Batches, FolderData, InitialSet, Labelling, SplitFractions
+from backhaul.learn.export.settings import Export
 from backhaul.learn.given import GivenCheckpoint
 from backhaul.learn.settings import (
     Augmentation,
@@ -30,7 +31,7 @@ from backhaul.sampling import IqrSampling, Method
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.results import Offered
+from backhaul.values.results import NodeModel, Offered
 from tasks.evaluation import TestSets
 from tasks.stage import Stage, Step
 
@@ -64,6 +65,7 @@ EXAMPLES: list[tuple[Any, Any]] = [
     (Batches, Batches()),
     (Cropping, Cropping()),
     (Evaluation, Evaluation()),
+    (Export, Export()),
     (FolderData, FolderData(root="/data")),
     (Inference, Inference()),
     (InitialSet, InitialSet()),
@@ -74,6 +76,12 @@ EXAMPLES: list[tuple[Any, Any]] = [
     ),
     (Method, IqrSampling()),
     (Mixing, Mixing()),
+    (
+        NodeModel,
+        NodeModel(
+            file=ARTIFACT, size_bytes=9, img_size=96, epochs=(3,), calibration=None, versions={}
+        ),
+    ),
     (SplitFractions, SplitFractions(train=0.5, valid=0.25)),
     (Stopping, NoStopping()),
     (TestSets, TestSets(images={"common": ARTIFACT})),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backhaul.arrays import FloatArray
+from backhaul.arrays import Float32Array, FloatArray
 from backhaul.errors import InputError
 
 PADDING = 114
@@ -35,7 +35,7 @@ class Letterbox:
     width: int
     height: int
 
-    def in_image(self, xyxy: FloatArray) -> FloatArray:
+    def in_image(self, xyxy: Float32Array) -> FloatArray:
         """Return boxes in pixels of the image, clipped to it, shape (n, 4).
 
         Args:

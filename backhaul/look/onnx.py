@@ -190,14 +190,14 @@ def suppress(
     size = boxes[2:, rows].T
     corner = boxes[:2, rows].T - size / 2
     kept = cv2.dnn.NMSBoxesBatched(
-        np.hstack([corner, size]).astype(np.float64),
-        confidence,
-        class_id.astype(np.int32),
+        np.hstack([corner, size]).astype(np.float64),  # type: ignore[arg-type] # takes arrays
+        confidence,  # type: ignore[arg-type]
+        class_id.astype(np.int32),  # type: ignore[arg-type]
         settings.conf_thres,
         settings.nms_thres,
     )
     keep = np.asarray(kept, dtype=np.int64).ravel()[: settings.max_detections]
-    columns = [corner[keep], corner[keep] + size[keep]]
+    columns: list[Float32Array] = [corner[keep], corner[keep] + size[keep]]
     columns += [confidence[keep, None], class_id[keep, None].astype(np.float32)]
     if "scores" in settings.needs:
         columns.append(scores[:, rows[keep]].T)

@@ -16,7 +16,6 @@ from PIL import Image
 from backhaul.data.images import probe
 from backhaul.learn.training.workfolder import LEAST_SIDE_PX
 from backhaul.look.libraries import isolate_libraries
-from backhaul.look.protocol import PredictionSettings
 from fuzzing.mutation import mutate, pick
 from fuzzing.reader import Reader
 from fuzzing.tree import Tree
@@ -238,14 +237,14 @@ def _decoders() -> tuple[Callable[[Path], tuple[int, ...] | None], ...]:
     from ultralytics.utils.patches import imread  # noqa: PLC0415 - seconds, for these alone
 
     from backhaul.learn.augmentation.copies import read_rgb  # noqa: PLC0415
-    from backhaul.look.ultralytics import _letterbox  # noqa: PLC0415
+    from backhaul.look.letterbox import letterbox, read_pixels  # noqa: PLC0415
 
     def trained(path: Path) -> tuple[int, ...] | None:
         pixels = imread(str(path))
         return None if pixels is None else pixels.shape[:2]
 
     def looked_at(path: Path) -> tuple[int, ...]:
-        seen = _letterbox(str(path), PredictionSettings(32, 0.1, 0.5))
+        seen = letterbox(read_pixels(str(path)), 32)
         return seen.height, seen.width
 
     def augmented(path: Path) -> tuple[int, ...]:

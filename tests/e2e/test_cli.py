@@ -14,6 +14,7 @@ COMMANDS = (
     ["run"],
     ["validate"],
     ["select"],
+    ["export-model"],
     ["methods"],
     ["report"],
     ["data", "check"],

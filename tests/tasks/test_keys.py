@@ -197,11 +197,15 @@ def test_a_file_of_a_model_may_lie_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "stages"),
     [
-        ("ultralytics", {*LOOKING, *TRAINING, "take_checkpoints"}),
-        ("torch", {*LOOKING, *TRAINING}),
+        ("ultralytics", {*LOOKING, *TRAINING, "take_checkpoints", "export"}),
+        ("torch", {*LOOKING, *TRAINING, "export"}),
         ("albumentations", {"augment"}),
         ("iterative-stratification", ARRANGING),
-        ("faster-coco-eval", {"evaluate", "measure", "measure_small", "compare_trials"}),
+        (
+            "faster-coco-eval",
+            {"evaluate", "measure", "measure_small", "compare_trials", "reevaluate"},
+        ),
+        ("onnxruntime", {"export", "reevaluate"}),
         ("pillow", {"read_data", "prepare_offers"}),
         ("pyarrow", set()),
         ("pandas", set()),

@@ -33,6 +33,7 @@ MODULES = (
     "backhaul.look.ensemble",
     "backhaul.look.fusion",
     "backhaul.look.look",
+    "backhaul.look.modelfile",
     "backhaul.look.settings",
     "backhaul.sampling",
     "backhaul.sampling.nodes",

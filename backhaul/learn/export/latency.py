@@ -31,7 +31,7 @@ def latencies_ms(path: Path, images: LocalImages, settings: PredictionSettings) 
     """
     model = OnnxModel(path, threads=1)
     settings = replace(settings, needs=frozenset({"features"}))
-    taken = []
+    taken: list[float] = []
     for image_id, file in zip(
         images.image_id[:MOST_IMAGES], images.paths[:MOST_IMAGES], strict=True
     ):
