@@ -31,6 +31,8 @@ SIDECAR_BYTES = 500
 TELL_S = 60.0
 """A sidecar waits for others so long."""
 STATUS_BYTES = 1_000
+STATUS_AGAIN_S = 30.0
+"""A status that did not get through is tried again after so long; frames go in between."""
 REFUSED_WAIT_S = 300.0
 """Least wait after home refused something: keys that were revoked do not come back soon."""
 
@@ -88,7 +90,7 @@ class Outgoing:
         is_early = at.now.mono_s < self._not_before_mono_s
         if self._underway is not None or self.is_held or is_early:
             return []
-        found = self._summary() or self._told() or self._frame() or self._status()
+        found = self._summary() or self._status() or self._told() or self._frame()
         if found is None:
             return []
         parcel, cost, is_frame = found
@@ -135,7 +137,7 @@ class Outgoing:
         if event.kind == "down":
             self._doubtful.add(parcel)
         if isinstance(parcel, StatusParcel):
-            self._status_due_mono_s = at.now.mono_s + at.rules.status_s
+            self._status_due_mono_s = at.now.mono_s + min(at.rules.status_s, STATUS_AGAIN_S)
         return []
 
     def _doubt(self, digest: str) -> list[Effect]:
