@@ -94,6 +94,11 @@ def help_in_words(summary: Summary) -> str:
         return f"not known: the gain map was measured with near-duplicates up to {NEAR:g} apart"
     if not summary.expected:
         return _outside(summary, gains)
+    if summary.emptiness is None and len(summary.expected) < len(gains.empty):
+        return (
+            "not known without a model (--model): where so many frames repeat, it was measured "
+            f"for {len(summary.expected)} of {len(gains.empty)} shares of empty frames alone"
+        )
     low, high = (f(_ends(summary.expected)) for f in (min, max))
     means = sorted(each.gain for each in summary.expected)
     about = f"{means[0]:+.3f} mAP50"
