@@ -121,7 +121,7 @@ def inbox_awaiting(root: str) -> str:
 
 
 def told_folder(root: str) -> str:
-    """Return the folder for what agents of nodes tell beside pictures, as ``NODE/KIND/NAME``."""
+    """Return the folder for what agents tell beside pictures, as ``NODE/KIND/NAME``."""
     return f"{root}/nodes"
 
 
