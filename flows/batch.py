@@ -99,12 +99,7 @@ def play_batch(
         emit(ImagesSent(sent.n_images, sent.pool_images, sent.n_bytes))
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
-        explored = None
-        if play.arrivals is not None:
-            labelled = truth or play.images
-            explored = measure_explored(
-                labelled, seen, play.arrivals, config.evaluation, step=step
-            )
+        explored = _explored(truth or play.images, seen, config, play, step)
         new, mixed, proportion, training = None, None, None, None
         if sent.n_images or method.retrains_without_new:
             new = _new_splits(sent, config, play, standing, step)
@@ -232,6 +227,15 @@ def _retrain(
     seen = merge_seen(standing.seen, new, augmented, step=step)
     epoch = training.epoch(config.training.retrain_from)
     return training, standing.after(seen, training, epoch)
+
+
+def _explored(
+    images: Artifact, seen: Artifact, config: CampaignConfig, play: Play, step: Step
+) -> Artifact | None:
+    """Return what frames say that chance drew, if the method goes by how nodes chose."""
+    if play.arrivals is None:
+        return None
+    return measure_explored(images, seen, play.arrivals, config.evaluation, step=step)
 
 
 def _carry(
