@@ -91,7 +91,7 @@ def play_node(
     files: Sequence[Path],
     policies: tuple[AnyPolicy, ...],
 ) -> SimulatedNode:
-    """Let a node capture files, one a minute, choose by windows of an hour, and put them home."""
+    """Let a node capture a file a minute, choose in windows of an hour, and put all home."""
     link = UNLIMITED.model_copy(update={"window_s": WINDOW_S})
     journal.mkdir(parents=True)
     played = PuttingNode(

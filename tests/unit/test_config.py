@@ -131,6 +131,7 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
         ("replay", ()),
         ("bccd", ("data.root=.",)),
         ("hourly", ("initial.data.root=.",)),
+        ("arrived", ("initial.data.root=.",)),
     ],
 )
 def test_the_configs_that_come_with_the_project_are_valid(

@@ -53,9 +53,8 @@ def test_by_hand() -> None:
         probability=np.array([0.1, 0.1, 0.5, 0.1]),
         captured_s=np.zeros(4),
     )
-    [row] = explored_rates(seen, images_of(4, unlabelled=(3,)), arrivals, 0.5).to_dict(
-        "records"
-    )
+    images = images_of(4, unlabelled=(3,))
+    [row] = explored_rates(seen, images, arrivals, 0.5).to_dict("records")
     assert row["explored_images"] == 2
     assert row["explored_prec"] == pytest.approx((10 + 2) / (2 * 10 + 2))
     assert row["explored_recall"] == pytest.approx((10 + 2) / (10 + 2 * 2))
