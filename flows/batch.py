@@ -25,13 +25,14 @@ from backhaul.values.detections import BESIDE, VECTORS, Need
 from backhaul.values.results import Sent, TrainingResult
 from backhaul.values.splits import Splits
 from flows.arguments import following_truth, known_truth, label, step_of
+from flows.arrived import drawn_by_chance, within_equal_bytes
 from flows.forms import NO_FORM
 from flows.proportion import settle_mixing
 from flows.sending import offer, truth_of
 from flows.states import awaiting
 from flows.uplinks import limits_of
 from tasks.augmentation import augment
-from tasks.evaluation import TestSets, benchmark_batch, evaluate
+from tasks.evaluation import TestSets, benchmark_batch, evaluate, measure_explored
 from tasks.inference import infer
 from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
@@ -82,7 +83,7 @@ def play_batch(
     with timed() as timings:
         looking = config.inference.looking(standing.checkpoints)
         fused = _look(config, method, play, looking, step)
-        limits = limits_of(config, play, standing)
+        limits = within_equal_bytes(limits_of(config, play, standing), config, method, play)
         sent = select_images(
             offer(config, play.images, fused, step),
             fused,
@@ -92,11 +93,13 @@ def play_batch(
             sent_seen=_look_back(config, method, standing, looking, step),
             validation=_validation(config, method, standing, looking, step),
             nearness=_nearness(config, method, play, looking, step),
+            arrivals=play.arrivals,
             step=step,
         )
         emit(ImagesSent(sent.n_images, sent.pool_images, sent.n_bytes))
         truth = known_truth(play.images, config, play.truth, step)
         seen = benchmark_batch(truth or play.images, fused, config.evaluation, step=step)
+        explored = _explored(truth or play.images, seen, config, play, step)
         new, mixed, proportion, training = None, None, None, None
         if sent.n_images or method.retrains_without_new:
             new = _new_splits(sent, config, play, standing, step)
@@ -126,6 +129,8 @@ def play_batch(
         evaluation=evaluation,
         standing=standing,
         carried=carried,
+        told=play.told,
+        explored=explored,
         timings=tuple(timings),
     )
 
@@ -202,7 +207,8 @@ def _new_splits(
     if not isinstance(config.labelling.source, UserCode):
         require_labels(sent.as_sent, truth)  # to wait for them is no failed task
     labelled = label(sent.as_sent, config, truth, step)
-    return split_images(labelled, standing.seen, config.batches.fractions, step=step)
+    untrained = () if play.arrivals is None else drawn_by_chance(play.arrivals, sent)
+    return split_images(labelled, standing.seen, config.batches.fractions, untrained, step=step)
 
 
 def _retrain(
@@ -221,6 +227,15 @@ def _retrain(
     seen = merge_seen(standing.seen, new, augmented, step=step)
     epoch = training.epoch(config.training.retrain_from)
     return training, standing.after(seen, training, epoch)
+
+
+def _explored(
+    images: Artifact, seen: Artifact, config: CampaignConfig, play: Play, step: Step
+) -> Artifact | None:
+    """Return what frames say that chance drew, if the method goes by how nodes chose."""
+    if play.arrivals is None:
+        return None
+    return measure_explored(images, seen, play.arrivals, config.evaluation, step=step)
 
 
 def _carry(

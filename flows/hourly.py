@@ -128,6 +128,13 @@ def _take_in(config: CampaignConfig, inbox: InboxData, files: RunFiles) -> RunSt
         found.n_unreadable,
         found.n_waiting,
     )
+    if found.n_sidecars or found.n_windows or found.n_awaiting:
+        get_run_logger().info(
+            "agents of nodes: %d sidecars, %d windows; %d pictures wait for their sidecars",
+            found.n_sidecars,
+            found.n_windows,
+            found.n_awaiting,
+        )
     return take_in(config, files)
 
 

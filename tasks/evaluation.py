@@ -14,9 +14,11 @@ from backhaul.look.look import look
 from backhaul.look.settings import Inference
 from backhaul.measure.evaluation import beside_ensemble
 from backhaul.measure.evaluation import evaluate as measure_on
+from backhaul.measure.explored import explored_rates
 from backhaul.measure.matching import benchmark
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
+from backhaul.values.arrivals import Arrivals
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint, LocalCheckpoint
 from backhaul.values.detections import Detections, FusedDetections
@@ -96,6 +98,28 @@ def benchmark_batch(
     """
     seen = read_value(FusedDetections, fused)
     table = benchmark(seen, read_value(ImageSet, images), evaluation.iou_thres)
+    return write_value(step.root, table)
+
+
+@stage("explored", random=False)
+def measure_explored(
+    images: Artifact, seen: Artifact, arrivals: Artifact, evaluation: Evaluation, *, step: Step
+) -> Artifact:
+    """Store the table of what frames of a batch say that chance drew, of one row.
+
+    Args:
+        images: The batch with its labels, as far as they are known (`ImageSet`).
+        seen: Its benchmark table.
+        arrivals: The table of `Arrivals`.
+        evaluation: How detections are counted.
+        step: Where and for which seed, method and batch of the campaign this runs.
+    """
+    table = explored_rates(
+        read_value(pd.DataFrame, seen),
+        read_value(ImageSet, images),
+        Arrivals.from_table(read_value(pd.DataFrame, arrivals)),
+        evaluation.pos_thres,
+    )
     return write_value(step.root, table)
 
 

@@ -12,6 +12,7 @@ from backhaul.data.nodes import rows_by_node
 from backhaul.sampling import Method
 from backhaul.sampling.nodes import select_by_node
 from backhaul.storage.objects import read_value, write_value
+from backhaul.values.arrivals import Arrivals
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.detections import VECTORS, FusedDetections
@@ -35,6 +36,7 @@ def select_images(  # noqa: PLR0913 - as many as a pool is made of
     *,
     validation: Artifact | None = None,
     nearness: Artifact | None = None,
+    arrivals: Artifact | None = None,
     step: Step,
 ) -> Sent:
     """Store the `Selection` of a batch within the bandwidth, and the images sent.
@@ -48,6 +50,7 @@ def select_images(  # noqa: PLR0913 - as many as a pool is made of
         sent_seen: Detections in those images, with the vectors that the method needs.
         validation: The table of a `Validation`, if the method needs it.
         nearness: A table of one `Nearness`, if the method needs it.
+        arrivals: The table of `Arrivals`, if the method needs it.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     captured = images.captured if isinstance(images, Offered) else images
@@ -61,6 +64,7 @@ def select_images(  # noqa: PLR0913 - as many as a pool is made of
         _sent(sent_before, sent_seen),
         None if validation is None else Validation.from_table(_table(validation)),
         None if nearness is None else Nearness(*_table(nearness).iloc[0].tolist()),
+        None if arrivals is None else Arrivals.from_table(_table(arrivals)),
     )
     rng = step.rng("sampling", method.label)
     if isinstance(bandwidth, Bandwidth):

@@ -170,6 +170,7 @@ def split_images(
     images: Artifact,
     seen: Artifact | None,
     fractions: SplitFractions,
+    untrained: tuple[str, ...] = (),
     *,
     step: Step,
 ) -> Artifact:
@@ -179,11 +180,13 @@ def split_images(
         images: The labelled images (`ImageSet`).
         seen: All images of earlier rounds (`Splits`); None = there are none.
         fractions: Shares of train, valid and test.
+        untrained: Images that are never trained on: they go to valid and test.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
     placed = {} if seen is None else placement(read_value(Splits, seen))
     rng = step.rng("split")
-    return write_value(step.root, split(read_value(ImageSet, images), fractions, rng, placed))
+    parts = split(read_value(ImageSet, images), fractions, rng, placed, untrained)
+    return write_value(step.root, parts)
 
 
 @stage("split", random=False)

@@ -29,7 +29,7 @@ from backhaul.learn.settings import (
 from backhaul.link.settings import LinkedBandwidth
 from backhaul.look.settings import Inference
 from backhaul.measure.settings import Evaluation, Futility
-from backhaul.sampling import Method, NoNewData
+from backhaul.sampling import ArrivedSampling, Method, NoNewData
 from backhaul.settings import Part, PositiveInt
 from backhaul.untrusted import user_path
 
@@ -195,6 +195,19 @@ class CampaignConfig(Part):
     def _check_name(self) -> Self:
         if self.seeds and "/" in self.name:
             raise ValueError("name: a run of several seeds is not one of the seeds of another")
+        return self
+
+    @model_validator(mode="after")
+    def _check_arrived(self) -> Self:
+        if not any(isinstance(method, ArrivedSampling) for method in self.methods):
+            return self
+        if not isinstance(self.data, InboxData):
+            raise ValueError("methods: arrived is of what nodes sent: expected data.kind inbox")  # noqa: TRY004 - pydantic's
+        if self.bandwidth.link is not None or self.bandwidth.per_node:
+            raise ValueError(
+                "bandwidth: what has arrived has crossed the link: methods of kind arrived "
+                "take neither link nor per_node"
+            )
         return self
 
     @model_validator(mode="after")

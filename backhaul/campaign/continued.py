@@ -11,8 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from backhaul.campaign.records import RoundRecord
-from backhaul.campaign.tables import checkpoints_table, classes_table, summary_table
-from backhaul.layout import RunFiles
+from backhaul.campaign.tables import (
+    checkpoints_table,
+    classes_table,
+    nodes_table,
+    summary_table,
+)
+from backhaul.layout import RunFiles, View
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.objects import remove, replace
@@ -21,11 +26,12 @@ from backhaul.values.roots import Roots
 TABLES: Mapping[str, Callable[[Iterable[RoundRecord]], pd.DataFrame]] = {
     "classes": classes_table,
     "checkpoints": checkpoints_table,
+    "nodes": nodes_table,
     "summary": summary_table,  # the last: what an hour adds to it is there
 }
 """How each table is made of rounds, by its name."""
 
-WORDS = ("method", "test_set", "class", "file", "uri", "sha256")
+WORDS = ("method", "test_set", "class", "file", "uri", "sha256", "node", "policy", "model")
 """Columns of text: a class may be called 01, or None."""
 
 
@@ -47,8 +53,14 @@ def read_table(files: RunFiles, name: str) -> pd.DataFrame | None:
 
 def write_table(files: RunFiles, name: str, table: pd.DataFrame) -> None:
     """Show a table in the folder of the run, then keep it; kept, it may move with its store."""
-    replace(files.view.table(name), _csv(table))
+    show_table(files.view, name, table)
     replace(files.continued(name), _csv(_with_places(table, Roots(store=files.root).relative)))
+
+
+def show_table(view: View, name: str, table: pd.DataFrame) -> None:
+    """Write a table into the folder of a run, if it has rows."""
+    if len(table):
+        replace(view.table(name), _csv(table))
 
 
 def forget_tables(files: RunFiles) -> None:

@@ -75,6 +75,9 @@ class RoundRecord(BaseModel):
         evaluation: Table of metrics by test set and class.
         standing: Where the method stands now.
         carried: What went over the link; None if the campaign has none.
+        told: Table of what nodes told meanwhile; None if the method does not go by that.
+        explored: Table of what frames say that chance drew (`backhaul.measure.explored`); None
+            if the method does not go by them.
         timings: How long each stage took.
     """
 
@@ -91,6 +94,8 @@ class RoundRecord(BaseModel):
     evaluation: Artifact
     standing: Standing
     carried: Carried | None = None
+    told: Artifact | None = None
+    explored: Artifact | None = None
     timings: tuple[Timing, ...] = ()
 
     @property

@@ -21,6 +21,8 @@ class RunState(BaseModel):
         waiting: Rows of the images that wait for their batch to be full.
         batches: Rows of the batches that a method still has to play, by number.
         played: Batches that each method has behind it, by label.
+        windows: Number of the last entry of the nodes' windows that belongs to a batch.
+        told: Rows of the windows that belong to those batches, by number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,8 @@ class RunState(BaseModel):
     waiting: Artifact | None = None
     batches: dict[int, Artifact] = {}
     played: dict[str, int] = {}
+    windows: int = 0
+    told: dict[int, Artifact] = {}
 
     def pending(self, label: str) -> range:
         """Return the numbers of the batches that a method has not finished yet."""
@@ -46,7 +50,8 @@ class RunState(BaseModel):
         played = {**self.played, label: max(number + 1, self.played.get(label, 0))}
         behind_all = min(played.get(each, 0) for each in labels)
         left = {n: rows for n, rows in self.batches.items() if n >= behind_all}
-        return self.model_copy(update={"played": played, "batches": left})
+        told = {n: rows for n, rows in self.told.items() if n >= behind_all}
+        return self.model_copy(update={"played": played, "batches": left, "told": told})
 
 
 STATE = RecordType("state", RunState)

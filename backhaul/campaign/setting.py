@@ -68,6 +68,9 @@ class Play(BaseModel):
         label_files: A table of image_id, node, name, image and labels, the file that its labels
             are put into; None if nobody has to.
         nodes: A table of image_id and node; None = names and groups of the images say it.
+        arrivals: The table of `Arrivals` of these images; None if the method needs none.
+        told: A table of what the nodes told meanwhile (`backhaul.inbox.telling`), of the
+            method's policy; None if the method needs none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +85,8 @@ class Play(BaseModel):
     seen: Artifact | None = None
     label_files: Artifact | None = None
     nodes: Artifact | None = None
+    arrivals: Artifact | None = None
+    told: Artifact | None = None
 
 
 class Beginning(BaseModel):

@@ -11,7 +11,7 @@ import pandas as pd
 from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.setting import Beginning
 from backhaul.layout import checkpoint_name
-from backhaul.measure.names import KEYS, METRICS, OF_LINK
+from backhaul.measure.names import KEYS, METRICS, OF_EXPLORED, OF_LINK, OF_NODES
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import has, read_value
 
@@ -85,6 +85,7 @@ def _of_round(record: RoundRecord) -> pd.DataFrame:
         "epochs_trained": 0 if record.training is None else record.training.epochs,
         "epoch": record.standing.current.epoch,
         **_carried(record),
+        **_told(record),
     }
     for place, (name, value) in enumerate(known.items()):
         table.insert(place, name, value)
@@ -116,6 +117,39 @@ def _carried(record: RoundRecord) -> dict[str, float]:
         return {}
     found = {name: getattr(record.carried, name) for name in OF_LINK}
     return {name: float("nan") if value is None else value for name, value in found.items()}
+
+
+def _told(record: RoundRecord) -> dict[str, float]:
+    """Return the columns of what nodes told, over all of them, and of what was explored.
+
+    Those of drift are of the node that has moved furthest. ``samples_transfer_ratio`` is of
+    what the nodes have counted, where they have told.
+    """
+    found: dict[str, float] = {}
+    if record.told is not None:
+        told = read_value(pd.DataFrame, record.told)
+        drifts = {name for name in OF_NODES if name.startswith("psi_")}
+        found |= {n: told[n].max() if n in drifts else told[n].sum() for n in OF_NODES}
+        if found["frames_seen"]:
+            found["samples_transfer_ratio"] = found["frames_sent"] / found["frames_seen"]
+    if record.explored is not None:
+        explored = read_value(pd.DataFrame, record.explored)
+        found |= {name: float(explored[name].iloc[0]) for name in OF_EXPLORED}
+    return found
+
+
+def nodes_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
+    """Return one row per method, batch, node, policy and model: what the nodes told."""
+    parts = [
+        read_value(pd.DataFrame, record.told).assign(method=record.method, batch=record.batch)
+        for record in records
+        if record.told is not None
+    ]
+    if not parts:
+        return pd.DataFrame({"method": [], "batch": []}).astype({"batch": "Int64"})
+    table = pd.concat(parts, ignore_index=True).astype({"batch": "Int64"})
+    keys = ["method", "batch"]
+    return table[[*keys, *(name for name in table if name not in keys)]]
 
 
 def trainings(records: Iterable[RoundRecord]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from backhaul.campaign.claim import without_resources
-from backhaul.campaign.continued import TABLES, read_table
+from backhaul.campaign.continued import TABLES, read_table, show_table
 from backhaul.campaign.events import write_events
 from backhaul.campaign.provenance import GitState
 from backhaul.campaign.records import RoundRecord, Waiting
@@ -72,9 +72,9 @@ def write_continued(records: RunRecords) -> None:
     for name, table_of in TABLES.items():
         table = read_table(records.files, name)
         if table is not None:
-            write_csv(view.table(name), table)
+            show_table(view, name, table)
         elif records.rounds:
-            write_csv(view.table(name), table_of(records.rounds))
+            show_table(view, name, table_of(records.rounds))
 
 
 def write_overview(records: RunRecords) -> None:
@@ -92,7 +92,7 @@ def write_tables(view: View, rounds: Sequence[RoundRecord]) -> None:
     """
     there = [record for record in rounds if has(record.evaluation)]
     for name, table_of in TABLES.items() if there else ():
-        write_csv(view.table(name), table_of(there))
+        show_table(view, name, table_of(there))
 
 
 def write_about(records: RunRecords) -> None:

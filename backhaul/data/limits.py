@@ -35,6 +35,15 @@ class InboxLimits(ImageLimits):
     sidecar_bytes: PositiveInt = Field(
         4 * 2**20, description="bytes of a file of detections; one with more is not read"
     )
+    batch_bytes: PositiveInt = Field(
+        16 * 2**20, description="bytes of a batch of sidecars, unpacked"
+    )
+    sidecar_waits: int = Field(
+        2,
+        ge=0,
+        description="ingestions in which a picture waits for the sidecar of its node's agent; "
+        "then it is taken in without",
+    )
     detections: PositiveInt = Field(3_000, description="detections of a node in one image")
     features: PositiveInt = Field(16_384, description="features of one image by a node")
     votes: PositiveInt = Field(1_000, description="checkpoints of a node that saw one object")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from backhaul.arrays import BoolArray, IntArray
+from backhaul.arrays import BoolArray, FloatArray, IntArray
 from backhaul.data.settings import Batches, SplitFractions
 from backhaul.data.stratification import apportion, stratify
 from backhaul.errors import InputError
@@ -44,6 +44,7 @@ def split(
     fractions: SplitFractions,
     rng: np.random.Generator,
     placed: Mapping[str, Subset] = NOWHERE,
+    untrained: Collection[str] = (),
 ) -> Splits:
     """Split labelled images so that each class keeps its share in each subset.
 
@@ -56,6 +57,8 @@ def split(
         fractions: Shares of train and valid; the rest is test.
         rng: The only source of randomness.
         placed: Where groups went in earlier rounds; their images follow them.
+        untrained: Images that go to valid and test alone, in the proportion of these, wherever
+            their groups are.
 
     Raises:
         InputError: If an image has no labels.
@@ -63,8 +66,25 @@ def split(
     if unlabelled := len(images) - len(images.labelled()):
         raise InputError(f"split: {unlabelled} of {len(images)} images have no labels")
     images = _by_id(images)
-    rows = _rows(images)
+    is_apart = images.table["image_id"].isin(untrained).to_numpy(dtype=bool)
     shares = np.array([fractions.train, fractions.valid, 1 - fractions.train - fractions.valid])
+    parts = _divided(images.where(~is_apart), shares, rng, placed)
+    if not is_apart.any():
+        return parts
+    apart = _divided(images.where(is_apart), shares * [0, 1, 1], rng, NOWHERE)
+    return Splits(
+        parts.train, concat([parts.valid, apart.valid]), concat([parts.test, apart.test])
+    )
+
+
+def _divided(
+    images: ImageSet,
+    shares: FloatArray,
+    rng: np.random.Generator,
+    placed: Mapping[str, Subset],
+) -> Splits:
+    """Return images, ordered by id, in subsets of these shares, shape (3,)."""
+    rows = _rows(images)
     known = [placed.get(group) if group is not None else None for group in rows.group]
     subset = np.array(
         [-1 if name is None else SUBSETS.index(name) for name in known], dtype=np.int64

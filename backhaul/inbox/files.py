@@ -31,12 +31,14 @@ LOG_COLUMNS = (
     "name",
     "arrived",
     "detections",
+    "origin",
 )
 """Columns of what has arrived.
 
 ``node`` and ``name`` are what the image was dropped as; ``arrived`` is when it was taken in,
 UTC; ``detections`` is what the node saw, as `read_detections` gives it, missing where the node
-did not say. The others are those of `ImageSet`.
+did not say; ``origin`` is how the node chose the image, as JSON of `backhaul.inbox.origin`,
+missing where it did not say. The others are those of `ImageSet`.
 """
 
 DETECTIONS = ".detections.json"

@@ -17,6 +17,7 @@ from backhaul.data.formats.report import Problem
 from backhaul.data.images import OnProgress
 from backhaul.data.limits import InboxLimits
 from backhaul.errors import InputError, RefusedFileError
+from backhaul.inbox.awaiting import read_waited, waiting_for, write_waited
 from backhaul.inbox.files import DETECTIONS, in_turns, sort_out
 from backhaul.inbox.log import (
     Arrival,
@@ -26,6 +27,7 @@ from backhaul.inbox.log import (
     write_entry,
 )
 from backhaul.inbox.look import Look, look_at
+from backhaul.inbox.told import take_told
 from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.holder import Holder
@@ -62,6 +64,9 @@ class Ingested(BaseModel):
             while they were taken in.
         n_later: Images over the limit of one hour, not looked at yet.
         n_others: Files that are no image, left where they are.
+        n_awaiting: Pictures that wait for what their node's agent tells about them.
+        n_sidecars: Sidecars of agents that were read.
+        n_windows: Summaries of windows that are in the table now, and were not before.
         problems: What was wrong, a line each.
     """
 
@@ -74,6 +79,9 @@ class Ingested(BaseModel):
     n_waiting: int = 0
     n_later: int = 0
     n_others: int = 0
+    n_awaiting: int = 0
+    n_sidecars: int = 0
+    n_windows: int = 0
     problems: tuple[str, ...] = ()
 
 
@@ -107,14 +115,16 @@ def ingest(
         _require_own(root, inbox.strip("/"))
         place = f"{root}/{inbox.strip('/')}"
         finished, problems = finish_pending(root, place, owned.require)
+        told = take_told(root, limits, owned.require)
         ingestion = _Ingestion(root, place, class_names, limits, owned.require)
         ingestion.count_new(finished)
-        ingestion.problems += problems
+        ingestion.problems += [*problems, *told.problems]
         if ingestion.n_images:
             owned.require()
             create(_owner(root), inbox.strip("/").encode())
         ingestion.run(on_progress)
-        return ingestion.summary()
+        counts = {"n_sidecars": told.n_sidecars, "n_windows": told.n_windows}
+        return ingestion.summary().model_copy(update=counts)
 
 
 def _require_own(root: str, inbox: str) -> None:
@@ -150,7 +160,11 @@ class _Ingestion:
         self.problems = list(self._contents.problems)
         reason = "is a link, or cannot be read: left alone with all that is below it"
         self.problems += [Problem(place, None, reason, "warning") for place in alone]
-        self._images, self._later = in_turns(self._contents.images, limits.images_per_hour)
+        bare = [each for each in self._contents.images if each not in self._contents.detections]
+        self._waited_told = read_waited(root)
+        self._awaiting = waiting_for(root, bare, self._waited_told, limits.sidecar_waits)
+        ready = [each for each in self._contents.images if each not in self._awaiting]
+        self._images, self._later = in_turns(ready, limits.images_per_hour)
         if self._later:
             self.problems.append(self._line_on_later(inbox))
         self._waited = _read_waiting(root)
@@ -192,6 +206,9 @@ class _Ingestion:
         if self._waiting != self._waited:
             self._require()
             replace(_waiting(self._root), json.dumps(self._waiting, indent=1).encode())
+        if self._awaiting != self._waited_told:
+            self._require()
+            write_waited(self._root, self._awaiting)
 
     def count_new(self, arrivals: Iterable[Arrival]) -> None:
         """Count images that were added to the log."""
@@ -206,6 +223,7 @@ class _Ingestion:
             n_waiting=len(self._waiting),
             n_later=self._later.total(),
             n_others=len(self._contents.others),
+            n_awaiting=len(self._awaiting),
             problems=tuple(map(str, self.problems)),
         )
 

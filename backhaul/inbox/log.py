@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from backhaul.data.formats.report import Problem
 from backhaul.errors import StoreError
 from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
+from backhaul.inbox.numbered import first_free
 from backhaul.layout import arrival_stem, inbox_entry, inbox_pending, set_aside_place
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
@@ -56,6 +57,7 @@ class Arrival(BaseModel):
         image: The file in the inbox.
         beside: The file of detections that comes along, None if there is none.
         detections: The node's detections (`backhaul.inbox.sidecar`); None if unknown.
+        origin: How the node chose it (`backhaul.inbox.origin`); None if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Arrival(BaseModel):
     image: Found
     beside: Found | None
     detections: str | None = None
+    origin: str | None = None
 
     @property
     def stem(self) -> str:
@@ -165,19 +168,15 @@ def _decoded(data: bytes, place: str) -> pd.DataFrame:
         ) from None
     if not ours:
         raise StoreError(f"{place}: names files that are no arrived images")
+    if "origin" not in table:  # an earlier version wrote it
+        unknown = pd.Series([None] * len(table), index=table.index, dtype="str")
+        table = table.assign(origin=unknown)
     return table
 
 
 def next_number(root: str) -> int:
     """Return the number of the next entry; the search takes logarithmically many requests."""
-    above = 1
-    while exists_at(_entry(root, above)):
-        above *= 2
-    last = above // 2
-    while above - last > 1:
-        middle = (last + above) // 2
-        last, above = (middle, above) if exists_at(_entry(root, middle)) else (last, middle)
-    return above
+    return first_free(lambda number: _entry(root, number))
 
 
 def write_entry(root: str, entry: Entry, require: Callable[[], None]) -> Sequence[Arrival]:
@@ -283,6 +282,7 @@ def _table(arrivals: Sequence[Arrival], arrived: datetime) -> pd.DataFrame:
         "node": [a.node for a in arrivals],
         "name": [a.name for a in arrivals],
         "detections": [a.detections for a in arrivals],
+        "origin": [a.origin for a in arrivals],
     }
     numbers = {
         "width": [a.width for a in arrivals],

@@ -15,9 +15,14 @@ from backhaul.data.images import (
 from backhaul.data.limits import InboxLimits
 from backhaul.data.room import FILE_BYTES
 from backhaul.errors import RefusedFileError
+from backhaul.inbox.awaiting import digest_named
+from backhaul.inbox.batch import read_sidecar
 from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
+from backhaul.inbox.origin import Origin
 from backhaul.inbox.sidecar import Checked, read_detections
+from backhaul.layout import sidecar_place
+from backhaul.storage.conditional import read_or_none
 from backhaul.storage.moving import Found, read_found
 from backhaul.storage.objects import exists_at
 
@@ -92,10 +97,26 @@ def look_at(
     )
     if exists_at(arrival.place(root)):
         return Look(name, image, beside, file.image_id, arrival, known=True)
-    folder = image.uri.removesuffix(f"/{name}")
-    seen, problems = _read_beside(beside, folder, file, class_names, limits)
-    arrival = arrival.model_copy(update={"detections": seen})
+    origin: Origin | None = None
+    if beside is None and digest_named(name) == digest:
+        origin, (seen, problems) = _read_told(root, node, file, class_names, limits)
+    else:
+        folder = image.uri.removesuffix(f"/{name}")
+        seen, problems = _read_beside(beside, folder, file, class_names, limits)
+    how = None if origin is None else origin.model_dump_json()
+    arrival = arrival.model_copy(update={"detections": seen, "origin": how})
     return Look(name, image, beside, file.image_id, arrival, problems=tuple(problems))
+
+
+def _read_told(
+    root: str, node: str, image: ImageFile, class_names: tuple[str, ...], limits: InboxLimits
+) -> tuple[Origin | None, Checked]:
+    """Return what the agent of a node told about its picture."""
+    place = sidecar_place(root, node, image.image_id)
+    data = read_or_none(place)
+    if data is None:
+        return None, (None, [])
+    return read_sidecar(data, place, image, class_names, limits)
 
 
 def _read_beside(

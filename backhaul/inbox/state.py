@@ -17,8 +17,12 @@ from backhaul.data.settings import InboxData
 from backhaul.inbox.files import fused_of, images_of, label_file
 from backhaul.inbox.labels import read_truth
 from backhaul.inbox.log import read_log
+from backhaul.inbox.origin import arrivals_of
+from backhaul.inbox.telling import told_table, with_told
 from backhaul.inbox.tolabel import remove_list
+from backhaul.inbox.windows import summaries_in
 from backhaul.layout import INITIAL, RunFiles
+from backhaul.sampling import ArrivedSampling
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.bandwidth import Bandwidth
@@ -49,13 +53,11 @@ def _with_new(state: RunState, config: CampaignConfig, known: frozenset[str]) ->
         LOG.warning("%d images are in the initial data set: left out", repeated)
     size = config.batches.sampling_batch
     n_full = len(new) // size
-    batches = {
-        state.formed + k: write_value(config.store, _part(new, k * size, size))
-        for k in range(n_full)
-    }
+    parts = {state.formed + k: _part(new, k * size, size) for k in range(n_full)}
+    batches = {number: write_value(config.store, part) for number, part in parts.items()}
     left = _part(new, n_full * size, size)
     LOG.info("%d batches of %d images are full, %d images wait", n_full, size, len(left))
-    return state.model_copy(
+    after = state.model_copy(
         update={
             "log": entries[-1][0],
             "formed": state.formed + n_full,
@@ -63,6 +65,10 @@ def _with_new(state: RunState, config: CampaignConfig, known: frozenset[str]) ->
             "batches": state.batches | batches,
         }
     )
+    if not any(isinstance(arm, ArrivedSampling) for arm in config.arms):
+        return after
+    ends = {number: part["arrived"].iloc[-1] for number, part in parts.items()}
+    return with_told(after, config.store, ends)
 
 
 def _part(rows: pd.DataFrame, start: int, size: int) -> pd.DataFrame:
@@ -82,6 +88,7 @@ class ArrivingCourse:
     ) -> None:
         self._root = config.store
         self._labels = tuple(arm.label for arm in config.arms)
+        [self._arm] = (arm for arm in config.arms if arm.label == label)
         self._inbox, self._files, self._label = inbox, files, label
         self._per_node = config.bandwidth.per_node
         self._labels_at = labels_at
@@ -96,7 +103,8 @@ class ArrivingCourse:
         state = read_state(self._files)
         for number in state.pending(self._label):
             rows = read_value(pd.DataFrame, state.batches[number])
-            yield self._play(number, rows, bandwidth_of(number))
+            play = self._play(number, rows, bandwidth_of(number))
+            yield self._with_arrivals(play, rows, state.told.get(number))
 
     def passed(self, record: RoundRecord) -> None:
         """Record that the method has played a batch."""
@@ -123,6 +131,17 @@ class ArrivingCourse:
             label_files=write_value(self._root, self._label_files(rows)),
             nodes=self._nodes(rows),
         )
+
+    def _with_arrivals(self, play: Play, rows: pd.DataFrame, told: Artifact | None) -> Play:
+        """Return a batch with how nodes chose it, if that is what the method goes by."""
+        arm, update = self._arm, dict[str, Artifact]()
+        if "arrivals" in arm.needs:
+            update["arrivals"] = write_value(self._root, arrivals_of(rows).table)
+        if isinstance(arm, ArrivedSampling) and told is not None:
+            summaries = summaries_in(read_value(pd.DataFrame, told))
+            own = [each for each in summaries if arm.policy in ("", each.policy)]
+            update["told"] = write_value(self._root, told_table(self._root, own))
+        return play.model_copy(update=update)
 
     def _nodes(self, rows: pd.DataFrame) -> Artifact | None:
         """Return which node each image is from, if that matters."""

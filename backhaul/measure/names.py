@@ -28,6 +28,20 @@ OF_LINK = (
 )
 """What went over the link in a round; columns of runs whose campaign has one."""
 
+OF_NODES = (
+    *("frames_seen", "frames_chosen", "frames_sent", "frames_displaced", "frames_suppressed"),
+    *("frame_bytes_seen", "frame_bytes_sent", "node_up_bytes", "node_down_bytes"),
+    *("psi_confidence", "psi_classes"),
+)
+"""What nodes told while a batch came together; columns of arms of what arrived."""
+
+OF_EXPLORED = (
+    "explored_images",
+    *("explored_prec", "explored_prec_half_width"),
+    *("explored_recall", "explored_recall_half_width"),
+)
+"""What frames that chance drew say of all frames; columns of arms of what arrived."""
+
 KEYS = ("method", "batch", "test_set")
 """What tells the rows of a summary apart."""
 
@@ -36,6 +50,8 @@ SUMMARY_NUMBERS = (
     *("samples_transfer_ratio", "mean_bytes_sent", "mean_bytes_pool"),
     *("epochs_trained", "epoch"),
     *OF_LINK,
+    *OF_NODES,
+    *OF_EXPLORED,
     *(*SCORES, *ENSEMBLE_SCORES, *COUNTS),
 )
 """Columns of a summary, beside `KEYS`."""

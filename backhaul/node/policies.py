@@ -81,7 +81,7 @@ class WindowPolicy(Policy):
     kind: Literal["window"] = "window"
     method: Method = Field(description="sampling method, as in campaigns")
 
-    _OF_HOME: ClassVar[frozenset[str]] = frozenset({"listed", "user", "no-new-data"})
+    _OF_HOME: ClassVar[frozenset[str]] = frozenset({"listed", "user", "arrived", "no-new-data"})
 
     @field_validator("method", mode="before")
     @classmethod

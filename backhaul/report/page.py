@@ -86,6 +86,7 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
             ),
             summary=views.summary_table(summary),
             over_link=views.link_table(tables.over_link(summary), colours),
+            by_nodes=views.nodes_table(tables.by_nodes(summary), colours),
             old_start=_old_start(old),
             forgetting=views.forgetting_table(forgetting, colours),
             classes=views.class_table(

@@ -13,7 +13,7 @@ import pandas as pd
 from backhaul.arrays import FloatArray, IntArray
 from backhaul.campaign.run import CONTROL, SampledBatch, TimingRow
 from backhaul.layout import INITIAL
-from backhaul.measure.names import OF_LINK, RANKED, SENT
+from backhaul.measure.names import OF_EXPLORED, OF_LINK, OF_NODES, RANKED, SENT
 from backhaul.measure.statistics import Estimates, estimates
 
 COMMON = "common"
@@ -28,6 +28,7 @@ COMPARED = (
     *("mean_bytes_sent", "mean_bytes_pool", "epochs_trained", "batch"),
 )
 """Columns of the comparison of methods."""
+RATIO = "samples_transfer_ratio"
 LINK_MEANS = ("last_arrival_s", "model_s", "round_s")
 """Of what went over the link, what differs from batch to batch and is no sum."""
 
@@ -189,6 +190,24 @@ def over_link(summary: pd.DataFrame) -> Estimates:
     how = {name: "mean" if name in LINK_MEANS else "sum" for name in OF_LINK}
     sums = rows.groupby(["seed", "method"], as_index=False, sort=False).agg(how)
     return estimates(sums, ["method"], OF_LINK)
+
+
+def by_nodes(summary: pd.DataFrame) -> Estimates:
+    """Sum up what nodes told, over the batches of each method that goes by it.
+
+    Returns:
+        Index: method; columns `OF_NODES`, sums but for the drift, of which the last is shown;
+        ``samples_transfer_ratio`` of the sums; and `OF_EXPLORED` of the last batch. Without
+        rows if no method goes by what nodes chose.
+    """
+    names = [*OF_NODES, *OF_EXPLORED]
+    rows = on(summary)
+    rows = rows[rows[names].notna().any(axis=1)].astype(dict.fromkeys(names, float))
+    last = {name for name in OF_NODES if name.startswith("psi_")} | {*OF_EXPLORED}
+    how = {name: "last" if name in last else "sum" for name in names}
+    sums = rows.sort_values("batch").groupby(["seed", "method"], as_index=False).agg(how)
+    ratio = sums["frames_sent"] / sums["frames_seen"].where(sums["frames_seen"] > 0)
+    return estimates(sums.assign(samples_transfer_ratio=ratio), ["method"], [*names, RATIO])
 
 
 def class_balance(seen: pd.DataFrame) -> pd.DataFrame:

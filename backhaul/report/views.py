@@ -9,7 +9,13 @@ import pandas as pd
 
 from backhaul.campaign.run import SampledBatch
 from backhaul.layout import INITIAL
-from backhaul.measure.names import KEYS, OF_LINK, SUMMARY_NUMBERS
+from backhaul.measure.names import (
+    KEYS,
+    OF_EXPLORED,
+    OF_LINK,
+    OF_NODES,
+    SUMMARY_NUMBERS,
+)
 from backhaul.measure.statistics import Estimates
 from backhaul.report import tables
 from backhaul.report.campaign import Campaign
@@ -24,6 +30,8 @@ from backhaul.report.wording import (
     size,
 )
 
+OPTIONAL = {*OF_LINK, *OF_NODES, *OF_EXPLORED}
+"""Columns of a summary that most campaigns have not."""
 GAINS = ("gain_init", "gain_control", "gain_random")
 COUNTS = (
     "images_sent",
@@ -92,7 +100,7 @@ def methods_table(
 def summary_table(summary: pd.DataFrame) -> Table:
     """Show summary.csv whole, with the seeds if there are several."""
     several = summary["seed"].nunique() > 1
-    shown = [n for n in SUMMARY_NUMBERS if n not in OF_LINK or summary[n].notna().any()]
+    shown = [n for n in SUMMARY_NUMBERS if n not in OPTIONAL or summary[n].notna().any()]
     rows = tuple(
         (
             Cell(str(row["method"]), words=True),
@@ -138,6 +146,42 @@ def link_table(carried: Estimates, colours: Mapping[str, str]) -> Table:
         )
         for label in colours
         if label in carried.mean.index
+    )
+    return Table(("method", *(title for title, *_ in columns)), rows)
+
+
+def nodes_table(told: Estimates, colours: Mapping[str, str]) -> Table:
+    """Show what nodes told, and what frames say that chance drew, method by method.
+
+    Args:
+        told: What `backhaul.report.tables.by_nodes` returns.
+        colours: Colour of each method.
+    """
+    columns: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+        ("frames seen", "frames_seen", count),
+        ("chosen", "frames_chosen", count),
+        ("sent", "frames_sent", count),
+        ("displaced", "frames_displaced", count),
+        ("suppressed", "frames_suppressed", count),
+        ("sent of seen", "samples_transfer_ratio", number),
+        ("size of all seen", "frame_bytes_seen", size),
+        ("size sent", "frame_bytes_sent", size),
+        ("over the wire, up", "node_up_bytes", size),
+        ("down", "node_down_bytes", size),
+        ("drift, confidence", "psi_confidence", number),
+        ("drift, classes", "psi_classes", number),
+        ("recall, all frames", "explored_recall", number),
+        ("±", "explored_recall_half_width", number),
+        ("precision, all frames", "explored_prec", number),
+        ("± ", "explored_prec_half_width", number),
+    )
+    rows = tuple(
+        (
+            _method(label, colours),
+            *(Cell(_or_none(write, told.at(label, name)[0])) for _, name, write in columns),
+        )
+        for label in colours
+        if label in told.mean.index
     )
     return Table(("method", *(title for title, *_ in columns)), rows)
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
+from backhaul.sampling.arrived import ArrivedSampling
 from backhaul.sampling.auto import AutoSampling
 from backhaul.sampling.balanced import RareFirstSampling
 from backhaul.sampling.base import SamplingMethod
@@ -68,6 +69,7 @@ Method: TypeAlias = Annotated[
     | PpalSampling
     | AutoSampling
     | ListedSampling
+    | ArrivedSampling
     | UserSampling
     | NoNewData,
     Field(discriminator="kind"),
@@ -79,6 +81,7 @@ The name of a utility is short for the method that ranks images by it.
 """
 
 __all__ = [
+    "ArrivedSampling",
     "AutoSampling",
     "BinNormalSampling",
     "BinQuintileSampling",

@@ -23,6 +23,7 @@ COSTS: Mapping[Need, str] = {
     "disagreement": "scores",
     "validation": "validation images",
     "nearness": "copies of frames",
+    "arrivals": "sidecars of nodes",
 }
 """What is computed for a need, where that has another name."""
 NOT_TOLD = {"kind", "label", "digest"}

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Need: TypeAlias = Literal[
-    "scores", "features", "descriptors", "disagreement", "validation", "nearness"
+    "scores",
+    "features",
+    "descriptors",
+    "disagreement",
+    "validation",
+    "nearness",
+    "arrivals",
 ]
 """What is computed only where it is needed: the score of each class; of images, features by the
 detector, and descriptors without one; how far the checkpoints disagree about each object; what
-they see in validation images; how near vectors of images are that look the same."""
+they see in validation images; how near vectors of images are that look the same; how nodes
+chose what arrived from them."""
 
-BESIDE: frozenset[Need] = frozenset({"validation", "nearness"})
+BESIDE: frozenset[Need] = frozenset({"validation", "nearness", "arrivals"})
 """Those needs that looking at the images of a pool does not give."""
 
 VectorNeed: TypeAlias = Literal["features", "descriptors"]

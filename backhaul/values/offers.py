@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backhaul.arrays import BoolArray, Float32Array, IntArray, NameArray
+from backhaul.values.arrivals import Arrivals
 from backhaul.values.columns import frame_of, names_of, positions, require_length
 from backhaul.values.detections import FusedDetections, Need
 from backhaul.values.features import Features
@@ -123,6 +124,7 @@ class Pool:
         sent_before: What the method sent in earlier rounds.
         validation: What the ensemble sees in validation images; None where nobody needs it.
         nearness: Which images look the same; None where nobody needs it.
+        arrivals: How nodes chose the images; None where nobody needs it.
 
     Raises:
         ValueError: If a detection is of an image that is not in the pool.
@@ -133,6 +135,7 @@ class Pool:
     sent_before: SentBefore = field(default_factory=SentBefore)
     validation: Validation | None = None
     nearness: Nearness | None = None
+    arrivals: Arrivals | None = None
 
     def __post_init__(self) -> None:
         if np.any(positions(self.detections.image_id, self.offers.image_id.tolist()) < 0):
@@ -171,6 +174,7 @@ class Pool:
             "disagreement": self.detections.vote_fraction,
             "validation": self.validation,
             "nearness": self.nearness,
+            "arrivals": self.arrivals,
         }
         return frozenset(need for need, values in known.items() if values is not None)
 

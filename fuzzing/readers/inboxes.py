@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -11,11 +12,14 @@ import pandas as pd
 from numpy.random import Generator
 
 from backhaul.data.images import ImageFile
+from backhaul.data.limits import InboxLimits
+from backhaul.inbox.batch import read_batch, read_sidecar
 from backhaul.inbox.files import fused_of, images_of
 from backhaul.inbox.ingestion import ingest
 from backhaul.inbox.labels import read_labels
 from backhaul.inbox.log import read_log
 from backhaul.inbox.sidecar import detections_of, read_detections
+from backhaul.inbox.summary import read_summary
 from backhaul.untrusted import read_bytes
 from fuzzing.mutation import mutate, pick
 from fuzzing.reader import Reader
@@ -110,9 +114,63 @@ def _ingest(folder: Path) -> Iterable[str]:
     return ingest(str(folder), "inbox", NAMES).problems
 
 
+_TOLD = {
+    "digest": "0" * 64,
+    "frame_id": "0007",
+    "captured_s": 1_764_000_000.5,
+    "model": "m1",
+    "policy": "own",
+    "window": 12,
+    "why": "explored",
+    "value": 0.5,
+    "probability": 0.1,
+    "detections": [{**_DETECTION, "class_id": 0, "scores": [0.7, 0.2, 0.1]}],
+    "embedding": "AAA=",
+    "embedding_of": "features",
+}
+
+
+def _batch(_: Generator) -> Tree:
+    content = json.dumps([_TOLD, {**_TOLD, "digest": "1" * 64}]).encode()
+    return {"batch.json": gzip.compress(content, mtime=0)}
+
+
+def _mutate_batch(tree: Tree, rng: Generator) -> Tree:
+    """Change the file as it is put, or what is packed into it."""
+    if rng.random() < 0.5:
+        return mutate(tree, rng)
+    inner = {k: gzip.decompress(v) if isinstance(v, bytes) else v for k, v in tree.items()}
+    changed = mutate(inner, rng).items()
+    return {k: gzip.compress(v, mtime=0) if isinstance(v, bytes) else v for k, v in changed}
+
+
+def _read_batch(folder: Path) -> Iterable[str]:
+    path, limits = folder / "batch.json", InboxLimits()
+    sidecars, problems = read_batch(read_bytes(path), str(path), limits)
+    for sidecar in sidecars.values():
+        data = sidecar.model_dump_json().encode()
+        _, (_, wrong) = read_sidecar(data, str(path), _IMAGE, NAMES, limits)
+        problems += wrong
+    return map(str, problems)
+
+
+def _window(_: Generator) -> Tree:
+    window = {"node": "cam", "number": 7, "policy": "own", "model": "m1", "seen": 60, "sent": 6}
+    window |= {"counts": {"suppressed": 9}, "confidence": [1] * 10, "classes": {"0": 10}}
+    return {"window.json": json.dumps(window).encode()}
+
+
+def _read_window(folder: Path) -> Iterable[str]:
+    path = folder / "window.json"
+    read_summary(read_bytes(path), str(path), "cam")
+    return ()
+
+
 READERS = (
     Reader("sidecar", _sidecar, _read_sidecar, share=2),
     Reader("annotations", _labels, _read_labels, share=2),
+    Reader("batch of sidecars", _batch, _read_batch, _mutate_batch, share=2),
+    Reader("window", _window, _read_window, share=2),
     Reader("inbox log", _log, _read_log),
     Reader("inbox", _inbox, _ingest, _mutate_inbox, share=0.3),
 )

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backhaul.inbox import log as inboxlog
+from backhaul.inbox import numbered
 from backhaul.inbox.labels import read_truth
 from backhaul.inbox.log import next_number, read_log
 from backhaul.storage import moving
@@ -34,7 +35,7 @@ def test_the_next_number_is_found_without_a_list(n_entries: int) -> None:
         return int(Path(uri).stem) <= n_entries
 
     with pytest.MonkeyPatch.context() as context:
-        context.setattr(inboxlog, "exists_at", exists)
+        context.setattr(numbered, "exists_at", exists)
         assert next_number("/store") == n_entries + 1
     assert len(looks) <= 2 * (n_entries + 1).bit_length() + 1
 

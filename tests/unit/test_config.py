@@ -1,4 +1,6 @@
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -129,6 +131,7 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
         ("replay", ()),
         ("bccd", ("data.root=.",)),
         ("hourly", ("initial.data.root=.",)),
+        ("arrived", ("initial.data.root=.",)),
     ],
 )
 def test_the_configs_that_come_with_the_project_are_valid(
@@ -167,6 +170,24 @@ def test_how_trainings_follow_one_another_is_not_what_one_training_depends_on(
 def test_an_inbox_lies_apart_from_what_is_ours(key: str, folder: str) -> None:
     with pytest.raises(ValidationError, match="below the store"):
         InboxData.model_validate({key: folder})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"data": {"kind": "digits"}}, "expected data.kind inbox"),
+        ({"bandwidth": {"images": 3, "per_node": True}}, "take neither link nor per_node"),
+        ({"bandwidth": {"link": {"uplink_kbit_s": 9}}}, "take neither link nor per_node"),
+        ({"methods": [{"kind": "arrived", "policy": "a/b"}]}, "methods"),
+        ({"methods": ["arrived", {"kind": "arrived", "policy": "9"}]}, "label 'arrived' is"),
+    ],
+)
+def test_what_arrived_takes_an_inbox_alone(changes: dict[str, Any], reason: str) -> None:
+    inbox = {"data": {"kind": "inbox"}, "initial": {"data": {"kind": "folder", "root": "."}}}
+    config = {**MINIMAL, **inbox, "methods": ["arrived"]}
+    CampaignConfig.model_validate(config)
+    with pytest.raises(ValidationError, match=re.escape(reason)):
+        CampaignConfig.model_validate(config | changes)
 
 
 @pytest.mark.parametrize(("inbox", "labels"), [("a", "a"), ("a", "a/b"), ("a/b", "a")])

@@ -151,6 +151,21 @@ def test_known_groups_go_where_they_went(
     assert all(went[group] == placed[group] for group in went.keys() & placed.keys())
 
 
+@given(spec=specs(grouped=True), untrained=st.sets(st.integers(0, 29)), seed=SEEDS)
+def test_what_is_not_to_be_trained_on_never_is(
+    spec: list[Spec], untrained: set[int], seed: int
+) -> None:
+    images = image_set(spec)
+    apart = {images.ids[i] for i in untrained if i < len(images)}
+    splits = split(images, FRACTIONS, rng(seed), untrained=apart)
+    assert sorted(concat(parts(splits)).ids) == sorted(images.ids)
+    assert not apart & set(splits.train.ids)
+    n_apart = [len(apart & set(part.ids)) for part in parts(splits)]
+    assert n_apart == apportion(len(apart), np.array([0.0, 0.2, 0.2])).tolist()
+    rest = images.take([each for each in images.ids if each not in apart])
+    assert splits.train.ids == split(rest, FRACTIONS, rng(seed)).train.ids
+
+
 def test_groups_are_filled_by_image_count() -> None:
     sizes = {f"g{i}": size for i, size in enumerate([30, 10, 10, *[5] * 10])}
     images = image_set([(frozenset({0}), g) for g, size in sizes.items() for _ in range(size)])

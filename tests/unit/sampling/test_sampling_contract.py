@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from backhaul.sampling import Method, NoNewData, SamplingMethod
+from backhaul.values.arrivals import Arrivals
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.detections import VECTORS, FusedDetections
@@ -87,6 +88,8 @@ METHODS = [
     "calibrated-confidence",
     {"kind": "utility", "utility": "calibrated-confidence", "calibration": "isotonic"},
     "auto",
+    "arrived",
+    {"kind": "arrived", "policy": "a", "equal": False},
     {"kind": "auto", "redundant": 0, "uneven": 1, "near": 1.0},
     *(
         {"kind": kind, "stratify": stratify}
@@ -127,6 +130,7 @@ def pools(draw: st.DrawFn) -> Pool:
         SentBefore(before, **known),
         _validation_of(draw(st.integers(0, 12)), rng),
         Nearness(draw(st.sampled_from([0.0, 1.0])), draw(st.sampled_from([0.0, 0.5]))),
+        _arrivals_of(image_id, rng),
     )
 
 
@@ -156,6 +160,18 @@ def _vectors_of(image_id: tuple[str, ...], rng: np.random.Generator) -> Features
     """Return vectors on a small grid, equal ones among them, in no order."""
     values = rng.integers(0, 4, (len(image_id), 2)).astype(np.float32)
     return Features(names_of(rng.permutation(list(image_id))), values)
+
+
+def _arrivals_of(image_id: tuple[str, ...], rng: np.random.Generator) -> Arrivals:
+    """Return how nodes chose images, in no order; of some they did not say."""
+    n = len(image_id)
+    return Arrivals(
+        image_id=names_of(rng.permutation(list(image_id))),
+        policy=names_of(rng.choice(["", "a", "b"], n)),
+        why=names_of(rng.choice(["", "valued", "explored"], n)),
+        probability=rng.choice([np.nan, 0.0, 0.1], n),
+        captured_s=rng.choice([np.nan, 1.0, 2.0], n),
+    )
 
 
 def _validation_of(n: int, rng: np.random.Generator) -> Validation:
