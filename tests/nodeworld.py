@@ -72,7 +72,7 @@ class MadeFrames:
 
 def world(folder: Path, captured_s: FloatArray, trace: Trace, **changes: Any) -> SimulatedNode:
     """Return a node that has not been started."""
-    rules = {"link": UNLIMITED, "most_bytes": 10**9, "policies": (ADDITIVE,)}
+    rules: dict[str, Any] = {"link": UNLIMITED, "most_bytes": 10**9, "policies": (ADDITIVE,)}
     rules |= {
         k: changes.pop(k)
         for k in ("link", "most_bytes", "policies", "seed", "status_s")

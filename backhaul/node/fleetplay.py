@@ -174,7 +174,7 @@ def _outcome(
     totals, scenes = Counter[str](), set[int]()
     for each in nodes:
         images = each.replay.images
-        value = np.asarray(looks.value[images], dtype=np.float64)
+        value: FloatArray = looks.value[images]
         size = _sizes(looks, policy, images)
         home = each.node.home.arrived
         came = [(home[d], n) for d, n in each.frames.items() if d in home]
@@ -202,11 +202,11 @@ def _outcome(
 
 
 def _sizes(looks: Looks, policy: AnyPolicy, images: IntArray) -> FloatArray:
-    known = {}
+    known: dict[int, float] = {}
     for image in set(images.tolist()):
         sight = looks.sight(policy, image, 0)
         known[image] = 1.0 if sight is None else float(len(sight.content))
-    return np.array([known[image] for image in images.tolist()])
+    return np.array([known[image] for image in images.tolist()], dtype=np.float64)
 
 
 def _again_bytes(each: _Playing) -> int:

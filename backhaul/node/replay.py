@@ -94,7 +94,8 @@ class Replay:
         count = int(config.hours * 3_600 / config.every_s)
         begin = node * n // config.nodes
         self.images = (begin + np.arange(count)) % n
-        self.captured_s = (np.arange(count) + node / config.nodes) * config.every_s
+        at = (np.arange(count) + node / config.nodes) * config.every_s
+        self.captured_s: FloatArray = at.astype(np.float64)
 
     def frames(self) -> Iterator[Captured]:
         """Yield the frames, in order of capture."""

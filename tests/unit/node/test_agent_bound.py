@@ -27,7 +27,7 @@ def outages(rng: np.random.Generator, rate: float) -> Trace:
 def test_bound_is_that_of_a_linear_program(seed: int) -> None:
     rng = np.random.default_rng(seed)
     captured = np.sort(rng.uniform(0, HOUR, 25))
-    size, value = rng.integers(100, 5_000, 25), rng.uniform(0, 1, 25)
+    size, value = rng.integers(100, 5_000, 25).astype(np.float64), rng.uniform(0, 1, 25)
     link, end = outages(rng, 8.0), HOUR * 0.9
     here = captured < end
     late = (captured[:, None] <= captured[None, :]) * size  # row k: frames from the k-th on
@@ -59,7 +59,7 @@ def test_value_arrived_is_near_the_bound_at_every_cut(tmp_path: Path, seed: int)
     node.start()
     node.heap.run(5 * HOUR)
     times = np.array([frame.captured_s for frame in frames])
-    size = np.array([frame.size_bytes for frame in frames])
+    size = np.array([float(frame.size_bytes) for frame in frames])
     value = np.array([frame.value for frame in frames])
     arrived = np.array([node.home.arrived.get(frame.digest, np.inf) for frame in frames])
     assert len(frames) == 600

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from backhaul.link.settings import Allowance, Link
 from backhaul.node.happenings import Effect
-from backhaul.node.policies import StreamPolicy, WindowPolicy
+from backhaul.node.policies import AnyPolicy, StreamPolicy, WindowPolicy
 from backhaul.node.simulation import BEGINS_S, Ended, Faults, SimulatedNode
 from backhaul.node.trace import Trace
 from backhaul.node.virtual import VirtualDisk
@@ -33,7 +34,9 @@ def require_accounted(node: SimulatedNode) -> Counter[str]:
     return sums
 
 
-def crashing(rng: np.random.Generator, probability: float, most: int) -> tuple:
+def crashing(
+    rng: np.random.Generator, probability: float, most: int
+) -> tuple[Callable[[Effect], None], list[int]]:
     left = [most]
 
     def before(effect: Effect) -> None:
@@ -49,7 +52,7 @@ def crashing(rng: np.random.Generator, probability: float, most: int) -> tuple:
 )
 @pytest.mark.parametrize("seed", range(2))
 def test_all_frames_are_accounted_for_whatever_ends_the_agent(
-    tmp_path: Path, seed: int, policies: tuple
+    tmp_path: Path, seed: int, policies: tuple[AnyPolicy, ...]
 ) -> None:
     rng = np.random.default_rng(seed)
     captured = np.sort(rng.uniform(0, 3 * HOUR, 400))

@@ -14,7 +14,7 @@ from backhaul.node.container import DamagedFrameError, Kept, describe, pack, unp
 from backhaul.node.coverage import Coverage, unit
 from backhaul.node.disk import MOST_QUARANTINED, FolderDisk
 from backhaul.node.embedding import WIDTH, embedding
-from backhaul.node.frame import Frame
+from backhaul.node.frame import Frame, Why
 from backhaul.node.journal import DamagedJournalError, Journal
 from backhaul.node.queue import Queue
 from backhaul.node.ranks import Ranks
@@ -45,7 +45,9 @@ FRAMES = st.lists(
 
 
 @given(FRAMES, st.data())
-def test_the_queue_is_in_order(given_: list, data: st.DataObject) -> None:
+def test_the_queue_is_in_order(
+    given_: list[tuple[float, int, Why]], data: st.DataObject
+) -> None:
     density = lambda frame: frame.value / frame.size_bytes  # noqa: E731
     queue = Queue(density, density)
     first = {"wanted": 2, "explored": 1, "valued": 0}
@@ -254,7 +256,9 @@ def test_embeddings_keep_distances() -> None:
     st.floats(0, 500),
     st.floats(0, 5_000),
 )
-def test_a_trace_carries_what_it_says(pieces: list, t: float, n_bytes: float) -> None:
+def test_a_trace_carries_what_it_says(
+    pieces: list[tuple[float, float]], t: float, n_bytes: float
+) -> None:
     begins = np.concatenate([[0.0], np.cumsum([length for length, _ in pieces])])
     rates = np.array([*(rate for _, rate in pieces), 7.0])
     trace = Trace(begins, rates)
