@@ -11,6 +11,8 @@ from backhaul.node.container import SUFFIX
 
 QUARANTINE = "quarantine"
 MOST_QUARANTINED = 20
+BALLAST, BALLAST_BYTES = "ballast", 1_000_000
+"""A file that is there to be removed: a journal needs room to say that frames are gone."""
 
 
 class Disk(Protocol):
@@ -48,6 +50,10 @@ class Disk(Protocol):
         """Let removals, and the names of files that were written, be on the disk for good."""
         ...
 
+    def release(self) -> None:
+        """Free a little room that was kept for when the disk is full."""
+        ...
+
 
 class FolderDisk:
     """Files of frames in a folder on a disk.
@@ -59,10 +65,12 @@ class FolderDisk:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._away = folder.with_name(QUARANTINE)
+        self._ballast = folder.with_name(BALLAST)
         folder.mkdir(parents=True, exist_ok=True)
         self._changed = False
         for left in folder.glob(".*"):
             left.unlink(missing_ok=True)
+        self._reserve()
 
     def write(self, digest: str, data: bytes) -> None:
         """Write the file of a frame, whole or not at all.
@@ -109,6 +117,8 @@ class FolderDisk:
 
     def flush(self) -> None:
         """Let removals, and the names of files that were written, be on the disk for good."""
+        if not self._ballast.exists():
+            self._reserve()
         if self._changed:
             handle = os.open(self._folder, os.O_RDONLY)
             try:
@@ -116,6 +126,17 @@ class FolderDisk:
             finally:
                 os.close(handle)
             self._changed = False
+
+    def release(self) -> None:
+        """Free the room that was kept for a full disk; `flush` takes it again."""
+        self._ballast.unlink(missing_ok=True)
+
+    def _reserve(self) -> None:
+        """Keep a little room, without which nothing could be removed from a full disk."""
+        try:
+            self._ballast.write_bytes(bytes(BALLAST_BYTES))
+        except OSError:
+            self._ballast.unlink(missing_ok=True)
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}{SUFFIX}"

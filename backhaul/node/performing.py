@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 
@@ -81,6 +82,17 @@ class Performer:
             return NotWritten(digest)
         return Written(digest)
 
+    def _commit(self, memory: str) -> None:
+        """Let all count; on a full disk, with the room that was kept for that."""
+        self._disk.flush()
+        try:
+            self._journal.remember(memory)
+            self._journal.commit()
+        except sqlite3.OperationalError:
+            self._disk.release()
+            self._journal.remember(memory)
+            self._journal.commit()
+
     def _record(self, effect: Note | Drop | Commit | Erase | Quarantine) -> None:
         match effect:
             case Note(frame):
@@ -88,9 +100,7 @@ class Performer:
             case Drop(digest, number, vector):
                 self._journal.remove(digest, number, vector)
             case Commit(memory):
-                self._disk.flush()
-                self._journal.remember(memory)
-                self._journal.commit()
+                self._commit(memory)
             case Erase(digest):
                 self._disk.remove(digest)
             case Quarantine(digest):

@@ -67,6 +67,9 @@ class VirtualDisk:
                 self._flushed.pop(digest, None)
         self._changed.clear()
 
+    def release(self) -> None:
+        """Do nothing: a virtual journal lies elsewhere."""
+
     def lose_power(self) -> None:
         """Forget all that was not flushed."""
         self._files = dict(self._flushed)

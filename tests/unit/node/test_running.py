@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,40 @@ def test_wrong_settings_end_with_one_line(
     assert done.returncode == 2, done.stderr
     assert line in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount a disk of its own")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_full_costs_frames_alone(tmp_path: Path, tiny_disk: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for number in range(60):
+        pixels = np.random.default_rng(number).integers(0, 255, (400, 600, 3), dtype=np.uint8)
+        path = tmp_path / f"frames/{number:02d}.jpg"
+        Image.fromarray(pixels).save(path, quality=95)
+        os.utime(path, (1_700_000_000,) * 2)
+    hold = tmp_path / "hold"
+    hold.touch()
+    given = settings(tmp_path, hold_file=str(hold)) | {"folder": str(tiny_disk / "node")}
+    with Node(NodeConfig.model_validate(given)) as node:
+        end_s = time.monotonic() + 60
+        node.run(lambda: node.agent.standing.totals()["seen"] == 60 or time.monotonic() > end_s)
+        assert node.agent.standing.totals()["seen"] == 60
+        waiting = len(node.agent.standing.queue)
+        assert 5 < waiting < 55
+        hold.unlink()
+        node.run(lambda: node.is_done or time.monotonic() > end_s + 30)
+    totals = node.agent.standing.totals()
+    assert totals["sent"] == waiting
+    assert totals["seen"] == totals["passed_over"] + totals["chosen"]
+    assert totals["chosen"] == totals["sent"] + totals["displaced"]
