@@ -186,7 +186,7 @@ def suppress(
     rows, class_id = np.nonzero(settings.conf_thres < scores.T)
     confidence = scores[class_id, rows]
     size = boxes[2:, rows].T
-    corner = boxes[:2, rows].T - size / 2
+    corner = boxes[:2, rows].T - size * np.float32(0.5)
     kept = cv2.dnn.NMSBoxesBatched(
         np.hstack([corner, size]).astype(np.float64),  # type: ignore[arg-type] # takes arrays
         confidence,  # type: ignore[arg-type]
