@@ -5,7 +5,6 @@ Nothing here loads PyTorch, Ultralytics or pandas.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from backhaul.arrays import Float32Array
 from backhaul.errors import InputError
+from backhaul.look.checkpoints import file_digest
 from backhaul.look.descriptors import descriptor
 from backhaul.look.found import Found
 from backhaul.look.letterbox import Letterbox, letterbox, read_pixels
@@ -52,18 +52,16 @@ class OnnxModel:
     def __init__(self, path: Path, sha256: str = "", threads: int = 1) -> None:
         import onnxruntime
 
-        data = path.read_bytes()
-        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        if sha256 and file_digest(path) != sha256:
             raise InputError(f"{path}: content does not match its digest {sha256[:12]}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors alone
-        options.enable_mem_pattern = (
-            False  # a third less memory; planned ahead, no block is shared
-        )
+        # Planned ahead, memory of one checkpoint would not serve the next: a third more of it.
+        options.enable_mem_pattern = False
         try:
             self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
+                path, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # of many types, for whatever a broken file holds
             raise InputError(f"{path}: not a model: {one_line(str(error))}") from None
@@ -188,7 +186,7 @@ def suppress(
     rows, class_id = np.nonzero(settings.conf_thres < scores.T)
     confidence = scores[class_id, rows]
     size = boxes[2:, rows].T
-    corner = boxes[:2, rows].T - size / 2
+    corner = boxes[:2, rows].T - size * np.float32(0.5)
     kept = cv2.dnn.NMSBoxesBatched(
         np.hstack([corner, size]).astype(np.float64),  # type: ignore[arg-type] # takes arrays
         confidence,  # type: ignore[arg-type]

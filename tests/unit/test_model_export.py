@@ -76,9 +76,9 @@ def greedy(xyxy: FloatArray, confidence: Float32Array, class_id: IntArray) -> li
 
 def test_suppression_is_greedy_within_a_class() -> None:
     rng = np.random.default_rng(0)
-    boxes = np.vstack([rng.uniform(20, 44, (2, 60)), rng.uniform(10, 30, (2, 60))])
-    scores = rng.uniform(0, 0.6, (3, 60))
-    boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
+    drawn = np.vstack([rng.uniform(20, 44, (2, 60)), rng.uniform(10, 30, (2, 60))])
+    boxes = drawn.astype(np.float32)
+    scores = rng.uniform(0, 0.6, (3, 60)).astype(np.float32)
     found = suppress(boxes, scores, SETTINGS)
     row, class_id = np.nonzero(scores.T > 0.1)
     centre, size = boxes[:2, row].T, boxes[2:, row].T
