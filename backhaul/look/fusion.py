@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from backhaul.arrays import FloatArray, IntArray
-from backhaul.geometry import iou
+from backhaul.geometry import iou, pairwise_iou
 from backhaul.look.disagreement import mean_pairwise_iou, mutual_information
 from backhaul.values.columns import positions
 from backhaul.values.detections import Boxes, Detections, FusedDetections
@@ -115,9 +115,13 @@ def _cluster(boxes: Detections, iou_thres: float) -> IntArray:
     image = np.cumsum(boxes.image_id[1:] != boxes.image_id[:-1])
     image = np.concatenate([[0], image])[: len(boxes)]
     slot = _slots(image, boxes.epoch, boxes.class_id)
-    cluster = np.zeros(len(boxes), dtype=np.int64)
-    n_clusters = 0
-    left = np.arange(len(boxes))
+    cluster = np.arange(len(boxes))
+    n_clusters = len(boxes)
+    left = cluster
+    if not image.any():  # of a single image, those that overlap no other are soon found
+        left = np.flatnonzero(
+            (pairwise_iou(boxes.xyxy, boxes.xyxy) >= iou_thres).sum(axis=1) > 1
+        )
     while left.size:
         _, first, owner = np.unique(image[left], return_index=True, return_inverse=True)
         joins = iou(boxes.xyxy[left], boxes.xyxy[left[first]][owner]) >= iou_thres
@@ -128,7 +132,8 @@ def _cluster(boxes: Detections, iou_thres: float) -> IntArray:
         cluster[left[taken]] = n_clusters + owner[taken]
         n_clusters += first.size
         left = np.delete(left, taken)
-    return cluster
+    numbered: IntArray = np.unique(cluster, return_inverse=True)[1]
+    return numbered
 
 
 def _slots(*columns: IntArray) -> IntArray:
