@@ -76,5 +76,5 @@ def ratio(weight: FloatArray, part: FloatArray, whole: FloatArray) -> tuple[floa
 
 def _per_image(rows: pd.DataFrame, ids: list[str]) -> FloatArray:
     """Return how many rows there are of each image."""
-    counts = rows["image_id"].value_counts().reindex(ids).fillna(0)
-    return counts.to_numpy(dtype=np.float64)
+    counts = rows["image_id"].value_counts().to_dict()
+    return np.array([counts.get(name, 0) for name in ids], dtype=np.float64)

@@ -26,6 +26,7 @@ _OVER_CLASSES = "bald"
 _WAYS: Mapping[Need, str] = {
     "scores": "the score of every class, which JSON and Parquet of ours can have",
     "features": "features of the detector, which JSON and Parquet of ours can have",
+    "arrivals": "the sidecars of nodes' agents, which an inbox has",
     "disagreement": "the predictions of several checkpoints, one input each",
 }
 

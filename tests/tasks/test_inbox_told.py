@@ -136,6 +136,14 @@ def test_a_sidecar_that_is_wrong_leaves_the_others_alone(
     assert origin(folder)["policy"] == "own"
 
 
+def test_a_class_may_be_named(folder: Store) -> None:
+    named = {"class": "bus", "confidence": 0.5, "xyxy": [1, 2, 9, 10]}
+    put_batch(folder, "cam", [told_of(picture(1), detections=[named])])
+    put_picture(folder, "cam", picture(1))
+    assert folder.ingest().problems == ()
+    assert fused_of(folder.log, CLASSES).class_id.tolist() == [1]
+
+
 def test_detections_are_checked_as_those_beside_an_image(folder: Store) -> None:
     wrong = {"class_id": 9, "confidence": 0.5, "xyxy": [1, 2, 9, 10]}
     put_batch(folder, "cam", [told_of(picture(1), detections=[wrong])])
@@ -257,14 +265,14 @@ def test_what_nodes_told_is_summed_up_and_compared_with_their_first_windows(
     put_window(folder, "cam", 4, confidence=moved, classes={"1": 600}, model="m2")
     folder.ingest()
     told = told_table(folder.root, summaries_in(rows_of(folder)))
-    told = told.set_index(["policy", "model"])
-    own = told.loc[("own", "m1")]
+    rows = {(row["policy"], row["model"]): row for row in told.to_dict("records")}
+    own = rows["own", "m1"]
     assert (own["windows"], own["frames_seen"], own["frames_suppressed"]) == (2, 120, 18)
     assert own["samples_transfer_ratio"] == 12 / 120
     assert own["psi_confidence"] == pytest.approx(0.0)
-    assert told.loc[("other", "m1")]["psi_confidence"] > 1.0
-    assert told.loc[("other", "m1")]["psi_classes"] == pytest.approx(0.0)
-    assert told["psi_confidence"].isna()[("own", "m2")]  # its own first window
+    assert rows["other", "m1"]["psi_confidence"] > 1.0
+    assert rows["other", "m1"]["psi_classes"] == pytest.approx(0.0)
+    assert pd.isna(rows["own", "m2"]["psi_confidence"])  # its own first window
 
 
 def test_status_wants_and_what_grows_are_left_alone(folder: Store) -> None:

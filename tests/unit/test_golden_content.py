@@ -1,7 +1,7 @@
 """What data, split, fusion, sampling and matching give for fixed inputs is as it was."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from backhaul.measure.validation import validate
 from backhaul.sampling import Method, SamplingMethod
 from backhaul.storage.digests import table_digest
 from backhaul.storage.parquet import from_parquet, to_arrow, to_parquet
+from backhaul.values.arrivals import Arrivals
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.detections import Detections, FusedDetections
@@ -163,9 +164,19 @@ def choices(images: ImageSet, fused: FusedDetections) -> Iterator[tuple[str, Any
     scores[np.arange(len(fused)), fused.class_id] = fused.confidence
     validation = validate(fused, images, 0.5)
     fused = replace(fused, descriptors=known, features=known, scores=scores)
-    pool = Pool(offers, fused, SentBefore(), validation)
+    pool = Pool(offers, fused, SentBefore(), validation, arrivals=arrivals_of(images.ids))
     for method in methods():
         yield f"sampling {method.label}", method.select(pool, Bandwidth(images=9), rng=rng())
+
+
+def arrivals_of(ids: Sequence[str]) -> Arrivals:
+    """Return that every third image was drawn by chance, the others chosen, the last first."""
+    n = len(ids)
+    why = ["valued" if k % 3 else "explored" for k in range(n)]
+    captured_s = np.arange(n, 0, -1, dtype=np.float64)
+    return Arrivals(
+        names_of(ids), names_of([""] * n), names_of(why), np.full(n, 0.1), captured_s
+    )
 
 
 def test_contents_are_as_they_were(images: ImageSet) -> None:
