@@ -23,16 +23,15 @@ def read_keys(settings: S3Uplink, environment: Mapping[str, str] = os.environ) -
     """
     if settings.keys_file is not None:
         return _of_file(settings.keys_file)
-    names = {"key_id_variable": settings.key_id_variable}
-    names["secret_variable"] = settings.secret_variable
-    for field, name in names.items():
-        if not environment.get(name):
-            raise InputError(
-                f"uplink.{field}: the environment variable it names is not set; expected it, "
-                "or keys_file"
-            )
-    token = environment.get(settings.token_variable)
-    return Keys(*(environment[name] for name in names.values()), token or None)
+    key_id = environment.get(settings.key_id_variable)
+    secret = environment.get(settings.secret_variable)
+    if not key_id or not secret:
+        field = "secret_variable" if key_id else "key_id_variable"
+        raise InputError(
+            f"uplink.{field}: the environment variable it names is not set; expected it, or "
+            "keys_file"
+        )
+    return Keys(key_id, secret, environment.get(settings.token_variable) or None)
 
 
 def _of_file(path: str) -> Keys:

@@ -23,9 +23,11 @@ def put_once(home: Home, name: str, data: bytes | Path, *, uncertain: bool) -> P
         HomeRefusedError: If home does not take it.
     """
     before = home.traffic
-    was_there = uncertain and home.size(name) == _length(data)
+    size = home.size(name) if uncertain else None
+    was_there = size is not None and size == _length(data)
     if not was_there:
-        home.put(name, data)
+        # What is there at another size is no copy. Else a store may deny puts that replace.
+        was_there = home.put(name, data, replace=size is not None).was_there
     return Put(home.traffic - before, was_there)
 
 

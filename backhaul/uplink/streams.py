@@ -56,6 +56,8 @@ class _PlainStream(httpcore.NetworkStream):
             return self._wire.receive(max_bytes, timeout or _PATIENCE_S)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:
+            return
         with _as_errors_of_httpcore(httpcore.WriteTimeout, httpcore.WriteError):
             if self._wire.has_news():
                 raise _AnsweredError
@@ -112,6 +114,8 @@ class _TlsStream(httpcore.NetworkStream):
             return self._drive(lambda: self._tls.read(max_bytes), timeout or _PATIENCE_S)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:
+            return
         patience_s, left = timeout or _PATIENCE_S, memoryview(buffer)
         with _as_errors_of_httpcore(httpcore.WriteTimeout, httpcore.WriteError):
             if self._has_answer(patience_s):

@@ -20,6 +20,8 @@ NOT_ON_A_NODE = (
     "plotly",
     "prefect",
     "cv2",
+    "botocore",
+    "httpx",
 )
 MODULES = (
     "backhaul.link.exchange",
@@ -34,6 +36,9 @@ MODULES = (
     "backhaul.look.settings",
     "backhaul.sampling",
     "backhaul.sampling.nodes",
+    "backhaul.uplink.backoff",
+    "backhaul.uplink.once",
+    "backhaul.uplink.opening",
     "backhaul.values.artifacts",
     "backhaul.values.bandwidth",
     "backhaul.values.checkpoints",
