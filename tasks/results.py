@@ -32,7 +32,9 @@ from backhaul.values.results import (
     Dataset,
     ListedArrangement,
     Measured,
+    NodeModel,
     Offered,
+    Reevaluated,
     Sent,
     TrainingResult,
 )
@@ -119,6 +121,8 @@ KINDS = {
         Kind("measured", Measured),
         Kind("carried", Carried),
         Kind("offered", Offered),
+        Kind("node-model", NodeModel),
+        Kind("reevaluated", Reevaluated),
     )
 }
 """All types of results, by name."""

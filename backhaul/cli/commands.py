@@ -74,6 +74,10 @@ COMMANDS = {
         "backhaul.cli.export:export",
         "Write lists, benchmarks, logs and checkpoints of a run as the earlier tool did.",
     ),
+    "export-model": Entry(
+        "backhaul.cli.export_model:export_model",
+        "Write a model of a run as one file that nodes run, once it has been evaluated again.",
+    ),
     "data": Entry(
         "backhaul.cli.data:data", "Look at data sets, convert them, and write the demo's."
     ),

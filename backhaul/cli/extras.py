@@ -11,6 +11,8 @@ EXTRAS = {
         "faster_coco_eval",
         "fsspec",
         "iterstrat",
+        "onnx",
+        "onnxruntime",
         "psutil",
         "pyarrow",
         "s3fs",

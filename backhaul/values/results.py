@@ -189,3 +189,69 @@ class Measured(BaseModel):
 
     table: Artifact
     benchmarks: dict[str, Artifact]
+
+
+class Remeasured(BaseModel):
+    """What one checkpoint reaches on validation images, before and after its export.
+
+    Args:
+        epoch: Its epoch.
+        map50_before: mAP50 of the checkpoint, in [0, 1].
+        map50_after: That of the exported model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int
+    map50_before: float
+    map50_after: float
+
+    @property
+    def drop(self) -> float:
+        """By how much mAP50 fell; below 0 if it rose."""
+        return self.map50_before - self.map50_after
+
+
+class NodeModel(BaseModel):
+    """A model for nodes.
+
+    Args:
+        file: The file, of ONNX.
+        size_bytes: Its size.
+        img_size: Side of its square input, pixels.
+        epochs: Epochs of the checkpoints in it, in the order of its outputs.
+        calibration: The training images that it was calibrated on (`ImageSet`); None for none.
+        versions: Versions of the software that made it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Artifact
+    size_bytes: int
+    img_size: int
+    epochs: tuple[int, ...]
+    calibration: Artifact | None
+    versions: dict[str, str]
+
+
+class Reevaluated(BaseModel):
+    """What a model for nodes does on labelled validation images.
+
+    Args:
+        checkpoints: What each of its checkpoints reaches, in the order of its outputs.
+        n_images: How many images there were.
+        latency_p50_ms: Median time of a look at one of them on one core, without decoding.
+        latency_p95_ms: The time that 95 % of the looks keep to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoints: tuple[Remeasured, ...]
+    n_images: int
+    latency_p50_ms: float
+    latency_p95_ms: float
+
+    @property
+    def worst(self) -> Remeasured:
+        """The checkpoint whose mAP50 fell most."""
+        return max(self.checkpoints, key=lambda each: each.drop)
