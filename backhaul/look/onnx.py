@@ -53,7 +53,9 @@ class OnnxModel:
         import onnxruntime
 
         data = path.read_bytes()
-        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        """Digest of its file."""
+        if sha256 and self.sha256 != sha256:
             raise InputError(f"{path}: content does not match its digest {sha256[:12]}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
