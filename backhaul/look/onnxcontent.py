@@ -46,6 +46,8 @@ def require_self_contained(data: bytes, where: object) -> None:
                 _check_graph(value, where, 0)
             elif number == _FUNCTIONS:
                 _check_nodes(value, _FUNCTION_NODES, where, 0)
+    except InputError:
+        raise
     except (IndexError, ValueError, TypeError):
         raise InputError(f"{where}: is no whole ONNX file") from None
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from backhaul.node.updates.probe import (
     pixels_of,
 )
 from backhaul.values.labels import Labels
+
+T = TypeVar("T")
 
 MOST_PLAIN, MOST_LABELLED = 8, 32
 LONGEST_PX = 320
@@ -84,9 +87,10 @@ def _labelled(folder: Path, classes: tuple[str, ...]) -> Iterator[ProbeImage]:
     images = read(FolderData(root=str(folder))).images
     if images.class_names != classes:
         raise InputError(f"{folder}: has classes {images.class_names}, expected {classes}")
-    rows = [row for row in images.table.itertuples() if row.labels is not None]
-    for row in _spread(rows, MOST_LABELLED):
-        yield _small(read_pixels(str(row.uri)), row.labels)
+    pairs = zip(images.table["uri"], images.table["labels"], strict=True)
+    known = [(uri, labels) for uri, labels in pairs if labels is not None]
+    for uri, labels in _spread(known, MOST_LABELLED):
+        yield _small(read_pixels(uri), labels)
 
 
 def _small(pixels: NDArray[np.uint8], labels: Labels | None) -> ProbeImage:
@@ -102,13 +106,13 @@ def _small(pixels: NDArray[np.uint8], labels: Labels | None) -> ProbeImage:
     return ProbeImage(file=base64.b64encode(buffer.getvalue()), labelled=boxes)
 
 
-def _spread(items: list, most: int) -> list:
+def _spread(items: list[T], most: int) -> list[T]:
     """Return at most so many, evenly spread."""
     picked = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
     return [items[at] for at in picked.tolist()]
 
 
-def _rows(boxes: tuple | None, width: int) -> NDArray[np.float64]:
+def _rows(boxes: tuple[tuple[float, ...], ...], width: int) -> NDArray[np.float64]:
     return np.array(boxes, dtype=np.float64).reshape(-1, width)
 
 

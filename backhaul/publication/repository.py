@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
@@ -131,21 +131,22 @@ class Repository:
         return create(place, data) if before.raw is None else swap(place, before.raw, data)
 
     def _signed(self, signed: Targets | Snapshot | Timestamp, role: str) -> bytes:
-        metadata = Metadata(signed)
+        metadata: Metadata[Any] = Metadata(signed)
         metadata.sign(self.keys.signers[role])
         return metadata.to_bytes()
 
     def _opened(self, kind: type[S], data: bytes | None, name: str) -> tuple[S, bool]:
         """Return metadata, and whether the newest root trusts them."""
         try:
-            metadata = Metadata[kind].from_bytes(data or b"")  # type: ignore[valid-type]
+            metadata: Metadata[Any] = Metadata[kind].from_bytes(data or b"")  # type: ignore[valid-type]
             for number, raw in enumerate(reversed(self.keys.roots)):
                 root = Metadata[Root].from_bytes(raw).signed
                 try:
                     root.verify_delegate(kind.type, metadata.signed_bytes, metadata.signatures)
                 except RepositoryError:
                     continue
-                return metadata.signed, number == 0
+                found: S = metadata.signed
+                return found, number == 0
         except RepositoryError:
             pass
         raise InputError(f"{self._place(name)}: is not signed by these keys, or is damaged")

@@ -152,5 +152,6 @@ class Checker:
             before=now.model.absolute(),
             threads=threads,
             most_bytes=updates.trial_bytes,
+            trial_s=updates.trial_s,
         )
-        try_model(task, Limits(updates.trial_s, updates.look_s, updates.most_drop))
+        try_model(task, Limits(updates.look_s, updates.most_drop))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from backhaul.look.protocol import PredictionSettings
 from backhaul.node.updates.errors import RefusedError
 from backhaul.settings import Part, PositiveInt, Probability
 
-FORMAT = 1
+FORMAT: Final = 1
 MOST_IMAGES = 64
 COUNTS_FROM = 0.25
 """Confidence from which a box counts for F1."""
@@ -137,7 +137,8 @@ def agreement(
     agree = _alike(found, expected, tolerance)
     sure = conf_thres + tolerance.confidence
     here, there = found[:, 2] > sure, expected[:, 2] > sure
-    n_agree = int(agree.any(axis=1)[here].sum() + agree.any(axis=0)[there].sum())
+    n_agree = np.count_nonzero(agree.sum(axis=1)[here])
+    n_agree += np.count_nonzero(agree.sum(axis=0)[there])
     return n_agree, int(here.sum() + there.sum())
 
 
@@ -151,7 +152,8 @@ def f1(found: FloatArray, labelled: FloatArray) -> tuple[int, int]:
         found: Boxes of the last checkpoint, rows as `Found`.
         labelled: Objects, rows as `Labelled`, shape (m, 5).
     """
-    found = found[(found[:, 2] >= COUNTS_FROM) & (found[:, 0] == found[:, 0].max(initial=0))]
+    is_last: BoolArray = np.equal(found[:, 0], found[:, 0].max(initial=0))
+    found = found[is_last & (found[:, 2] >= COUNTS_FROM)]
     found = found[np.argsort(-found[:, 2], kind="stable")]
     fits = pairwise_iou(found[:, 3:], labelled[:, 1:])
     fits = np.where(found[:, None, 1] == labelled[None, :, 0], fits, 0.0)
@@ -165,7 +167,8 @@ def f1(found: FloatArray, labelled: FloatArray) -> tuple[int, int]:
 
 def _alike(found: FloatArray, expected: FloatArray, tolerance: Tolerance) -> BoolArray:
     """Return which boxes are counterparts, shape (n, m)."""
-    same = (found[:, None, :2] == expected[None, :, :2]).all(axis=2)
+    same = np.equal(found[:, None, 0], expected[None, :, 0])
+    same &= np.equal(found[:, None, 1], expected[None, :, 1])
     near = np.abs(found[:, None, 2] - expected[None, :, 2]) <= tolerance.confidence
     over = pairwise_iou(found[:, 3:], expected[:, 3:]) >= tolerance.iou
     alike: BoolArray = same & near & over

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -15,7 +15,7 @@ from backhaul.randomness import generator
 from backhaul.settings import Part, PositiveInt, Probability
 from backhaul.untrusted import one_line
 
-FORMAT = 1
+FORMAT: Final = 1
 """Of a release; an agent refuses a greater one."""
 MOST_BYTES = 1_000_000
 """Of a release."""

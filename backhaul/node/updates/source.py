@@ -157,7 +157,8 @@ class Published:
     def _signed_at(self) -> datetime | None:
         """Return when the timestamp was signed that was trusted last."""
         try:
-            timestamp = Metadata[Timestamp].from_file(str(self._folder / "timestamp.json"))
+            data = (self._folder / "timestamp.json").read_bytes()
+            timestamp = Metadata[Timestamp].from_bytes(data)
             text = timestamp.signed.unrecognized_fields[SIGNED_AT]
             return datetime.strptime(text, TIME).replace(tzinfo=UTC)
         except (OSError, RepositoryError, KeyError, TypeError, ValueError):
@@ -168,7 +169,7 @@ class Published:
         times = (self._now(), known, self._signed_at())
         latest = max(time for time in times if time is not None)
         for role in _ROLES:
-            signed = Metadata.from_file(str(self._folder / f"{role}.json")).signed
+            signed = Metadata.from_bytes((self._folder / f"{role}.json").read_bytes()).signed
             if signed.is_expired(latest):
                 raise RefusedError(f"{role}.json expired on {signed.expires:%Y-%m-%d}")
 

@@ -50,6 +50,7 @@ class Task(BaseModel):
         before: File of the model that looks now; None = there is nothing to compare with.
         threads: CPU threads of a look.
         most_bytes: Most memory that it may take.
+        trial_s: Most time that it may take, seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +61,7 @@ class Task(BaseModel):
     before: Path | None
     threads: int
     most_bytes: int
+    trial_s: float
 
 
 class Answer(BaseModel):
@@ -83,12 +85,10 @@ class Limits:
     """What a model must keep.
 
     Args:
-        trial_s: Most that its trial may take, seconds.
         look_s: Most that 95 % of looks may take, seconds.
         most_drop: Most that F1 may fall by.
     """
 
-    trial_s: float
     look_s: float
     most_drop: float
 
@@ -99,7 +99,7 @@ def try_model(task: Task, limits: Limits) -> None:
     Raises:
         RefusedError: If it does not.
     """
-    answer = _answer(task, limits.trial_s)
+    answer = _answer(task)
     if answer.refusal:
         raise RefusedError(one_line(answer.refusal, 300))
     if answer.p95_s > limits.look_s:
@@ -115,29 +115,26 @@ def try_model(task: Task, limits: Limits) -> None:
             )
 
 
-def _answer(task: Task, trial_s: float) -> Answer:
+def _answer(task: Task) -> Answer:
     environment = {k: os.environ[k] for k in _PASSED_ON if k in os.environ}
-    with tempfile.TemporaryDirectory() as empty:  # a model finds no files beside it
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "backhaul.node.updates.trial"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=empty,
-            env=environment,
-            start_new_session=True,
-        )
-        try:
-            told, _ = child.communicate(task.model_dump_json().encode(), timeout=trial_s)
-        except subprocess.TimeoutExpired:
-            raise RefusedError(f"its trial was not over after {trial_s:g} s") from None
-        finally:
-            child.kill()
-            child.wait()
-    if child.returncode:
-        raise RefusedError(f"its trial crashed ({_end(child.returncode)})")
     try:
-        return Answer.model_validate_json(told[:MOST_ANSWER_BYTES])
+        with tempfile.TemporaryDirectory() as empty:  # a model finds no files beside it
+            ended = subprocess.run(
+                [sys.executable, "-P", "-m", "backhaul.node.updates.trial"],
+                input=task.model_dump_json().encode(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=empty,
+                env=environment,
+                timeout=task.trial_s,
+                check=False,
+            )
+    except subprocess.TimeoutExpired:
+        raise RefusedError(f"its trial was not over after {task.trial_s:g} s") from None
+    if ended.returncode:
+        raise RefusedError(f"its trial crashed ({_end(ended.returncode)})")
+    try:
+        return Answer.model_validate_json(ended.stdout[:MOST_ANSWER_BYTES])
     except ValidationError:
         raise RefusedError("its trial ended without an answer") from None
 
@@ -218,6 +215,7 @@ def main() -> None:
     """Read a task from standard input, try the model, and print the answer."""
     task = Task.model_validate_json(sys.stdin.buffer.read())
     os.nice(_NICENESS)
+    signal.setitimer(signal.ITIMER_REAL, task.trial_s)  # also if the agent is gone meanwhile
     # Memory that is written to, as of weights and activations; not what is only mapped.
     resource.setrlimit(resource.RLIMIT_DATA, (task.most_bytes, task.most_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
