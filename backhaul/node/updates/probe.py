@@ -139,7 +139,7 @@ def agreement(
     here, there = found[:, 2] > sure, expected[:, 2] > sure
     n_agree = np.count_nonzero(agree.sum(axis=1)[here])
     n_agree += np.count_nonzero(agree.sum(axis=0)[there])
-    return n_agree, int(here.sum() + there.sum())
+    return int(n_agree), int(here.sum() + there.sum())
 
 
 def f1(found: FloatArray, labelled: FloatArray) -> tuple[int, int]:
