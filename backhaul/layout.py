@@ -80,6 +80,11 @@ def root_of(place: str) -> str:
     return place.rpartition(f"/{INTERNAL}/")[0]
 
 
+def published_place(root: str, name: str) -> str:
+    """Return the address of a file in the folder ``published``, which nodes read."""
+    return f"{root}/published/{name}"
+
+
 def arrival_place(root: str, name: str) -> str:
     """Return the address of a file in the folder ``ingested``."""
     return f"{root}/ingested/{name}"

@@ -58,6 +58,9 @@ COMMANDS = {
     ),
     "node": Entry("backhaul.cli.node:node", "Run the agent of an edge node."),
     "fleet": Entry("backhaul.cli.fleet:fleet", "See how nodes are, and ask them for frames."),
+    "models": Entry(
+        "backhaul.cli.models:models", "Publish models and policies for nodes, signed."
+    ),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",
         "Check versions, server, work pools, store, GPU, disk and clock, and say what to do.",

@@ -23,8 +23,9 @@ EXTRAS = {
         "torchvision",
         "ultralytics",
     ),
+    "node": ("httpcore", "tuf"),
     "report": ("jinja2", "markupsafe", "matplotlib", "plotly", "scipy"),
-    "server": ("httpx", "packaging", "prefect"),
+    "server": ("cryptography", "httpx", "packaging", "prefect"),
     "mlflow": ("mlflow",),
 }
 """Names of top-level modules, by the extra that installs them."""

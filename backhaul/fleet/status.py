@@ -34,6 +34,9 @@ class Status(BaseModel):
         time_s: What its clock showed, seconds since 1970.
         up_s: Seconds since it was started.
         model: Version of the model that looks.
+        release: Digest of the published release that it goes by, its first digits; empty = its
+            own settings.
+        update_refused: Why it does not take what is published; empty if it does.
         policies: Names of the policies that choose.
         window: Number of its window.
         waiting: Frames that wait to be sent.
@@ -56,6 +59,8 @@ class Status(BaseModel):
     time_s: float = 0.0
     up_s: float = 0.0
     model: Word = ""
+    release: Word = ""
+    update_refused: Word = ""
     policies: tuple[Word, ...] = Field((), max_length=20)
     window: int = 0
     waiting: Count = 0
@@ -132,6 +137,8 @@ def _problems_of(status: Status, told_s: float) -> Iterator[str]:
         yield one_line(status.source)
     if status.refused:
         yield f"home refused: {one_line(status.refused)}"
+    if status.update_refused:
+        yield f"update refused: {one_line(status.update_refused)}"
     if status.disk_free_bytes < LITTLE_DISK:
         yield f"little disk: {status.disk_free_bytes / 1e6:,.0f} MB free"
     if abs(status.time_s - told_s) > CLOCK_S:

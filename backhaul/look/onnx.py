@@ -52,7 +52,9 @@ class OnnxModel:
     def __init__(self, path: Path, sha256: str = "", threads: int = 1) -> None:
         import onnxruntime
 
-        if sha256 and file_digest(path) != sha256:
+        self.sha256 = file_digest(path)
+        """Digest of its file."""
+        if sha256 and self.sha256 != sha256:
             raise InputError(f"{path}: content does not match its digest {sha256[:12]}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

@@ -15,12 +15,14 @@ from backhaul.node.happenings import (
     Effect,
     Event,
     Failed,
+    Fetched,
     Held,
     Look,
     Looked,
     Note,
     NotWritten,
     Passed,
+    Ruled,
     Wanted,
     Written,
 )
@@ -109,6 +111,7 @@ class Agent:
         at.is_dirty = True
 
     def _after(self, event: Event) -> list[Effect]:
+        at = self._at
         match event:
             case Captured() | Looked() | Written() | NotWritten() | Passed():
                 return self._after_capture(event)
@@ -118,6 +121,10 @@ class Agent:
                 return self._want(digests)
             case Held(on):
                 self._outgoing.is_held = on
+            case Fetched(up_bytes, down_bytes):
+                at.fetched(up_bytes, down_bytes)
+            case Ruled():
+                self._go_by(event)
         return []
 
     def _after_capture(
@@ -154,6 +161,17 @@ class Agent:
                 effects += self._choose(replace(at.queue[digest], why="wanted"))
         return effects
 
+    def _go_by(self, event: Ruled) -> None:
+        """Let another model look at once, and others choose once the window is over."""
+        at = self._at
+        if event.model != at.rules.model:
+            at.rules = replace(at.rules, model=event.model)
+            at.window.model = event.model
+            self._intake.forget_model()
+            at.queue.refresh()
+        at.next_rules = replace(at.rules, policies=event.policies, link=event.link)
+        at.is_dirty = True
+
     def _choose(self, frame: Frame) -> list[Effect]:
         at = self._at
         if at.queue[frame.digest].why == "candidate":
@@ -176,6 +194,7 @@ class Agent:
             at.memory.closed[:2] = [_joined(*at.memory.closed[:2])]
         for what, n in sums_of(window).items():
             count(at.memory.totals, what, n)
+        at.go_by_next_rules()
         at.open_window(at.budget.window(at.t), window)
         at.queue.refresh()
         return [*effects, *at.commit()]

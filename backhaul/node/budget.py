@@ -57,6 +57,13 @@ class Budget:
         rules = self.link.allowances
         return all(r.bytes is None or cost <= r.bytes * (1 + r.carry_over) for r in rules)
 
+    def may_come_down(self, t: float) -> float:
+        """Return how many bytes may come from home at `t`, >= 0, infinite for no limit."""
+        self._meter.advance(t)
+        if not self.clock.is_up(t):
+            return 0.0
+        return self._meter.bytes if self.link.model_counts else float("inf")
+
     def count(self, n_bytes: int, began_t: float, images: int = 0) -> None:
         """Take what went over the wire from the allowances, and keep the rate.
 

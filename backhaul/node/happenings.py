@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from backhaul.link.settings import Link
 from backhaul.node.container import Kept
 from backhaul.node.frame import Frame
+from backhaul.node.policies import AnyPolicy
 from backhaul.node.sight import Sight
 
 # Parcels: what goes to home
@@ -164,6 +166,34 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """Home was asked for what it publishes.
+
+    Args:
+        up_bytes: What went over the wire.
+        down_bytes: What came back.
+    """
+
+    up_bytes: int
+    down_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """From the next frame on another model looks, from the next window on others choose.
+
+    Args:
+        model: Version of the model.
+        policies: The policies.
+        link: What may be sent when.
+    """
+
+    model: str
+    policies: tuple[AnyPolicy, ...]
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
 class Woke:
     """Time has passed."""
 
@@ -178,6 +208,8 @@ Event: TypeAlias = (
     | Failed
     | Held
     | Wanted
+    | Fetched
+    | Ruled
     | Woke
 )
 

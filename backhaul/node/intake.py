@@ -83,6 +83,13 @@ class Intake:
             return frame.value
         return frame.value / math.pow(frame.size_bytes, policy.gamma)
 
+    def forget_model(self) -> None:
+        """Begin anew with all that compares outputs of a model; what waits keeps its rank."""
+        self._ranks.clear()
+        for seen in self._at.seen.values():
+            if seen.features is not None and len(seen.features) != len(seen.descriptor):
+                self._coverage.pop(len(seen.features), None)
+
     def sent(self, seen: Seen) -> None:
         """Count a frame as sent, so that frames like it are worth less."""
         for space in ("descriptors", "features"):

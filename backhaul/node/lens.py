@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from io import BytesIO
 from pathlib import Path
 
@@ -35,18 +34,22 @@ class Lens:
 
     Args:
         config: The node.
+        path: File of the model.
+        sha256: Digest that it must have; empty = any.
 
     Raises:
         InputError: If the model cannot be used.
     """
 
-    def __init__(self, config: NodeConfig) -> None:
+    def __init__(self, config: NodeConfig, path: Path, sha256: str = "") -> None:
         self._config = config
-        path = Path(config.model).expanduser()
-        self.model = OnnxModel(path, threads=config.look.threads)
-        self.version = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
-        """Names the model in sidecars and summaries."""
+        self.model = OnnxModel(path, sha256, config.look.threads)
         self._gate = Gate(config.gates)
+
+    @property
+    def version(self) -> str:
+        """What the model is called: the first digits of its digest."""
+        return self.model.sha256[:12]
 
     @property
     def class_names(self) -> tuple[str, ...]:

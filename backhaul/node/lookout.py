@@ -47,7 +47,8 @@ class Lookout:
             totals["displaced"],
             status["waiting"],
         )
-        problems = tuple(filter(None, (status["source"], status["refused"])))
+        told = (status[name] for name in ("source", "refused", "update_refused"))
+        problems = tuple(filter(None, told))
         if problems != self._problems:
             for problem in problems:
                 LOG.warning("%s", problem)

@@ -40,7 +40,7 @@ class Looks:
         self.files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
         if not self.files:
             raise InputError(f"frames: {folder}: expected images")
-        self._lens = Lens(_as_node(config))
+        self._lens = Lens(_as_node(config), Path(config.model).expanduser())
         self._sights: dict[tuple[str, int], Sight | None] = {}
         total = len(self.files) * len(config.policies)
         for policy in config.policies:

@@ -31,18 +31,18 @@ from backhaul.node.lens import Lens
 from backhaul.node.performing import Performer
 from backhaul.node.recovery import open_journal, recover
 from backhaul.node.sender import Sender
-from backhaul.node.settings import MEGABYTE, NodeConfig
+from backhaul.node.settings import NodeConfig
+from backhaul.node.setup import Setup, own_setup
 from backhaul.node.sources.opening import open_source
 from backhaul.node.sources.source import Shot
 from backhaul.node.standing import Rules
 from backhaul.node.steady import Now
+from backhaul.node.updates.keeper import Keeper
 from backhaul.uplink.home import Home
 from backhaul.uplink.opening import open_home
 
 LOG = logging.getLogger(__name__)
 
-JOURNAL_BYTES = 16 * MEGABYTE
-"""Of the node's folder, for the journal and files that were put away."""
 LONGEST_WAIT_S = 1.0
 CLOSING_S = 30.0
 QUIET_S = 5.0
@@ -66,7 +66,14 @@ class Node:
         self._folder = Path(config.folder).expanduser()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self._folder)
-        self._lens = Lens(config)
+        setup = own_setup(config)
+        self._keeper: Keeper | None = None
+        if config.updates is None:
+            self._lens = Lens(config, setup.model)
+        else:
+            updates_home = open_home(config.uplink)
+            self._keeper = Keeper(config, config.updates, self._folder, updates_home)
+            setup, self._lens = self._keeper.setup, self._keeper.lens
         self._journal = self._opened_journal()
         disk = FolderDisk(self._folder / "frames")
         self._source = open_source(config.frames, self._journal)
@@ -74,7 +81,8 @@ class Node:
         self._sender = Sender(
             config.node, home or open_home(config.uplink), disk, self._events.put
         )
-        agent = Agent(rules_of(config, self._lens), recover(self._journal, disk), _now())
+        rules = rules_of(config, setup, self._lens.version)
+        agent = Agent(rules, recover(self._journal, disk), _now())
         self._performer = Performer(agent, self._journal, disk, self._look, self._send)
         self._shot: Shot | None = None
         self._was_held = False
@@ -100,6 +108,7 @@ class Node:
         self._happen(Woke())
         while not stops():
             self._check_hold()
+            self._keep_model()
             shot = self._source.next()
             if shot is not None:
                 self._take(shot)
@@ -125,6 +134,8 @@ class Node:
     def close(self) -> None:
         """Stop: what is under way is ended, the rest is kept for the next start."""
         self._source.close()
+        if self._keeper is not None:
+            self._keeper.close(CLOSING_S)
         self._sender.close(CLOSING_S)
         self._drain(0.0)
         for effect in self.agent.standing.commit():
@@ -156,7 +167,7 @@ class Node:
         except (InputError, OSError):
             self._events.put(Looked(effect.frame, None))
             return
-        self._events.put(self._lens.look(effect.frame, content, policy))
+        self._events.put((self._keeper or self._lens).look(effect.frame, content, policy))
 
     def _send(self, effect: Send) -> None:
         known: dict[str, Any] = self.status()
@@ -182,6 +193,15 @@ class Node:
         until_wake = self.agent.wake_mono_s() - time.monotonic()
         return max(min(until_wake, self._source.wait_s(), LONGEST_WAIT_S), 0.001)
 
+    def _keep_model(self) -> None:
+        """Let what home published be in use from the next frame on, if it is ready."""
+        if self._keeper is None:
+            return
+        at, now = self.agent.standing, _now()
+        may_bytes = 0.0 if self._was_held else at.budget.may_come_down(at.t)
+        for event in self._keeper.tick(now.mono_s, may_bytes):
+            self._happen(event)
+
     def _check_hold(self) -> None:
         if self._config.hold_file is None:
             return
@@ -200,6 +220,8 @@ class Node:
             "time_s": time.time(),
             "up_s": round(now_s - self._began_s),
             "model": at.rules.model,
+            "release": "" if self._keeper is None else self._keeper.setup.release[:12],
+            "update_refused": "" if self._keeper is None else self._keeper.refused,
             "policies": [policy.name for policy in at.rules.policies],
             "window": at.window.number,
             "waiting": len(at.queue),
@@ -215,15 +237,21 @@ class Node:
         }
 
 
-def rules_of(config: NodeConfig, lens: Lens) -> Rules:
-    """Return what the agent of a node goes by."""
+def rules_of(config: NodeConfig, setup: Setup, model: str) -> Rules:
+    """Return what the agent of a node goes by.
+
+    Args:
+        config: The node.
+        setup: How it chooses, and what it may send.
+        model: Version of the model that looks.
+    """
     return Rules(
         node=config.node,
-        policies=config.policies,
-        link=config.link,
-        most_bytes=config.most_bytes - JOURNAL_BYTES,
+        policies=setup.policies,
+        link=setup.link,
+        most_bytes=config.most_frame_bytes,
         seed=config.seed,
-        model=lens.version,
+        model=model,
         status_s=config.status_s,
     )
 

@@ -8,10 +8,15 @@ from pydantic import Field, field_validator, model_validator
 
 from backhaul.link.settings import Link
 from backhaul.node.policies import AnyPolicy, StreamPolicy
+from backhaul.node.updates.settings import Updates
 from backhaul.settings import Part, PositiveInt, Probability
 from backhaul.uplink.settings import UplinkSettings
 
 MEGABYTE = 1_000_000
+JOURNAL_BYTES = 16 * MEGABYTE
+"""Of the node's folder, for the journal and files that were put away."""
+MODELS = 3
+"""Those that home published and the folder has room for: in use, before, and on its way."""
 ANY_RATE = Link(uplink_kbit_s=1e9)
 """A link that limits nothing."""
 
@@ -130,6 +135,11 @@ class NodeConfig(Part):
     )
     link: Link = Field(ANY_RATE, description="what may be sent when, as in campaigns")
     uplink: UplinkSettings = Field(description="where home is")
+    updates: Updates | None = Field(
+        None,
+        description="whether it takes models and policies that home publishes, and from whom; "
+        "null = it does not",
+    )
     masks: tuple[Mask, ...] = Field((), description="parts that are never looked at or kept")
     gates: Gates = Field(Gates(), description="frames that are passed over at once")
     hold_file: str | None = Field(
@@ -147,6 +157,21 @@ class NodeConfig(Part):
         if len(set(names)) != len(names):
             raise ValueError(f"expected different names, got {', '.join(names)}")
         return value
+
+    @property
+    def most_frame_bytes(self) -> int:
+        """Most bytes that files of frames may take of the folder."""
+        models = 0 if self.updates is None else MODELS * self.updates.most_model_bytes
+        return self.most_bytes - JOURNAL_BYTES - models
+
+    @model_validator(mode="after")
+    def _check_room(self) -> Self:
+        if self.most_frame_bytes < JOURNAL_BYTES:
+            raise ValueError(
+                "most_bytes: leaves no room for frames beside the journal and "
+                f"{MODELS} models of updates.most_model_bytes"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_choice(self) -> Self:

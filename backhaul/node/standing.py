@@ -110,6 +110,7 @@ class Standing:
         self.committed_mono_s = self.now.mono_s
         self._after_commit: list[Effect] = []
         self._leaving_bytes = 0
+        self.next_rules = self.rules
         if self.memory.window is None:
             self.open_window(self.budget.window(self.t), None)
 
@@ -147,6 +148,20 @@ class Standing:
             began_s=self.t,
             explore=self._explore(policy.explore, before),
         )
+        self.is_dirty = True
+
+    def go_by_next_rules(self) -> None:
+        """Go by the rules that were given for the next window."""
+        if self.next_rules.link != self.rules.link:
+            self.budget = Budget(self.next_rules.link, self.budget.ledger)
+        self.rules = self.next_rules
+
+    def fetched(self, up_bytes: int, down_bytes: int) -> None:
+        """Count what asking home for what it publishes took."""
+        self.window.up_bytes += up_bytes
+        self.window.down_bytes += down_bytes
+        self.budget.count(up_bytes, self.t)
+        self.budget.count_down(down_bytes)
         self.is_dirty = True
 
     def _explore(self, share: float, before: Window | None) -> float:

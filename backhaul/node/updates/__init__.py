@@ -1,0 +1,1 @@
+"""What a node does with models and policies that home publishes."""

@@ -1,0 +1,1 @@
+"""What home publishes for nodes: models and policies, signed (The Update Framework, TUF)."""
