@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from backhaul.uplink.home import LinkDownError
 from tests.publishing import Publisher, Taker
 from tests.tinymodels import tiny_model
 
-OTHER = {"policies": ({"kind": "stream", "name": "other"},)}
+OTHER: dict[str, Any] = {"policies": ({"kind": "stream", "name": "other"},)}
 
 
 @pytest.fixture
