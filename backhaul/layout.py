@@ -19,10 +19,6 @@ RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(/seed\d+)?"
 CHECKPOINT_NAME = re.compile(r"(?P<method>.+)_ckpt_(?P<epoch>\d+)\.pt")
 _OBJECT = re.compile(rf"/{re.escape(INTERNAL)}/objects/../(?P<digest>[0-9a-f]{{64}})\.\w+$")
 _RUN_FOLDER = re.compile(rf"(?P<root>.*)/runs/(?P<name>{RUN_NAME})")
-_TOLD = re.compile(
-    r"(?P<node>[A-Za-z0-9][A-Za-z0-9._-]{0,62})/(?P<kind>sidecars|windows)/"
-    r"\d{1,12}-[0-9a-f]{16}\.json(\.gz)?"
-)
 _CONFIG_PLACE = re.compile(
     rf"(?P<root>.*)/{re.escape(INTERNAL)}/runs/(?P<name>{RUN_NAME})/config\.json"
 )
@@ -80,11 +76,6 @@ def root_of(place: str) -> str:
     return place.rpartition(f"/{INTERNAL}/")[0]
 
 
-def published_place(root: str, name: str) -> str:
-    """Return the address of a file in the folder ``published``, which nodes read."""
-    return f"{root}/published/{name}"
-
-
 def arrival_place(root: str, name: str) -> str:
     """Return the address of a file in the folder ``ingested``."""
     return f"{root}/ingested/{name}"
@@ -118,52 +109,6 @@ def inbox_entry(root: str, number: int) -> str:
 def inbox_pending(root: str, number: int | None = None) -> str:
     """Return the address of an entry that is being written, or the folder of all of them."""
     return arrival_place(root, "pending" if number is None else f"pending/{number:08d}.json")
-
-
-def inbox_awaiting(root: str) -> str:
-    """Return the address of the list of pictures whose sidecars are waited for."""
-    return arrival_place(root, "awaiting.json")
-
-
-def told_folder(root: str) -> str:
-    """Return the folder for what agents tell beside pictures, as ``NODE/KIND/NAME``."""
-    return f"{root}/nodes"
-
-
-def told_by(name: str) -> tuple[str, str] | None:
-    """Return the node and the kind of a file in that folder; None for any other file.
-
-    Example:
-        >>> told_by("cam-1/windows/0000000007-00112233445566aa.json")
-        ('cam-1', 'windows')
-    """
-    found = _TOLD.fullmatch(name)
-    return None if found is None else (found["node"], found["kind"])
-
-
-def told_place(root: str, name: str) -> str:
-    """Return where a file of that folder is kept once it was read."""
-    return arrival_place(root, f"told/{name}")
-
-
-def sidecar_place(root: str, node: str, image_id: str) -> str:
-    """Return the address of what a node told about an image."""
-    return arrival_place(root, f"sidecars/{node}/{image_id[:2]}/{image_id}.json")
-
-
-def windows_entry(root: str, number: int) -> str:
-    """Return the address of an entry of the table of the nodes' windows."""
-    return arrival_place(root, f"windows/{number:08d}.parquet")
-
-
-def windows_pending(root: str) -> str:
-    """Return the address of the entry of that table that is being written."""
-    return arrival_place(root, "windows/pending.json")
-
-
-def windows_reference(root: str, node: str) -> str:
-    """Return the address of what a node saw in its first windows with each model."""
-    return arrival_place(root, f"windows/reference/{node}.json")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from backhaul.data.formats.files import stem_and_suffix
 from backhaul.inbox.files import node_and_name
-from backhaul.layout import inbox_awaiting, sidecar_place
+from backhaul.nodelayout import inbox_awaiting, sidecar_place
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import exists_at, replace

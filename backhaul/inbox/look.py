@@ -21,7 +21,7 @@ from backhaul.inbox.files import node_and_name, suffix_of
 from backhaul.inbox.log import Arrival
 from backhaul.inbox.origin import Origin
 from backhaul.inbox.sidecar import Checked, read_detections
-from backhaul.layout import sidecar_place
+from backhaul.nodelayout import sidecar_place
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.moving import Found, read_found
 from backhaul.storage.objects import exists_at

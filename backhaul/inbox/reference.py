@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backhaul.arrays import FloatArray
 from backhaul.inbox.summary import TENTHS, Summary
-from backhaul.layout import windows_reference
 from backhaul.measure.stability import stability_index
+from backhaul.nodelayout import windows_reference
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.objects import replace
 

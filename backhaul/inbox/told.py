@@ -22,7 +22,8 @@ from backhaul.inbox.batch import StoredSidecar, read_batch
 from backhaul.inbox.files import in_turns, is_complete
 from backhaul.inbox.summary import MOST_BYTES, read_summary
 from backhaul.inbox.windows import ToldWindow, add_windows, finish_windows
-from backhaul.layout import set_aside_place, sidecar_place, told_by, told_folder, told_place
+from backhaul.layout import set_aside_place
+from backhaul.nodelayout import sidecar_place, told_by, told_folder, told_place
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.moving import Found, move, read_found, walk
 from backhaul.storage.objects import exists_at, replace

@@ -21,14 +21,8 @@ from backhaul.errors import StoreError
 from backhaul.inbox.numbered import first_free
 from backhaul.inbox.reference import remember
 from backhaul.inbox.summary import Summary
-from backhaul.layout import (
-    set_aside_place,
-    told_by,
-    told_folder,
-    told_place,
-    windows_entry,
-    windows_pending,
-)
+from backhaul.layout import set_aside_place
+from backhaul.nodelayout import told_by, told_folder, told_place, windows_entry, windows_pending
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.moving import Found, move

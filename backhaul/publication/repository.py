@@ -23,8 +23,8 @@ from tuf.api.metadata import (
 )
 
 from backhaul.errors import InputError
-from backhaul.layout import published_place
 from backhaul.node.updates.source import SIGNED_AT, TIME
+from backhaul.nodelayout import published_place
 from backhaul.publication.keys import Keys
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.objects import replace
