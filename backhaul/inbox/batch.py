@@ -26,16 +26,10 @@ MOST_SIDECARS = 1_000
 _DIGITS = 32  # of a digest in the id of an image
 _GZIP = 31  # to zlib: with the header of gzip
 _ROW = frozenset(
-    [
-        "class",
-        "class_id",
-        "confidence",
-        "xyxy",
-        "confidence_std",
-        "votes",
-        "box_spread",
-        "scores",
-    ]
+    (
+        *("class", "class_id", "confidence", "xyxy"),
+        *("confidence_std", "votes", "box_spread", "scores"),
+    )
 )
 Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Row: TypeAlias = dict[str, int | float | str | list[float] | None]

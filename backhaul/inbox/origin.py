@@ -15,7 +15,8 @@ from backhaul.settings import Probability
 from backhaul.values.arrivals import Arrivals
 from backhaul.values.columns import names_of
 
-Word: TypeAlias = Annotated[str, Field(max_length=200)]
+Word: TypeAlias = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PolicyName: TypeAlias = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")]
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=2**48)]
 """A count, or bytes: sums of thousands of them are exact."""
 
@@ -39,7 +40,7 @@ class Origin(BaseModel):
     frame_id: str = Field("", max_length=1_000)
     captured_s: float = Field(ge=0.0, le=1e11)
     model: Word = ""
-    policy: Word = ""
+    policy: PolicyName = ""
     window: Whole = 0
     why: Literal["wanted", "explored", "valued", "candidate"]
     value: Probability = 0.0

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from backhaul.inbox.origin import Whole, Word
+from backhaul.inbox.origin import PolicyName, Whole, Word
 from backhaul.untrusted import UnreadableFileError
 
 MOST_BYTES = 64 * 1024
@@ -48,7 +48,7 @@ class Summary(BaseModel):
 
     node: Word
     number: Whole
-    policy: Word = ""
+    policy: PolicyName = ""
     model: Word = ""
     began_s: float = Field(0.0, ge=-1e11, le=1e11)
     seen: Whole = 0

@@ -118,6 +118,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"why": "because"}, "why: Input should be"),
     ({"digest": "../../etc"}, "digest: String should match"),
     ({"window": -1}, "window: Input should be greater than or equal to 0"),
+    ({"policy": "<script>"}, "policy: String should match"),
+    ({"model": "a\nb"}, "model: String should match"),
     ({"frame_id": "x" * 9_999}, "frame_id: String should have at most 1000"),
     ({"detections": [{"xyxy": [[0]]}]}, "detections: 0: xyxy"),
 ]
