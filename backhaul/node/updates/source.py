@@ -104,7 +104,6 @@ class Published:
             RefusedError: If what is there is not home's, older than what was there before, not
                 of one time, too large, or expired.
         """
-        known_s = self._signed_at()
         with _explaining():
             updater = Updater(
                 str(self._folder), METADATA, fetcher=self._fetcher, bootstrap=self._root
@@ -115,7 +114,7 @@ class Published:
                 if (self._folder / "timestamp.json").exists():  # it was there before
                     raise
                 return False
-        self._require_fresh(known_s)
+        self._require_fresh()
         self._updater = updater
         return True
 
@@ -164,10 +163,14 @@ class Published:
         except (OSError, RepositoryError, KeyError, TypeError, ValueError):
             return None
 
-    def _require_fresh(self, known: datetime | None) -> None:
-        """Check expiry once more by what signatures say of the time: a clock may be behind."""
-        times = (self._now(), known, self._signed_at())
-        latest = max(time for time in times if time is not None)
+    def _require_fresh(self) -> None:
+        """Check expiry once more by what the timestamp says of the time: a clock may be behind.
+
+        Only the timestamp of now counts. One that a thief had signed in the future would else
+        stop all updates, also once the keys were renewed.
+        """
+        now = self._now()
+        latest = max(now, self._signed_at() or now)
         for role in _ROLES:
             signed = Metadata.from_bytes((self._folder / f"{role}.json").read_bytes()).signed
             if signed.is_expired(latest):

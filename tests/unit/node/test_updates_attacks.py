@@ -15,9 +15,11 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from tuf.api.metadata import Metadata, Timestamp
 from tuf.ngclient._internal import trusted_metadata_set
 
 from backhaul.node.updates.errors import RefusedError, UnreachedError
+from backhaul.node.updates.source import SIGNED_AT
 from backhaul.publication.keys import make_keys, renew_keys
 from backhaul.publication.publishing import refresh
 from backhaul.uplink.folder import FolderHome
@@ -202,6 +204,21 @@ def test_stolen_keys_are_of_no_use_once_they_were_renewed(taker: Taker) -> None:
     with pytest.raises(RefusedError, match="signed"):
         taker.check()
     assert taker.setup == taken
+
+
+def test_a_thief_of_the_timestamp_stops_updates_until_keys_are_renewed(taker: Taker) -> None:
+    """They sign a time in the future: by that all else has expired."""
+    publisher = taker.publisher
+    metadata = Metadata[Timestamp].from_bytes(publisher.timestamp.read_bytes())
+    metadata.signed.version += 1
+    metadata.signed.unrecognized_fields[SIGNED_AT] = "2099-01-01T00:00:00Z"
+    metadata.sign(publisher.repository.keys.signers["timestamp"])
+    publisher.timestamp.write_bytes(metadata.to_bytes())
+    with pytest.raises(RefusedError, match="expired"):
+        taker.check()
+    renew_keys(publisher.folder / "keys")
+    publisher.put(tiny_model(0.7))
+    assert taker.check() is not None
 
 
 def test_a_root_of_others_is_never_trusted(publisher: Publisher, tmp_path: Path) -> None:
