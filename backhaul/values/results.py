@@ -209,7 +209,7 @@ class Remeasured(BaseModel):
     @property
     def drop(self) -> float:
         """By how much mAP50 fell; below 0 if it rose."""
-        return self.map50_before - self.map50_after
+        return round(self.map50_before - self.map50_after, 9)  # .5 - .47 would be above .03
 
 
 class NodeModel(BaseModel):

@@ -32,6 +32,7 @@ def measured(*maps: tuple[float, float]) -> Reevaluated:
 
 def test_the_checkpoint_that_lost_most_decides() -> None:
     assert refusal(measured((0.5, 0.49), (0.6, 0.7)), 0.02) is None
+    assert refusal(measured((0.5, 0.47)), 0.03) is None
     told = refusal(measured((0.5, 0.49), (0.6, 0.5), (0.3, 0.3)), 0.02)
     assert told is not None
     assert told.startswith("mAP50 of epoch 2 falls from 0.600 to 0.500 on 8 validation images")

@@ -149,25 +149,27 @@ def test_it_sees_in_photos_what_the_checkpoints_see(
 def test_a_trained_model_sees_in_photos_what_its_checkpoints_see(
     bccd: Path, tmp_path: Path
 ) -> None:
-    images = photos_of(bccd, 40)
+    """After fewer epochs, PyTorch disagrees with itself in batches of another size."""
+    images = photos_of(bccd, 128)
     number = np.arange(len(images))
-    parts = Splits(images.where(number < 32), images.where(number >= 32), images.at(number[:0]))
-    job = make_job(tmp_path, parts, img_size=96, batch_size=8).model_copy(
-        update={"class_names": images.class_names, "epochs": 30}
+    parts = Splits(images.where(number < 96), images.where(number >= 96), images.at(number[:0]))
+    job = make_job(tmp_path, parts, img_size=160, batch_size=16).model_copy(
+        update={"class_names": images.class_names, "epochs": 24}
     )
     done = [each for each in train(job) if isinstance(each, EpochDone)]
     weights = [
         LocalCheckpoint(each.record.epoch, each.checkpoint, each.sha256)
-        for each in done[-8::7]
+        for each in (done[-8], done[-1])
         if each.checkpoint is not None and each.sha256 is not None
     ]
     assert len(weights) == 2
     file = tmp_path / "model.onnx"
-    file.write_bytes(onnx_bytes(weights, images.class_names, 96))
-    settings = replace(SETTINGS, img_size=96)
-    theirs = predictor_of(None).predict(images.local(), weights, settings, quietly)
-    ours = Onnx().predict(images.local(), inside(file, weights), settings, quietly)
-    assert len(theirs) > 100
+    file.write_bytes(onnx_bytes(weights, images.class_names, 160))
+    settings = replace(SETTINGS, img_size=160)
+    looked_at = parts.valid.local()
+    theirs = predictor_of(None).predict(looked_at, weights, settings, quietly)
+    ours = Onnx().predict(looked_at, inside(file, weights), settings, quietly)
+    assert len(theirs) > 50
     assert agreeing(ours, theirs) >= 0.995
 
 
