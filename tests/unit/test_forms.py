@@ -113,6 +113,7 @@ def test_the_schema_takes_what_a_campaign_sends_on() -> None:
     }
     kinds = SCHEMA["properties"]["methods"]["items"]["properties"]["kind"]["enum"]
     own = {"listed", "user", "no-new-data"}  # files and code; the control arm is there anyway
+    own |= {"arrived"}  # of an inbox alone
     methods = [{"kind": kind, **given.get(kind, {})} for kind in kinds if kind not in own]
     config = CampaignConfig.model_validate({**MINIMAL, "methods": methods})
     assert complaints(**config.model_dump(mode="json")) == []
@@ -122,5 +123,8 @@ def test_the_schema_takes_what_a_campaign_sends_on() -> None:
 def test_the_schema_takes_what_an_hour_and_a_campaign_send_on(data: dict[str, str]) -> None:
     """Also where two kinds have a field of one name and different parts."""
     initial = {**MINIMAL.get("initial", {}), "data": {"kind": "folder", "root": "/first"}}
-    config = CampaignConfig.model_validate({**MINIMAL, "data": data, "initial": initial})
+    arrived = {"kind": "arrived", "policy": "own"}
+    methods = [arrived] if data["kind"] == "inbox" else MINIMAL["methods"]
+    given = {**MINIMAL, "data": data, "initial": initial, "methods": methods}
+    config = CampaignConfig.model_validate(given)
     assert validate(config.model_dump(mode="json"), SCHEMA) == []
