@@ -50,7 +50,7 @@ def test_the_guide_names_files_that_are_there() -> None:
     named = set(re.findall(r"deployments/[\w./@-]*\w", guide)) - {"deployments/.env"}
     assert len(named) > 4
     assert [name for name in named if not (ROOT / name).exists()] == []
-    units = set(re.findall(r"backhaul-(?:server|worker)[\w-]*@?", guide))
+    units = set(re.findall(r"backhaul-(?:server|worker|node)[\w-]*@?", guide))
     known = {unit.stem for unit in UNITS}
     assert units - {"backhaul-worker", "backhaul-worker-"} == known
 
@@ -266,7 +266,7 @@ def complaints(analyze: str, folder: Path) -> list[str]:
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert ANALYZE is not None
     for unit in UNITS:  # with a command that is there: the checkout is elsewhere here
-        text = unit.read_text().replace("/opt/backhaul/.venv/bin/prefect", "/bin/true")
+        text = re.sub("/opt/backhaul/.venv/bin/(prefect|backhaul)", "/bin/true", unit.read_text())
         (tmp_path / unit.name).write_text(text)
     assert complaints(ANALYZE, tmp_path) == []
     wrong = tmp_path / "backhaul-server.service"

@@ -27,7 +27,7 @@ from backhaul.sampling.density import PiecewiseDensity
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS, FusedDetections
 from backhaul.values.features import Features
-from backhaul.values.offers import Offers, Pool, SentBefore
+from backhaul.values.offers import Arrivals, Offers, Pool, SentBefore
 from backhaul.values.validation import Validation
 
 PoolOf = Callable[..., Pool]
@@ -95,7 +95,7 @@ import numpy as np, pandas as pd
 from backhaul.sampling import RandomSampling
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Offers, Pool
+from backhaul.values.offers import Arrivals, Offers, Pool
 names = tuple({f"img-{i}" for i in range(40)})
 rows = [(n, int(n[4:]) % 3, int(n[4:]) / 40, 0.0, 1, 0.0, 0.0, 9.0, 9.0) for n in names]
 table = pd.DataFrame(rows, columns=list(FUSED_COLUMNS))
@@ -178,11 +178,11 @@ def test_defect_09_empty_and_single_classes_are_no_error(pool_of: PoolOf) -> Non
 
 
 def test_defect_10_ground_truth_cannot_enter_a_pool() -> None:
-    of_the_batch = {"offers", "detections", "sent_before"}
+    of_the_batch = {"offers", "detections", "sent_before", "arrivals"}
     of_no_image = {"validation", "nearness"}
     assert set(Pool.__dataclass_fields__) == of_the_batch | of_no_image
     assert not {"image_id", "uri"} & {*Validation.__dataclass_fields__}
-    for parts in (Offers, FusedDetections, SentBefore, Features):
+    for parts in (Offers, FusedDetections, SentBefore, Features, Arrivals):
         assert not {"labels", "label_source", "actual", "table"} & {*parts.__dataclass_fields__}
     for columns in (FUSED_COLUMNS, DETECTION_COLUMNS):
         assert not {"labels", "label_source", "actual"} & set(columns)
