@@ -266,7 +266,8 @@ def complaints(analyze: str, folder: Path) -> list[str]:
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert ANALYZE is not None
     for unit in UNITS:  # with a command that is there: the checkout is elsewhere here
-        text = re.sub("/opt/backhaul/.venv/bin/(prefect|backhaul)", "/bin/true", unit.read_text())
+        ours = "/opt/backhaul/.venv/bin/(prefect|backhaul)"
+        text = re.sub(ours, "/bin/true", unit.read_text())
         (tmp_path / unit.name).write_text(text)
     assert complaints(ANALYZE, tmp_path) == []
     wrong = tmp_path / "backhaul-server.service"
