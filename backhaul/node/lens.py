@@ -25,7 +25,6 @@ from backhaul.values.detections import FusedDetections, Need
 
 MASKED_QUALITY = 95
 """Of the JPEG file that a masked frame becomes."""
-_DIGITS = 12
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp"}
 
 

@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
 from backhaul.cli.models import models
 from backhaul.errors import InputError
 from backhaul.node.updates.release import Choice

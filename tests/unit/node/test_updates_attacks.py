@@ -11,10 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
 from tuf.api.metadata import Metadata, Timestamp
 from tuf.ngclient._internal import trusted_metadata_set
 

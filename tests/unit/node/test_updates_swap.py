@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
 from backhaul.errors import InputError
 from backhaul.node.agent import Agent
 from backhaul.node.happenings import Fetched, Looked, Ruled, Woke

@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
 from backhaul.errors import InputError
 from backhaul.look.onnxcontent import require_self_contained
 from backhaul.node.updates.errors import RefusedError

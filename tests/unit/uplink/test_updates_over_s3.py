@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
 from tests.publishing import Publisher, Taker
 from tests.tiny_s3 import TinyS3
 from tests.tinymodels import tiny_model
