@@ -13,6 +13,9 @@ STORE = "site/a"
 HOUR = "hour"
 """Prefix of the store of an hour with a hostile node."""
 
+RING = "ring"
+"""Prefix of the store of the whole way, from frames to the model that looks next."""
+
 IDENTITIES = (
     Identity("home", "site", STORE),
     Identity("worker", "gpu", STORE),
@@ -23,6 +26,9 @@ IDENTITIES = (
     Identity("home", "hour", HOUR),
     Identity("annotator", "hour", HOUR),
     *(Identity("node", name, HOUR) for name in ("cam1", "cam2", "cam3", "bad")),
+    Identity("home", "ring", RING),
+    Identity("annotator", "ring", RING),
+    *(Identity("node", name, RING) for name in ("pole-1", "pole-2")),
 )
 
 

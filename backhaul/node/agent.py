@@ -205,7 +205,7 @@ class Agent:
         rng: np.random.Generator = generator(
             at.rules.seed, "choice", at.rules.node, window.number
         )
-        order = choose(policy.method, open_, at.seen, at.budget.next_bandwidth(at.t), rng=rng)
+        order = choose(policy.method, open_, at.seen, at.budget.of_window(at.t), rng=rng)
         for place, digest in enumerate(order):
             value = 1 - place / len(order)
             effects += self._choose(replace(at.queue[digest], why="valued", value=value))

@@ -93,11 +93,11 @@ class Budget:
         """Return when a window ends."""
         return self.clock.window(number)[1]
 
-    def bytes_of_window(self, t: float) -> int | None:
-        """Return how many bytes may go in the window of `t`, from its beginning; None = any."""
-        start_s, end_s = self.clock.window(self.window(t))
-        return budget(self.link, self.ledger, start_s, end_s)[1]
+    def of_window(self, t: float) -> tuple[int | None, int | None]:
+        """Return how many images and bytes may go in the window of `t`; None = any.
 
-    def next_bandwidth(self, t: float) -> tuple[int | None, int | None]:
-        """Return how many images and bytes may go from `t` until a window later; None = any."""
-        return budget(self.link, self.ledger, t, t + self.link.window_s)
+        The window counts from its beginning: whoever comes late by a moment, as each agent
+        does, would else count what the window after it brings.
+        """
+        start_s, end_s = self.clock.window(self.window(t))
+        return budget(self.link, self.ledger, start_s, end_s)

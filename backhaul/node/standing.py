@@ -169,7 +169,7 @@ class Standing:
 
         As many bytes are expected to be seen as in the window before.
         """
-        may = self.budget.bytes_of_window(self.t)
+        _, may = self.budget.of_window(self.t)
         if may is None:
             return share
         if before is None or not before.seen_bytes:
