@@ -25,6 +25,8 @@ LET_GO = 0.02
 """Part of the cap that is freed at once, so that not every frame takes a commit."""
 FIRST_EXPLORED = 0.1
 """Part of the frames of the first window that are taken to fit, as nobody knows yet."""
+NO_LIMIT_BYTES = 10**12
+"""No camera sees so much in a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class Standing:
         As many bytes are expected to be seen as in the window before.
         """
         _, may = self.budget.of_window(self.t)
-        if may is None:
+        if may is None or may > NO_LIMIT_BYTES:
             return share
         if before is None or not before.seen_bytes:
             return share * FIRST_EXPLORED
