@@ -6,6 +6,7 @@ from backhaul.link.clock import Clock
 from backhaul.link.ledger import Ledger, Meter
 from backhaul.link.settings import Link
 from backhaul.link.transfer import budget
+from backhaul.node.balances import taken_over
 
 
 class Budget:
@@ -18,13 +19,12 @@ class Budget:
     Args:
         link: The rules.
         ledger: What was left of the allowances; empty at first.
+        before: The link whose allowances these are; None = it was not kept.
     """
 
-    def __init__(self, link: Link, ledger: Ledger) -> None:
+    def __init__(self, link: Link, ledger: Ledger, before: Link | None = None) -> None:
         self.link, self.clock = link, Clock(link)
-        balances = ledger.balances
-        fits = len(balances) == len(link.allowances)
-        self._meter = Meter(self.clock, ledger if fits else Ledger())
+        self._meter = Meter(self.clock, taken_over(ledger, before, link))
         self._free_s = 0.0
 
     @property

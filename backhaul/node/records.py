@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.link.ledger import Ledger
+from backhaul.link.settings import Link
 from backhaul.node.steady import Steady
 
 
@@ -73,6 +74,7 @@ class Memory(BaseModel):
         batch: Number of the next batch of sidecars.
         steady: Where its time stands.
         ledger: What is left of its allowances.
+        link: The link whose allowances these are; None in journals that did not keep it.
         closed: Windows whose summary home does not have yet, oldest first.
         window: The open window; None before the first.
         totals: Sums over all windows, see `Window`.
@@ -85,6 +87,7 @@ class Memory(BaseModel):
     batch: int = 0
     steady: Steady = Steady()
     ledger: Ledger = Ledger()
+    link: Link | None = None
     closed: list[Window] = Field(default_factory=list)
     window: Window | None = None
     totals: dict[str, int] = Field(default_factory=dict)

@@ -102,7 +102,7 @@ class Standing:
     def __post_init__(self) -> None:
         self.time = SteadyTime(self.memory.steady, self.now)
         self.t = self.time.at(self.now)
-        self.budget = Budget(self.rules.link, self.memory.ledger)
+        self.budget = Budget(self.rules.link, self.memory.ledger, self.memory.link)
         self.queue = Queue(self._density, self._own)
         self.seen: dict[str, Seen] = {}
         self.untold: dict[str, Frame] = {}
@@ -153,7 +153,7 @@ class Standing:
     def go_by_next_rules(self) -> None:
         """Go by the rules that were given for the next window."""
         if self.next_rules.link != self.rules.link:
-            self.budget = Budget(self.next_rules.link, self.budget.ledger)
+            self.budget = Budget(self.next_rules.link, self.budget.ledger, self.rules.link)
         self.rules = self.next_rules
 
     def fetched(self, up_bytes: int, down_bytes: int) -> None:
@@ -254,6 +254,7 @@ class Standing:
         self.is_dirty = False
         self.committed_mono_s = self.now.mono_s
         self.memory.steady, self.memory.ledger = self.time.saved, self.budget.ledger
+        self.memory.link = self.budget.link
         erased, self._after_commit = self._after_commit, []
         self._leaving_bytes = 0
         return [Commit(self.memory.model_dump_json(by_alias=True)), *erased]
