@@ -42,6 +42,8 @@ class Journal:
 
     Raises:
         DamagedJournalError: If it cannot be read.
+        sqlite3.OperationalError: If the disk is full or fails, or somebody else has it open;
+            the journal is as it was.
     """
 
     def __init__(self, path: Path, durable: bool = True) -> None:
@@ -51,6 +53,8 @@ class Journal:
             self._open(durable)
         except sqlite3.DatabaseError as error:
             self._base.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise
             raise DamagedJournalError(f"{path}: {error}") from None
 
     def _open(self, durable: bool) -> None:
@@ -90,6 +94,8 @@ class Journal:
         try:
             row = self._base.execute("SELECT value FROM memory WHERE name='memory'").fetchone()
             return Memory() if row is None else Memory.model_validate_json(row[0])
+        except sqlite3.OperationalError:
+            raise
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise DamagedJournalError(str(error)) from None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backhaul.errors import InputError
 from backhaul.node.container import DamagedFrameError, describe, unpack
 from backhaul.node.disk import Disk
 from backhaul.node.frame import Frame
@@ -37,8 +39,28 @@ class Found:
     gone: tuple[str, ...]
 
 
-def open_journal(path: Path, durable: bool = True) -> tuple[Journal, Path | None]:
-    """Return the journal, and where a damaged one lies now in whose place it is new."""
+def open_journal(
+    path: Path, disk: Disk, durable: bool = True
+) -> tuple[Journal, Path | None]:
+    """Return the journal, and where a damaged one lies now in whose place it is new.
+
+    One that cannot be opened for another reason is not damaged: it knows what was used of the
+    allowances, and what was sent. Opening it takes some room, which a full disk is given back.
+
+    Raises:
+        InputError: If it cannot be opened, though it is not damaged.
+    """
+    try:
+        return _opened(path, durable)
+    except sqlite3.OperationalError:
+        disk.release()
+    try:
+        return _opened(path, durable)
+    except sqlite3.OperationalError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _opened(path: Path, durable: bool) -> tuple[Journal, Path | None]:
     try:
         journal = Journal(path, durable)
         journal.memory()

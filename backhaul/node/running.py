@@ -74,8 +74,8 @@ class Node:
             updates_home = open_home(config.uplink)
             self._keeper = Keeper(config, config.updates, self._folder, updates_home)
             setup, self._lens = self._keeper.setup, self._keeper.lens
-        self._journal = self._opened_journal()
         disk = FolderDisk(self._folder / "frames")
+        self._journal = self._opened_journal(disk)
         self._source = open_source(config.frames, self._journal)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._sender = Sender(
@@ -143,8 +143,8 @@ class Node:
         self._journal.close()
         os.close(self._lock)
 
-    def _opened_journal(self) -> Journal:
-        journal, away = open_journal(self._folder / NAME)
+    def _opened_journal(self, disk: FolderDisk) -> Journal:
+        journal, away = open_journal(self._folder / NAME, disk)
         if away is not None:
             LOG.warning(
                 "the journal was damaged: it is made again from the frames; see %s", away

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from backhaul.errors import InputError
 from backhaul.node.container import DamagedFrameError, Kept, describe, pack, unpack
 from backhaul.node.coverage import Coverage, unit
 from backhaul.node.disk import MOST_QUARANTINED, FolderDisk
 from backhaul.node.embedding import WIDTH, embedding
 from backhaul.node.frame import Frame, Why
-from backhaul.node.journal import DamagedJournalError, Journal
+from backhaul.node.journal import NAME, DamagedJournalError, Journal
 from backhaul.node.queue import Queue
 from backhaul.node.ranks import Ranks
 from backhaul.node.recent import Recent
+from backhaul.node.recovery import open_journal
 from backhaul.node.records import Memory, Window
 from backhaul.node.trace import Trace
 
@@ -220,6 +223,26 @@ def test_a_damaged_journal_says_so(tmp_path: Path, damage: bytes) -> None:
             Journal(path)
     else:
         Journal(path).close()
+
+
+def test_a_journal_on_a_full_disk_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    path, disk = tmp_path / NAME, FolderDisk(tmp_path / "frames")
+    journal, _ = open_journal(path, disk)
+    journal.remember(Memory(number=9).model_dump_json(by_alias=True))
+    journal.commit()
+    journal.close()
+    before = path.read_bytes()
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))  # as of a disk without room
+    try:
+        with pytest.raises(InputError, match=NAME):
+            open_journal(path, disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert path.read_bytes() == before
+    again, away = open_journal(path, disk)
+    assert (again.memory().number, away) == (9, None)
+    again.close()
 
 
 def test_files_are_whole_and_what_is_put_away_is_bounded(tmp_path: Path) -> None:
