@@ -226,10 +226,22 @@ class Standing:
             count(self.window.displaced, reason)
         return self.drop(frame, damaged=damaged)
 
+    def is_full(self, disk_bytes: int) -> bool:
+        """Return whether a file more is too much."""
+        cap, most = self.rules.most_bytes, self.rules.most_frames
+        return self.disk_bytes + disk_bytes > cap or len(self.queue) >= most
+
+    def can_make_room(self, disk_bytes: int) -> bool:
+        """Return whether there is room for a file once all is given up that may be."""
+        untold = sum(frame.disk_bytes for frame in self.untold.values())
+        underway = self.queue.underway
+        held = 0 if underway is None else self.queue[underway].disk_bytes
+        return held + untold + disk_bytes <= self.rules.most_bytes
+
     def make_room(self, disk_bytes: int) -> list[Effect]:
         """Give up the worst frames until there is room for one more, if there is too little."""
         cap, most = self.rules.most_bytes, self.rules.most_frames
-        if self.disk_bytes + disk_bytes <= cap and len(self.queue) < most:
+        if not self.is_full(disk_bytes):
             return []
         goal = (
             cap - max(disk_bytes, int(LET_GO * cap)) + self.queue.disk_bytes - self.disk_bytes
