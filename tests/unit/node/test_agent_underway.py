@@ -101,7 +101,7 @@ class Bench:
                     self.happen(Failed(parcel, 0, 0, "refused", "so"))
                 else:
                     arrived.append(parcel)
-                    self.happen(Delivered(parcel, 1_000, 0))
+                    self.happen(Delivered(parcel, 200, 0))
             self.wait(step_s)
         return arrived
 
@@ -209,6 +209,7 @@ def test_what_tells_about_frames_does_not_keep_them_when_home_refuses_it(
     kind: type[Parcel],
 ) -> None:
     bench = Bench(status_s=60.0)
+    bench.wait(3_700)  # status and summary are due
     for n in range(30):
         bench.frame(bytes([n]) * 1_000, 0.1 + n / 100)
     bench.play(lambda parcel: isinstance(parcel, kind), hours=3)
