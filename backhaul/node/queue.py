@@ -50,6 +50,10 @@ class Queue:
     def __getitem__(self, digest: str) -> Frame:
         return self._frames[digest]
 
+    def get(self, digest: str) -> Frame | None:
+        """Return a frame by its digest; None if it does not wait."""
+        return self._frames.get(digest)
+
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames, best first, by what is known of their worth."""
         return (self._frames[key[-1]] for key in reversed(self._order))

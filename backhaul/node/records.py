@@ -22,7 +22,8 @@ class Window(BaseModel):
         counts: By reason, frames that were not chosen: suppressed (they look like recent ones),
             repeated (the same bytes), unreadable, too-large (for any allowance), passed (over
             while others were looked at), behind (all that wait, and the disk is full up to its
-            cap), not-chosen (at the end of a window), and gates by name.
+            cap), not-chosen (at the end of a window), failed (a look ended in an error, or the
+            process with it), and gates by name.
         chosen: Frames that were chosen.
         sent: Those that home has acknowledged.
         displaced: By reason, those that were given up: cap (better ones came), outdone (by one

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from backhaul.errors import InputError
+from backhaul.node.journal import Journal
 from backhaul.node.pixels import Gate, masked
 from backhaul.node.settings import (
     CameraFrames,
@@ -76,6 +77,34 @@ def test_files_of_a_folder_are_taken_once_and_left_alone(tmp_path: Path) -> None
     (tmp_path / "a.png").unlink()
     assert names(FolderSource(tmp_path, 2.0, notes)) == ["b.jpg"]
     assert set(notes.known) == {"b.jpg", "sub/c.jpeg"}
+
+
+def test_a_file_counts_as_taken_once_its_frame_is_done_with(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    put(tmp_path / "b.jpg")
+    notes = Notes()
+    source = FolderSource(tmp_path, 2.0, notes)
+    assert source.next() is not None
+    assert notes.known == {}  # were the process to end now, nobody would have looked at it
+    assert source.next() is not None
+    assert set(notes.known) == {"a.jpg"}
+    source.close()
+    assert set(notes.known) == {"a.jpg", "b.jpg"}
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.jpg", b"two\nlines.jpg", "\u00fc.jpg".encode()])
+def test_files_may_have_any_name(tmp_path: Path, name: bytes) -> None:
+    put(tmp_path / "in" / os.fsdecode(name))
+    journal = Journal(tmp_path / "journal.sqlite", durable=False)
+    source = FolderSource(tmp_path / "in", 2.0, journal)
+    shot = source.next()
+    assert shot is not None
+    assert shot.read() == b"x"
+    assert json.loads(json.dumps(shot.name).encode("utf-8", "strict")) == shot.name
+    shot.name.encode()
+    source.close()
+    assert names(FolderSource(tmp_path / "in", 2.0, journal)) == []
+    journal.close()
 
 
 def test_a_folder_that_goes_away_forgets_nothing(tmp_path: Path) -> None:
