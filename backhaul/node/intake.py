@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backhaul.arrays import Float32Array
 from backhaul.node.container import Kept
 from backhaul.node.coverage import Coverage
 from backhaul.node.frame import Frame
@@ -56,11 +57,22 @@ class Intake:
         self._n_kept, self._refresh_at = 0, FIRST_REFRESH
         standing.density, standing.own = self.density, self.own
 
-    def recover(self, recovered: Iterable[Recovered]) -> None:
-        """Take frames that wait from before a restart."""
+    def recover(
+        self, recovered: Iterable[Recovered], sent: Iterable[Float32Array] = ()
+    ) -> None:
+        """Go on from before a restart.
+
+        Args:
+            recovered: Frames that wait.
+            sent: Descriptors of those that were sent, the oldest first.
+        """
+        for vector in sent:
+            self._remember("", vector)
+            if any(_covers(policy) for policy in self._at.rules.policies):
+                self._covered(len(vector)).send(vector)
         for frame, seen in recovered:
             self._at.seen[frame.digest] = seen
-            self._remember(frame.digest, seen)
+            self._remember(frame.digest, seen.descriptor)
             self._see(frame, seen)
             if frame.sent:
                 self._at.untold[frame.digest] = frame
@@ -124,7 +136,7 @@ class Intake:
         at = self._at
         at.seen[digest] = seen
         at.queue.put(frame)
-        self._remember(digest, seen)
+        self._remember(digest, seen.descriptor)
         note_seen(at.window, event)
         if frame.why != "candidate":
             at.window.chosen += 1
@@ -231,10 +243,16 @@ class Intake:
         effects += at.make_room(frame.disk_bytes)
         return [*effects, Write(Kept(frame, sidecar, sight.content))]
 
-    def _remember(self, digest: str, seen: Seen) -> None:
+    def _remember(self, digest: str, descriptor: Float32Array) -> None:
         if self._recent is None:
-            self._recent = Recent(len(seen.descriptor))
-        self._recent.put(digest, seen.descriptor)
+            self._recent = Recent(len(descriptor))
+        self._recent.put(digest, descriptor)
+
+
+def _covers(policy: AnyPolicy) -> bool:
+    """Return whether a policy goes by how descriptors stand for others."""
+    is_stream = isinstance(policy, StreamPolicy) and policy.diversity == "coverage"
+    return is_stream and policy.space == "descriptors"
 
 
 def seen_in(sight: Sight) -> Seen:

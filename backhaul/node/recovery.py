@@ -6,6 +6,9 @@ import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from backhaul.arrays import Float32Array
 from backhaul.errors import InputError
 from backhaul.node.container import DamagedFrameError, describe, unpack
 from backhaul.node.disk import Disk
@@ -30,6 +33,7 @@ class Found:
             before the end, or the journal was lost.
         lost: Frames in the journal whose file is gone or damaged.
         gone: Digests of frames that were sent or given up, the oldest first.
+        sent: Descriptors of the last that were sent, the oldest first.
     """
 
     memory: Memory
@@ -37,6 +41,7 @@ class Found:
     adopted: tuple[Recovered, ...]
     lost: tuple[Frame, ...]
     gone: tuple[str, ...]
+    sent: tuple[Float32Array, ...] = ()
 
 
 def open_journal(
@@ -99,7 +104,9 @@ def recover(journal: Journal, disk: Disk) -> Found:
     for frame, _ in adopted:
         journal.put(frame)
     disk.flush()
-    return Found(memory, tuple(waiting), tuple(adopted), lost, gone)
+    vectors = (np.frombuffer(each, np.float16) for each in journal.sent_vectors())
+    sent = tuple(vector.astype(np.float32) for vector in vectors)
+    return Found(memory, tuple(waiting), tuple(adopted), lost, gone, sent)
 
 
 def _described(disk: Disk, frame: Frame) -> Recovered:

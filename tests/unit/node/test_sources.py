@@ -24,7 +24,7 @@ from backhaul.node.settings import (
 from backhaul.node.sources.folder import FolderSource
 from backhaul.node.sources.opening import open_source
 from backhaul.node.sources.source import Source
-from backhaul.node.sources.video import CameraSource
+from backhaul.node.sources.video import CameraSource, VideoSource
 from backhaul.node.sources.waggle import WaggleSource
 
 
@@ -165,6 +165,28 @@ def test_frames_of_a_video_come_at_the_rate(video: Path) -> None:
     pixels = cv2.imdecode(np.frombuffer(shots[2].read(), np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     assert abs(float(pixels.mean()) - 80) < 3
+
+
+def test_a_frame_that_cannot_be_decoded_ends_no_video(video: Path) -> None:
+    source = open_source(VideoFrames(path=str(video), rate=2.5), Notes())
+    assert isinstance(source, VideoSource)
+    whole = source._video
+
+    class Damaged:
+        """A video of which the fifth frame is damaged."""
+
+        grabbed = 0
+
+        def grab(self) -> bool:
+            self.grabbed += 1
+            return bool(whole.grab())
+
+        def retrieve(self) -> tuple[bool, object]:
+            return (False, None) if self.grabbed == 5 else whole.retrieve()
+
+    source._video = Damaged()
+    assert names(source) == [f"v.avi#{n:08d}" for n in (0, 5, 8, 12, 16)]
+    assert (source.passed(), source.passed()) == (1, 0)
 
 
 def test_a_camera_that_goes_away_is_told_and_tried_again(
