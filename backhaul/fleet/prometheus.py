@@ -38,7 +38,7 @@ def exposition(fleet: Sequence[NodeView], now_s: float) -> str:
         lines.append(f"# HELP backhaul_node_{name} {text}")
         lines.append(f"# TYPE backhaul_node_{name} {kind}")
         for node, value in values.items():
-            lines.append(f'backhaul_node_{name}{{node="{_escaped(node)}"}} {value:g}')
+            lines.append(f'backhaul_node_{name}{{node="{_escaped(node)}"}} {_number(value)}')
 
     known = {view.name: view.status for view in fleet if view.status is not None}
     silent = {view.name: now_s - view.told_s for view in fleet}
@@ -52,6 +52,11 @@ def exposition(fleet: Sequence[NodeView], now_s: float) -> str:
         values = {node: float(status.totals.get(name, 0)) for node, status in known.items()}
         metric(f"{name}_total", "counter", f"Since the node was set up: {name}.", values)
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    """Return all digits: of a counter of gigabytes, six would hide what an hour adds."""
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _escaped(text: str) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from backhaul.storage.conditional import read_bounded
 from backhaul.storage.imagefiles import TRANSFERS
@@ -21,7 +21,8 @@ CLOCK_S = 120.0
 LITTLE_DISK = 500_000_000
 """Free bytes of a node's disk below which it is told."""
 
-Word = Annotated[str, StringConstraints(max_length=300)]
+Word = Annotated[str, AfterValidator(one_line)]
+"""Text of a node's: one line that can be printed anywhere, and what is too long cut off."""
 Count = Annotated[int, Field(ge=0, le=2**62)]
 
 
@@ -134,11 +135,11 @@ def _view(file: Stored, now_s: float, late_s: float) -> NodeView:
 
 def _problems_of(status: Status, told_s: float) -> Iterator[str]:
     if status.source:
-        yield one_line(status.source)
+        yield status.source
     if status.refused:
-        yield f"home refused: {one_line(status.refused)}"
+        yield f"home refused: {status.refused}"
     if status.update_refused:
-        yield f"update refused: {one_line(status.update_refused)}"
+        yield f"update refused: {status.update_refused}"
     if status.disk_free_bytes < LITTLE_DISK:
         yield f"little disk: {status.disk_free_bytes / 1e6:,.0f} MB free"
     if abs(status.time_s - told_s) > CLOCK_S:

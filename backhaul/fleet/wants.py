@@ -18,7 +18,8 @@ _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 def want(root: str, node: str, digests: Sequence[str]) -> int:
     """Ask a node for frames, beside those it was asked for before; return how many it is now.
 
-    The node sends them first, if it still has them.
+    The node sends them first, if it still has them. Of very many, what was asked for first is
+    no longer asked for: most of it came long ago.
 
     Args:
         root: Root of the store.
@@ -26,7 +27,7 @@ def want(root: str, node: str, digests: Sequence[str]) -> int:
         digests: The frames, by the digests in their sidecars.
 
     Raises:
-        InputError: If a name or digest is none, or too many are wanted.
+        InputError: If a name or digest is none, or it is too many at once.
     """
     if _NODE.fullmatch(node) is None:
         raise InputError(f"{node!r}: is no name of a node")
@@ -36,9 +37,10 @@ def want(root: str, node: str, digests: Sequence[str]) -> int:
                 f"{digest!r}: expected the digest of a frame, 64 hexadecimal digits"
             )
     place = f"{root}/nodes/{node}/wants.json"
-    wanted = list(dict.fromkeys([*_known(place), *digests]))
-    if len(wanted) > MOST_WANTED:
-        raise InputError(f"{node}: {len(wanted):,} frames are wanted, expected {MOST_WANTED:,}")
+    if len(digests) > MOST_WANTED:
+        raise InputError(f"{node}: {len(digests):,} frames, expected at most {MOST_WANTED:,}")
+    known = [each for each in _known(place) if each not in set(digests)]
+    wanted = [*known, *dict.fromkeys(digests)][-MOST_WANTED:]
     replace(place, json.dumps({"schema": 1, "frames": wanted}).encode())
     return len(wanted)
 

@@ -28,7 +28,7 @@ from backhaul.node.happenings import (
 )
 from backhaul.node.intake import Intake
 from backhaul.node.outgoing import Outgoing
-from backhaul.node.policies import WindowPolicy
+from backhaul.node.policies import StreamPolicy, WindowPolicy
 from backhaul.node.records import Window
 from backhaul.node.recovery import Found
 from backhaul.node.standing import SUMS, Rules, Standing, count, sums_of
@@ -57,7 +57,7 @@ class Agent:
     def __init__(self, rules: Rules, found: Found, now: Now) -> None:
         self._at = Standing(rules, found.memory, now, dict.fromkeys(found.gone))
         self._intake = Intake(self._at)
-        self._intake.recover((*found.waiting, *found.adopted))
+        self._intake.recover((*found.waiting, *found.adopted), found.sent)
         self._account(found)
         self._outgoing = Outgoing(self._at, generator(rules.seed, "waits", rules.node))
 
@@ -106,6 +106,8 @@ class Agent:
                 window.chosen_bytes += frame.size_bytes
             at.memory.number = max(at.memory.number, frame.number + 1)
         for frame in found.lost:
+            if frame.sent:  # home has it, and it is counted; only its sidecar is gone
+                continue
             lost = window.counts if frame.why == "candidate" else window.displaced
             count(lost, "not-chosen" if frame.why == "candidate" else "damaged")
         at.is_dirty = True
@@ -188,6 +190,7 @@ class Agent:
         policy = at.policy
         if isinstance(policy, WindowPolicy):
             effects += self._choose_among(window, policy)
+        effects += self._give_up_orphans()
         window.waiting = len(at.queue)
         at.memory.closed.append(window)
         if len(at.memory.closed) > MOST_CLOSED:
@@ -199,9 +202,21 @@ class Agent:
         at.queue.refresh()
         return [*effects, *at.commit()]
 
+    def _give_up_orphans(self) -> list[Effect]:
+        """Give up candidates among which nobody will choose: their policy is gone."""
+        at = self._at
+        orphans = [
+            frame
+            for frame in at.queue
+            if frame.why == "candidate"
+            and isinstance(at.policy_named(frame.policy), StreamPolicy)
+        ]
+        return [effect for frame in orphans for effect in at.displace(frame, "not-chosen")]
+
     def _choose_among(self, window: Window, policy: WindowPolicy) -> list[Effect]:
         at, effects = self._at, list[Effect]()
-        open_ = [f for f in at.queue if f.why == "candidate" and f.policy == policy.name]
+        candidates = (frame for frame in at.queue if frame.why == "candidate")
+        open_ = [f for f in candidates if at.policy_named(f.policy) == policy]
         rng: np.random.Generator = generator(
             at.rules.seed, "choice", at.rules.node, window.number
         )

@@ -6,6 +6,7 @@ from backhaul.link.clock import Clock
 from backhaul.link.ledger import Ledger, Meter
 from backhaul.link.settings import Link
 from backhaul.link.transfer import budget
+from backhaul.node.balances import taken_over
 
 
 class Budget:
@@ -18,13 +19,12 @@ class Budget:
     Args:
         link: The rules.
         ledger: What was left of the allowances; empty at first.
+        before: The link whose allowances these are; None = it was not kept.
     """
 
-    def __init__(self, link: Link, ledger: Ledger) -> None:
+    def __init__(self, link: Link, ledger: Ledger, before: Link | None = None) -> None:
         self.link, self.clock = link, Clock(link)
-        balances = ledger.balances
-        fits = len(balances) == len(link.allowances)
-        self._meter = Meter(self.clock, ledger if fits else Ledger())
+        self._meter = Meter(self.clock, taken_over(ledger, before, link))
         self._free_s = 0.0
 
     @property
@@ -44,12 +44,21 @@ class Budget:
             t: Steady time.
             images: How many images it counts as; 0 for what is no image.
         """
+        return size_bytes <= self.room(t, images)
+
+    def room(self, t: float, images: int = 1) -> float:
+        """Return the bytes of the largest file that may be begun at `t`, negative if none may.
+
+        Args:
+            t: Steady time.
+            images: How many images it counts as; 0 for what is no image.
+        """
         self._meter.advance(t)
-        if not self.clock.is_up(t) or t < self._free_s:
-            return False
         left = self._meter.images
-        enough = left is None or left >= images
-        return enough and self.cost_bytes(size_bytes) <= self._meter.bytes
+        is_used_up = left is not None and left < images
+        if is_used_up or t < self._free_s or not self.clock.is_up(t):
+            return -1.0
+        return self._meter.bytes - self.link.overhead_bytes
 
     def ever_allows(self, size_bytes: int) -> bool:
         """Return whether a file fits into the greatest balance that its allowances can have."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
-from backhaul.node.frame import Frame
+from backhaul.node.frame import FIRST, Frame
 
 MAGIC = b"BHF1"
 SUFFIX = ".frame"
@@ -87,6 +87,7 @@ def _read(data: bytes, length: int) -> Kept:
     try:
         known = json.loads(data[_HEAD.size : end])
         frame = Frame(**{k: v for k, v in known["frame"].items() if k in _NAMES})
+        _ = FIRST[frame.why]
         return Kept(frame, dict(known["sidecar"]), data[end:])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFrameError(f"its description is damaged: {error}") from None

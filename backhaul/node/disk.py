@@ -11,6 +11,7 @@ from backhaul.node.container import SUFFIX
 
 QUARANTINE = "quarantine"
 MOST_QUARANTINED = 20
+MOST_QUARANTINED_BYTES = 4_000_000
 BALLAST, BALLAST_BYTES = "ballast", 1_000_000
 """A file that is there to be removed: a journal needs room to say that frames are gone."""
 
@@ -108,8 +109,11 @@ class FolderDisk:
             return
         self._changed = True
         every = sorted(self._away.iterdir(), key=lambda path: path.stat().st_mtime)
-        for old in every[:-MOST_QUARANTINED]:
-            old.unlink(missing_ok=True)
+        size_bytes = 0
+        for place, old in enumerate(reversed(every)):
+            size_bytes += old.stat().st_size
+            if place >= MOST_QUARANTINED or size_bytes > MOST_QUARANTINED_BYTES:
+                old.unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
         """Yield the digests of all frames that have a file."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backhaul.arrays import Float32Array
 from backhaul.node.container import Kept
 from backhaul.node.coverage import Coverage
 from backhaul.node.frame import Frame
@@ -56,11 +57,22 @@ class Intake:
         self._n_kept, self._refresh_at = 0, FIRST_REFRESH
         standing.density, standing.own = self.density, self.own
 
-    def recover(self, recovered: Iterable[Recovered]) -> None:
-        """Take frames that wait from before a restart."""
+    def recover(
+        self, recovered: Iterable[Recovered], sent: Iterable[Float32Array] = ()
+    ) -> None:
+        """Go on from before a restart.
+
+        Args:
+            recovered: Frames that wait.
+            sent: Descriptors of those that were sent, the oldest first.
+        """
+        for vector in sent:
+            self._remember("", vector)
+            if any(_covers(policy) for policy in self._at.rules.policies):
+                self._covered(len(vector)).send(vector)
         for frame, seen in recovered:
             self._at.seen[frame.digest] = seen
-            self._remember(frame.digest, seen)
+            self._remember(frame.digest, seen.descriptor)
             self._see(frame, seen)
             if frame.sent:
                 self._at.untold[frame.digest] = frame
@@ -110,13 +122,13 @@ class Intake:
         explored = _is_drawn(at, number)
         if explored and not reason:
             frame = replace(frame, why="explored")
-        effects: list[Effect] = []
+        outdone: Frame | None = None
         if not reason and not explored:
-            reason, effects = self._outlooked(frame, event.sight)
+            reason, outdone = self._outlooked(frame, event.sight)
         if reason:
             self._pass(event, reason)
-            return effects
-        return [*effects, *self._keep(frame, event, event.sight)]
+            return []
+        return self._keep(frame, event, event.sight, outdone)
 
     def written(self, digest: str) -> list[Effect]:
         """Let a frame wait whose file is on the disk."""
@@ -124,7 +136,7 @@ class Intake:
         at = self._at
         at.seen[digest] = seen
         at.queue.put(frame)
-        self._remember(digest, seen)
+        self._remember(digest, seen.descriptor)
         note_seen(at.window, event)
         if frame.why != "candidate":
             at.window.chosen += 1
@@ -137,11 +149,11 @@ class Intake:
         return [Note(frame)]
 
     def not_written(self, digest: str) -> list[Effect]:
-        """Give a frame up for which the disk has no room, and free some for the next."""
-        _, event, _ = self._writing.pop(digest)
+        """Give a frame up for which the disk has no room, and free some for better ones."""
+        frame, event, _ = self._writing.pop(digest)
         at = self._at
         self._pass(event, "full")
-        worst = at.queue.worst()
+        worst = None if at.queue.is_behind(frame) else at.queue.worst()
         effects = [] if worst is None else at.displace(worst, "full")
         return [*effects, *at.commit()]
 
@@ -192,20 +204,20 @@ class Intake:
             return "repeated"
         return "" if at.budget.ever_allows(frame.size_bytes) else "too-large"
 
-    def _outlooked(self, frame: Frame, sight: Sight) -> tuple[str, list[Effect]]:
-        """Return why a frame is passed over for others, and what that brings about."""
+    def _outlooked(self, frame: Frame, sight: Sight) -> tuple[str, Frame | None]:
+        """Return why a frame is passed over for others, or the one that it takes the place of."""
         at, policy = self._at, self._at.policy
         if not policy.suppress or self._recent is None:
-            return "", []
+            return "", None
         digest, apart = self._recent.nearest(sight.descriptor)
         if apart > policy.near:
-            return "", []
+            return "", None
         if digest not in at.queue or frame.value <= at.queue[digest].value:
-            return "suppressed", []
+            return "suppressed", None
         other = at.queue[digest]
-        if other.why in ("explored", "wanted"):
-            return "suppressed", []
-        return "", at.displace(other, "outdone")
+        if other.why in ("explored", "wanted") or digest == at.queue.underway:
+            return "suppressed", None
+        return "", other
 
     def _pass(self, event: Looked, reason: str) -> None:
         """Count a frame that is passed over."""
@@ -213,24 +225,34 @@ class Intake:
         count(self._at.window.counts, reason)
         self._at.is_dirty = True
 
-    def _keep(self, frame: Frame, event: Looked, sight: Sight) -> list[Effect]:
+    def _keep(
+        self, frame: Frame, event: Looked, sight: Sight, outdone: Frame | None
+    ) -> list[Effect]:
+        """Let a frame wait, unless all that could make room for it is better."""
         at = self._at
         sidecar = sidecar_of(event.frame.name, frame, sight, at.policy.sending.kind)
         needs = len(sight.content) + len(json.dumps(sidecar)) + _HEAD_BYTES
         frame = replace(frame, disk_bytes=-(-needs // _BLOCK_BYTES) * _BLOCK_BYTES)
         self._writing[frame.digest] = _Draft(frame, event, seen_in(sight))
-        is_full = at.disk_bytes + frame.disk_bytes > at.rules.most_bytes
-        if frame.disk_bytes > at.rules.most_bytes or (is_full and at.queue.is_behind(frame)):
+        is_behind = at.is_full(frame.disk_bytes) and at.queue.is_behind(frame)
+        if is_behind or not at.can_make_room(frame.disk_bytes):
             del self._writing[frame.digest]
             self._pass(event, "behind")
             return []
-        room = at.make_room(frame.disk_bytes)
-        return [*room, Write(Kept(frame, sidecar, sight.content))]
+        effects = [] if outdone is None else at.displace(outdone, "outdone")
+        effects += at.make_room(frame.disk_bytes)
+        return [*effects, Write(Kept(frame, sidecar, sight.content))]
 
-    def _remember(self, digest: str, seen: Seen) -> None:
+    def _remember(self, digest: str, descriptor: Float32Array) -> None:
         if self._recent is None:
-            self._recent = Recent(len(seen.descriptor))
-        self._recent.put(digest, seen.descriptor)
+            self._recent = Recent(len(descriptor))
+        self._recent.put(digest, descriptor)
+
+
+def _covers(policy: AnyPolicy) -> bool:
+    """Return whether a policy goes by how descriptors stand for others."""
+    is_stream = isinstance(policy, StreamPolicy) and policy.diversity == "coverage"
+    return is_stream and policy.space == "descriptors"
 
 
 def seen_in(sight: Sight) -> Seen:

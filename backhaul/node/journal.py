@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from backhaul.errors import InputError
 from backhaul.node.frame import Frame
 from backhaul.node.records import Memory
 
@@ -42,6 +43,9 @@ class Journal:
 
     Raises:
         DamagedJournalError: If it cannot be read.
+        InputError: If a newer version wrote it; nothing is changed.
+        sqlite3.OperationalError: If the disk is full or fails, or somebody else has it open;
+            the journal is as it was.
     """
 
     def __init__(self, path: Path, durable: bool = True) -> None:
@@ -49,8 +53,13 @@ class Journal:
         self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._open(durable)
+        except InputError as error:
+            self._base.close()
+            raise InputError(f"{path}: {error}") from None
         except sqlite3.DatabaseError as error:
             self._base.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise
             raise DamagedJournalError(f"{path}: {error}") from None
 
     def _open(self, durable: bool) -> None:
@@ -61,8 +70,12 @@ class Journal:
         (found,) = self._base.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)
-        self._base.executescript(_TABLES)
-        self._base.execute(f"PRAGMA user_version={_SCHEMA}")
+        (schema,) = self._base.execute("PRAGMA user_version").fetchone()
+        if schema > _SCHEMA:
+            raise InputError(f"a newer version of Backhaul wrote it (schema {schema})")
+        if schema < _SCHEMA:
+            self._base.executescript(_TABLES)
+            self._base.execute(f"PRAGMA user_version={_SCHEMA}")
 
     def waiting(self) -> Iterator[Frame]:
         """Yield the frames that wait."""
@@ -90,6 +103,8 @@ class Journal:
         try:
             row = self._base.execute("SELECT value FROM memory WHERE name='memory'").fetchone()
             return Memory() if row is None else Memory.model_validate_json(row[0])
+        except sqlite3.OperationalError:
+            raise
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise DamagedJournalError(str(error)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from backhaul.node.happenings import (
     SummaryParcel,
 )
 from backhaul.node.policies import AskedPolicy
+from backhaul.node.retries import LATER_S, Retries
 from backhaul.node.standing import Seen, Standing, summary_of
 from backhaul.uplink.backoff import Backoff
 
@@ -32,7 +34,9 @@ TELL_S = 60.0
 """A sidecar waits for others so long."""
 STATUS_BYTES = 1_000
 STATUS_AGAIN_S = 30.0
-"""A status that did not get through is tried again after so long; frames go in between."""
+"""A status that did not get through is tried again after so long."""
+SUMMARY_BYTES = 300
+"""A summary has more than that."""
 REFUSED_WAIT_S = 300.0
 """Least wait after home refused something: keys that were revoked do not come back soon."""
 
@@ -61,7 +65,7 @@ class Outgoing:
         self._backoff = Backoff()
         self._not_before_mono_s = -math.inf
         self._underway: _Underway | None = None
-        self._doubtful: set[Parcel] = set()
+        self._retries = Retries()
         self._status_due_mono_s = standing.now.mono_s
         self._untold_mono_s = math.inf
         self.is_held = False
@@ -79,7 +83,8 @@ class Outgoing:
             return math.inf
         if now.mono_s < self._not_before_mono_s:
             return self._not_before_mono_s
-        waits = bool(len(at.queue) or at.untold or at.memory.closed)
+        is_late = now.mono_s >= self._status_due_mono_s
+        waits = is_late or bool(len(at.queue) or at.untold or at.memory.closed)
         change = at.budget.next_change(at.t) if waits else math.inf
         due = (self._status_due_mono_s, self._untold_mono_s + TELL_S)
         return min([now.mono_s + change - at.t, *(each for each in due if each > now.mono_s)])
@@ -90,22 +95,36 @@ class Outgoing:
         is_early = at.now.mono_s < self._not_before_mono_s
         if self._underway is not None or self.is_held or is_early:
             return []
-        found = self._summary() or self._status() or self._told() or self._frame()
+        found = self._first()
         if found is None:
             return []
         parcel, cost, is_frame = found
         at.budget.count(cost, at.t, images=int(is_frame))
         self._underway = _Underway(parcel, at.t, cost, is_frame)
-        ask_first, effects = parcel in self._doubtful, list[Effect]()
         if isinstance(parcel, FrameParcel):
             ask_first, effects = at.queue[parcel.digest].doubtful, self._doubt(parcel.digest)
+            at.queue.underway = parcel.digest
+        else:
+            ask_first, effects = self._retries.is_doubtful(parcel), []
         return [*effects, *at.commit(), Send(parcel, ask_first)]
+
+    def _first(self) -> tuple[Parcel, int, bool] | None:
+        """Return what goes first: what tells about frames, unless it did not get through."""
+        every: dict[type[Parcel], Callable[[], tuple[Parcel, int, bool] | None]] = {
+            SummaryParcel: self._summary,
+            StatusParcel: self._status,
+            SidecarParcel: self._told,
+            FrameParcel: self._frame,
+        }
+        now_s = self._at.now.mono_s
+        order = sorted(every, key=lambda kind: self._retries.comes_later(kind, now_s))
+        return next(filter(None, (every[kind]() for kind in order)), None)
 
     def delivered(self, event: Delivered) -> tuple[list[Effect], Seen | None]:
         """Note that home has a parcel; return what was seen in a frame that was sent."""
         self._settle(event, stays_an_image=True)
         self._backoff, self.refused = self._backoff.after_success(), ""
-        self._doubtful.discard(event.parcel)
+        self._retries.delivered(event.parcel)
         at, parcel = self._at, event.parcel
         match parcel:
             case FrameParcel(digest):
@@ -126,16 +145,17 @@ class Outgoing:
         self._settle(event, stays_an_image=False)
         at, parcel = self._at, event.parcel
         if event.kind == "damaged" and isinstance(parcel, FrameParcel):
-            frame = at.queue[parcel.digest]
-            return at.displace(frame, "damaged", damaged=True)
+            if parcel.digest not in at.queue:
+                return []
+            return at.displace(at.queue[parcel.digest], "damaged", damaged=True)
         self._backoff = self._backoff.after_failure(self._rng)
         wait_s = self._backoff.wait_s
         if event.kind == "refused":
             self.refused = event.reason
             wait_s = max(wait_s, REFUSED_WAIT_S)
         self._not_before_mono_s = at.now.mono_s + wait_s
-        if event.kind == "down":
-            self._doubtful.add(parcel)
+        again_s = self._not_before_mono_s + max(wait_s, LATER_S)
+        self._retries.failed(parcel, again_s, is_doubtful=event.kind == "down")
         if isinstance(parcel, StatusParcel):
             self._status_due_mono_s = at.now.mono_s + min(at.rules.status_s, STATUS_AGAIN_S)
         return []
@@ -158,14 +178,18 @@ class Outgoing:
             images = -int(underway.is_frame and not stays_an_image)
             more = event.up_bytes - underway.reserved_bytes
             at.budget.count(more, underway.began_t, images=images)
-        self._underway = None
+        at.budget.count_down(event.down_bytes)
+        self._underway = at.queue.underway = None
 
     def _summary(self) -> tuple[Parcel, int, bool] | None:
         at = self._at
+        room = at.budget.room(at.t, images=0)
+        if room < SUMMARY_BYTES:
+            return None
         for window in at.memory.closed:
             text = summary_of(window, at.rules)
-            cost = at.budget.cost_bytes(len(text))
-            if at.budget.allows(len(text), at.t, images=0):
+            if len(text) <= room:
+                cost = at.budget.cost_bytes(len(text))
                 return SummaryParcel(window.number, text), cost, False
         return None
 
@@ -183,13 +207,24 @@ class Outgoing:
         is_late = at.now.mono_s >= self._untold_mono_s + TELL_S
         if len(waits) < MOST_TOLD and not is_late:
             return None
-        digests = tuple(frame.digest for frame in waits[:MOST_TOLD])
-        size = SIDECAR_BYTES * len(digests)
+        n = min(len(waits), MOST_TOLD)
+        while n > 1 and not at.budget.ever_allows(SIDECAR_BYTES * n):
+            n //= 2
+        parcel = self._told_again()
+        if parcel is None:
+            parcel = SidecarParcel(at.memory.batch, tuple(f.digest for f in waits[:n]))
+        size = SIDECAR_BYTES * len(parcel.digests)
         if not at.budget.allows(size, at.t, images=0):
             return None
-        parcel = SidecarParcel(at.memory.batch, digests)
-        at.memory.batch += 1
+        at.memory.batch = max(at.memory.batch, parcel.batch + 1)
         return parcel, at.budget.cost_bytes(size), False
+
+    def _told_again(self) -> SidecarParcel | None:
+        """Return the sidecars that home may have, if all their frames are still here."""
+        at, parcel = self._at, self._retries.sidecars()
+        if parcel is None or not all(d in at.untold or d in at.queue for d in parcel.digests):
+            return None
+        return parcel
 
     def _askable(self) -> list[Frame]:
         at = self._at
@@ -202,11 +237,20 @@ class Outgoing:
         ]
 
     def _frame(self) -> tuple[Parcel, int, bool] | None:
-        frame = self._at.queue.best(self._may_go)
+        at = self._at
+        room = at.budget.room(at.t)  # asked once: the queue may be long
+        if room < 0:
+            return None
+
+        def may_go(frame: Frame) -> bool:
+            return frame.size_bytes <= room and frame.why != "candidate"
+
+        rests = self._retries.rests
+        frame = at.queue.best(lambda frame: may_go(frame) and not rests(frame.digest))
+        frame = frame or at.queue.best(may_go)
         if frame is None:
             return None
-        cost = self._at.budget.cost_bytes(frame.size_bytes)
-        return FrameParcel(frame.digest), cost, True
+        return FrameParcel(frame.digest), at.budget.cost_bytes(frame.size_bytes), True
 
     def _status(self) -> tuple[Parcel, int, bool] | None:
         at = self._at
@@ -214,11 +258,6 @@ class Outgoing:
         if not is_due or not at.budget.allows(STATUS_BYTES, at.t, images=0):
             return None
         return StatusParcel(), at.budget.cost_bytes(STATUS_BYTES), False
-
-    def _may_go(self, frame: Frame) -> bool:
-        at = self._at
-        return frame.why != "candidate" and at.budget.allows(frame.size_bytes, at.t)
-
     def _note_told(self, digests: tuple[str, ...]) -> list[Effect]:
         """Forget frames that were sent, and let home ask for the others."""
         at, effects = self._at, list[Effect]()

@@ -38,6 +38,8 @@ class Queue:
         self._order: list[_Key] = []
         self._staying: list[_Key] = []
         self.disk_bytes = 0
+        self.underway: str | None = None
+        """Digest of the frame that is being sent: it is not given up meanwhile."""
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -47,6 +49,10 @@ class Queue:
 
     def __getitem__(self, digest: str) -> Frame:
         return self._frames[digest]
+
+    def get(self, digest: str) -> Frame | None:
+        """Return a frame by its digest; None if it does not wait."""
+        return self._frames.get(digest)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames, best first, by what is known of their worth."""
@@ -86,16 +92,21 @@ class Queue:
             self._place(frame)
 
     def worst(self) -> Frame | None:
-        """Return the frame that is given up first; None if nothing waits."""
-        return self._frames[self._staying[0][-1]] if self._staying else None
+        """Return the frame that is given up first; None if there is none that may be."""
+        key = self._first_to_go()
+        return None if key is None else self._frames[key[-1]]
 
     def is_behind(self, frame: Frame) -> bool:
         """Return whether a frame that is not in the queue would be given up first."""
-        return not self._staying or self._key(frame, self._own) < self._staying[0]
+        key = self._first_to_go()
+        return key is None or self._key(frame, self._own) < key
 
     def density(self, frame: Frame) -> float:
         """Return what sending a frame now is worth for each byte."""
         return self._density(frame)
+
+    def _first_to_go(self) -> _Key | None:
+        return next((key for key in self._staying[:2] if key[-1] != self.underway), None)
 
     def _place(self, frame: Frame) -> None:
         key = self._keys[frame.digest] = self._key(frame, self._density)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.link.ledger import Ledger
+from backhaul.link.settings import Link
 from backhaul.node.steady import Steady
 
 
@@ -21,7 +22,8 @@ class Window(BaseModel):
         counts: By reason, frames that were not chosen: suppressed (they look like recent ones),
             repeated (the same bytes), unreadable, too-large (for any allowance), passed (over
             while others were looked at), behind (all that wait, and the disk is full up to its
-            cap), not-chosen (at the end of a window), and gates by name.
+            cap), not-chosen (at the end of a window), failed (a look ended in an error, or the
+            process with it), and gates by name.
         chosen: Frames that were chosen.
         sent: Those that home has acknowledged.
         displaced: By reason, those that were given up: cap (better ones came), outdone (by one
@@ -73,6 +75,7 @@ class Memory(BaseModel):
         batch: Number of the next batch of sidecars.
         steady: Where its time stands.
         ledger: What is left of its allowances.
+        link: The link whose allowances these are; None in journals that did not keep it.
         closed: Windows whose summary home does not have yet, oldest first.
         window: The open window; None before the first.
         totals: Sums over all windows, see `Window`.
@@ -85,6 +88,7 @@ class Memory(BaseModel):
     batch: int = 0
     steady: Steady = Steady()
     ledger: Ledger = Ledger()
+    link: Link | None = None
     closed: list[Window] = Field(default_factory=list)
     window: Window | None = None
     totals: dict[str, int] = Field(default_factory=dict)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from backhaul.arrays import Float32Array
+from backhaul.errors import InputError
 from backhaul.node.container import DamagedFrameError, describe, unpack
 from backhaul.node.disk import Disk
 from backhaul.node.frame import Frame
@@ -28,6 +33,7 @@ class Found:
             before the end, or the journal was lost.
         lost: Frames in the journal whose file is gone or damaged.
         gone: Digests of frames that were sent or given up, the oldest first.
+        sent: Descriptors of the last that were sent, the oldest first.
     """
 
     memory: Memory
@@ -35,10 +41,31 @@ class Found:
     adopted: tuple[Recovered, ...]
     lost: tuple[Frame, ...]
     gone: tuple[str, ...]
+    sent: tuple[Float32Array, ...] = ()
 
 
-def open_journal(path: Path, durable: bool = True) -> tuple[Journal, Path | None]:
-    """Return the journal, and where a damaged one lies now in whose place it is new."""
+def open_journal(
+    path: Path, disk: Disk, durable: bool = True
+) -> tuple[Journal, Path | None]:
+    """Return the journal, and where a damaged one lies now in whose place it is new.
+
+    One that cannot be opened for another reason is not damaged: it knows what was used of the
+    allowances, and what was sent. Opening it takes some room, which a full disk is given back.
+
+    Raises:
+        InputError: If it cannot be opened, though it is not damaged.
+    """
+    try:
+        return _opened(path, durable)
+    except sqlite3.OperationalError:
+        disk.release()
+    try:
+        return _opened(path, durable)
+    except sqlite3.OperationalError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _opened(path: Path, durable: bool) -> tuple[Journal, Path | None]:
     try:
         journal = Journal(path, durable)
         journal.memory()
@@ -77,7 +104,9 @@ def recover(journal: Journal, disk: Disk) -> Found:
     for frame, _ in adopted:
         journal.put(frame)
     disk.flush()
-    return Found(memory, tuple(waiting), tuple(adopted), lost, gone)
+    vectors = (np.frombuffer(each, np.float16) for each in journal.sent_vectors())
+    sent = tuple(vector.astype(np.float32) for vector in vectors)
+    return Found(memory, tuple(waiting), tuple(adopted), lost, gone, sent)
 
 
 def _described(disk: Disk, frame: Frame) -> Recovered:

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from backhaul.errors import InputError
 from backhaul.node.agent import Agent
+from backhaul.node.attempts import NAME as TRYING
+from backhaul.node.attempts import Attempts
 from backhaul.node.disk import FolderDisk
 from backhaul.node.happenings import (
     Captured,
@@ -24,11 +26,13 @@ from backhaul.node.happenings import (
     Passed,
     Send,
     SidecarParcel,
+    StatusParcel,
     Woke,
 )
 from backhaul.node.journal import NAME, Journal
 from backhaul.node.lens import Lens
 from backhaul.node.performing import Performer
+from backhaul.node.policies import AnyPolicy
 from backhaul.node.recovery import open_journal, recover
 from backhaul.node.sender import Sender
 from backhaul.node.settings import NodeConfig
@@ -38,6 +42,7 @@ from backhaul.node.sources.source import Shot
 from backhaul.node.standing import Rules
 from backhaul.node.steady import Now
 from backhaul.node.updates.keeper import Keeper
+from backhaul.untrusted import one_line
 from backhaul.uplink.home import Home
 from backhaul.uplink.opening import open_home
 
@@ -74,8 +79,8 @@ class Node:
             updates_home = open_home(config.uplink)
             self._keeper = Keeper(config, config.updates, self._folder, updates_home)
             setup, self._lens = self._keeper.setup, self._keeper.lens
-        self._journal = self._opened_journal()
         disk = FolderDisk(self._folder / "frames")
+        self._journal = self._opened_journal(disk)
         self._source = open_source(config.frames, self._journal)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._sender = Sender(
@@ -85,6 +90,7 @@ class Node:
         agent = Agent(rules, recover(self._journal, disk), _now())
         self._performer = Performer(agent, self._journal, disk, self._look, self._send)
         self._shot: Shot | None = None
+        self._attempts = Attempts(self._folder / TRYING)
         self._was_held = False
         self._began_s = self._last_frame_s = time.monotonic()
 
@@ -105,6 +111,7 @@ class Node:
         Args:
             stops: Asked again and again; true = stop.
         """
+        self._check_hold()
         self._happen(Woke())
         while not stops():
             self._check_hold()
@@ -133,6 +140,7 @@ class Node:
 
     def close(self) -> None:
         """Stop: what is under way is ended, the rest is kept for the next start."""
+        self.agent.outgoing.is_held = True
         self._source.close()
         if self._keeper is not None:
             self._keeper.close(CLOSING_S)
@@ -143,8 +151,8 @@ class Node:
         self._journal.close()
         os.close(self._lock)
 
-    def _opened_journal(self) -> Journal:
-        journal, away = open_journal(self._folder / NAME)
+    def _opened_journal(self, disk: FolderDisk) -> Journal:
+        journal, away = open_journal(self._folder / NAME, disk)
         if away is not None:
             LOG.warning(
                 "the journal was damaged: it is made again from the frames; see %s", away
@@ -162,18 +170,32 @@ class Node:
         assert self._shot is not None  # noqa: S101 - it was just taken
         policy = self.agent.standing.policy_named(effect.policy)
         shot, self._shot = self._shot, None
+        if self._attempts.is_hopeless(shot):
+            LOG.warning("%s: the process ended at it before: passed over", one_line(shot.name))
+            self._events.put(Looked(effect.frame, None, "failed"))
+            return
+        with self._attempts.at(shot):
+            self._events.put(self._looked(effect.frame, shot, policy))
+
+    def _looked(self, frame: Captured, shot: Shot, policy: AnyPolicy) -> Looked:
         try:
             content = shot.read()
         except (InputError, OSError):
-            self._events.put(Looked(effect.frame, None))
-            return
-        self._events.put((self._keeper or self._lens).look(effect.frame, content, policy))
+            return Looked(frame, None)
+        try:
+            return (self._keeper or self._lens).look(frame, content, policy)
+        except Exception as error:  # one frame must not end the agent, again and again
+            LOG.warning("%s: a look failed: %s", one_line(shot.name), one_line(str(error)))
+            return Looked(frame, None, "failed")
 
     def _send(self, effect: Send) -> None:
-        known: dict[str, Any] = self.status()
+        known: dict[str, Any] = {}
+        if isinstance(effect.parcel, StatusParcel):
+            known = self.status()
         if isinstance(effect.parcel, SidecarParcel):
             at = self.agent.standing
-            known = {f.digest: f for f in (*at.untold.values(), *at.queue)}
+            both = (at.untold.get(d) or at.queue.get(d) for d in effect.parcel.digests)
+            known = {frame.digest: frame for frame in both if frame is not None}
         self._sender.send(effect, known)
 
     def _happen(self, event: Event) -> None:
@@ -221,7 +243,7 @@ class Node:
             "up_s": round(now_s - self._began_s),
             "model": at.rules.model,
             "release": "" if self._keeper is None else self._keeper.setup.release[:12],
-            "update_refused": "" if self._keeper is None else self._keeper.refused,
+            "update_refused": "" if self._keeper is None else one_line(self._keeper.refused),
             "policies": [policy.name for policy in at.rules.policies],
             "window": at.window.number,
             "waiting": len(at.queue),
@@ -231,7 +253,7 @@ class Node:
             "last_frame_s_ago": round(now_s - self._last_frame_s),
             "source": self._source.state(),
             "held": self._was_held,
-            "refused": self.agent.outgoing.refused,
+            "refused": one_line(self.agent.outgoing.refused),
             "failures": self.agent.outgoing.failures,
             "totals": at.totals(),
         }

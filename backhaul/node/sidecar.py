@@ -65,7 +65,7 @@ def seen_of(sidecar: dict[str, Any], digest: str) -> Seen:
             descriptor=unpacked(sidecar["descriptor"]),
             features=None if features is None else unpacked(features),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"sidecar: {error}") from None
 
 

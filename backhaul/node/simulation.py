@@ -141,7 +141,8 @@ class SimulatedNode:
         """Start the agent, for the first time or again."""
         self._life += 1
         self._booted_t = self.heap.t
-        self._journal, _ = open_journal(self.folder / "journal.sqlite", durable=False)
+        place = self.folder / "journal.sqlite"
+        self._journal, _ = open_journal(place, self.disk, durable=False)
         agent = Agent(self.rules, recover(self._journal, self.disk), self._now())
         self.performer = _Watched(agent, self._journal, self.disk, self._look, self._send)
         self.performer.before = self.before

@@ -104,7 +104,7 @@ class Standing:
     def __post_init__(self) -> None:
         self.time = SteadyTime(self.memory.steady, self.now)
         self.t = self.time.at(self.now)
-        self.budget = Budget(self.rules.link, self.memory.ledger)
+        self.budget = Budget(self.rules.link, self.memory.ledger, self.memory.link)
         self.queue = Queue(self._density, self._own)
         self.seen: dict[str, Seen] = {}
         self.untold: dict[str, Frame] = {}
@@ -155,7 +155,7 @@ class Standing:
     def go_by_next_rules(self) -> None:
         """Go by the rules that were given for the next window."""
         if self.next_rules.link != self.rules.link:
-            self.budget = Budget(self.next_rules.link, self.budget.ledger)
+            self.budget = Budget(self.next_rules.link, self.budget.ledger, self.rules.link)
         self.rules = self.next_rules
 
     def fetched(self, up_bytes: int, down_bytes: int) -> None:
@@ -228,10 +228,22 @@ class Standing:
             count(self.window.displaced, reason)
         return self.drop(frame, damaged=damaged)
 
+    def is_full(self, disk_bytes: int) -> bool:
+        """Return whether a file more is too much."""
+        cap, most = self.rules.most_bytes, self.rules.most_frames
+        return self.disk_bytes + disk_bytes > cap or len(self.queue) >= most
+
+    def can_make_room(self, disk_bytes: int) -> bool:
+        """Return whether there is room for a file once all is given up that may be."""
+        untold = sum(frame.disk_bytes for frame in self.untold.values())
+        underway = self.queue.underway
+        held = 0 if underway is None else self.queue[underway].disk_bytes
+        return held + untold + disk_bytes <= self.rules.most_bytes
+
     def make_room(self, disk_bytes: int) -> list[Effect]:
         """Give up the worst frames until there is room for one more, if there is too little."""
         cap, most = self.rules.most_bytes, self.rules.most_frames
-        if self.disk_bytes + disk_bytes <= cap and len(self.queue) < most:
+        if not self.is_full(disk_bytes):
             return []
         goal = (
             cap - max(disk_bytes, int(LET_GO * cap)) + self.queue.disk_bytes - self.disk_bytes
@@ -256,6 +268,7 @@ class Standing:
         self.is_dirty = False
         self.committed_mono_s = self.now.mono_s
         self.memory.steady, self.memory.ledger = self.time.saved, self.budget.ledger
+        self.memory.link = self.budget.link
         erased, self._after_commit = self._after_commit, []
         self._leaving_bytes = 0
         return [Commit(self.memory.model_dump_json(by_alias=True)), *erased]

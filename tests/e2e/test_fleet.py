@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backhaul.errors import InputError
+from backhaul.fleet.prometheus import exposition
 from backhaul.fleet.status import read_fleet
+from backhaul.fleet.wants import want
 from tests.onnxmodels import brightness_model
 
 COMMAND = [sys.executable, "-m", "backhaul", "fleet"]
@@ -123,6 +126,42 @@ def test_nodes_are_listed_with_what_is_wrong(tmp_path: Path) -> None:
     metrics = tmp_path / "backhaul.prom"
     assert backhaul("--store", str(tmp_path), "--prometheus", str(metrics)).returncode == 0
     assert 'backhaul_node_seen_total{node="cam-a"} 7' in metrics.read_text().splitlines()
+
+
+def test_what_nodes_say_is_one_line_and_all_digits(tmp_path: Path) -> None:
+    said = {
+        "agent": "\x1b]0;owned\x07",
+        "model": "\x1b[2J",
+        "policies": ["a\nb"],
+        "update_refused": "policies.0: wrong\n" * 100,
+        "totals": {"up_bytes": 12_345_678_901, "seen": 1_234_567},
+        "disk_free_bytes": 10**10,
+        "time_s": time.time(),
+    }
+    (tmp_path / "nodes/cam-a").mkdir(parents=True)
+    (tmp_path / "nodes/cam-a/status.json").write_text(json.dumps(said))
+    (view,) = read_fleet(str(tmp_path), time.time(), 900)
+    assert view.problems[0].startswith("update refused: policies.0: wrong")
+    assert view.status is not None
+    texts = (view.status.agent, view.status.model, *view.status.policies, *view.problems)
+    assert all(text.isprintable() and len(text) < 400 for text in texts)
+    assert "\x1b" not in backhaul("--store", str(tmp_path)).stdout
+    lines = exposition([view], time.time()).splitlines()
+    assert 'backhaul_node_up_bytes_total{node="cam-a"} 12345678901' in lines
+    assert 'backhaul_node_seen_total{node="cam-a"} 1234567' in lines
+
+
+def test_of_very_many_wants_the_last_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backhaul.fleet.wants.MOST_WANTED", 3)
+    for number in range(5):
+        wanted = want(str(tmp_path), "cam-a", [f"{number:064x}"])
+    assert wanted == 3
+    wants = json.loads((tmp_path / "nodes/cam-a/wants.json").read_text())
+    assert wants["frames"] == [f"{number:064x}" for number in (2, 3, 4)]
+    with pytest.raises(InputError, match="4 frames, expected at most 3"):
+        want(str(tmp_path), "cam-a", [f"{number:064x}" for number in range(4)])
 
 
 def test_home_asks_for_frames(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from backhaul.node.sources.source import Shot
-from backhaul.node.sources.taken import Taken
-from backhaul.untrusted import read_bytes
+from backhaul.node.sources.source import Shot, name_of
+from backhaul.node.sources.taken import Done, Taken
+from backhaul.untrusted import one_line, read_bytes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 MOST_BYTES = 100_000_000
@@ -32,21 +32,21 @@ class FolderSource:
 
     def __init__(self, folder: Path, settle_s: float, taken: Taken) -> None:
         self._folder, self._settle_s, self._taken = folder, settle_s, taken
-        self._known = taken.taken()
+        self._known, self._done = taken.taken(), Done(taken)
         self._ready: deque[Shot] = deque()
         self._scanned_s = float("-inf")
         self._problem = ""
 
     def next(self) -> Shot | None:
         """Return the next file that is complete."""
+        self._done.all()
         if not self._ready and time.monotonic() - self._scanned_s >= SCAN_S:
             self._scan()
         if not self._ready:
             return None
         shot = self._ready.popleft()
         self._known[shot.name] = shot.version
-        self._taken.take(shot.name, shot.version)
-        return shot
+        return self._done.later(shot)
 
     def wait_s(self) -> float:
         """Return after how many seconds the folder is looked through again."""
@@ -63,7 +63,8 @@ class FolderSource:
         return self._problem
 
     def close(self) -> None:
-        """Do nothing: no file stays open."""
+        """Let the last file be done with."""
+        self._done.all()
 
     def _scan(self) -> None:
         self._scanned_s = time.monotonic()
@@ -91,7 +92,7 @@ class FolderSource:
                     continue
                 if now - self._settle_s < status.st_mtime <= now + 60:
                     continue
-                name = path.relative_to(self._folder).as_posix()
+                name = name_of(path, self._folder)
                 version = f"{status.st_mtime_ns}-{status.st_size}"
                 yield (
                     name,
@@ -105,7 +106,7 @@ class FolderSource:
                 )
 
     def _note(self, error: OSError) -> None:
-        self._problem = f"{error.filename}: {error.strerror}"
+        self._problem = one_line(f"{error.filename}: {error.strerror}")
 
 
 def _is_image(file: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -27,11 +29,19 @@ class Shot:
     version: str = ""
 
 
+def name_of(path: Path, folder: Path) -> str:
+    """Return what a file below a folder is called: valid text, whatever bytes its name has."""
+    return os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")
+
+
 class Source(Protocol):
     """Gives frames, one at a time, to whoever asks."""
 
     def next(self) -> Shot | None:
-        """Return the next frame; None if there is none for now. It does not wait for one."""
+        """Return the next frame; None if there is none for now. It does not wait for one.
+
+        The one before is done with then: it does not come again after a restart.
+        """
         ...
 
     def wait_s(self) -> float:

@@ -41,7 +41,7 @@ class VideoSource:
             raise InputError(f"frames.path: {path}: expected a video")
         self._step = max(self._rate / settings.rate, 1.0)
         self._name, self._quality, self._began_s = path.name, settings.quality, began_s
-        self._frame = 0
+        self._frame = self._passed = 0
         self._due = 0.0
         self.is_over = False
 
@@ -54,8 +54,11 @@ class VideoSource:
             number, self._frame = self._frame, self._frame + 1
             if number < self._due:
                 continue
+            fine, pixels = self._video.retrieve()
+            if not fine or pixels is None:  # it is damaged there: the next one is taken
+                self._passed += 1
+                continue
             self._due += self._step
-            _, pixels = self._video.retrieve()
             at_s = self._began_s + number / self._rate
             return _shot(f"{self._name}#{number:08d}", at_s, pixels, self._quality)
         return None
@@ -65,8 +68,9 @@ class VideoSource:
         return 0.0
 
     def passed(self) -> int:
-        """Return 0: frames wait."""
-        return 0
+        """Return how many frames could not be decoded since it was last asked."""
+        passed, self._passed = self._passed, 0
+        return passed
 
     def state(self) -> str:
         """Return nothing: a video that can be read goes on to its end."""

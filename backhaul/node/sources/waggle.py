@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from backhaul.node.sources.folder import MOST_BYTES, SCAN_S, SUFFIXES
-from backhaul.node.sources.source import Shot
-from backhaul.node.sources.taken import Taken
+from backhaul.node.sources.source import Shot, name_of
+from backhaul.node.sources.taken import Done, Taken
 from backhaul.untrusted import read_bytes
 
 _UPLOAD = re.compile(r"(\d{10,19})-([0-9a-f]{40})")
@@ -35,20 +35,20 @@ class WaggleSource:
 
     def __init__(self, folder: Path, taken: Taken) -> None:
         self._folder, self._taken = folder, taken
-        self._known = taken.taken()
+        self._known, self._done = taken.taken(), Done(taken)
         self._ready: deque[Shot] = deque()
         self._scanned_s = float("-inf")
 
     def next(self) -> Shot | None:
         """Return the next upload that is complete."""
+        self._done.all()
         if not self._ready and time.monotonic() - self._scanned_s >= SCAN_S:
             self._scan()
         if not self._ready:
             return None
         shot = self._ready.popleft()
         self._known[shot.name] = shot.version
-        self._taken.take(shot.name, shot.version)
-        return shot
+        return self._done.later(shot)
 
     def wait_s(self) -> float:
         """Return after how many seconds the folder is looked through again."""
@@ -63,7 +63,8 @@ class WaggleSource:
         return "" if self._folder.is_dir() else f"{self._folder}: no folder"
 
     def close(self) -> None:
-        """Do nothing: no file stays open."""
+        """Let the last upload be done with."""
+        self._done.all()
 
     def _scan(self) -> None:
         self._scanned_s = time.monotonic()
@@ -85,7 +86,7 @@ class WaggleSource:
             if not _original(meta).lower().endswith(SUFFIXES):
                 continue
             yield Shot(
-                folder.relative_to(self._folder).as_posix(),
+                name_of(folder, self._folder),
                 int(parsed[1]) / _NS,
                 lambda data=data: read_bytes(data, MOST_BYTES),  # type: ignore[misc]
                 data.stat().st_size,

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backhaul.link.settings import Allowance, Link
-from backhaul.node.happenings import Effect
+from backhaul.node.happenings import Captured, Effect, Looked
 from backhaul.node.policies import AnyPolicy, StreamPolicy, WindowPolicy
 from backhaul.node.simulation import BEGINS_S, Ended, Faults, SimulatedNode
 from backhaul.node.trace import Trace
@@ -157,6 +158,51 @@ def test_a_lost_journal_is_made_again_from_the_files(tmp_path: Path) -> None:
     assert path.with_suffix(".damaged").exists()
     node.heap.run(HOUR / 2)
     assert require_accounted(node)["sent"] == 30
+
+
+def test_a_frame_that_home_has_is_not_given_up_as_well(tmp_path: Path) -> None:
+    node = world(tmp_path, np.linspace(0, 3, 4), STEADY)
+    node.start()
+    node.heap.run(40)
+    assert len(node.agent.standing.untold) == 4  # home has them, and no sidecars yet
+    node.end()
+    for digest in list(node.disk.names())[:2]:
+        node.disk.remove(digest)
+    node.start()
+    node.heap.run(HOUR)
+    sums = require_accounted(node)
+    assert (sums["sent"], sums["displaced"]) == (4, 0)
+
+
+def test_candidates_whose_policy_is_gone_are_given_up(tmp_path: Path) -> None:
+    node = world(tmp_path, np.linspace(0, 100, 20), STEADY, policies=(IN_WINDOWS,))
+    node.start()
+    node.heap.run(200)
+    waits = [f for f in node.agent.standing.queue if f.why == "candidate"]
+    assert len(waits) > 10
+    node.end()
+    node.rules = replace(node.rules, policies=(ADDITIVE,))
+    node.start()
+    node.heap.run(2 * HOUR)
+    sums = require_accounted(node)
+    assert not len(node.agent.standing.queue)
+    assert sums["sent"] + sums["passed_over"] == 20
+    assert not list(node.disk.names())
+
+
+def test_what_was_sent_is_known_after_a_restart(tmp_path: Path) -> None:
+    policy = StreamPolicy(explore=0.0)
+    node = world(tmp_path, np.linspace(0, 10, 6), STEADY, policies=(policy,))
+    node.start()
+    node.heap.run(HOUR)
+    assert require_accounted(node)["sent"] == 6
+    frame = Captured("f3", 0.0, 100)
+    sight = node.scenery.sight(frame)
+    again = replace(sight, content=b"the same scene, in another file")
+    node.end()
+    node.start()
+    node.happen(Looked(frame, again))
+    assert node.agent.standing.window.counts["suppressed"] == 1
 
 
 def test_allowances_hold_over_ends_and_jumps_of_the_clock(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from backhaul.errors import InputError
 from backhaul.node.container import DamagedFrameError, Kept, describe, pack, unpack
 from backhaul.node.coverage import Coverage, unit
 from backhaul.node.disk import MOST_QUARANTINED, FolderDisk
 from backhaul.node.embedding import WIDTH, embedding
 from backhaul.node.frame import Frame, Why
-from backhaul.node.journal import DamagedJournalError, Journal
+from backhaul.node.journal import NAME, DamagedJournalError, Journal
 from backhaul.node.queue import Queue
 from backhaul.node.ranks import Ranks
 from backhaul.node.recent import Recent
+from backhaul.node.recovery import open_journal, recover
+from backhaul.node.sidecar import packed
 from backhaul.node.records import Memory, Window
 from backhaul.node.trace import Trace
 
@@ -222,6 +227,26 @@ def test_a_damaged_journal_says_so(tmp_path: Path, damage: bytes) -> None:
         Journal(path).close()
 
 
+def test_a_journal_on_a_full_disk_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    path, disk = tmp_path / NAME, FolderDisk(tmp_path / "frames")
+    journal, _ = open_journal(path, disk)
+    journal.remember(Memory(number=9).model_dump_json(by_alias=True))
+    journal.commit()
+    journal.close()
+    before = path.read_bytes()
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))  # as of a disk without room
+    try:
+        with pytest.raises(InputError, match=NAME):
+            open_journal(path, disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert path.read_bytes() == before
+    again, away = open_journal(path, disk)
+    assert (again.memory().number, away) == (9, None)
+    again.close()
+
+
 def test_files_are_whole_and_what_is_put_away_is_bounded(tmp_path: Path) -> None:
     disk = FolderDisk(tmp_path / "frames")
     (tmp_path / "frames" / ".half").write_bytes(b"x")
@@ -238,6 +263,54 @@ def test_files_are_whole_and_what_is_put_away_is_bounded(tmp_path: Path) -> None
     disk.remove("a")
     disk.remove("a")
     assert list(disk.names()) == []
+
+
+def test_what_is_put_away_is_bounded_in_bytes(tmp_path: Path) -> None:
+    disk = FolderDisk(tmp_path / "frames")
+    for number in range(4):
+        disk.write(f"{number}", bytes(1_500_000))
+        disk.quarantine(f"{number}")
+    assert len(list((tmp_path / "quarantine").iterdir())) == 2
+    disk.write("large", bytes(9_000_000))
+    disk.quarantine("large")
+    kept = sum(path.stat().st_size for path in (tmp_path / "quarantine").iterdir())
+    assert kept <= 4_000_000
+
+
+def test_a_journal_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    Journal(path).close()
+    base = sqlite3.connect(path)
+    base.execute("PRAGMA user_version=2")
+    base.close()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="a newer version of Backhaul wrote it"):
+        open_journal(path, FolderDisk(tmp_path / "frames"))
+    assert path.read_bytes() == before
+
+
+SIDECAR = {"detections": [], "features": None, "descriptor": packed(np.ones(4, np.float32))}
+
+
+@pytest.mark.parametrize(
+    ("frame", "sidecar"),
+    [
+        (replace(FRAME, why="walued"), SIDECAR),  # type: ignore[arg-type]
+        (FRAME, SIDECAR | {"detections": [7]}),
+        (FRAME, SIDECAR | {"detections": [{"class_id": 10**30, "xyxy": [0] * 4, "votes": 1}]}),
+        (FRAME, {}),
+    ],
+)
+def test_a_file_whose_description_is_no_longer_one_is_put_away(
+    tmp_path: Path, frame: Frame, sidecar: dict[str, object]
+) -> None:
+    disk = FolderDisk(tmp_path / "frames")
+    journal = Journal(tmp_path / NAME, durable=False)
+    disk.write(DIGEST, pack(Kept(frame, sidecar, b"hello")))
+    found = recover(journal, disk)
+    assert (found.waiting, found.adopted) == ((), ())
+    assert [path.stem for path in (tmp_path / "quarantine").iterdir()] == [DIGEST]
+    journal.close()
 
 
 def test_embeddings_keep_distances() -> None:

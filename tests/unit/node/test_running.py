@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from backhaul.errors import InputError
+from backhaul.node.lens import Lens
 from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
 from tests.onnxmodels import brightness_model
@@ -165,6 +166,64 @@ def test_home_asks_for_frames_that_it_was_told_of(tmp_path: Path) -> None:
         )
     assert sorted(path.stem for path in inbox.glob("*.jpg")) == wanted
     assert {each["embedding_of"] for each in told.values()} == {"features"}
+
+
+def test_a_frame_at_which_the_process_ends_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder that fails for good, or no memory: the process is gone, and starts again."""
+    put_frames(tmp_path / "frames", 3)
+    config = NodeConfig.model_validate(settings(tmp_path))
+    bad = hashlib.sha256((tmp_path / "frames/f001.jpg").read_bytes()).digest()
+    whole = Lens.look
+
+    class Killed(BaseException):
+        """The process ends."""
+
+    def look(lens: Lens, frame: Any, content: bytes, policy: Any) -> Any:
+        if hashlib.sha256(content).digest() == bad:
+            raise Killed
+        return whole(lens, frame, content, policy)
+
+    monkeypatch.setattr(Lens, "look", look)
+    for _ in range(2):
+        node = Node(config)
+        with pytest.raises(Killed):
+            node.run(lambda: False)
+        os.close(node._lock)
+        node._journal.close()
+    node = run(settings(tmp_path))
+    totals = node.agent.standing.totals()
+    assert (totals["sent"], node.agent.standing.window.counts["failed"]) == (2, 1)
+
+
+def test_a_look_that_fails_ends_no_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_frames(tmp_path / "frames", 2)
+
+    def look(*_: object) -> None:
+        raise RuntimeError("[ShapeInferenceError]\nso")
+
+    monkeypatch.setattr(Lens, "look", look)
+    node = run(settings(tmp_path))
+    assert node.agent.standing.window.counts == {"failed": 2}
+
+
+def test_nothing_is_sent_while_it_is_held_or_ends(tmp_path: Path) -> None:
+    put_frames(tmp_path / "frames", 2)
+    hold = tmp_path / "hold"
+    hold.touch()
+    with Node(NodeConfig.model_validate(settings(tmp_path, hold_file=str(hold)))) as node:
+        end_s = time.monotonic() + 20
+        at = node.agent.standing
+        node.run(lambda: at.totals()["seen"] == 2 or time.monotonic() > end_s)
+        assert len(at.queue) == 2
+        hold.unlink()
+        node._check_hold()  # the first parcel is on its way when the node is closed
+    assert not any(frame.doubtful for frame in at.queue)
+    sent = sorted(path.name for path in (tmp_path / "home").rglob("*") if path.is_file())
+    assert sent == ["status.json"]
 
 
 def test_one_agent_runs_in_a_folder(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from backhaul.errors import InputError
+from backhaul.node.journal import Journal
 from backhaul.node.pixels import Gate, masked
 from backhaul.node.settings import (
     CameraFrames,
@@ -23,7 +24,7 @@ from backhaul.node.settings import (
 from backhaul.node.sources.folder import FolderSource
 from backhaul.node.sources.opening import open_source
 from backhaul.node.sources.source import Source
-from backhaul.node.sources.video import CameraSource
+from backhaul.node.sources.video import CameraSource, VideoSource
 from backhaul.node.sources.waggle import WaggleSource
 
 
@@ -76,6 +77,34 @@ def test_files_of_a_folder_are_taken_once_and_left_alone(tmp_path: Path) -> None
     (tmp_path / "a.png").unlink()
     assert names(FolderSource(tmp_path, 2.0, notes)) == ["b.jpg"]
     assert set(notes.known) == {"b.jpg", "sub/c.jpeg"}
+
+
+def test_a_file_counts_as_taken_once_its_frame_is_done_with(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    put(tmp_path / "b.jpg")
+    notes = Notes()
+    source = FolderSource(tmp_path, 2.0, notes)
+    assert source.next() is not None
+    assert notes.known == {}  # were the process to end now, nobody would have looked at it
+    assert source.next() is not None
+    assert set(notes.known) == {"a.jpg"}
+    source.close()
+    assert set(notes.known) == {"a.jpg", "b.jpg"}
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.jpg", b"two\nlines.jpg", "\u00fc.jpg".encode()])
+def test_files_may_have_any_name(tmp_path: Path, name: bytes) -> None:
+    put(tmp_path / "in" / os.fsdecode(name))
+    journal = Journal(tmp_path / "journal.sqlite", durable=False)
+    source = FolderSource(tmp_path / "in", 2.0, journal)
+    shot = source.next()
+    assert shot is not None
+    assert shot.read() == b"x"
+    assert json.loads(json.dumps(shot.name).encode("utf-8", "strict")) == shot.name
+    shot.name.encode()
+    source.close()
+    assert names(FolderSource(tmp_path / "in", 2.0, journal)) == []
+    journal.close()
 
 
 def test_a_folder_that_goes_away_forgets_nothing(tmp_path: Path) -> None:
@@ -136,6 +165,28 @@ def test_frames_of_a_video_come_at_the_rate(video: Path) -> None:
     pixels = cv2.imdecode(np.frombuffer(shots[2].read(), np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     assert abs(float(pixels.mean()) - 80) < 3
+
+
+def test_a_frame_that_cannot_be_decoded_ends_no_video(video: Path) -> None:
+    source = open_source(VideoFrames(path=str(video), rate=2.5), Notes())
+    assert isinstance(source, VideoSource)
+    whole = source._video
+
+    class Damaged:
+        """A video of which the fifth frame is damaged."""
+
+        grabbed = 0
+
+        def grab(self) -> bool:
+            self.grabbed += 1
+            return bool(whole.grab())
+
+        def retrieve(self) -> tuple[bool, object]:
+            return (False, None) if self.grabbed == 5 else whole.retrieve()
+
+    source._video = Damaged()
+    assert names(source) == [f"v.avi#{n:08d}" for n in (0, 5, 8, 12, 16)]
+    assert (source.passed(), source.passed()) == (1, 0)
 
 
 def test_a_camera_that_goes_away_is_told_and_tried_again(
