@@ -10,6 +10,7 @@ from fuzzing.readers import (
     inboxes,
     measured,
     predictions,
+    published,
     runs,
 )
 
@@ -21,4 +22,5 @@ READERS: tuple[Reader, ...] = (
     *images.READERS,
     *predictions.READERS,
     *measured.READERS,
+    *published.READERS,
 )

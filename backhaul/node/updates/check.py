@@ -99,7 +99,7 @@ class Checker:
             require_self_contained(path.read_bytes(), "its file")
             self._try(release, now)
             lens = Lens(self.config, path, taken.model)
-        except (InputError, RefusedError) as error:
+        except InputError as error:
             self.shelf.fail(taken.model, str(error))
             self.shelf.clear()
             raise RefusedError(f"model {taken.model[:12]}: {error}") from None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from backhaul.errors import InputError
+
 
 class UnreachedError(Exception):
     """What is published could not be asked for now; the next try may."""
 
 
-class RefusedError(Exception):
+class RefusedError(InputError):
     """What is published is not taken: it is not home's, not whole, old, or of no use here.
 
     Args:

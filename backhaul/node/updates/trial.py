@@ -152,7 +152,7 @@ def tried(task: Task) -> Answer:
         model = OnnxModel(task.model, task.sha256, task.threads)
         times: list[float] = []
         n_agree, n_all, score = _looked(model, probe, times)
-    except (InputError, RefusedError) as error:
+    except InputError as error:
         return Answer(refusal=str(error).removeprefix(f"{task.model}: "))
     except MemoryError:
         return Answer(refusal="it needs too much memory")
