@@ -24,10 +24,11 @@ from backhaul.sampling import (
     SamplingMethod,
 )
 from backhaul.sampling.density import PiecewiseDensity
+from backhaul.values.arrivals import Arrivals
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import DETECTION_COLUMNS, FUSED_COLUMNS, FusedDetections
 from backhaul.values.features import Features
-from backhaul.values.offers import Arrivals, Offers, Pool, SentBefore
+from backhaul.values.offers import Offers, Pool, SentBefore
 from backhaul.values.validation import Validation
 
 PoolOf = Callable[..., Pool]
@@ -95,7 +96,7 @@ import numpy as np, pandas as pd
 from backhaul.sampling import RandomSampling
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.detections import FUSED_COLUMNS, FusedDetections
-from backhaul.values.offers import Arrivals, Offers, Pool
+from backhaul.values.offers import Offers, Pool
 names = tuple({f"img-{i}" for i in range(40)})
 rows = [(n, int(n[4:]) % 3, int(n[4:]) / 40, 0.0, 1, 0.0, 0.0, 9.0, 9.0) for n in names]
 table = pd.DataFrame(rows, columns=list(FUSED_COLUMNS))
