@@ -106,9 +106,10 @@ def want(
 
 
 def _table(nodes: Sequence[NodeView]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("node", "heard", "agent", "model", "policy"):
-        table.add_column(title)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for title in ("node", "heard", "agent", "model"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("policy")
     for title in ("seen", "chosen", "sent", "waiting", "wire"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("to know")
@@ -122,7 +123,7 @@ def _table(nodes: Sequence[NodeView]) -> Table:
 
 def _cells(view: NodeView, now_s: float) -> list[str]:
     status, problems = view.status, "; ".join(view.problems)
-    heard = f"{max(now_s - view.told_s, 0):.0f} s ago"
+    heard = f"{max(now_s - view.told_s, 0):.0f} s"
     if status is None:
         return [view.name, heard, *([""] * 8), problems]
     totals = status.totals

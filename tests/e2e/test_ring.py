@@ -1,4 +1,4 @@
-"""The whole way round: frames, the choice on two nodes, labels, retraining, their next model."""
+"""The whole way round: frames, choice on two nodes, labels, retraining, and their next model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import gzip
 import hashlib
 import json
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,17 +19,21 @@ import yaml
 from backhaul.look.onnx import OnnxModel
 from backhaul.node.journal import NAME, Journal
 from backhaul.node.standing import count, sums_of
+from deployments.local.private import write_private
 from deployments.local.seaweedfs import SeaweedFS
+from deployments.local.service import Service
 from tests.e2e.conftest import COMMAND, Ended, Place
 from tests.e2e.edge import N_INITIAL, Edge
 from tests.faulty_link import FaultyLink, Weather, faulty_link
 from tests.identities import RING, environment_of, files_of
+from tests.services import running
 
 pytestmark = [
     pytest.mark.prefect,
     pytest.mark.train,
     pytest.mark.s3,
     pytest.mark.slow,
+    pytest.mark.timeout(1_200),
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
@@ -41,9 +43,9 @@ STORE = f"edge/{RING}"
 N_FRAMES = 40
 """Frames of a node and a turn; about half of them fit into an allowance."""
 WINDOW_S = 20
-WINDOW_BYTES = 80_000
+WINDOW_BYTES = 60_000
 PATIENCE_S = 240
-ENDINGS = (".png", ".jpg")
+KEY_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TRAINING = {
     "model": "yolo11n",
     "steps": 40,
@@ -154,43 +156,59 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.5)
 
 
+@dataclass
+class Agent(Service):
+    """The agent of a node, in a process with no keys in its environment."""
+
+    config: Path
+
+    title = "node"
+    address = ""
+
+    def command(self) -> list[str]:
+        return [COMMAND, "node", "run", str(self.config)]
+
+    def ready(self) -> bool:
+        return "model" in self.log.read_text()
+
+
 @contextmanager
 def running_node(ring: Ring, node: str, port: int) -> Iterator[None]:
-    """Meanwhile the agent of a node runs, with its own keys in a file and none beside."""
+    """Meanwhile the agent of a node runs; then it is asked to end."""
     folder = ring.place.folder / node
     (folder / "frames").mkdir(parents=True)
     keys = environment_of(ring.store, f"node-{node}")
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    (folder / "keys").write_text("".join(f"{name}={keys[name]}\n" for name in names))
-    (folder / "keys").chmod(0o600)
-    uplink = {"kind": "s3", "endpoint": f"http://127.0.0.1:{port}", "bucket": "edge"}
-    uplink |= {"prefix": RING, "keys_file": str(folder / "keys")}
-    given = {
+    write_private(folder / "keys", "".join(f"{name}={keys[name]}\n" for name in KEY_NAMES))
+    config = folder / "node.yaml"
+    config.write_text(yaml.safe_dump(settings_of(ring, node, port)))
+    with running(Agent(folder / "agent", config)) as agent:
+        yield
+        agent.stop()
+        assert "Traceback" not in agent.log.read_text()
+
+
+def settings_of(ring: Ring, node: str, port: int) -> dict[str, Any]:
+    """Return NODE.yaml of a node that reaches home by a port of this machine."""
+    folder = ring.place.folder / node
+    policy = {"kind": "window", "name": "best", "method": {"kind": "diverse"}}
+    allowance = {"period": "window", "bytes": WINDOW_BYTES}
+    return {
         "node": node,
         "folder": str(folder / "node"),
         "frames": {"kind": "folder", "path": str(folder / "frames"), "settle_s": 0},
         "model": str(ring.place.folder / "first" / "model.onnx"),
-        "policies": [
-            {"kind": "window", "name": "best", "method": {"kind": "diverse"}, "suppress": False}
-        ],
-        "link": {
-            "window_s": WINDOW_S,
-            "allowances": [{"period": "window", "bytes": WINDOW_BYTES}],
-            "overhead_bytes": 600,
+        "policies": [policy | {"suppress": False}],
+        "link": {"window_s": WINDOW_S, "allowances": [allowance], "overhead_bytes": 600},
+        "uplink": {
+            "kind": "s3",
+            "endpoint": f"http://127.0.0.1:{port}",
+            "bucket": "edge",
+            "prefix": RING,
+            "keys_file": str(folder / "keys"),
         },
-        "uplink": uplink,
         "updates": {"root": str(ring.place.folder / "signing" / "root.json"), "every_s": 5},
         "status_s": 5,
     }
-    (folder / "node.yaml").write_text(yaml.safe_dump(given))
-    with (folder / "log").open("wb") as log:
-        command = [COMMAND, "node", "run", str(folder / "node.yaml")]
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, (folder / "log").read_text()
 
 
 def totals_of(folder: Path) -> dict[str, int]:
