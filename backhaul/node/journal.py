@@ -106,11 +106,11 @@ class Journal:
             memory = Memory.model_validate_json(rows.get("memory", "{}"))
             if "closed" in rows:
                 memory.closed = _WINDOWS.validate_json(rows["closed"])
-            return memory
         except sqlite3.OperationalError:
             raise
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise DamagedJournalError(str(error)) from None
+        return memory
 
     def put(self, frame: Frame) -> None:
         """Let a frame wait, or change what is known of it."""

@@ -11,6 +11,7 @@ import pytest
 from backhaul.link.settings import Allowance, Link
 from backhaul.node.happenings import Captured, Commit, Effect, Looked
 from backhaul.node.policies import AnyPolicy, StreamPolicy, WindowPolicy
+from backhaul.node.records import Window
 from backhaul.node.simulation import BEGINS_S, Ended, Faults, SimulatedNode
 from backhaul.node.trace import Trace
 from backhaul.node.virtual import VirtualDisk
@@ -198,6 +199,41 @@ def test_a_commit_is_small_after_days_without_a_link(tmp_path: Path) -> None:
     node.heap.run(200 * HOUR)
     assert len(node.agent.standing.memory.closed) <= 1
     assert require_accounted(node)["sent"] == 150
+
+
+def test_what_was_used_of_a_month_stays_used_when_a_rule_joins(tmp_path: Path) -> None:
+    month, day = Allowance(period="month", bytes=60_000), Allowance(period="day", bytes=10**6)
+    node = world(tmp_path, np.linspace(0, 100, 30), STEADY, link=Link(allowances=[month]))
+    node.start()
+    node.heap.run(HOUR)
+    came = node.home.came_bytes
+    assert came > 40_000
+    node.end()
+    node.rules = replace(node.rules, link=Link(allowances=[day, month]))
+    node.start()
+    node.heap.run(5 * HOUR)
+    assert node.home.came_bytes <= 60_000
+
+
+def test_windows_that_become_one_are_of_one_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backhaul.node.agent.MOST_CLOSED", 3)
+    node = world(tmp_path, np.array([5.0]), STEADY, policies=(ADDITIVE, EXPLORING))
+    node.start()
+    memory = node.agent.standing.memory
+    turns = "aabbabba"
+    memory.closed = [
+        Window(number=n, policy=policy, seen=10**n) for n, policy in enumerate(turns[:3])
+    ]
+    for n, policy in enumerate(turns[3:], 3):
+        memory.window = Window(number=n, policy=policy, seen=10**n)
+        node.agent._close_window()
+    assert len(memory.closed) == 3
+    seen = Counter[str]()
+    for window in memory.closed:
+        seen[window.policy] += window.seen
+    assert seen == {"a": 10010011, "b": 1101100}
 
 
 def test_candidates_whose_policy_is_gone_are_given_up(tmp_path: Path) -> None:
