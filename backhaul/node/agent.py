@@ -38,7 +38,7 @@ from backhaul.randomness import generator
 COMMIT_S = 1.0
 """What happened is on the disk after so long."""
 MOST_CLOSED = 1_000
-"""Windows whose summaries wait for home; then the oldest two become one."""
+"""Windows whose summaries wait for home; then the oldest two that are alike become one."""
 
 
 class Agent:
@@ -194,7 +194,7 @@ class Agent:
         window.waiting = len(at.queue)
         at.memory.closed.append(window)
         if len(at.memory.closed) > MOST_CLOSED:
-            at.memory.closed[:2] = [_joined(*at.memory.closed[:2])]
+            _join_oldest(at.memory.closed)
         for what, n in sums_of(window).items():
             count(at.memory.totals, what, n)
         at.go_by_next_rules()
@@ -229,6 +229,19 @@ class Agent:
             if frame.digest not in chosen:
                 effects += at.displace(frame, "not-chosen")
         return effects
+
+
+def _join_oldest(windows: list[Window]) -> None:
+    """Make one of the oldest two windows of one policy and model: policies are compared."""
+    before: dict[tuple[str, str], int] = {}
+    for place, window in enumerate(windows):
+        what = (window.policy, window.model)
+        if what in before:
+            windows[place] = _joined(windows[before[what]], window)
+            del windows[before[what]]
+            return
+        before[what] = place
+    windows[:2] = [_joined(*windows[:2])]
 
 
 def _joined(one: Window, other: Window) -> Window:

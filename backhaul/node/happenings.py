@@ -258,10 +258,12 @@ class Commit:
     """Let all that was written count: flush the disk, then commit the journal.
 
     Args:
-        memory: Where the node stands, a `Memory` as JSON.
+        memory: Where the node stands, a `Memory` without its closed windows, as JSON.
+        closed: These, a list as JSON; None = they are those of the commit before.
     """
 
     memory: str
+    closed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ class Intake:
         return "" if at.budget.ever_allows(frame.size_bytes) else "too-large"
 
     def _outlooked(self, frame: Frame, sight: Sight) -> tuple[str, Frame | None]:
-        """Return why a frame is passed over for others, or the one that it takes the place of."""
+        """Return why a frame is passed over for others, or the one that makes way for it."""
         at, policy = self._at, self._at.policy
         if not policy.suppress or self._recent is None:
             return "", None

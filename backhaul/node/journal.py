@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from backhaul.errors import InputError
 from backhaul.node.frame import Frame
-from backhaul.node.records import Memory
+from backhaul.node.records import Memory, Window
 
 NAME = "journal.sqlite"
 _SCHEMA = 1
@@ -28,6 +28,7 @@ MOST_GONE = 5_000
 MOST_VECTORS = 1_000
 """Vectors of sent frames that are kept."""
 _TIDY_EVERY = 500
+_WINDOWS = TypeAdapter(list[Window])
 
 
 class DamagedJournalError(Exception):
@@ -101,12 +102,15 @@ class Journal:
             DamagedJournalError: If that cannot be read.
         """
         try:
-            row = self._base.execute("SELECT value FROM memory WHERE name='memory'").fetchone()
-            return Memory() if row is None else Memory.model_validate_json(row[0])
+            rows = dict(self._base.execute("SELECT name, value FROM memory"))
+            memory = Memory.model_validate_json(rows.get("memory", "{}"))
+            if "closed" in rows:
+                memory.closed = _WINDOWS.validate_json(rows["closed"])
         except sqlite3.OperationalError:
             raise
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise DamagedJournalError(str(error)) from None
+        return memory
 
     def put(self, frame: Frame) -> None:
         """Let a frame wait, or change what is known of it."""
@@ -133,10 +137,17 @@ class Journal:
         ).fetchone()
         self._base.execute("UPDATE gone SET vector=NULL WHERE number < ?", (oldest or 0,))
 
-    def remember(self, text: str) -> None:
-        """Keep where the node stands, a `Memory` as JSON."""
+    def remember(self, text: str, closed: str | None = None) -> None:
+        """Keep where the node stands.
+
+        Args:
+            text: A `Memory` as JSON.
+            closed: Its closed windows, which it does not have itself then; None = they are as
+                they were.
+        """
         self._begin()
-        self._base.execute("INSERT OR REPLACE INTO memory VALUES ('memory', ?)", (text,))
+        rows = [("memory", text), *([] if closed is None else [("closed", closed)])]
+        self._base.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?)", rows)
 
     def taken(self) -> dict[str, str]:
         """Return the versions of a source's files that were taken, by name."""

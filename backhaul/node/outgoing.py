@@ -258,6 +258,7 @@ class Outgoing:
         if not is_due or not at.budget.allows(STATUS_BYTES, at.t, images=0):
             return None
         return StatusParcel(), at.budget.cost_bytes(STATUS_BYTES), False
+
     def _note_told(self, digests: tuple[str, ...]) -> list[Effect]:
         """Forget frames that were sent, and let home ask for the others."""
         at, effects = self._at, list[Effect]()

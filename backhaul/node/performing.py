@@ -82,15 +82,15 @@ class Performer:
             return NotWritten(digest)
         return Written(digest)
 
-    def _commit(self, memory: str) -> None:
+    def _commit(self, commit: Commit) -> None:
         """Let all count; on a full disk, with the room that was kept for that."""
         self._disk.flush()
         try:
-            self._journal.remember(memory)
+            self._journal.remember(commit.memory, commit.closed)
             self._journal.commit()
         except sqlite3.OperationalError:
             self._disk.release()
-            self._journal.remember(memory)
+            self._journal.remember(commit.memory, commit.closed)
             self._journal.commit()
 
     def _record(self, effect: Note | Drop | Commit | Erase | Quarantine) -> None:
@@ -99,8 +99,8 @@ class Performer:
                 self._journal.put(frame)
             case Drop(digest, number, vector):
                 self._journal.remove(digest, number, vector)
-            case Commit(memory):
-                self._commit(memory)
+            case Commit():
+                self._commit(effect)
             case Erase(digest):
                 self._disk.remove(digest)
             case Quarantine(digest):

@@ -44,9 +44,7 @@ class Found:
     sent: tuple[Float32Array, ...] = ()
 
 
-def open_journal(
-    path: Path, disk: Disk, durable: bool = True
-) -> tuple[Journal, Path | None]:
+def open_journal(path: Path, disk: Disk, durable: bool = True) -> tuple[Journal, Path | None]:
     """Return the journal, and where a damaged one lies now in whose place it is new.
 
     One that cannot be opened for another reason is not damaged: it knows what was used of the

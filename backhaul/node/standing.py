@@ -112,6 +112,7 @@ class Standing:
         self.committed_mono_s = self.now.mono_s
         self._after_commit: list[Effect] = []
         self._leaving_bytes = 0
+        self._kept: list[int] | None = None
         self.next_rules = self.rules
         if self.memory.window is None:
             self.open_window(self.budget.window(self.t), None)
@@ -271,7 +272,20 @@ class Standing:
         self.memory.link = self.budget.link
         erased, self._after_commit = self._after_commit, []
         self._leaving_bytes = 0
-        return [Commit(self.memory.model_dump_json(by_alias=True)), *erased]
+        text = self.memory.model_dump_json(by_alias=True, exclude={"closed"})
+        return [Commit(text, self._closed_if_new()), *erased]
+
+    def _closed_if_new(self) -> str | None:
+        """Return the closed windows as JSON; None if they are in the journal already.
+
+        After a month without a link they have half a megabyte, and a commit is due each second.
+        """
+        closed = self.memory.closed
+        numbers = [window.number for window in closed]
+        if numbers == self._kept:
+            return None
+        self._kept = numbers
+        return f"[{','.join(window.model_dump_json() for window in closed)}]"
 
 
 def count(counts: dict[str, int], what: str, n: int = 1) -> None:

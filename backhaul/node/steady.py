@@ -36,11 +36,13 @@ class Steady(Part):
         t: The steady time; None = it never ran.
         ahead_s: By how much it is ahead of the wall clock, whole days.
         credit_s: Time that passed since a jump forward was last believed.
+        wall_s: What the wall clock said; None in journals that did not keep it.
     """
 
     t: float | None = None
     ahead_s: float = 0.0
     credit_s: float = DAY_S
+    wall_s: float | None = None
 
 
 class SteadyTime:
@@ -50,7 +52,7 @@ class SteadyTime:
     it. Where that clock goes back by an hour, this one stands still for as long; by more, and
     whole days are added. Where it jumps forward, it is believed, but once a day: an allowance
     cannot be had again and again by a clock that swings. In between, time passes as by the
-    monotonic clock.
+    monotonic clock. What went by while the machine was off is no jump.
 
     Args:
         saved: Where it stood.
@@ -58,18 +60,21 @@ class SteadyTime:
     """
 
     def __init__(self, saved: Steady, now: Now) -> None:
-        self._t = now.wall_s if saved.t is None else saved.t
+        self._t = now.wall_s if saved.t is None else saved.t + _off_s(saved, now)
         self._ahead_s, self._credit_s = saved.ahead_s, saved.credit_s
-        self._mono_s = now.mono_s
+        self._mono_s, self._wall_s = now.mono_s, now.wall_s
         self.at(now)
 
     @property
     def saved(self) -> Steady:
         """Where it stands."""
-        return Steady(t=self._t, ahead_s=self._ahead_s, credit_s=self._credit_s)
+        return Steady(
+            t=self._t, ahead_s=self._ahead_s, credit_s=self._credit_s, wall_s=self._wall_s
+        )
 
     def at(self, now: Now) -> float:
         """Return the steady time, in seconds; it was never later before."""
+        self._wall_s = now.wall_s
         passed = max(now.mono_s - self._mono_s, 0.0)
         self._mono_s = max(now.mono_s, self._mono_s)
         self._credit_s = min(self._credit_s + passed, DAY_S)
@@ -98,3 +103,10 @@ class SteadyTime:
             self._t, self._credit_s = told, 0.0
         else:
             self._t = expected
+
+
+def _off_s(saved: Steady, now: Now) -> float:
+    """Return how long the machine was off, by its wall clock; 0 if that cannot be told."""
+    if saved.wall_s is None or saved.wall_s < UNSET_S:
+        return 0.0
+    return max(now.wall_s - saved.wall_s, 0.0)

@@ -15,6 +15,8 @@ from backhaul.untrusted import one_line, read_bytes
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 MOST_BYTES = 100_000_000
 SCAN_S = 1.0
+REST = 20
+"""A folder is left alone for so many times as long as it took to look through it."""
 
 
 class FolderSource:
@@ -34,13 +36,13 @@ class FolderSource:
         self._folder, self._settle_s, self._taken = folder, settle_s, taken
         self._known, self._done = taken.taken(), Done(taken)
         self._ready: deque[Shot] = deque()
-        self._scanned_s = float("-inf")
+        self._due_s = float("-inf")
         self._problem = ""
 
     def next(self) -> Shot | None:
         """Return the next file that is complete."""
         self._done.all()
-        if not self._ready and time.monotonic() - self._scanned_s >= SCAN_S:
+        if not self._ready and time.monotonic() >= self._due_s:
             self._scan()
         if not self._ready:
             return None
@@ -52,7 +54,7 @@ class FolderSource:
         """Return after how many seconds the folder is looked through again."""
         if self._ready:
             return 0.0
-        return max(self._scanned_s + SCAN_S - time.monotonic(), 0.0)
+        return max(self._due_s - time.monotonic(), 0.0)
 
     def passed(self) -> int:
         """Return 0: files wait."""
@@ -67,7 +69,7 @@ class FolderSource:
         self._done.all()
 
     def _scan(self) -> None:
-        self._scanned_s = time.monotonic()
+        began_s = time.monotonic()
         found = dict(self._files())
         gone = [name for name in self._known if name not in found]
         if gone and found:
@@ -76,6 +78,7 @@ class FolderSource:
                 del self._known[name]
         new = (shot for name, shot in found.items() if self._known.get(name) != shot.version)
         self._ready.extend(sorted(new, key=lambda shot: shot.name))
+        self._due_s = next_scan_s(began_s)
 
     def _files(self) -> Iterator[tuple[str, Shot]]:
         self._problem = ""
@@ -107,6 +110,18 @@ class FolderSource:
 
     def _note(self, error: OSError) -> None:
         self._problem = one_line(f"{error.filename}: {error.strerror}")
+
+
+def next_scan_s(began_s: float) -> float:
+    """Return when a folder is looked through again, by the monotonic clock.
+
+    Of a folder with very many files that is seldom: most of the time is for other things.
+
+    Args:
+        began_s: When it was begun this time.
+    """
+    now_s = time.monotonic()
+    return now_s + max(SCAN_S, REST * (now_s - began_s))
 
 
 def _is_image(file: str) -> bool:

@@ -18,6 +18,8 @@ from backhaul.node.sources.source import Shot
 
 RETRY_S = 10.0
 """A camera that is gone is tried again so often."""
+MOST_MS = 10_000
+"""Milliseconds that a camera may take to answer: nothing is sent meanwhile."""
 STUCK_S = 60.0
 """A camera whose frames are all equal for so long is stuck."""
 
@@ -82,7 +84,11 @@ class VideoSource:
 
 
 def _open(address: str | int) -> Any:
-    return cv2.VideoCapture(address)
+    if isinstance(address, int):
+        return cv2.VideoCapture(address)
+    # By FFmpeg alone: another back end of OpenCV prints the address, with a password in it.
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, MOST_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, MOST_MS]
+    return cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
 
 
 class CameraSource:

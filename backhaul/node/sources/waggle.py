@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from backhaul.node.sources.folder import MOST_BYTES, SCAN_S, SUFFIXES
+from backhaul.node.sources.folder import MOST_BYTES, SUFFIXES, next_scan_s
 from backhaul.node.sources.source import Shot, name_of
 from backhaul.node.sources.taken import Done, Taken
 from backhaul.untrusted import read_bytes
@@ -37,12 +37,12 @@ class WaggleSource:
         self._folder, self._taken = folder, taken
         self._known, self._done = taken.taken(), Done(taken)
         self._ready: deque[Shot] = deque()
-        self._scanned_s = float("-inf")
+        self._due_s = float("-inf")
 
     def next(self) -> Shot | None:
         """Return the next upload that is complete."""
         self._done.all()
-        if not self._ready and time.monotonic() - self._scanned_s >= SCAN_S:
+        if not self._ready and time.monotonic() >= self._due_s:
             self._scan()
         if not self._ready:
             return None
@@ -52,7 +52,7 @@ class WaggleSource:
 
     def wait_s(self) -> float:
         """Return after how many seconds the folder is looked through again."""
-        return 0.0 if self._ready else max(self._scanned_s + SCAN_S - time.monotonic(), 0.0)
+        return 0.0 if self._ready else max(self._due_s - time.monotonic(), 0.0)
 
     def passed(self) -> int:
         """Return 0: uploads wait."""
@@ -67,7 +67,7 @@ class WaggleSource:
         self._done.all()
 
     def _scan(self) -> None:
-        self._scanned_s = time.monotonic()
+        began_s = time.monotonic()
         found = {shot.name: shot for shot in self._uploads()}
         gone = [name for name in self._known if name not in found]
         if gone and found:
@@ -76,6 +76,7 @@ class WaggleSource:
                 del self._known[name]
         new = [shot for name, shot in found.items() if name not in self._known]
         self._ready.extend(sorted(new, key=lambda shot: (shot.captured_s, shot.name)))
+        self._due_s = next_scan_s(began_s)
 
     def _uploads(self) -> Iterator[Shot]:
         for folder in self._folder.rglob("*-*"):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from backhaul.link.settings import Allowance, Link
-from backhaul.node.happenings import Captured, Effect, Looked
+from backhaul.node.happenings import Captured, Commit, Effect, Looked
 from backhaul.node.policies import AnyPolicy, StreamPolicy, WindowPolicy
+from backhaul.node.records import Window
 from backhaul.node.simulation import BEGINS_S, Ended, Faults, SimulatedNode
 from backhaul.node.trace import Trace
 from backhaul.node.virtual import VirtualDisk
@@ -172,6 +173,67 @@ def test_a_frame_that_home_has_is_not_given_up_as_well(tmp_path: Path) -> None:
     node.heap.run(HOUR)
     sums = require_accounted(node)
     assert (sums["sent"], sums["displaced"]) == (4, 0)
+
+
+def test_a_commit_is_small_after_days_without_a_link(tmp_path: Path) -> None:
+    commits = list[Commit]()
+
+    def note(effect: Effect) -> None:
+        if isinstance(effect, Commit):
+            commits.append(effect)
+
+    days = Trace(np.array([0.0, 170 * HOUR]), np.array([1e-9, 1e6]))
+    node = world(tmp_path, np.arange(150) * HOUR + 5, days, before=note)
+    node.start()
+    node.heap.run(151 * HOUR)
+    closed = [window.number for window in node.agent.standing.memory.closed]
+    assert len(closed) == 151
+    commits.clear()
+    node.happen(Captured("f3", 0.0, 100))
+    node.heap.run(151 * HOUR + 2)
+    assert sum(len(commit.memory) for commit in commits) < 5_000
+    assert [commit.closed for commit in commits] == [None] * len(commits)
+    node.end()
+    node.start()
+    assert [window.number for window in node.agent.standing.memory.closed] == closed
+    node.heap.run(200 * HOUR)
+    assert len(node.agent.standing.memory.closed) <= 1
+    assert require_accounted(node)["sent"] == 150
+
+
+def test_what_was_used_of_a_month_stays_used_when_a_rule_joins(tmp_path: Path) -> None:
+    month, day = Allowance(period="month", bytes=60_000), Allowance(period="day", bytes=10**6)
+    node = world(tmp_path, np.linspace(0, 100, 30), STEADY, link=Link(allowances=[month]))
+    node.start()
+    node.heap.run(HOUR)
+    came = node.home.came_bytes
+    assert came > 40_000
+    node.end()
+    node.rules = replace(node.rules, link=Link(allowances=[day, month]))
+    node.start()
+    node.heap.run(5 * HOUR)
+    assert node.home.came_bytes <= 60_000
+
+
+def test_windows_that_become_one_are_of_one_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backhaul.node.agent.MOST_CLOSED", 3)
+    node = world(tmp_path, np.array([5.0]), STEADY, policies=(ADDITIVE, EXPLORING))
+    node.start()
+    memory = node.agent.standing.memory
+    turns = "aabbabba"
+    memory.closed = [
+        Window(number=n, policy=policy, seen=10**n) for n, policy in enumerate(turns[:3])
+    ]
+    for n, policy in enumerate(turns[3:], 3):
+        memory.window = Window(number=n, policy=policy, seen=10**n)
+        node.agent._close_window()
+    assert len(memory.closed) == 3
+    seen = Counter[str]()
+    for window in memory.closed:
+        seen[window.policy] += window.seen
+    assert seen == {"a": 10010011, "b": 1101100}
 
 
 def test_candidates_whose_policy_is_gone_are_given_up(tmp_path: Path) -> None:

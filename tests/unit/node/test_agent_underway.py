@@ -14,7 +14,6 @@ from backhaul.node.frame import Frame
 from backhaul.node.happenings import (
     Captured,
     Delivered,
-    Drop,
     Effect,
     Event,
     Failed,
@@ -78,7 +77,7 @@ class Bench:
         return every
 
     def frame(self, content: bytes, confidence: float, like: int = 0) -> str:
-        """Let a frame be captured and looked at; return its digest, empty if it was not kept."""
+        """Let a frame be looked at; return its digest, empty if it was not kept."""
         shot = Captured("f", 0.0, len(content))
         vector = np.eye(8, dtype=np.float32)[like] * 10
         sight = Sight(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from backhaul.link.ledger import Ledger
 from backhaul.link.settings import Allowance, Link
 from backhaul.node.budget import Budget
-from backhaul.link.ledger import Ledger
 
 NOON = 20_700 * 86_400.0 + 43_200
 HOUR = Allowance(period="hour", bytes=1_000)

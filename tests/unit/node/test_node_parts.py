@@ -22,9 +22,9 @@ from backhaul.node.journal import NAME, DamagedJournalError, Journal
 from backhaul.node.queue import Queue
 from backhaul.node.ranks import Ranks
 from backhaul.node.recent import Recent
+from backhaul.node.records import Memory, Window
 from backhaul.node.recovery import open_journal, recover
 from backhaul.node.sidecar import packed
-from backhaul.node.records import Memory, Window
 from backhaul.node.trace import Trace
 
 DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of b"hello"

@@ -107,6 +107,25 @@ def test_files_may_have_any_name(tmp_path: Path, name: bytes) -> None:
     journal.close()
 
 
+def test_a_folder_of_very_many_files_is_looked_through_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    source = FolderSource(tmp_path, 2.0, Notes())
+
+    def slow(*_: object, **__: object) -> list[object]:
+        now[0] += 3.0
+        return []
+
+    monkeypatch.setattr("os.walk", slow)
+    assert source.next() is None
+    assert now[0] == 103.0
+    assert source.wait_s() == 60.0
+    assert source.next() is None
+    assert now[0] == 103.0
+
+
 def test_a_folder_that_goes_away_forgets_nothing(tmp_path: Path) -> None:
     put(tmp_path / "in" / "a.jpg")
     notes = Notes()
@@ -260,6 +279,28 @@ def test_the_password_is_not_in_the_settings(monkeypatch: pytest.MonkeyPatch) ->
     assert source.next() is None
     assert opened == ["rtsp://me:s3cret@cam/1"]
     assert "s3cret" not in source.state() + repr(settings)
+
+
+def test_an_address_goes_to_no_back_end_that_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    class Gone:
+        def __init__(self, *how: object) -> None:
+            given.append(how)
+
+        def set(self, *_: object) -> None: ...
+        def isOpened(self) -> bool:  # noqa: N802
+            return False
+
+        def release(self) -> None: ...
+
+    monkeypatch.setattr(cv2, "VideoCapture", Gone)
+    assert CameraSource(CameraFrames(address="rtsp://me:s3cret@cam/1")).next() is None
+    assert CameraSource(CameraFrames(address=0)).next() is None
+    (address, back_end, limits), number = given
+    assert (address, back_end) == ("rtsp://me:s3cret@cam/1", cv2.CAP_FFMPEG)
+    assert max(limits[1::2]) <= 10_000
+    assert number == (0,)
 
 
 @pytest.mark.parametrize(

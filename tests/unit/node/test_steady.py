@@ -54,6 +54,15 @@ def test_goes_on_after_a_restart_without_a_clock() -> None:
     assert later % DAY_S == 0
 
 
+def test_a_node_that_is_off_each_night_keeps_the_hour() -> None:
+    saved, wall = Steady(), TODAY + 6 * HOUR
+    for _ in range(5):  # as one that lives on the sun: twelve hours on, twelve off
+        time = SteadyTime(saved, Now(wall, 10.0))
+        assert time.at(Now(wall + 1, 11.0)) == wall + 1
+        time.at(Now(wall + 12 * HOUR, 10 + 12 * HOUR))
+        saved, wall = time.saved, wall + 24 * HOUR
+
+
 @given(
     st.lists(
         st.tuples(st.floats(-40 * DAY_S, 40 * DAY_S), st.floats(0, 2 * DAY_S)), max_size=30
