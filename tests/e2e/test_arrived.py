@@ -72,7 +72,7 @@ def splits_of(site: Site, arm: str) -> Splits:
 def test_arms_are_retrained_on_equal_bytes_of_what_was_chosen(site: Site) -> None:
     at = site.played.agent.standing
     assert at.totals()["sent"] == N_FRAMES
-    trained = {}
+    trained, drawn = {}, set[str]()
     for policy in POLICIES:
         arm = f"arrived-{policy.name}"
         [training] = [t for t in site.run.json["trainings"] if t["method"] == arm]
@@ -81,11 +81,12 @@ def test_arms_are_retrained_on_equal_bytes_of_what_was_chosen(site: Site) -> Non
         assert selection["reason"].str.endswith(f" by {policy.name}").all()
         explored = set(selection["image_id"][selection["reason"].str.startswith("explored")])
         splits = splits_of(site, arm)
-        assert explored
         assert not explored & set(splits.train.originals().ids)
         assert explored <= {*splits.valid.ids, *splits.test.ids}
+        drawn |= explored  # in its first window a node draws few
         chosen = selection[~selection["image_id"].isin(explored)]
         trained[policy.name] = int(chosen["size_bytes"].sum())
+    assert drawn
     most, least = max(trained.values()), min(trained.values())
     assert 0 < most - least < 0.1 * most  # the last image of the richer one does not fit
 
