@@ -251,8 +251,9 @@ class Intake:
 
 def _covers(policy: AnyPolicy) -> bool:
     """Return whether a policy goes by how descriptors stand for others."""
-    is_stream = isinstance(policy, StreamPolicy) and policy.diversity == "coverage"
-    return is_stream and policy.space == "descriptors"
+    if not isinstance(policy, StreamPolicy):
+        return False
+    return (policy.diversity, policy.space) == ("coverage", "descriptors")
 
 
 def seen_in(sight: Sight) -> Seen:

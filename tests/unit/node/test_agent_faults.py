@@ -183,7 +183,7 @@ def test_a_commit_is_small_after_days_without_a_link(tmp_path: Path) -> None:
             commits.append(effect)
 
     days = Trace(np.array([0.0, 170 * HOUR]), np.array([1e-9, 1e6]))
-    node = world(tmp_path, np.arange(150) * HOUR + 5, days, before=note)
+    node = world(tmp_path, np.linspace(5, 149 * HOUR + 5, 150), days, before=note)
     node.start()
     node.heap.run(151 * HOUR)
     closed = [window.number for window in node.agent.standing.memory.closed]
@@ -260,6 +260,7 @@ def test_what_was_sent_is_known_after_a_restart(tmp_path: Path) -> None:
     assert require_accounted(node)["sent"] == 6
     frame = Captured("f3", 0.0, 100)
     sight = node.scenery.sight(frame)
+    assert sight is not None
     again = replace(sight, content=b"the same scene, in another file")
     node.end()
     node.start()

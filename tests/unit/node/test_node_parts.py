@@ -289,7 +289,11 @@ def test_a_journal_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-SIDECAR = {"detections": [], "features": None, "descriptor": packed(np.ones(4, np.float32))}
+SIDECAR: dict[str, object] = {
+    "detections": [],
+    "features": None,
+    "descriptor": packed(np.ones(4, np.float32)),
+}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -203,7 +204,7 @@ def test_a_frame_that_cannot_be_decoded_ends_no_video(video: Path) -> None:
         def retrieve(self) -> tuple[bool, object]:
             return (False, None) if self.grabbed == 5 else whole.retrieve()
 
-    source._video = Damaged()
+    source._video = Damaged()  # type: ignore[assignment]
     assert names(source) == [f"v.avi#{n:08d}" for n in (0, 5, 8, 12, 16)]
     assert (source.passed(), source.passed()) == (1, 0)
 
@@ -282,7 +283,7 @@ def test_the_password_is_not_in_the_settings(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_address_goes_to_no_back_end_that_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
+    given = list[tuple[Any, ...]]()
 
     class Gone:
         def __init__(self, *how: object) -> None:
