@@ -239,7 +239,7 @@ class Outgoing:
     def _frame(self) -> tuple[Parcel, int, bool] | None:
         at = self._at
         room = at.budget.room(at.t)  # asked once: the queue may be long
-        if room < 0:
+        if room < at.queue.smallest_bytes:
             return None
 
         def may_go(frame: Frame) -> bool:

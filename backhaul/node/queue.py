@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -37,6 +38,7 @@ class Queue:
         self._keys: dict[str, _Key] = {}
         self._order: list[_Key] = []
         self._staying: list[_Key] = []
+        self._sizes: list[int] = []
         self.disk_bytes = 0
         self.underway: str | None = None
         """Digest of the frame that is being sent: it is not given up meanwhile."""
@@ -49,6 +51,11 @@ class Queue:
 
     def __getitem__(self, digest: str) -> Frame:
         return self._frames[digest]
+
+    @property
+    def smallest_bytes(self) -> float:
+        """Bytes of the smallest frame; infinite without any."""
+        return self._sizes[0] if self._sizes else math.inf
 
     def get(self, digest: str) -> Frame | None:
         """Return a frame by its digest; None if it does not wait."""
@@ -65,6 +72,7 @@ class Queue:
         self.disk_bytes += frame.disk_bytes
         self._place(frame)
         insort(self._staying, self._key(frame, self._own))
+        insort(self._sizes, frame.size_bytes)
 
     def discard(self, digest: str) -> None:
         """Take a frame out, if it is there."""
@@ -73,6 +81,7 @@ class Queue:
             self.disk_bytes -= frame.disk_bytes
             self._unplace(digest)
             del self._staying[bisect_left(self._staying, self._key(frame, self._own))]
+            del self._sizes[bisect_left(self._sizes, frame.size_bytes)]
 
     def best(self, fits: Callable[[Frame], bool] = lambda _: True) -> Frame | None:
         """Return the best frame of those that fit, by its worth of now; None if none does."""

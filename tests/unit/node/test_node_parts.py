@@ -81,6 +81,7 @@ def test_the_queue_is_in_order(
     small = [frame for frame in order if frame.size_bytes < 4]
     assert queue.best(lambda f: f.size_bytes < 4) == (small[-1] if small else None)
     assert queue.disk_bytes == sum(frame.size_bytes for frame in frames)
+    assert queue.smallest_bytes == min((frame.size_bytes for frame in frames), default=np.inf)
 
 
 def test_worth_that_fell_is_seen_when_a_frame_is_next() -> None:
