@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,8 @@ class FolderDisk:
         Its name is for good with the next `flush`.
         """
         draft = self._folder / f".{digest}"
+        if not self._ballast.exists() and not self._reserve():
+            raise OSError(errno.ENOSPC, "no room but what is kept for the journal")
         try:
             with draft.open("wb") as file:
                 file.write(data)
@@ -135,12 +138,18 @@ class FolderDisk:
         """Free the room that was kept for a full disk; `flush` takes it again."""
         self._ballast.unlink(missing_ok=True)
 
-    def _reserve(self) -> None:
-        """Keep a little room, without which nothing could be removed from a full disk."""
+    def _reserve(self) -> bool:
+        """Keep a little room, without which nothing could be removed from a full disk.
+
+        Returns:
+            Whether there is so much.
+        """
         try:
             self._ballast.write_bytes(bytes(BALLAST_BYTES))
         except OSError:
             self._ballast.unlink(missing_ok=True)
+            return False
+        return True
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}{SUFFIX}"
