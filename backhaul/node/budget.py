@@ -8,6 +8,9 @@ from backhaul.link.settings import Link
 from backhaul.link.transfer import budget
 from backhaul.node.balances import taken_over
 
+ASKING_BYTES = 5_000
+"""Up to so many go up to ask home what it publishes, also where some of it is asked again."""
+
 
 class Budget:
     """Bytes and frames that may go now, forward in steady time.
@@ -25,6 +28,8 @@ class Budget:
     def __init__(self, link: Link, ledger: Ledger, before: Link | None = None) -> None:
         self.link, self.clock = link, Clock(link)
         self._meter = Meter(self.clock, taken_over(ledger, before, link))
+        self.kept_back_bytes = 0
+        """What asking home may still take, while that is under way."""
         self._free_s = 0.0
 
     @property
@@ -58,7 +63,7 @@ class Budget:
         is_used_up = left is not None and left < images
         if is_used_up or t < self._free_s or not self.clock.is_up(t):
             return -1.0
-        return self._meter.bytes - self.link.overhead_bytes
+        return self._meter.bytes - self.link.overhead_bytes - self.kept_back_bytes
 
     def ever_allows(self, size_bytes: int) -> bool:
         """Return whether a file fits into the greatest balance that its allowances can have."""
@@ -67,9 +72,12 @@ class Budget:
         return all(r.bytes is None or cost <= r.bytes * (1 + r.carry_over) for r in rules)
 
     def may_come_down(self, t: float) -> float:
-        """Return how many bytes may come from home at `t`, >= 0, infinite for no limit."""
+        """Return how many bytes may come from home at `t`, >= 0, infinite for no limit.
+
+        To ask takes bytes on the way up: where there is no room for these, nothing may come.
+        """
         self._meter.advance(t)
-        if not self.clock.is_up(t):
+        if not self.clock.is_up(t) or self._meter.bytes < ASKING_BYTES:
             return 0.0
         return self._meter.bytes if self.link.model_counts else float("inf")
 

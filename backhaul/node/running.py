@@ -16,6 +16,7 @@ from backhaul.errors import InputError
 from backhaul.node.agent import Agent
 from backhaul.node.attempts import NAME as TRYING
 from backhaul.node.attempts import Attempts
+from backhaul.node.budget import ASKING_BYTES
 from backhaul.node.disk import FolderDisk
 from backhaul.node.happenings import (
     Captured,
@@ -223,6 +224,7 @@ class Node:
         may_bytes = 0.0 if self._was_held else at.budget.may_come_down(at.t)
         for event in self._keeper.tick(now.mono_s, may_bytes):
             self._happen(event)
+        at.budget.kept_back_bytes = ASKING_BYTES if self._keeper.is_asking else 0
 
     def _check_hold(self) -> None:
         if self._config.hold_file is None:

@@ -126,6 +126,11 @@ class Keeper:
             )
             self._thread.start()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether home is being asked now."""
+        return self._thread is not None
+
     def close(self, wait_s: float) -> None:
         """End what is under way, if that does not take too long."""
         if self._thread is not None:
