@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
@@ -56,6 +56,7 @@ def plain_k_center(
 def test_k_center_chooses_what_a_plain_one_chooses(
     seed: int, n: int, n_known: int, images: int, n_bytes: int
 ) -> None:
+    assume(n != 2 or n_known)  # two are equally near to their mean, up to the last bit
     vectors, known, cost = drawn(seed, n), drawn(seed + 1, n_known), costs(seed, n)
     limits = np.array([images, n_bytes], dtype=np.float64)
     centers = k_center(vectors, known, cost, limits)
