@@ -17,7 +17,7 @@ from backhaul.node.policies import AnyPolicy
 from backhaul.node.ranks import Ranks
 from backhaul.node.settings import NodeConfig
 from backhaul.node.sight import Sight, utility_of
-from backhaul.node.sources.folder import SUFFIXES
+from backhaul.node.sources.scanned import SUFFIXES
 from backhaul.untrusted import read_bytes
 from backhaul.uplink.settings import FolderUplink
 
