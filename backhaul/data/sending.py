@@ -58,7 +58,7 @@ def pieces_of(data: bytes, seen_xyxy: FloatArray, sending: Prepared) -> tuple[Pi
     Raises:
         Exception: Any that Pillow has for a broken file, or one too large for the format.
     """
-    pixels = _decoded(data)
+    pixels, _ = decoded(data)
     whole: tuple[Piece, ...] = (_encoded(pixels, (0, 0, *pixels.size), sending),)
     options = [whole]
     if isinstance(sending, SendCrops) and len(seen_xyxy):
@@ -108,13 +108,21 @@ def _size_bytes(pieces: tuple[Piece, ...]) -> int:
     return sum(len(piece.data) for piece in pieces)
 
 
-def _decoded(data: bytes) -> Image.Image:
-    """Return an image as displayed, in RGB with 8 bits."""
+def decoded(data: bytes) -> tuple[Image.Image, str]:
+    """Return an image as displayed, in RGB with 8 bits, and its format, as ``JPEG``.
+
+    Args:
+        data: The file.
+
+    Raises:
+        Exception: Any that Pillow has for a broken file.
+    """
     with open_image(data) as image:
+        kind = str(image.format)
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):  # of 16 bits, which Pillow would cut off at 255
             upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        return upright.convert("RGB")
+        return upright.convert("RGB"), kind
 
 
 def _encoded(pixels: Image.Image, region: Region, sending: Prepared) -> Piece:

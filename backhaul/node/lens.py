@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from backhaul.data.headers import open_image
 from backhaul.data.recipes import SendOriginal, SendReencoded
-from backhaul.data.sending import pieces_of
+from backhaul.data.sending import decoded, pieces_of
 from backhaul.look.descriptors import descriptor
 from backhaul.look.fusion import fuse
 from backhaul.look.onnx import OnnxModel
@@ -64,7 +63,8 @@ class Lens:
             policy: How it will be valued, and in what form it would be sent.
         """
         try:
-            pixels, suffix = _decoded(content)
+            image, kind = decoded(content)
+            pixels, suffix = np.asarray(image), _SUFFIX[kind]
         except Exception:  # whatever a decoder raises where it meets broken data
             return Looked(frame, None)
         if self._config.masks:
@@ -103,16 +103,6 @@ class Lens:
         seen = self.model.look(pixels, name, settings)
         conf_thres = look.conf_thres if disagreement else None
         return fuse(seen, info.epochs, look.iou_thres, conf_thres=conf_thres)
-
-
-def _decoded(content: bytes) -> tuple[NDArray[np.uint8], str]:
-    """Return the pixels of a file as displayed, in RGB, and the suffix of its format."""
-    with open_image(content) as image:
-        suffix = _SUFFIX[str(image.format)]
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # of 16 bits, which Pillow would cut off at 255
-            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        return np.asarray(upright.convert("RGB")), suffix
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:

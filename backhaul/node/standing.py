@@ -187,8 +187,11 @@ class Standing:
     @property
     def disk_bytes(self) -> int:
         """What files of frames take of the disk, those included that are erased next."""
-        untold = sum(frame.disk_bytes for frame in self.untold.values())
-        return self.queue.disk_bytes + untold + self._leaving_bytes
+        return self.queue.disk_bytes + self._untold_bytes + self._leaving_bytes
+
+    @property
+    def _untold_bytes(self) -> int:
+        return sum(frame.disk_bytes for frame in self.untold.values())
 
     def sent(self, frame: Frame) -> list[Effect]:
         """Take a frame out of the queue that home has; it stays until home has its sidecar."""
@@ -236,10 +239,9 @@ class Standing:
 
     def can_make_room(self, disk_bytes: int) -> bool:
         """Return whether there is room for a file once all is given up that may be."""
-        untold = sum(frame.disk_bytes for frame in self.untold.values())
         underway = self.queue.underway
         held = 0 if underway is None else self.queue[underway].disk_bytes
-        return held + untold + disk_bytes <= self.rules.most_bytes
+        return held + self._untold_bytes + disk_bytes <= self.rules.most_bytes
 
     def make_room(self, disk_bytes: int) -> list[Effect]:
         """Give up the worst frames until there is room for one more, if there is too little."""
