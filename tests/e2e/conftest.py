@@ -237,10 +237,11 @@ def working_in(folder: Path, server: str | None, command: list[str]) -> Iterator
 
 def forget_modules(folder: Path) -> None:
     """Let code in a folder be imported anew: it may have been edited, or be of another one."""
-    for name, module in list(sys.modules.items()):
+    # A copy is made in one step; a list of pairs is not, and another thread may import meanwhile.
+    for name, module in sys.modules.copy().items():
         source = getattr(module, "__file__", None)
         if source is not None and Path(source).is_relative_to(folder):
-            del sys.modules[name]
+            sys.modules.pop(name, None)
 
 
 def _call_main() -> int:
