@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 
 from backhaul.look.onnx import OnnxModel
 from backhaul.node.journal import NAME, Journal
 from backhaul.node.standing import count, sums_of
+from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import write_private
 from deployments.local.seaweedfs import SeaweedFS
 from deployments.local.service import Service
@@ -26,12 +29,13 @@ from tests.e2e.conftest import COMMAND, Ended, Place
 from tests.e2e.edge import N_INITIAL, Edge
 from tests.faulty_link import FaultyLink, Weather, faulty_link
 from tests.identities import RING, environment_of, files_of
-from tests.services import running
+from tests.services import asking, running
 
 pytestmark = [
     pytest.mark.prefect,
     pytest.mark.train,
     pytest.mark.s3,
+    pytest.mark.services,
     pytest.mark.slow,
     pytest.mark.timeout(1_200),
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -227,14 +231,21 @@ def totals_of(folder: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def ring(new_place: Callable[[str], Place], object_store: SeaweedFS) -> Ring:
+def ring(
+    tmp_path_factory: pytest.TempPathFactory,
+    object_store: SeaweedFS,
+    prefect_on_postgres: PrefectServer,
+) -> Iterator[Ring]:
     """A site whose first model is trained and exported, and whose signing keys are made."""
-    ring = Ring(new_place("ring"), object_store)
-    assert "nothing to play" in ring.home("hourly", ring.config, "--plain")
-    first = ring.place.folder / "first"
-    ring.home("export-model", f"s3://{STORE}/runs/ring", "--method", "init", "--to", first)
-    ring.home("models", "keys", ring.place.folder / "signing")
-    return ring
+    server = prefect_on_postgres
+    ring = Ring(Place(tmp_path_factory.mktemp("ring"), server.api_url), object_store)
+    with asking(server.api_url, server.environment["PREFECT_API_AUTH_STRING"]):
+        assert "nothing to play" in ring.home("hourly", ring.config, "--plain")
+        first = ring.place.folder / "first"
+        run = f"s3://{STORE}/runs/ring"
+        ring.home("export-model", run, "--method", "init", "--to", first)
+        ring.home("models", "keys", ring.place.folder / "signing")
+        yield ring
 
 
 def test_what_nodes_choose_makes_the_model_that_they_choose_by_next(ring: Ring) -> None:
@@ -268,6 +279,14 @@ def test_what_nodes_choose_makes_the_model_that_they_choose_by_next(ring: Ring) 
     check_choices(ring, first, version)
     check_bytes(ring, carried)
     assert {view["name"]: view["problems"] for view in fleet} == {node: [] for node in NODES}
+    assert flow_runs_of("hourly") == ["Completed"] * 2
+
+
+def flow_runs_of(flow: str) -> list[str | None]:
+    """Return how the runs of a flow ended, as the server with PostgreSQL knows them."""
+    named = FlowFilter(name=FlowFilterName(any_=[flow]))
+    with get_client(sync_client=True) as client:
+        return [run.state_name for run in client.read_flow_runs(flow_filter=named)]
 
 
 def check_choices(ring: Ring, first: dict[str, dict[str, Any]], version: str) -> None:

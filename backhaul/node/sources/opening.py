@@ -13,10 +13,11 @@ from backhaul.node.settings import (
     VideoFrames,
     WaggleFrames,
 )
+from backhaul.node.sources.camera import open_camera
 from backhaul.node.sources.folder import FolderSource
 from backhaul.node.sources.source import Source
 from backhaul.node.sources.taken import Taken
-from backhaul.node.sources.video import CameraSource, VideoSource
+from backhaul.node.sources.video import VideoSource
 from backhaul.node.sources.waggle import WaggleSource
 
 
@@ -38,7 +39,7 @@ def open_source(frames: Frames, taken: Taken) -> Source:
         case VideoFrames():
             return VideoSource(frames, time.time())
         case CameraFrames():
-            return CameraSource(frames)
+            return open_camera(frames)
 
 
 def _folder(path: str) -> Path:

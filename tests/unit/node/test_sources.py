@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +14,6 @@ from backhaul.errors import InputError
 from backhaul.node.journal import Journal
 from backhaul.node.pixels import Gate, masked
 from backhaul.node.settings import (
-    CameraFrames,
     FolderFrames,
     Gates,
     Mask,
@@ -25,7 +23,7 @@ from backhaul.node.settings import (
 from backhaul.node.sources.folder import FolderSource
 from backhaul.node.sources.opening import open_source
 from backhaul.node.sources.source import Source
-from backhaul.node.sources.video import CameraSource, VideoSource
+from backhaul.node.sources.video import VideoSource
 from backhaul.node.sources.waggle import WaggleSource
 
 
@@ -207,101 +205,6 @@ def test_a_frame_that_cannot_be_decoded_ends_no_video(video: Path) -> None:
     source._video = Damaged()  # type: ignore[assignment]
     assert names(source) == [f"v.avi#{n:08d}" for n in (0, 5, 8, 12, 16)]
     assert (source.passed(), source.passed()) == (1, 0)
-
-
-def test_a_camera_that_goes_away_is_told_and_tried_again(
-    video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = []
-
-    def open_(address: str | int) -> cv2.VideoCapture:
-        opened.append(address)
-        return cv2.VideoCapture(address)
-
-    now = [1_000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    source = CameraSource(CameraFrames(address=str(video), rate=1.0), open_)
-    seen = 0
-    for _ in range(25):
-        seen += source.next() is not None
-        now[0] += 1.0
-    assert seen == 20
-    assert "no frames" in source.state()
-    now[0] += 10.0
-    assert source.next() is not None
-    assert (source.state(), len(opened)) == ("", 2)
-    now[0] += 5.2
-    assert source.next() is not None
-    assert source.passed() == 4
-    assert source.passed() == 0
-    source.close()
-
-
-def test_a_camera_whose_frames_are_all_equal_is_stuck(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "still.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48))
-    for _ in range(10):
-        writer.write(np.full((48, 64, 3), 90, np.uint8))
-    writer.release()
-    now = [1_000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    source = CameraSource(CameraFrames(address=str(path), rate=0.1))
-    states = []
-    for _ in range(9):
-        assert source.next() is not None
-        states.append(source.state())
-        now[0] += 10.0
-    assert states[:6] == [""] * 6
-    assert "stuck" in states[-1]
-
-
-def test_the_password_is_not_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAMERA_PASSWORD", "s3cret")
-    settings = CameraFrames(
-        address="rtsp://me:{password}@cam/1",
-        password_variable="CAMERA_PASSWORD",  # noqa: S106 - its name
-    )
-    opened = []
-
-    class Nothing:
-        def set(self, *_: object) -> None: ...
-        def isOpened(self) -> bool:  # noqa: N802
-            return False
-
-        def release(self) -> None: ...
-
-    def open_(address: str | int) -> Nothing:
-        opened.append(address)
-        return Nothing()
-
-    source = CameraSource(settings, open_)
-    assert source.next() is None
-    assert opened == ["rtsp://me:s3cret@cam/1"]
-    assert "s3cret" not in source.state() + repr(settings)
-
-
-def test_an_address_goes_to_no_back_end_that_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = list[tuple[Any, ...]]()
-
-    class Gone:
-        def __init__(self, *how: object) -> None:
-            given.append(how)
-
-        def set(self, *_: object) -> None: ...
-        def isOpened(self) -> bool:  # noqa: N802
-            return False
-
-        def release(self) -> None: ...
-
-    monkeypatch.setattr(cv2, "VideoCapture", Gone)
-    assert CameraSource(CameraFrames(address="rtsp://me:s3cret@cam/1")).next() is None
-    assert CameraSource(CameraFrames(address=0)).next() is None
-    (address, back_end, limits), number = given
-    assert (address, back_end) == ("rtsp://me:s3cret@cam/1", cv2.CAP_FFMPEG)
-    assert max(limits[1::2]) <= 10_000
-    assert number == (0,)
 
 
 @pytest.mark.parametrize(
