@@ -47,7 +47,7 @@ class Screened(BaseModel):
         n_bytes: Their bytes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     inputs: str
     set: str
