@@ -58,10 +58,10 @@ def rows(rng: np.random.Generator, scale: float = 1.0) -> list[Row]:
             DigitsData(images=max(20, round(SCENES * scale)), size_px=SCENE_PX),
         )
         scenes = read(FolderData(root=folder / "scenes")).images
-        checkpoints = _checkpoints(
+        checkpoints = checkpoints_of(
             folder / "training", scenes, max(1, round(CHECKPOINTS * scale))
         )
-        photos = _photos(folder / "photos", scenes, max(1, round(PHOTOS * scale)), rng)
+        photos = photos_of(folder / "photos", scenes, max(1, round(PHOTOS * scale)), rng)
         return [
             _row(f"{SCENE_PX} px PNG", scenes, checkpoints, SCENE_PX),
             _row("640x480 JPEG", photos, checkpoints, PHOTO_INPUT_PX),
@@ -124,7 +124,7 @@ def _each_by_ultralytics(
             )
 
 
-def _checkpoints(folder: Path, scenes: ImageSet, count: int) -> list[LocalCheckpoint]:
+def checkpoints_of(folder: Path, scenes: ImageSet, count: int) -> list[LocalCheckpoint]:
     """Return checkpoints of a detector of digits that learns; the last ones see them."""
     number = np.arange(len(scenes))
     part = number // (len(scenes) // 2)
@@ -152,7 +152,7 @@ def _checkpoints(folder: Path, scenes: ImageSet, count: int) -> list[LocalCheckp
     ]
 
 
-def _photos(folder: Path, scenes: ImageSet, count: int, rng: np.random.Generator) -> ImageSet:
+def photos_of(folder: Path, scenes: ImageSet, count: int, rng: np.random.Generator) -> ImageSet:
     """Write scenes enlarged to photos, with some noise, and return them."""
     folder.mkdir()
     for i in range(count):

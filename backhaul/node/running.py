@@ -150,6 +150,7 @@ class Node:
         for effect in self.agent.standing.commit():
             self._performer.perform(effect)
         self._journal.close()
+        self._attempts.close()
         os.close(self._lock)
 
     def _opened_journal(self, disk: FolderDisk) -> Journal:
