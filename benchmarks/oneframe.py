@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from backhaul.look.modelfile import INPUT, info_of
 from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
 from benchmarks.taken import WARM, Taken, taken_by
@@ -28,8 +29,8 @@ def bare(model: Path, frames: list[Path], started_s: float) -> Taken:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     providers = ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(model, options, providers=providers)
-    [given] = session.get_inputs()
-    side, at = given.shape[0], 0
+    side = info_of(session.get_modelmeta().custom_metadata_map, model).img_size
+    at = 0
 
     def work(until: int) -> None:
         nonlocal at
@@ -39,7 +40,7 @@ def bare(model: Path, frames: list[Path], started_s: float) -> Taken:
             high, wide = (round(length * scale) for length in pixels.shape[:2])
             boxed = np.full((side, side, 3), GREY, np.uint8)
             boxed[:high, :wide] = cv2.resize(pixels, (wide, high))
-            session.run(None, {given.name: boxed})
+            session.run(None, {INPUT: boxed})
         at = until
 
     return taken_by(work, len(frames) - WARM, started_s)

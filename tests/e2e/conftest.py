@@ -237,7 +237,7 @@ def working_in(folder: Path, server: str | None, command: list[str]) -> Iterator
 
 def forget_modules(folder: Path) -> None:
     """Let code in a folder be imported anew: it may have been edited, or be of another one."""
-    # A copy is made in one step; a list of pairs is not, and another thread may import meanwhile.
+    # A copy is made in one step, a list of pairs is not: another thread may import meanwhile.
     for name, module in sys.modules.copy().items():
         source = getattr(module, "__file__", None)
         if source is not None and Path(source).is_relative_to(folder):
