@@ -82,9 +82,9 @@ def _models(folder: Path) -> list[tuple[int, int, str, Path]]:
 
 
 def _in_process(what: str, model: Path, frames: Path, n: int) -> Taken:
-    child = [sys.executable, "-m", "benchmarks.oneframe", what, str(model)]
+    child = [sys.executable, "-m", "benchmarks.oneframe", what, str(model), str(frames)]
     done = subprocess.run(  # noqa: S603 - our own module
-        [*child, str(frames), str(n), str(time.time())], check=True, capture_output=True, text=True
+        [*child, str(n), str(time.time())], check=True, capture_output=True, text=True
     )
     return Taken.from_line(done.stdout.splitlines()[-1])
 

@@ -35,7 +35,7 @@ def bare(model: Path, frames: list[Path], started_s: float) -> Taken:
     def work(until: int) -> None:
         nonlocal at
         for path in frames[at:until]:
-            pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+            pixels = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB))
             scale = side / max(pixels.shape)
             high, wide = (round(length * scale) for length in pixels.shape[:2])
             boxed = np.full((side, side, 3), GREY, np.uint8)
