@@ -37,7 +37,7 @@ MEGABYTE = 1e6
 def main() -> None:
     """Measure all models, and print a table."""
     table = Table(
-        *("model", "frames/s, bare", "node", "added", "memory, MB", "first frame, s"),
+        *("model", "frames/s, bare", "node", "added", "MB", "first frame, s"),
         title="A node on one core, yolo11n, frames of 640x480",
     )
     with tempfile.TemporaryDirectory(prefix="backhaul-") as name:
@@ -48,7 +48,7 @@ def main() -> None:
             for _ in range(REPEATS):
                 bare.append(_in_process("bare", model, folder / "photos", n))
                 node.append(_in_process("node", model, folder / "photos", n))
-            table.add_row(f"{size_px} px, {count} x {precision}", *_cells(bare, node))
+            table.add_row(f"{size_px} px, {count} {precision}", *_cells(bare, node))
     Console().print(table)
 
 

@@ -61,6 +61,8 @@ class OnnxModel:
         options.log_severity_level = 3  # errors alone
         # Planned ahead, memory of one checkpoint would not serve the next: a third more of it.
         options.enable_mem_pattern = False
+        # One checkpoint after the other: side by side, all would hold what lies between layers.
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
