@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backhaul.node.choosing import choose
+from backhaul.node.choosing import choose_anyway
 from backhaul.node.frame import Frame
 from backhaul.node.happenings import (
     Captured,
@@ -217,10 +217,13 @@ class Agent:
         at, effects = self._at, list[Effect]()
         candidates = (frame for frame in at.queue if frame.why == "candidate")
         open_ = [f for f in candidates if at.policy_named(f.policy) == policy]
+        if not open_:
+            return []
         rng: np.random.Generator = generator(
             at.rules.seed, "choice", at.rules.node, window.number
         )
-        order = choose(policy.method, open_, at.seen, at.budget.of_window(at.t), rng=rng)
+        may = at.budget.of_window(at.t)
+        order, at.choice_failed = choose_anyway(policy.method, open_, at.seen, may, rng=rng)
         for place, digest in enumerate(order):
             value = 1 - place / len(order)
             effects += self._choose(replace(at.queue[digest], why="valued", value=value))

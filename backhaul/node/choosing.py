@@ -10,11 +10,47 @@ import numpy as np
 from backhaul.node.frame import Frame
 from backhaul.node.standing import Seen
 from backhaul.sampling import Method
+from backhaul.untrusted import one_line
 from backhaul.values.bandwidth import Bandwidth
 from backhaul.values.columns import names_of
 from backhaul.values.detections import FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.offers import Offers, Pool
+
+
+def choose_anyway(
+    method: Method,
+    frames: Sequence[Frame],
+    seen: Mapping[str, Seen],
+    may: tuple[int | None, int | None],
+    *,
+    rng: np.random.Generator,
+) -> tuple[list[str], str]:
+    """Return what a method chooses, see `choose`; where it fails, chance chooses.
+
+    The same frames would end the agent again after each restart.
+
+    Returns:
+        The digests in their order, and why the method failed; empty if it did not.
+    """
+    try:
+        return choose(method, frames, seen, may, rng=rng), ""
+    except Exception as error:  # of any type, for whatever a method cannot cope with
+        why = f"{method.label}: {type(error).__name__}: {error}"
+        return _drawn(frames, may, rng), one_line(why)
+
+
+def _drawn(
+    frames: Sequence[Frame], may: tuple[int | None, int | None], rng: np.random.Generator
+) -> list[str]:
+    """Return digests in random order, as many as may be sent from the first on."""
+    size = {frame.digest: frame.size_bytes for frame in frames}
+    images, n_bytes = may
+    order: list[str] = rng.permutation(sorted(size)).tolist()[:images]
+    if n_bytes is None:
+        return order
+    total = np.cumsum([size[digest] for digest in order])
+    return order[: int(np.searchsorted(total, n_bytes, side="right"))]
 
 
 def choose(

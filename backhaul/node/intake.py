@@ -56,6 +56,7 @@ class Intake:
         self._writing: dict[str, _Draft] = {}
         self._n_kept, self._refresh_at = 0, FIRST_REFRESH
         standing.density, standing.own = self.density, self.own
+        standing.given_up = self._forget
 
     def recover(
         self, recovered: Iterable[Recovered], sent: Iterable[Float32Array] = ()
@@ -247,6 +248,11 @@ class Intake:
         if self._recent is None:
             self._recent = Recent(len(descriptor))
         self._recent.put(digest, descriptor)
+
+    def _forget(self, digest: str) -> None:
+        """Let a frame that home will not have suppress no other."""
+        if self._recent is not None:
+            self._recent.forget(digest)
 
 
 def _covers(policy: AnyPolicy) -> bool:

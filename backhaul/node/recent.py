@@ -30,6 +30,13 @@ class Recent:
         self._squares[slot] = vector @ vector
         self._n += 1
 
+    def forget(self, digest: str) -> None:
+        """Let a frame be none of them any more, if it is one."""
+        if digest in self._digests:
+            slot = self._digests.index(digest)
+            self._digests[slot] = ""
+            self._vectors[slot], self._squares[slot] = 0, np.inf
+
     def nearest(self, vector: Float32Array) -> tuple[str, float]:
         """Return the digest of the nearest frame, and how far it is; infinite without any."""
         n = min(self._n, len(self._digests))
@@ -38,4 +45,6 @@ class Recent:
         square = vector @ vector
         apart = self._squares[:n] + square - 2 * (self._vectors[:n] @ vector)
         slot = int(np.argmin(apart))
+        if np.isinf(apart[slot]):  # all were forgotten
+            return "", float("inf")
         return self._digests[slot], float(np.linalg.norm(self._vectors[slot] - vector))

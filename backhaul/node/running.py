@@ -256,6 +256,7 @@ class Node:
             "last_frame_s_ago": round(now_s - self._last_frame_s),
             "source": self._source.state(),
             "held": self._was_held,
+            "choice_failed": at.choice_failed,
             "refused": one_line(self.agent.outgoing.refused),
             "failures": self.agent.outgoing.failures,
             "totals": at.totals(),

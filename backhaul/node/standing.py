@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -92,6 +93,7 @@ class Standing:
         gone: Digests of the last frames that were sent or given up, the oldest first.
         density: What sending frames now is worth for each byte.
         own: What they are worth for each byte by themselves.
+        given_up: Told of each frame that home will not have.
     """
 
     rules: Rules
@@ -100,6 +102,7 @@ class Standing:
     gone: dict[str, None] = field(default_factory=dict)
     density: Density = field(default=lambda frame: frame.value)
     own: Density = field(default=lambda frame: frame.value)
+    given_up: Callable[[str], None] = field(default=lambda digest: None)
 
     def __post_init__(self) -> None:
         self.time = SteadyTime(self.memory.steady, self.now)
@@ -114,6 +117,8 @@ class Standing:
         self._leaving_bytes = 0
         self._kept: list[int] | None = None
         self.next_rules = self.rules
+        self.choice_failed = ""
+        """Why the method of the last window could not choose; empty if it could."""
         if self.memory.window is None:
             self.open_window(self.budget.window(self.t), None)
 
@@ -230,6 +235,7 @@ class Standing:
             count(self.window.counts, "not-chosen")
         else:
             count(self.window.displaced, reason)
+        self.given_up(frame.digest)
         return self.drop(frame, damaged=damaged)
 
     def is_full(self, disk_bytes: int) -> bool:

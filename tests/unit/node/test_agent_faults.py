@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -250,6 +251,22 @@ def test_candidates_whose_policy_is_gone_are_given_up(tmp_path: Path) -> None:
     assert not len(node.agent.standing.queue)
     assert sums["sent"] + sums["passed_over"] == 20
     assert not list(node.disk.names())
+
+
+def test_where_a_method_fails_chance_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError("odd numbers")
+
+    monkeypatch.setattr(TrueRandomSampling, "select", fail)
+    may = Link(allowances=(Allowance(period="window", images=5),))
+    node = world(tmp_path, np.linspace(0, 100, 20), STEADY, policies=(IN_WINDOWS,), link=may)
+    node.start()
+    node.heap.run(3 * HOUR)
+    assert node.agent.standing.choice_failed == "true-random: ZeroDivisionError: odd numbers"
+    sums = require_accounted(node)
+    assert 0 < sums["sent"] <= 10
 
 
 def test_what_was_sent_is_known_after_a_restart(tmp_path: Path) -> None:

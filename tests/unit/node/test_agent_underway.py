@@ -192,6 +192,18 @@ def test_a_frame_that_home_never_takes_lets_the_others_go() -> None:
     require_sums(bench)
 
 
+def test_a_frame_that_was_given_up_suppresses_no_other() -> None:
+    bench = Bench(policies=(ALIKE,), most_bytes=30_000)
+    bench.frame(b"z" * 100, 0.5, like=7)  # under way
+    given_up = bench.frame(b"a" * 9_000, 0.2, like=1)
+    assert bench.frame(b"b" * 9_000, 0.1, like=1) == ""  # the other one waits
+    for n in range(2, 5):
+        bench.frame(bytes([n]) * 9_000, 0.5 + n / 10, like=n)
+    assert given_up not in {frame.digest for frame in bench.waits()}
+    assert bench.frame(b"c" * 9_000, 0.99, like=1)
+    require_sums(bench)
+
+
 def test_an_outage_does_not_change_what_is_best() -> None:
     bench = Bench()
     best = bench.frame(b"a" * 100, 0.99)

@@ -157,6 +157,19 @@ def test_nearest_of_the_recent(vectors: np.ndarray) -> None:
     assert apart == pytest.approx(float(expected), abs=1e-3)
 
 
+def test_what_is_forgotten_is_near_to_nothing() -> None:
+    recent, at = Recent(2, most=3), np.array([1, 1], np.float32)
+    recent.put("a", at)
+    recent.put("b", 2 * at)
+    recent.forget("a")
+    recent.forget("c")
+    assert recent.nearest(at)[0] == "b"
+    recent.forget("b")
+    assert recent.nearest(at) == ("", float("inf"))
+    recent.put("d", 3 * at)
+    assert recent.nearest(at)[0] == "d"
+
+
 def test_a_frame_describes_itself() -> None:
     kept = Kept(FRAME, {"frame_id": "a", "why": "valued"}, b"hello")
     data = pack(kept)
