@@ -37,7 +37,8 @@ class Outcome:
         policy: Its name.
         totals: Counts over all nodes, see `Window`, and ``waiting``.
         cuts_s: Times, shape (n,).
-        arrived: Value that had arrived by then, shape (n,).
+        arrived: Value that had arrived by then; an image counts once for a node, however often
+            its camera saw it, shape (n,).
         bound: The most that could have, shape (n,).
         scenes: Distinct images among those that arrived.
         again_bytes: Bytes of frames that home had already.
@@ -173,17 +174,15 @@ def _outcome(
     arrived, bound = np.zeros(CUTS), np.zeros(CUTS)
     totals, scenes = Counter[str](), set[int]()
     for each in nodes:
-        images = each.replay.images
-        value: FloatArray = looks.value[images]
-        size = _sizes(looks, policy, images)
-        home = each.node.home.arrived
-        came = [(home[d], n) for d, n in each.frames.items() if d in home]
-        times = np.array([t for t, _ in came])
-        worth = np.array([value[n] for _, n in came])
-        scenes.update(int(images[n]) for _, n in came)
+        came = _first_arrivals(each)
+        images, first = np.unique(each.replay.images, return_index=True)
+        captured_s, size = each.replay.captured_s[first], _sizes(looks, policy, images)
+        times = np.array(list(came.values()))
+        worth = looks.value[np.array(list(came), dtype=np.int64)]
+        scenes.update(came)
         for k, cut in enumerate(cuts.tolist()):
-            arrived[k] += worth[times <= cut].sum() if came else 0.0
-            bound[k] += most_value(each.replay.captured_s, size, value, each.trace, cut)
+            arrived[k] += worth[times <= cut].sum()
+            bound[k] += most_value(captured_s, size, looks.value[images], each.trace, cut)
         if each.node.performer is not None:
             at = each.node.agent.standing
             totals.update(at.totals())
@@ -201,12 +200,20 @@ def _outcome(
     )
 
 
+def _first_arrivals(each: _Playing) -> dict[int, float]:
+    """Return when each image first arrived from a node: it is worth nothing a second time."""
+    home, first = each.node.home.arrived, dict[int, float]()
+    for digest, frame in each.frames.items():
+        if digest in home:
+            image = int(each.replay.images[frame])
+            first[image] = min(home[digest], first.get(image, np.inf))
+    return first
+
+
 def _sizes(looks: Looks, policy: AnyPolicy, images: IntArray) -> FloatArray:
-    known: dict[int, float] = {}
-    for image in set(images.tolist()):
-        sight = looks.sight(policy, image, 0)
-        known[image] = 1.0 if sight is None else float(len(sight.content))
-    return np.array([known[image] for image in images.tolist()], dtype=np.float64)
+    every = (looks.sight(policy, image, 0) for image in images.tolist())
+    sizes = [1.0 if sight is None else float(len(sight.content)) for sight in every]
+    return np.array(sizes, dtype=np.float64)
 
 
 def _again_bytes(each: _Playing) -> int:

@@ -67,7 +67,9 @@ def fleet_finding(config: FleetConfig, outcomes: Sequence[Outcome]) -> Finding:
         note=(
             "The bound is the most value that anybody could have brought home who had known "
             "all frames and links beforehand. The value of a frame is the rank of its utility "
-            "among all images; a policy that looks for what differs does not only go by that."
+            "among all images. It counts once for a node, however often its camera sees that "
+            "image. Images that a policy passes over as near-duplicates of others count as "
+            "well, so a policy that looks for what differs does not only go by that."
         ),
         columns=_COLUMNS,
         rows=tuple(_row(outcome) for outcome in outcomes),
