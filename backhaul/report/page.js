@@ -14,7 +14,7 @@
   function colours() {
     const ink = getComputedStyle(document.body).color;
     const paper = getComputedStyle(document.body).backgroundColor;
-    const line = getComputedStyle(document.querySelector("nav")).borderBottomColor;
+    const line = getComputedStyle(document.querySelector("nav, section + section")).borderTopColor;
     const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
     return { ink, paper, axis };
   }

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
 
+from backhaul.node.fleetplay import Outcome
+from backhaul.node.fleetsettings import FleetConfig
 from backhaul.report import write_report
 from backhaul.report.campaign import imported_campaign
+from backhaul.report.fleetpage import write_fleet_page
 from tests.e2e.chromium import chromium
 from tests.unit.conftest import FakeRun, write_findings
 
@@ -46,7 +50,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of a run, of one with three seeds, and of one with findings."""
+    """The page of a run, of three seeds, of one with findings, and of a simulated fleet."""
     runs = tmp_path_factory.mktemp("browser") / "runs"
     one, three, found = FakeRun(runs / "one"), FakeRun(runs / "three"), FakeRun(runs / "found")
     several = FakeRun(three.folder, seeds=(0, 1, 2))
@@ -56,9 +60,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         write_report(imported_campaign(several.folder / f"seed{seed}"))
     write_findings(found.folder)
     (found.folder / "analysis" / "broken.json").write_text('{"name": 3}')
+    day = Outcome(
+        "stream", {"seen": 9}, np.arange(1.0, 4), np.ones(3), np.full(3, 2.0), 3, 0, 0, 0
+    )
+    fleet = FleetConfig(name="fleet", frames="frames", model="model.onnx")
+    (runs / "fleet").mkdir()
     runs_of = (imported_campaign(run.folder) for run in (one, several, found))
     written = (Path(write_report(run)) for run in runs_of)
-    return dict(zip(KINDS, written, strict=True))
+    simulated = write_fleet_page(fleet, [day], runs / "fleet")
+    return dict(zip((*KINDS, "fleet"), (*written, simulated), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +126,22 @@ THEMES: tuple[tuple[Theme, str, str], ...] = (
     ("light", "rgb(255, 255, 255)", "rgb(27, 35, 48)"),
     ("dark", "rgb(18, 22, 29)", "rgb(228, 232, 239)"),
 )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_fleet_is_whole(visit: Callable[..., Seen], width: str) -> None:
+    seen = visit("fleet", width)
+    for theme, paper, ink in THEMES:
+        seen.page.emulate_media(color_scheme=theme)
+        seen.page.wait_for_function(
+            "ink => document.querySelector('.plot').layout.font.color === ink", arg=ink
+        )
+        assert seen.colour() == paper
+        [figure] = seen.page.evaluate(FIGURES)
+        assert figure["drawn"] > 0
+        needed, there = seen.page.evaluate(ROOM)
+        assert needed <= there, theme
+    assert not seen.complaints
 
 
 @pytest.mark.parametrize("width", WIDTHS)
