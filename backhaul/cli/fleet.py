@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -142,7 +141,8 @@ def _cells(view: NodeView, now_s: float) -> list[str]:
 
 def _to_json(view: NodeView) -> dict[str, object]:
     status = None if view.status is None else view.status.model_dump()
-    return asdict(view) | {"status": status}
+    told = {"name": view.name, "told_s": view.told_s, "status": status}
+    return {**told, "problems": view.problems}
 
 
 @fleet.command()
