@@ -17,11 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
+from backhaul.cli.fleetset import set_settings
+from backhaul.cli.rollout import roll_out
 
 if TYPE_CHECKING:
     from backhaul.fleet.status import NodeView
 
 fleet = typer.Typer(help="See how nodes are, and ask them for frames.")
+fleet.command("set")(set_settings)
+fleet.command("rollout")(roll_out)
 Store = Annotated[
     str,
     typer.Option(

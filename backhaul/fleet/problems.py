@@ -62,10 +62,7 @@ def _told_by(status: Status, told_s: float) -> Iterator[tuple[str, str]]:
         yield "camera", status.source
     elif status.last_frame_s_ago > NO_FRAME_S:
         yield "camera", f"no frame for {in_words(status.last_frame_s_ago)}"
-    if status.refused:
-        yield "refused", f"home refused: {status.refused}"
-    if status.failures >= MANY_FAILURES:
-        yield "failures", f"{status.failures} tries to send in a row have failed"
+    yield from _of_sending(status)
     if status.update_refused:
         kind = "model" if _OF_MODEL.match(status.update_refused) else "update"
         yield kind, f"update refused: {status.update_refused}"
@@ -73,6 +70,13 @@ def _told_by(status: Status, told_s: float) -> Iterator[tuple[str, str]]:
         yield "disk", f"little disk: {status.disk_free_bytes / 1e6:,.0f} MB free"
     if abs(status.time_s - told_s) > CLOCK_S:
         yield "clock", f"its clock is off by {in_words(abs(status.time_s - told_s))}"
+
+
+def _of_sending(status: Status) -> Iterator[tuple[str, str]]:
+    if status.refused:
+        yield "refused", f"home refused: {status.refused}"
+    if status.failures >= MANY_FAILURES:
+        yield "failures", f"{status.failures} tries to send in a row have failed"
     if status.totals.get("displaced", 0) and status.waiting_bytes > 0.9 * status.most_bytes:
         yield "full", "chosen frames are given up: more is chosen than the link carries"
 

@@ -30,7 +30,7 @@ from backhaul.storage.conditional import read_bounded, read_or_none
 from backhaul.uplink.settings import FolderUplink
 
 BEFORE = "backhaul-before"
-"""In the custom part of a release's target: digest and length of the one that all had before."""
+"""In the custom part of a release's target: digest and length of the one before for all."""
 _ANY_NODE = NodeConfig(
     node="any",
     frames=FolderFrames(path="any"),
