@@ -46,6 +46,10 @@ def show(
         float, typer.Option(metavar="MINUTES", min=0.1, help="Later than that is silent.")
     ] = 15.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    problems: Annotated[
+        bool,
+        typer.Option("--problems", help="Print what is wrong alone, also by the last day."),
+    ] = False,
     prometheus: Annotated[
         Path | None,
         typer.Option(
@@ -61,6 +65,7 @@ def show(
     [bold]Examples[/bold]
 
       backhaul fleet --store block://store --watch
+      backhaul fleet --problems
       backhaul fleet --json
       backhaul fleet --prometheus /var/lib/node_exporter/backhaul.prom
       backhaul fleet want cam-1 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
@@ -71,6 +76,9 @@ def show(
     from backhaul.fleet.status import read_fleet
 
     root = resolved(store)
+    if problems:
+        _print_problems(root, late)
+        return
     nodes = read_fleet(root, time.time(), late * 60)
     if prometheus is not None:
         draft = prometheus.with_name(f".{prometheus.name}")
@@ -106,6 +114,14 @@ def want(
 
     wanted = ask(resolved(store), node, digests)
     typer.echo(f"{node}: {wanted} frames are wanted")
+
+
+def _print_problems(root: str, late_min: float) -> None:
+    from backhaul.fleet.watching import Watch, problems_now, watched
+
+    watch = Watch(late_min=late_min)
+    for each in problems_now(root, watch, *watched(root, watch, time.time())):
+        typer.echo(f"{each.subject}: {each.text}")
 
 
 def _table(nodes: Sequence[NodeView]) -> Table:

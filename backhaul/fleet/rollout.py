@@ -150,13 +150,14 @@ def fates_of(plan: Rollout, fleet: Sequence[NodeView], now_s: float) -> list[Nod
         fleet: The nodes, as they told last.
         now_s: The time, seconds since 1970.
     """
-    heard_s = plan.began_s - plan.steps.silent_s
     return [
         _fate(plan, view, now_s)
         for view in fleet
         if view.name not in plan.excused
-        and (view.name in plan.ran_since or view.told_s >= heard_s)
-        and (view.name in plan.ran_since or _is_of(plan, view.status))
+        and (
+            view.name in plan.ran_since
+            or (_was_heard(plan, view) and _is_of(plan, view.status))
+        )
         and in_cohort(plan.model, view.name, plan.cohort)
     ]
 
@@ -195,7 +196,7 @@ def _fate(plan: Rollout, view: NodeView, now_s: float) -> NodeFate:
 def _ran_since(plan: Rollout, fleet: Sequence[NodeView]) -> dict[str, float | None]:
     since = dict(plan.ran_since)
     for view in fleet:
-        if view.status is None or not _is_of(plan, view.status):
+        if view.status is None or not _is_of(plan, view.status) or not _was_heard(plan, view):
             continue
         if not _runs(plan, view.status):
             if view.name in since:
@@ -203,6 +204,10 @@ def _ran_since(plan: Rollout, fleet: Sequence[NodeView]) -> dict[str, float | No
         elif since.get(view.name) is None:
             since[view.name] = view.told_s
     return since
+
+
+def _was_heard(plan: Rollout, view: NodeView) -> bool:
+    return view.told_s >= plan.began_s - plan.steps.silent_s
 
 
 def _is_of(plan: Rollout, status: Status | None) -> bool:

@@ -14,7 +14,7 @@ from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
 from backhaul.fleet.status import NodeView
 from backhaul.node.updates.release import Release, in_cohort
-from backhaul.nodelayout import rollout_place, rollouts_folder
+from backhaul.nodelayout import rollout_place
 from backhaul.publication.publishing import Targets, republish
 from backhaul.publication.releases import (
     digest_of,
@@ -42,11 +42,6 @@ def rollout_of(root: str, group: str) -> Rollout:
     if found is None:
         raise InputError(f"{group}: has no rollout: begin one with `backhaul fleet rollout`")
     return found
-
-
-def rollouts_in(root: str) -> list[Rollout]:
-    """Return the rollouts of all groups, by name."""
-    return list(ROLLOUT.read_all(rollouts_folder(root)).values())
 
 
 def begin(
