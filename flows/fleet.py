@@ -77,7 +77,7 @@ def _publish(
         get_run_logger().info("what is published was signed anew, until %s", expires)
     problems = list[Problem]()
     for plan in rollouts_in(root)[0]:
-        if plan.state != "going":
+        if plan.state not in {"going", "paused"}:
             continue
         try:
             after = advance(repository, plan.group, nodes, now_s)

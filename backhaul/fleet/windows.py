@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from backhaul.fleet.problems import Problem
 from backhaul.inbox.numbered import first_free
 from backhaul.inbox.reference import ENOUGH_OBJECTS, Reference, drift, references_of
@@ -33,15 +35,26 @@ def recent_windows(root: str, now_s: float) -> dict[str, list[Summary]]:
         root: Root of the store.
         now_s: The time, seconds since 1970.
     """
-    last = first_free(lambda number: windows_entry(root, number)) - 1
-    found: defaultdict[str, list[Summary]] = defaultdict(list)
-    if not last:
-        return found
     since = datetime.fromtimestamp(now_s - DAY_S, UTC)
-    for _, table in read_windows(root, max(last - MOST_ENTRIES, 0)):
+    found: defaultdict[str, list[Summary]] = defaultdict(list)
+    for table in _last_tables(root):
         for summary in summaries_in(table[table["arrived"] >= since]):
             found[summary.node].append(summary)
     return found
+
+
+def last_windows(root: str) -> list[Summary]:
+    """Return what nodes told that was taken in last, whenever that was: about two days' worth.
+
+    Args:
+        root: Root of the store.
+    """
+    return [summary for table in _last_tables(root) for summary in summaries_in(table)]
+
+
+def _last_tables(root: str) -> list[pd.DataFrame]:
+    last = first_free(lambda number: windows_entry(root, number)) - 1
+    return [table for _, table in read_windows(root, max(last - MOST_ENTRIES, 0))]
 
 
 def problems_of_windows(

@@ -106,19 +106,19 @@ def advance(
     release = required_release(root, repository.read().targets.targets, group)
 
     def change(plan: Rollout) -> Rollout:
-        if plan.state == "going" and digest_of(release) not in plan.releases:
+        if plan.state in ("going", "paused") and digest_of(release) not in plan.releases:
             return plan.ended("replaced", "something else was published for the group")
         return decide(plan, fleet, now_s)
 
     plan = _changed(root, group, change)
-    if plan.state != "going" or release.cohort == plan.cohort:
+    if plan.state != "going" or release.cohort >= plan.cohort:
         return plan
 
     def widen(targets: Targets) -> tuple[Release, Targets]:
         now = required_release(root, targets, group)
         if digest_of(now) not in plan.releases:
             raise _ReplacedError
-        return with_cohort(now, plan.cohort), {}
+        return with_cohort(now, max(now.cohort, plan.cohort)), {}  # another may be further
 
     try:
         republish(repository, group, widen)
