@@ -34,8 +34,9 @@ def set_settings(
       backhaul fleet set all policies.street.explore=0.2 budget.uplink_kbit_s=64 --keys signing
       backhaul fleet set all cohort=0.5 --keys signing
     """
+    from backhaul.node.updates.release import Release
     from backhaul.publication.changing import changed_settings, settings_of, with_settings
-    from backhaul.publication.publishing import Release, Targets, republish
+    from backhaul.publication.publishing import Targets, republish
     from backhaul.publication.releases import required_release
 
     repository = repository_at(store, key_folder, days)

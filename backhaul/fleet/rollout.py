@@ -77,6 +77,13 @@ class Rollout(Part):
     ran_since: dict[str, float | None] = Field(default_factory=dict)
     excused: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _check_steps(self) -> Self:
+        n = len(self.steps.cohorts)
+        if len(self.releases) != n or self.step >= n:
+            raise ValueError(f"expected {n} releases, and a step below that")
+        return self
+
     @property
     def cohort(self) -> float:
         """Share of the nodes that have the release by now."""

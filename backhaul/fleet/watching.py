@@ -17,6 +17,9 @@ from backhaul.settings import Part, PositiveInt
 from backhaul.storage.listing import names_in
 from backhaul.untrusted import one_line
 
+MOST_TEXT = 1_000
+"""Letters of what is said of a rollout."""
+
 
 class Watch(Part):
     """From where on something is a problem."""
@@ -66,11 +69,7 @@ def problems_now(
     found += problems_of_windows(root, windows, watch.drift, watch.day_bytes)
     rollouts, damaged = rollouts_in(root)
     found += damaged
-    found += [
-        Problem(f"group {plan.group}", "rollout", f"rollout of {plan.name} pauses: {plan.why}")
-        for plan in rollouts
-        if plan.state == "paused"
-    ]
+    found += [_pause_of(plan) for plan in rollouts if plan.state == "paused"]
     first = {(each.subject, each.kind): each for each in reversed(found)}
     return [first[key] for key in sorted(first)]
 
@@ -90,3 +89,8 @@ def rollouts_in(root: str) -> tuple[list[Rollout], list[Problem]]:
             continue
         rollouts += [] if plan is None else [plan]
     return rollouts, problems
+
+
+def _pause_of(plan: Rollout) -> Problem:
+    text = one_line(f"rollout of {plan.name} pauses: {plan.why}", MOST_TEXT)
+    return Problem(one_line(f"group {plan.group}"), "rollout", text)

@@ -34,13 +34,12 @@ pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 def told(monkeypatch: pytest.MonkeyPatch) -> list[News]:
     """What was told; the server takes it, too."""
     every: list[News] = []
-    tell = flows.fleet.tell
 
     def noted(new: News) -> None:
-        tell(new)
+        server.tell(new)
         every.append(new)
 
-    monkeypatch.setattr(flows.fleet, "tell", noted)
+    monkeypatch.setattr("flows.fleet.tell", noted)
     monkeypatch.setattr(server, "is_temporary", lambda: False)  # somebody looks at it
     monkeypatch.setattr(alarms, "OVER_S", 0.0)
     return every
@@ -53,8 +52,8 @@ def say(root: Path, node: str, **changes: Any) -> None:
     place.write_text(json.dumps(status | changes))
 
 
-def look(root: Path, **parameters: Any) -> State[None]:
-    state: State[None] = flows.fleet.fleet(str(root), **parameters, return_state=True)
+def look(root: Path, **parameters: Any) -> State[Any]:
+    state: State[Any] = flows.fleet.fleet(str(root), **parameters, return_state=True)
     assert state.is_completed(), state.message
     return state
 
@@ -125,6 +124,6 @@ def test_what_the_server_does_not_take_is_told_again(
 ) -> None:
     say(tmp_path, "cam-b", source="the camera is stuck")
     monkeypatch.setattr(server, "_event", lambda *_: {"no": "event"})
-    state: State[None] = flows.fleet.fleet(str(tmp_path), return_state=True)
+    state: State[Any] = flows.fleet.fleet(str(tmp_path), return_state=True)
     assert state.is_failed()
     assert read_or_none(problems_place(str(tmp_path))) is None

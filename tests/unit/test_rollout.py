@@ -56,14 +56,16 @@ def view(
 def made(name: str, kind: Made) -> tuple[NodeView, dict[str, float | None]]:
     """A node that fares as said, and what the plan knows of it."""
     has, old = RELEASES[0][:12], "0" * 12
-    return {
-        "soaked": (view(name, release=has), {name: NOW - SOAK}),
-        "runs": (view(name, release=has), {name: NOW - SOAK + 1}),
-        "waits": (view(name, release=old), {}),
-        "refused": (view(name, release=old, refused="its release: no"), {}),
-        "back": (view(name, release=old, refused="model x: slow"), {name: NOW - SOAK}),
-        "silent": (view(name, NOW - SILENT - 1, has), {name: NOW - 2 * SOAK}),
-    }[kind]
+    ways: dict[Made, tuple[NodeView, float | None]] = {
+        "soaked": (view(name, release=has), NOW - SOAK),
+        "runs": (view(name, release=has), NOW - SOAK + 1),
+        "waits": (view(name, release=old), None),
+        "refused": (view(name, release=old, refused="its release: no"), None),
+        "back": (view(name, release=old, refused="model x: slow"), NOW - SOAK),
+        "silent": (view(name, NOW - SILENT - 1, has), NOW - 2 * SOAK),
+    }
+    told, since_s = ways[kind]
+    return told, {} if since_s is None else {name: since_s}
 
 
 def world(kinds: Sequence[Made], **changes: object) -> tuple[Rollout, list[NodeView]]:
@@ -191,3 +193,10 @@ def test_a_plan_is_kept_as_it_is(tmp_path: object) -> None:
 def test_shares_grow(cohorts: tuple[float, ...]) -> None:
     with pytest.raises(ValidationError):
         Steps(cohorts=cohorts)
+
+
+def test_a_plan_that_nobody_wrote_is_refused() -> None:
+    fields = plan_of().model_dump()
+    for wrong in ({"step": 3}, {"releases": RELEASES[:2]}, {"state": "other"}):
+        with pytest.raises(ValidationError):
+            Rollout.model_validate(fields | wrong)
