@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import uuid4
 
 from prefect.client.orchestration import get_client
 
@@ -27,8 +27,6 @@ MOST_ROWS = 500
 
 def tell(new: News) -> None:
     """Emit an event for each problem that has begun, and for each that is over.
-
-    An event that is emitted again has the same id, by which the server knows it.
 
     Raises:
         httpx.HTTPError: If the server does not take them.
@@ -57,9 +55,8 @@ def publish_fleet(fleet: Sequence[NodeView], problems: Sequence[Problem]) -> Non
 
 
 def _event(name: str, known: Known, at_s: float) -> dict[str, Any]:
-    which = f"{name}/{known.subject}/{known.kind}/{known.since_s}"
     return {
-        "id": str(uuid5(NAMESPACE_URL, which)),
+        "id": str(uuid4()),
         "event": name,
         "occurred": datetime.fromtimestamp(at_s, UTC).isoformat(),
         "resource": {
