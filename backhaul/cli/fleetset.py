@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from backhaul.cli.models import Days, KeyFolder, Store, repository_at
 
@@ -63,12 +65,11 @@ def set_settings(
 
 
 def _shown(key: str, value: Any) -> str:
+    """Return a value as it is given, in YAML."""
     if value is None:
         return "as each node has it" if key.startswith("budget.") else "-"
-    if isinstance(value, tuple):
-        return str([each if isinstance(each, str) else _plain(each) for each in value])
-    return str(value)
+    return value if isinstance(value, str) else json.dumps(value, default=_plain)
 
 
-def _plain(value: Any) -> Any:
-    return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
+def _plain(value: BaseModel) -> Any:
+    return value.model_dump(exclude_none=True)

@@ -13,6 +13,8 @@ from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
 from backhaul.errors import InputError
+from backhaul.link.ledger import Ledger
+from backhaul.node.budget import Budget
 from backhaul.node.settings import FolderFrames, NodeConfig
 from backhaul.node.updates.errors import RefusedError
 from backhaul.node.updates.release import (
@@ -31,6 +33,8 @@ from backhaul.uplink.settings import FolderUplink
 
 BEFORE = "backhaul-before"
 """In the custom part of a release's target: digest and length of the one before for all."""
+LEAST_FRAME_BYTES = 1_000
+"""A budget into which not even so much ever fits sends nothing."""
 _ANY_NODE = NodeConfig(
     node="any",
     frames=FolderFrames(path="any"),
@@ -85,10 +89,7 @@ def with_release(
     Raises:
         InputError: If a node that goes by it would choose nothing.
     """
-    try:
-        require_choice(_ANY_NODE, release)
-    except RefusedError as error:
-        raise InputError(f"{group}: {error.reason.removeprefix('its release: ')}") from None
+    _require_choosing(release, group)
     place = release_place(group)
     target = put_target(root, place, data_of(release))
     if (before := _before(root, targets.get(place), target)) is not None:
@@ -137,6 +138,18 @@ def digest_of(release: Release) -> str:
 def with_cohort(release: Release, cohort: float) -> Release:
     """Return a release for another share of the nodes."""
     return release.model_copy(update={"cohort": cohort})
+
+
+def _require_choosing(release: Release, group: str) -> None:
+    try:
+        node = require_choice(_ANY_NODE, release)
+    except RefusedError as error:
+        raise InputError(f"{group}: {error.reason.removeprefix('its release: ')}") from None
+    if not Budget(node.link, Ledger()).ever_allows(LEAST_FRAME_BYTES):
+        raise InputError(
+            f"{group}: budget.allowances: expected room for a frame, at least "
+            f"{LEAST_FRAME_BYTES:,} bytes in each"
+        )
 
 
 def _before(root: str, old: TargetFile | None, new: TargetFile) -> dict[str, Any] | None:

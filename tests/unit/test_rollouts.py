@@ -277,4 +277,8 @@ def test_settings_that_would_choose_nothing_are_refused(publisher: Publisher) ->
     hours = ("budget.hours=['22:30-22:45']", "budget.minutes_an_hour=15")
     with pytest.raises(InputError, match="have no minute in common"):
         run("set", "all", *hours, *store)
+    with pytest.raises(InputError, match="expected room for a frame"):
+        run("set", "all", "budget.allowances=[{period: day, bytes: 900}]", *store)
     assert "hours: as each node has it" in run("set", "all", *store)
+    said = run("set", "all", "budget.allowances=[{period: day, bytes: 1000}]", *store)
+    assert '-> [{"period": "day", "month_begins": 1, "bytes": 1000, "carry_over": 0.0}]' in said
