@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -128,7 +128,13 @@ def end(server: PrefectServer, run: str, kind: str, name: str) -> None:
     post(server, f"flow_runs/{run}/set_state", {"state": state, "force": True})
 
 
-def emit(server: PrefectServer, event: str, resource: str, n: int = 1, **payload: str) -> None:
+def emit(
+    server: PrefectServer,
+    event: str,
+    resource: str,
+    n: int = 1,
+    payload: Mapping[str, str] | None = None,
+) -> None:
     now = datetime.now(UTC).isoformat()  # the same for all, as the server takes two at a time
     events = [
         {
@@ -139,7 +145,7 @@ def emit(server: PrefectServer, event: str, resource: str, n: int = 1, **payload
                 "prefect.resource.id": resource,
                 "prefect.resource.name": resource.rpartition(".")[2],
             },
-            "payload": payload,
+            "payload": payload or {},
         }
         for _ in range(n)
     ]
@@ -294,9 +300,9 @@ def test_problems_of_nodes_raise_an_alarm(
     time.sleep(2)
     told = {"kind": "disk", "text": "little disk: 3 MB free"}
     emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-1")
-    emit(prefect_on_postgres, PROBLEM, "backhaul.node.cam-1", **told)
+    emit(prefect_on_postgres, PROBLEM, "backhaul.node.cam-1", payload=told)
     until(lambda: len(received) >= 1)
-    emit(prefect_on_postgres, WELL, "backhaul.node.cam-1", **told)
+    emit(prefect_on_postgres, WELL, "backhaul.node.cam-1", payload=told)
     until(lambda: len(received) >= 2)
     assert [message["text"].splitlines() for message in received] == [
         ["cam-1: little disk: 3 MB free", "It has begun."],
