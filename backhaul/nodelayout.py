@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backhaul.layout import arrival_place
+from backhaul.layout import arrival_place, internal
 
 _TOLD = re.compile(
     r"(?P<node>[A-Za-z0-9][A-Za-z0-9._-]{0,62})/(?P<kind>sidecars|windows)/"
@@ -61,3 +61,23 @@ def windows_pending(root: str) -> str:
 def windows_reference(root: str, node: str) -> str:
     """Return the address of what a node saw in its first windows with each model."""
     return arrival_place(root, f"windows/reference/{node}.json")
+
+
+def status_place(root: str, node: str) -> str:
+    """Return the address of what a node says of itself."""
+    return f"{told_folder(root)}/{node}/status.json"
+
+
+def rollouts_folder(root: str) -> str:
+    """Return the folder of the rollouts of all groups."""
+    return internal(root, "fleet/rollouts")
+
+
+def rollout_place(root: str, group: str) -> str:
+    """Return the address of the rollout of a group."""
+    return f"{rollouts_folder(root)}/{group}.json"
+
+
+def problems_place(root: str) -> str:
+    """Return the address of the problems of nodes that were told."""
+    return internal(root, "fleet/problems.json")

@@ -27,7 +27,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from backhaul.errors import InputError
-from flows.server.operation import ALARM, STUCK, ZOMBIES
+from flows.server.operation import ALARM, NODES, PROBLEM, STUCK, WELL, ZOMBIES
 
 LABELS = "backhaul: run on new labels"
 
@@ -47,12 +47,15 @@ OVER = (
 )
 """States in which a flow run sends no heartbeats, and need not."""
 ALARMING = ("CompletedWithFailures", "Failed", "Crashed", "Stuck")
-WATCHED = ("campaign", "hourly", "analyze")
+WATCHED = ("campaign", "hourly", "analyze", "fleet")
 """Flows that somebody, or a schedule, starts; they tell how their methods ended."""
 MESSAGE = """\
 {{ event.resource['prefect.resource.name'] }}: {{ event.resource['prefect.state-name'] }}
 {{ event.resource['prefect.state-message'] }}
 {{ (flow_run|ui_url) or flow_run.id }}"""
+NODE_MESSAGE = """\
+{{ event.resource['prefect.resource.name'] }}: {{ event.payload['text'] }}
+{{ 'It is over.' if event.event == 'backhaul.problem.over' else 'It has begun.' }}"""
 
 N_LABELLED = 50
 WRONG_INPUT = 2
@@ -157,6 +160,24 @@ def raise_alarm(block: UUID) -> AutomationCore:
     )
 
 
+def alarm_on_nodes(block: UUID) -> AutomationCore:
+    """Return what sends a message as a problem of a node begins, and as it ends."""
+    return AutomationCore(
+        name=NODES,
+        description="Problems of nodes and rollouts, which the flow `fleet` finds.",
+        trigger=EventTrigger(
+            posture=Posture.Reactive,
+            match=ResourceSpecification({"prefect.resource.id": "backhaul.*"}),
+            expect={PROBLEM, WELL},
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            SendNotification(block_document_id=block, subject="Backhaul", body=NODE_MESSAGE),
+        ],
+    )
+
+
 def _states(*names: str) -> set[str]:
     """Return the events that say that a flow run has come to one of these states."""
     return {f"prefect.flow-run.{name}" for name in names}
@@ -179,7 +200,7 @@ def automations(
         name = environment.get("BACKHAUL_LABELLED_RUNS") or "hourly/hourly"
         wanted.append(run_on_labels(_deployment(client, name), n_labelled))
     if block := environment.get("BACKHAUL_ALARM_BLOCK"):
-        wanted.append(raise_alarm(_block(client, block)))
+        wanted += [alarm_on_nodes(_block(client, block)), raise_alarm(_block(client, block))]
     return wanted
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
+from backhaul.cli.fleetset import set_settings
+from backhaul.cli.rollout import roll_out
 
 if TYPE_CHECKING:
     from backhaul.fleet.status import NodeView
 
 fleet = typer.Typer(help="See how nodes are, and ask them for frames.")
+fleet.command("set")(set_settings)
+fleet.command("rollout")(roll_out)
 Store = Annotated[
     str,
     typer.Option(
@@ -43,6 +46,10 @@ def show(
         float, typer.Option(metavar="MINUTES", min=0.1, help="Later than that is silent.")
     ] = 15.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    problems: Annotated[
+        bool,
+        typer.Option("--problems", help="Print what is wrong alone, also by the last day."),
+    ] = False,
     prometheus: Annotated[
         Path | None,
         typer.Option(
@@ -58,6 +65,7 @@ def show(
     [bold]Examples[/bold]
 
       backhaul fleet --store block://store --watch
+      backhaul fleet --problems
       backhaul fleet --json
       backhaul fleet --prometheus /var/lib/node_exporter/backhaul.prom
       backhaul fleet want cam-1 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
@@ -68,6 +76,9 @@ def show(
     from backhaul.fleet.status import read_fleet
 
     root = resolved(store)
+    if problems:
+        _print_problems(root, late)
+        return
     nodes = read_fleet(root, time.time(), late * 60)
     if prometheus is not None:
         draft = prometheus.with_name(f".{prometheus.name}")
@@ -103,6 +114,14 @@ def want(
 
     wanted = ask(resolved(store), node, digests)
     typer.echo(f"{node}: {wanted} frames are wanted")
+
+
+def _print_problems(root: str, late_min: float) -> None:
+    from backhaul.fleet.watching import Watch, problems_now, watched
+
+    watch = Watch(late_min=late_min)
+    for each in problems_now(root, watch, *watched(root, watch, time.time())):
+        typer.echo(f"{each.subject}: {each.text}")
 
 
 def _table(nodes: Sequence[NodeView]) -> Table:
@@ -142,7 +161,8 @@ def _cells(view: NodeView, now_s: float) -> list[str]:
 
 def _to_json(view: NodeView) -> dict[str, object]:
     status = None if view.status is None else view.status.model_dump()
-    return asdict(view) | {"status": status}
+    told = {"name": view.name, "told_s": view.told_s, "status": status}
+    return {**told, "problems": view.problems}
 
 
 @fleet.command()

@@ -136,6 +136,10 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             show_default="1 with a new model, else as it was",
         ),
     ] = None,
+    rollout: Annotated[
+        bool,
+        typer.Option("--rollout", help="Begin with a few nodes; see `backhaul fleet rollout`."),
+    ] = False,
     store: Store = ".",
     days: Days = 7.0,
 ) -> None:
@@ -146,12 +150,15 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
       backhaul models publish new/model.onnx --probe frames --keys signing --store s3://edge/a
       backhaul models publish new/model.onnx --probe frames --cohort 0.1 --keys signing
       backhaul models publish --cohort 1 --keys signing
+      backhaul models publish new/model.onnx --probe frames --rollout --keys signing
       backhaul models publish --policy policy.yaml --group night --keys signing
     """
     from backhaul.publication.publishing import policies_in_words
     from backhaul.publication.publishing import publish as put
 
-    repository = _repository(store, key_folder, days)
+    if rollout:
+        cohort = _first_cohort(cohort)
+    repository = repository_at(store, key_folder, days)
     new = None if model is None else _new_model(model, probe, labelled)
     release = put(repository, group, new, _choice(policy), cohort)
     size, policies = decimal(release.model.bytes), policies_in_words(release.policies)
@@ -159,6 +166,8 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         f"{group}: {release.name} ({size}, {release.model.sha256[:12]}) for "
         f"{release.cohort:.0%} of the nodes, policies: {policies}"
     )
+    if rollout:
+        _begin_rollout(repository, group)
     if repository.keys.expires_soon(datetime.now(UTC)):
         expires = repository.keys.root.expires
         typer.echo(f"the root expires on {expires:%Y-%m-%d}: backhaul models keys --renew")
@@ -174,7 +183,7 @@ def show(key_folder: KeyFolder, store: Store = ".") -> None:
     """
     from backhaul.publication.publishing import groups_of, policies_in_words
 
-    repository = _repository(store, key_folder, 1.0)
+    repository = repository_at(store, key_folder, 1.0)
     standing = repository.read()
     if standing.raw is None:
         typer.echo("nothing is published")
@@ -207,15 +216,33 @@ def refresh(key_folder: KeyFolder, store: Store = ".", days: Days = 7.0) -> None
     """
     from backhaul.publication.publishing import refresh as sign
 
-    expires = sign(_repository(store, key_folder, days))
+    expires = sign(repository_at(store, key_folder, days))
     typer.echo(f"good until {expires:%Y-%m-%d %H:%M} UTC")
 
 
-def _repository(store: str, key_folder: Path, days: float) -> Repository:
+def repository_at(store: str, key_folder: Path, days: float) -> Repository:
+    """Return where a person publishes, by the options of a command."""
     from backhaul.publication.keys import read_keys
     from backhaul.publication.repository import Repository
 
     return Repository(resolved(store), read_keys(key_folder), days)
+
+
+def _first_cohort(cohort: float | None) -> float:
+    from backhaul.fleet.rollout import Steps
+
+    if cohort is not None:
+        raise InputError("--rollout: expected no --cohort beside it: it begins with the first")
+    return Steps().cohorts[0]
+
+
+def _begin_rollout(repository: Repository, group: str) -> None:
+    from backhaul.cli.rollout import fleet_now, say
+    from backhaul.fleet.rollout import Steps
+    from backhaul.publication.rollouts import begin
+
+    fleet, now_s = fleet_now(repository.root)
+    say(begin(repository, group, Steps(), fleet, now_s), fleet, now_s)
 
 
 def _choice(policy: Path | None) -> Choice:

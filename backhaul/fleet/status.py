@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from backhaul.fleet.problems import Problem, problems_of
+from backhaul.nodelayout import status_place, told_folder
 from backhaul.storage.conditional import read_bounded
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.listing import Stored, listing
+from backhaul.storage.listing import Stored, folders_in, stored_at
 from backhaul.untrusted import one_line
 
 MOST_BYTES = 100_000
 """Of a status; one with more is not read."""
-CLOCK_S = 120.0
-"""A node whose clock is further from ours than that is told."""
-LITTLE_DISK = 500_000_000
-"""Free bytes of a node's disk below which it is told."""
 
 Word = Annotated[str, AfterValidator(one_line)]
 """Text of a node's: one line that can be printed anywhere, and what is too long cut off."""
@@ -35,9 +32,12 @@ class Status(BaseModel):
         time_s: What its clock showed, seconds since 1970.
         up_s: Seconds since it was started.
         model: Version of the model that looks.
+        group: Group whose releases it takes; empty = none, or a version that does not tell.
         release: Digest of the published release that it goes by, its first digits; empty = its
             own settings.
         update_refused: Why it does not take what is published; empty if it does.
+        update_asked_s_ago: Seconds since home last answered it what is published; None = not
+            since it was started.
         policies: Names of the policies that choose.
         window: Number of its window.
         waiting: Frames that wait to be sent.
@@ -60,8 +60,10 @@ class Status(BaseModel):
     time_s: float = 0.0
     up_s: float = 0.0
     model: Word = ""
+    group: Word = ""
     release: Word = ""
     update_refused: Word = ""
+    update_asked_s_ago: float | None = None
     policies: tuple[Word, ...] = Field((), max_length=20)
     window: int = 0
     waiting: Count = 0
@@ -84,13 +86,18 @@ class NodeView:
         name: Name of its folder.
         told_s: When its last status came, seconds since 1970 by the store's clock.
         status: That status; None if it cannot be read.
-        problems: What an operator should know, a line each.
+        found: What an operator should know of it.
     """
 
     name: str
     told_s: float
     status: Status | None
-    problems: tuple[str, ...]
+    found: tuple[Problem, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What an operator should know, a line each."""
+        return tuple(problem.text for problem in self.found)
 
 
 def read_fleet(root: str, now_s: float, late_s: float) -> list[NodeView]:
@@ -104,52 +111,22 @@ def read_fleet(root: str, now_s: float, late_s: float) -> list[NodeView]:
     Raises:
         StoreError: If the store cannot be used.
     """
+
+    def view(node: str) -> NodeView | None:
+        file = stored_at(status_place(root, node))
+        return None if file is None else _view(file, now_s, late_s)
+
     with ThreadPoolExecutor(TRANSFERS) as threads:
-        return list(threads.map(lambda file: _view(file, now_s, late_s), _files(root)))
-
-
-def _files(root: str) -> Iterator[Stored]:
-    place = f"{root}/nodes"
-    for file in listing(place):
-        parts = file.uri.removeprefix(f"{place}/").split("/")
-        if len(parts) == 2 and parts[1] == "status.json":  # noqa: PLR2004 - NODE/status.json
-            yield file
+        views = list(threads.map(view, folders_in(told_folder(root))))
+    return [each for each in views if each is not None]
 
 
 def _view(file: Stored, now_s: float, late_s: float) -> NodeView:
-    name = file.uri.split("/")[-2]
+    name = one_line(file.uri.split("/")[-2])
     data = read_bounded(file.uri, MOST_BYTES) if file.size_bytes <= MOST_BYTES else None
     try:
         status = None if data is None else Status.model_validate_json(data)
     except ValidationError:
         status = None
-    problems = list[str]()
-    if now_s - file.modified > late_s:
-        problems.append(f"silent for {_in_words(now_s - file.modified)}")
-    if status is None:
-        problems.append("its status cannot be read")
-    else:
-        problems += _problems_of(status, file.modified)
-    return NodeView(one_line(name), file.modified, status, tuple(problems))
-
-
-def _problems_of(status: Status, told_s: float) -> Iterator[str]:
-    if status.source:
-        yield status.source
-    if status.refused:
-        yield f"home refused: {status.refused}"
-    if status.update_refused:
-        yield f"update refused: {status.update_refused}"
-    if status.disk_free_bytes < LITTLE_DISK:
-        yield f"little disk: {status.disk_free_bytes / 1e6:,.0f} MB free"
-    if abs(status.time_s - told_s) > CLOCK_S:
-        yield f"its clock is off by {_in_words(abs(status.time_s - told_s))}"
-    if status.totals.get("displaced", 0) and status.waiting_bytes > 0.9 * status.most_bytes:
-        yield "chosen frames are given up: more is chosen than the link carries"
-
-
-def _in_words(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    found = problems_of(name, status, file.modified, now_s, late_s)
+    return NodeView(name, file.modified, status, tuple(found))

@@ -245,8 +245,7 @@ class Node:
             "time_s": time.time(),
             "up_s": round(now_s - self._began_s),
             "model": at.rules.model,
-            "release": "" if self._keeper is None else self._keeper.setup.release[:12],
-            "update_refused": "" if self._keeper is None else one_line(self._keeper.refused),
+            **self._updates(now_s),
             "policies": [policy.name for policy in at.rules.policies],
             "window": at.window.number,
             "waiting": len(at.queue),
@@ -260,6 +259,19 @@ class Node:
             "refused": one_line(self.agent.outgoing.refused),
             "failures": self.agent.outgoing.failures,
             "totals": at.totals(),
+        }
+
+    def _updates(self, now_s: float) -> dict[str, Any]:
+        """Return what home has to know of how published releases fare here."""
+        updates, keeper = self._config.updates, self._keeper
+        if updates is None or keeper is None:
+            return {"group": "", "release": "", "update_refused": ""}
+        asked_s = keeper.asked_mono_s
+        return {
+            "group": updates.group,
+            "release": keeper.setup.release[:12],
+            "update_refused": one_line(keeper.refused),
+            "update_asked_s_ago": None if asked_s is None else round(now_s - asked_s),
         }
 
 

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeAlias, TypeVar
 
-from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
 from backhaul.errors import InputError, StoreError
 from backhaul.node.policies import AnyPolicy
-from backhaul.node.updates.errors import RefusedError
 from backhaul.node.updates.probe import Probe
 from backhaul.node.updates.release import (
     FORMAT,
-    MOST_BYTES,
     Choice,
     PublishedFile,
     Release,
     model_place,
     probe_place,
-    release_of,
-    release_place,
 )
-from backhaul.publication.repository import Repository, Standing, put_target, target_uri
-from backhaul.storage.conditional import read_bounded
+from backhaul.publication.releases import group_names, release_at, with_release
+from backhaul.publication.repository import Repository, Standing, put_target
 
+Targets: TypeAlias = Mapping[str, TargetFile]
+"""What is signed, by name."""
+T = TypeVar("T")
 MOST_TRIES = 5
 """Publishers that are faster, one after the other, before one gives up."""
 
@@ -82,21 +81,38 @@ def publish(
     """
     files = {} if model is None else _put_model(repository.root, model)
 
-    def change(standing: Standing) -> dict[str, TargetFile]:
-        every = dict(standing.targets.targets)
-        release = _changed(
-            _release(repository.root, every, group), group, model, choice, cohort
-        )
-        place = release_place(group)
-        data = release.model_dump_json(exclude_unset=True).encode()
-        every |= files
-        every[place] = put_target(repository.root, place, data)
-        return _used(repository.root, every)
+    def change(targets: Targets) -> tuple[Release, Targets]:
+        before = release_at(repository.root, targets, group)
+        return _changed(before, group, model, choice, cohort), files
 
-    targets = _retried(repository, lambda at: repository.publish(at, change(at)))
-    release = _release(repository.root, targets, group)
-    assert release is not None  # noqa: S101 - it was just written
-    return release
+    return republish(repository, group, change)
+
+
+def republish(
+    repository: Repository,
+    group: str,
+    change: Callable[[Targets], tuple[Release, Targets]],
+) -> Release:
+    """Publish another release for a group; return it.
+
+    Args:
+        repository: Where.
+        group: The group.
+        change: Returns the release, and the files that it needs beside those that are signed
+            already, by what is signed now. It is called again if another publisher is faster.
+
+    Raises:
+        InputError: If nodes that go by it would choose nothing.
+        StoreError: If others publish again and again meanwhile.
+    """
+
+    def act(standing: Standing) -> Release | None:
+        release, files = change(standing.targets.targets)
+        every = {**standing.targets.targets, **files}
+        signed = with_release(repository.root, every, group, release)
+        return release if repository.publish(standing, signed) else None
+
+    return _retried(repository, act)
 
 
 def refresh(repository: Repository) -> datetime:
@@ -107,28 +123,40 @@ def refresh(repository: Repository) -> datetime:
         StoreError: If others publish again and again meanwhile.
     """
 
-    def again(standing: Standing) -> bool:
+    def again(standing: Standing) -> bool | None:
         if standing.raw is None:
             raise InputError(f"{repository.root}: nothing is published there yet")
-        return repository.refresh(standing)
+        return repository.refresh(standing) or None
 
     _retried(repository, again)
     return repository.read().timestamp.expires
 
 
+def refresh_if_due(repository: Repository, now: datetime) -> datetime | None:
+    """Sign anew what is published once half of its time is over.
+
+    Returns:
+        Until when it is good by then; None if nothing was due.
+    """
+    standing = repository.read()
+    left = standing.timestamp.expires - now
+    if standing.raw is None or (
+        standing.is_trusted and left > timedelta(days=repository.days / 2)
+    ):
+        return None
+    return refresh(repository)
+
+
 def groups_of(repository: Repository, standing: Standing) -> list[PublishedGroup]:
     """Return what is published, by group."""
-    targets = standing.targets.targets
-    names = sorted(place.split("/")[1] for place in targets if place.startswith("groups/"))
-    return [PublishedGroup(name, _release(repository.root, targets, name)) for name in names]
+    root, targets = repository.root, standing.targets.targets
+    return [PublishedGroup(n, release_at(root, targets, n)) for n in group_names(targets)]
 
 
-def _retried(
-    repository: Repository, act: Callable[[Standing], bool]
-) -> Mapping[str, TargetFile]:
+def _retried(repository: Repository, act: Callable[[Standing], T | None]) -> T:
     for _ in range(MOST_TRIES):
-        if act(repository.read()):
-            return repository.read().targets.targets
+        if (done := act(repository.read())) is not None:
+            return done
     raise StoreError(f"{repository.root}: others publish there at this moment: try again")
 
 
@@ -164,30 +192,6 @@ def _changed(
 def _file(data: bytes) -> PublishedFile:
     digest = TargetFile.from_data("any", data, ["sha256"]).hashes["sha256"]
     return PublishedFile(sha256=digest, bytes=len(data))
-
-
-def _release(root: str, targets: Mapping[str, TargetFile], group: str) -> Release | None:
-    target = targets.get(release_place(group))
-    if target is None:
-        return None
-    data = read_bounded(target_uri(root, target), MOST_BYTES)
-    try:
-        target.verify_length_and_hashes(data or b"")
-        return release_of(data or b"")
-    except (RefusedError, LengthOrHashMismatchError):
-        return None
-
-
-def _used(root: str, every: dict[str, TargetFile]) -> dict[str, TargetFile]:
-    """Return the releases, and the files that one of them names."""
-    names = [place.split("/")[1] for place in every if place.startswith("groups/")]
-    used = {release_place(name) for name in names}
-    for name in names:
-        release = _release(root, every, name)
-        if release is None:  # damaged: what it named is not known
-            return every
-        used |= {model_place(release.model.sha256), probe_place(release.probe.sha256)}
-    return {place: target for place, target in every.items() if place in used}
 
 
 def policies_in_words(policies: tuple[AnyPolicy, ...] | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from backhaul.campaign.run import Findings, Run, SampledBatch
 from backhaul.campaign.runrecords import required_runs
 from backhaul.campaign.runtables import run_of
 from backhaul.layout import RunFiles, seed_in_name
+from backhaul.report.fleetnow import Fleet, fleet_of
 
 STATES = ("failed", "completed-with-failures", "awaiting-labels", "running", "completed")
 """States of a run, the worst first."""
@@ -33,6 +34,7 @@ class Campaign:
         summary: All rows of all ``summary.csv``, with the column ``seed``.
         classes: All rows of all ``classes.csv``, with the column ``seed``.
         findings: What analyses found.
+        fleet: The nodes whose choice the runs go by; None = they go by none.
     """
 
     place: str
@@ -41,6 +43,7 @@ class Campaign:
     summary: pd.DataFrame
     classes: pd.DataFrame
     findings: Findings
+    fleet: Fleet | None = None
 
     @property
     def name(self) -> str:
@@ -100,7 +103,7 @@ def stored_campaign(files: RunFiles) -> Campaign:
     """
     runs = tuple(run_of(records) for records in required_runs(files))
     found = {each.finding.name: each.finding for each in read_findings(files)}
-    return _campaign(files.view.folder, runs, found)
+    return replace(_campaign(files.view.folder, runs, found), fleet=fleet_of(files.root, runs))
 
 
 def imported_campaign(folder: Path) -> Campaign:

@@ -17,6 +17,7 @@ from backhaul.measure.statistics import Estimates, estimates
 from backhaul.report import curves, figures, overview, tables, views, wording
 from backhaul.report.campaign import Campaign
 from backhaul.report.findings import show_findings
+from backhaul.report.fleetnow import FIGURE, fleet_figure, fleet_table
 from backhaul.report.pictures import SHEET_BYTES, SIDE_PX, Album
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
@@ -60,6 +61,8 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
     if len(times):
         by_method = tables.time_by_method(timings)
         charts["times"] = figures.stage_times(by_method, times["cached_seconds"], colours)
+    if (by_hour := fleet_figure(campaign.fleet)) is not None:
+        charts[FIGURE] = by_hour
     sections = tuple(
         method_section(campaign, label, colours[label], album, charts) for label in labels
     )
@@ -87,6 +90,8 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
             summary=views.summary_table(summary),
             over_link=views.link_table(tables.over_link(summary), colours),
             by_nodes=views.nodes_table(tables.by_nodes(summary), colours),
+            fleet=fleet_table(campaign.fleet),
+            fleet_moment="" if campaign.fleet is None else campaign.fleet.moment,
             old_start=_old_start(old),
             forgetting=views.forgetting_table(forgetting, colours),
             classes=views.class_table(

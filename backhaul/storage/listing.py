@@ -23,6 +23,23 @@ def names_in(uri: str) -> list[str]:
         return []
 
 
+@patiently
+def folders_in(uri: str) -> list[str]:
+    """Return the names of the folders in a folder, sorted; empty if there is none.
+
+    What lies in them is not listed, however much that is.
+    """
+    fs, path = filesystem(uri)
+    try:
+        return sorted(
+            entry["name"].rstrip("/").rpartition("/")[2]
+            for entry in fs.ls(path, detail=True)
+            if entry["type"] == "directory"
+        )
+    except FileNotFoundError:
+        return []
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A file of a store.
@@ -48,6 +65,19 @@ def listing(uri: str) -> list[Stored]:
         for name, entry in sorted(fs.find(path, detail=True).items())
         if name.startswith(below) and entry["type"] == "file" and not name.endswith("/")
     ]
+
+
+@patiently
+def stored_at(uri: str) -> Stored | None:
+    """Return what is known of one file; None if there is none."""
+    fs, path = filesystem(uri)
+    try:
+        entry = fs.info(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if entry["type"] != "file":
+        return None
+    return Stored(uri, int(entry["size"]), _modified(entry))
 
 
 def _modified(entry: dict[str, Any]) -> float:

@@ -18,6 +18,10 @@ from flows.server.health import Server
 ZOMBIES = "backhaul: crash flow runs without a heartbeat"
 STUCK = "backhaul: crash flow runs that do not begin"
 ALARM = "backhaul: alarm on failure"
+NODES = "backhaul: alarm on nodes"
+
+PROBLEM, WELL = "backhaul.problem.begun", "backhaul.problem.over"
+"""Events of a node, a group, or what publishes: something is wrong, and is no longer."""
 
 PATIENCE = timedelta(minutes=10)
 """How long a run may wait for a slot before that is worth a warning: a training takes long."""

@@ -113,6 +113,8 @@ def test_the_page_says_it_too(site: Site) -> None:
     page = (site.run.folder / "report.html").read_text()
     assert "What the nodes did" in page
     assert "frames seen" in page
+    assert '<section id="fleet"' in page
+    assert 'data-figure="fleet-frames"' in page
 
 
 def test_a_second_hour_changes_nothing(site: Site) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -19,7 +19,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 
 from deployments.automations import LABELLED, LABELS, crash_stuck, crash_zombies, ensure
 from deployments.local.prefect_server import PrefectServer
-from flows.server.operation import ALARM, STUCK, ZOMBIES
+from flows.server.operation import ALARM, NODES, PROBLEM, STUCK, WELL, ZOMBIES
 from tests.services import ROOT, asking
 
 pytestmark = [pytest.mark.prefect, pytest.mark.services]
@@ -128,14 +128,24 @@ def end(server: PrefectServer, run: str, kind: str, name: str) -> None:
     post(server, f"flow_runs/{run}/set_state", {"state": state, "force": True})
 
 
-def emit(server: PrefectServer, event: str, resource: str, n: int = 1) -> None:
+def emit(
+    server: PrefectServer,
+    event: str,
+    resource: str,
+    n: int = 1,
+    payload: Mapping[str, str] | None = None,
+) -> None:
     now = datetime.now(UTC).isoformat()  # the same for all, as the server takes two at a time
     events = [
         {
             "id": str(uuid4()),
             "event": event,
             "occurred": now,
-            "resource": {"prefect.resource.id": resource},
+            "resource": {
+                "prefect.resource.id": resource,
+                "prefect.resource.name": resource.rpartition(".")[2],
+            },
+            "payload": payload or {},
         }
         for _ in range(n)
     ]
@@ -274,14 +284,38 @@ def test_labelled_images_start_a_run(
     until(lambda: runs() == 2)
 
 
+def save_block(address: str) -> None:
+    content = {"title": "{{subject}}", "text": "{{body}}"}
+    block = CustomWebhookNotificationBlock(name="alarms", url=address, json_data=content)
+    block.save("alarms", overwrite=True)
+
+
+def test_problems_of_nodes_raise_an_alarm(
+    make: Any, messages: tuple[str, list[Any]], prefect_on_postgres: PrefectServer
+) -> None:
+    address, received = messages
+    save_block(address)
+    done = make(BACKHAUL_ALARM_BLOCK="custom-webhook/alarms")
+    assert f"{NODES}: created" in done.stdout.splitlines(), done.stderr
+    time.sleep(2)
+    told = {"kind": "disk", "text": "little disk: 3 MB free"}
+    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-1")
+    emit(prefect_on_postgres, PROBLEM, "backhaul.node.cam-1", payload=told)
+    until(lambda: len(received) >= 1)
+    emit(prefect_on_postgres, WELL, "backhaul.node.cam-1", payload=told)
+    until(lambda: len(received) >= 2)
+    assert [message["text"].splitlines() for message in received] == [
+        ["cam-1: little disk: 3 MB free", "It has begun."],
+        ["cam-1: little disk: 3 MB free", "It is over."],
+    ]
+
+
 def test_failures_raise_an_alarm(
     make: Any, messages: tuple[str, list[Any]], prefect_on_postgres: PrefectServer
 ) -> None:
     address, received = messages
     server = prefect_on_postgres
-    CustomWebhookNotificationBlock(
-        name="alarms", url=address, json_data={"title": "{{subject}}", "text": "{{body}}"}
-    ).save("alarms")
+    save_block(address)
     done = make(BACKHAUL_ALARM_BLOCK="custom-webhook/alarms")
     assert done.stdout.splitlines()[-1] == f"{ALARM}: created", done.stderr
     time.sleep(2)

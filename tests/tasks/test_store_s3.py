@@ -18,10 +18,11 @@ import s3fs
 from botocore.exceptions import ClientError
 
 from backhaul.errors import CorruptArtifactError, MissingObjectError, StoreError
+from backhaul.fleet.status import read_fleet
 from backhaul.storage import places
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.lease import lease
-from backhaul.storage.listing import listing, names_in
+from backhaul.storage.listing import folders_in, listing, names_in, stored_at
 from backhaul.storage.objects import (
     exists,
     exists_at,
@@ -141,6 +142,22 @@ def test_names_in_a_folder_and_what_lies_below_it(root: str) -> None:
     remove(f"{root}/deep")
     assert not exists_at(f"{root}/deep/er")
     assert names_in(root) == ["a c", "b", "ü"]
+
+
+@s3
+def test_folders_are_named_without_what_lies_in_them(root: str) -> None:
+    assert folders_in(f"{root}/nodes") == []
+    assert stored_at(f"{root}/nodes/cam-1/status.json") is None
+    for name in ("cam-1/status.json", "cam-2/windows/1.json", "wants.json"):
+        replace(f"{root}/nodes/{name}", b"{}")
+    assert folders_in(f"{root}/nodes") == ["cam-1", "cam-2"]
+    found = stored_at(f"{root}/nodes/cam-1/status.json")
+    assert found is not None
+    assert (found.uri, found.size_bytes) == (f"{root}/nodes/cam-1/status.json", 2)
+    assert abs(found.modified - time.time()) < 600
+    assert stored_at(f"{root}/nodes/cam-2") is None
+    (fleet,) = read_fleet(root, time.time(), 900)
+    assert fleet.name == "cam-1"
 
 
 @s3

@@ -84,6 +84,8 @@ class Keeper:
         self._began_s: float | None = None
         self.refused = ""
         """Why what is published is not taken; empty = it is."""
+        self.asked_mono_s: float | None = None
+        """When home last answered what it publishes, by the monotonic clock; None = not yet."""
         self.setup, self._lens = self._first()
 
     @property
@@ -160,6 +162,7 @@ class Keeper:
             self._due_s = mono_s + min(self._backoff.wait_s, self._every_s)
             return
         self._backoff = self._backoff.after_success()
+        self.asked_mono_s = mono_s
         self._due_s = mono_s + self._every_s * self._rng.uniform(1 - JITTER, 1 + JITTER)
         if outcome.refused and outcome.refused != self.refused:
             LOG.warning("updates: %s", outcome.refused)

@@ -76,8 +76,19 @@ class Release(Choice):
     cohort: Probability = 1.0
 
     def includes(self, node: str) -> bool:
-        """Return whether a node is in the cohort: a greater share has the nodes of a lesser."""
-        return bool(generator(0, "cohort", self.model.sha256, node).random() < self.cohort)
+        """Return whether a node is in the cohort; see `in_cohort`."""
+        return in_cohort(self.model.sha256, node, self.cohort)
+
+
+def in_cohort(model: str, node: str, cohort: float) -> bool:
+    """Return whether a node takes a model: a greater share has the nodes of a lesser.
+
+    Args:
+        model: Digest of the model, by which nodes are drawn anew for each.
+        node: Name of the node.
+        cohort: Share of the nodes that take it, in [0, 1].
+    """
+    return bool(generator(0, "cohort", model, node).random() < cohort)
 
 
 def release_place(group: str) -> str:

@@ -85,6 +85,8 @@ def test_a_model_is_swapped_while_frames_flow_and_goes_back_if_it_fails(
         assert seen == accounted > 0  # nothing was lost on the way
         assert node.status()["release"]
         assert node.status()["update_refused"] == ""
+        assert node.status()["group"] == "all"
+        assert 0 <= node.status()["update_asked_s_ago"] < 600
 
         look = Lens.look
 

@@ -1,0 +1,136 @@
+"""What is wrong with nodes by the windows that they told in the last day."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from backhaul.fleet.problems import Problem
+from backhaul.inbox.numbered import first_free
+from backhaul.inbox.reference import ENOUGH_OBJECTS, Reference, drift, references_of
+from backhaul.inbox.summary import TENTHS, Summary
+from backhaul.inbox.windows import read_windows, summaries_in
+from backhaul.nodelayout import windows_entry
+from backhaul.storage.imagefiles import TRANSFERS
+
+DAY_S = 86_400.0
+MOST_ENTRIES = 48
+"""Of the table of windows that are read: those of a day, where it grows hourly."""
+MANY = 0.9
+"""Share of the frames of a day that a gate closes on, from which on the camera is at fault."""
+SOME = 0.1
+"""Share of the frames of a day that could not be looked at, from which on it is told."""
+ENOUGH_FRAMES = 50
+_GATES = ("dark", "blurred", "still")
+
+
+def recent_windows(root: str, now_s: float) -> dict[str, list[Summary]]:
+    """Return what nodes told in the last day, by node: of windows that were taken in.
+
+    Args:
+        root: Root of the store.
+        now_s: The time, seconds since 1970.
+    """
+    since = datetime.fromtimestamp(now_s - DAY_S, UTC)
+    found: defaultdict[str, list[Summary]] = defaultdict(list)
+    for table in _last_tables(root):
+        for summary in summaries_in(table[table["arrived"] >= since]):
+            found[summary.node].append(summary)
+    return found
+
+
+def last_windows(root: str) -> list[Summary]:
+    """Return what nodes told that was taken in last, whenever that was: about two days' worth.
+
+    Args:
+        root: Root of the store.
+    """
+    return [summary for table in _last_tables(root) for summary in summaries_in(table)]
+
+
+def _last_tables(root: str) -> list[pd.DataFrame]:
+    last = first_free(lambda number: windows_entry(root, number)) - 1
+    return [table for _, table in read_windows(root, max(last - MOST_ENTRIES, 0))]
+
+
+def problems_of_windows(
+    root: str,
+    windows: Mapping[str, Sequence[Summary]],
+    most_drift: float,
+    day_bytes: int | None,
+) -> list[Problem]:
+    """Return what is wrong with nodes by what they told in a day.
+
+    Args:
+        root: Root of the store, which knows what nodes saw at first.
+        windows: The windows, by node.
+        most_drift: See `drifted`.
+        day_bytes: Most bytes that a node may send; None = no limit.
+    """
+
+    def of(node: str) -> list[Problem]:
+        told = windows[node]
+        words = [*_of_counts(told), *_over(told, day_bytes)]
+        words += drifted(told, references_of(root, node), most_drift)
+        return [Problem(node, kind, text) for kind, text in words]
+
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        return [problem for found in threads.map(of, sorted(windows)) for problem in found]
+
+
+def drifted(
+    told: Sequence[Summary], references: Mapping[str, Reference], most_drift: float
+) -> Iterator[tuple[str, str]]:
+    """Yield kind and text where what a node sees has moved since its first windows.
+
+    Chance alone moves the index of two histograms by about (bins - 1) (1 / n + 1 / m): that
+    is allowed beside `most_drift`.
+
+    Args:
+        told: Windows of the node.
+        references: What it saw at first, by model.
+        most_drift: Index of confidences or classes that is no drift yet.
+    """
+    if not told:
+        return
+    model = max(told, key=lambda each: each.number).model
+    reference = references.get(model)
+    if reference is None or not reference.is_complete:
+        return
+    later = [s for s in told if s.model == model and s.number not in reference.windows]
+    n, m = sum(sum(each.confidence) for each in later), sum(reference.confidence)
+    if n < ENOUGH_OBJECTS or not m:
+        return
+    names = {*reference.classes, *(name for each in later for name in each.classes)}
+    indices = zip(drift(later, reference), (TENTHS, len(names)), strict=True)
+    for what, (index, bins) in zip(("confidences", "classes"), indices, strict=True):
+        if index > most_drift + (bins - 1) * (1 / n + 1 / m):
+            yield f"drift of {what}", f"{what} of the objects seen have moved: PSI {index:.2f}"
+
+
+def _of_counts(told: Sequence[Summary]) -> Iterator[tuple[str, str]]:
+    counts, seen = Counter[str](), sum(each.seen for each in told)
+    for each in told:
+        counts.update(each.counts)
+    if seen < ENOUGH_FRAMES:
+        return
+    for gate in _GATES:
+        if counts[gate] > MANY * seen:
+            yield "camera", f"{counts[gate] / seen:.0%} of the frames of a day are {gate}"
+    unseen = counts["failed"] + counts["unreadable"]
+    if unseen > SOME * seen:
+        yield "looks", f"{unseen / seen:.0%} of the frames of a day could not be looked at"
+
+
+def _over(told: Sequence[Summary], day_bytes: int | None) -> Iterator[tuple[str, str]]:
+    # By the days of the node's clock: after an outage, windows of many days come at once.
+    days = Counter[int]()
+    for each in told:
+        days[int(each.began_s // DAY_S)] += each.up_bytes
+    most = max(days.values(), default=0)
+    if day_bytes is not None and most > day_bytes:
+        yield "budget", f"sent {most:,} bytes in a day, expected at most {day_bytes:,}"

@@ -1,0 +1,200 @@
+"""Begin, advance, pause and undo the rollout of what is published for a group.
+
+Where a rollout stands is a record of its own, in the store and not signed: it can hold a
+release back or let it go on, and names nothing that was not signed for this group.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from backhaul.errors import InputError
+from backhaul.fleet.keeping import changed
+from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
+from backhaul.fleet.status import NodeView
+from backhaul.node.updates.release import Release, in_cohort
+from backhaul.nodelayout import rollout_place
+from backhaul.publication.publishing import Targets, republish
+from backhaul.publication.releases import (
+    digest_of,
+    release_before,
+    required_release,
+    with_cohort,
+)
+from backhaul.publication.repository import Repository
+
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PER_CENT = 100
+
+
+class _ReplacedError(Exception):
+    """Somebody published another release meanwhile."""
+
+
+def rollout_of(root: str, group: str) -> Rollout:
+    """Return the rollout of a group, as it stands.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = ROLLOUT.read(_place(root, group))
+    if found is None:
+        raise InputError(f"{group}: has no rollout: begin one with `backhaul fleet rollout`")
+    return found
+
+
+def begin(
+    repository: Repository, group: str, steps: Steps, fleet: Sequence[NodeView], now_s: float
+) -> Rollout:
+    """Let what is published for a group go to the first cohort alone, and return the rollout.
+
+    Nodes outside that have it already keep it.
+
+    Args:
+        repository: Where it is published.
+        group: The group.
+        steps: How carefully it goes.
+        fleet: The nodes, as they told last.
+        now_s: The time, seconds since 1970.
+
+    Raises:
+        InputError: If nothing is published, it is on its way already, or no known node of the
+            group is in the first cohort.
+    """
+    place, root, first = _place(repository.root, group), repository.root, steps.cohorts[0]
+    release = required_release(root, repository.read().targets.targets, group)
+    ROLLOUT.set_aside_if_damaged(place)
+    before = ROLLOUT.read(place)
+    is_on_its_way = before is not None and before.state in ("going", "paused")
+    if before is not None and is_on_its_way and digest_of(release) in before.releases:
+        raise InputError(
+            f"{group}: {before.name} is on its way already ({before.state}): see --status"
+        )
+    _require_first_node(release, group, steps, fleet)
+
+    def change(targets: Targets) -> tuple[Release, Targets]:
+        return with_cohort(required_release(root, targets, group), first), {}
+
+    release = republish(repository, group, change)
+    plan = Rollout(
+        group=group,
+        name=release.name,
+        model=release.model.sha256,
+        releases=tuple(digest_of(with_cohort(release, each)) for each in steps.cohorts),
+        steps=steps,
+        began_s=now_s,
+    )
+    return changed(ROLLOUT, place, lambda _: plan)
+
+
+def advance(
+    repository: Repository, group: str, fleet: Sequence[NodeView], now_s: float
+) -> Rollout:
+    """Let a rollout become what it is to become by now, and return it.
+
+    The record is written first. If this ends in between, or another publishes meanwhile, the
+    next call publishes what the record says.
+
+    Args:
+        repository: Where it is published.
+        group: The group.
+        fleet: The nodes, as they told last.
+        now_s: The time, seconds since 1970.
+    """
+    root = repository.root
+    release = required_release(root, repository.read().targets.targets, group)
+
+    def change(plan: Rollout) -> Rollout:
+        if plan.state in ("going", "paused") and digest_of(release) not in plan.releases:
+            return plan.ended("replaced", "something else was published for the group")
+        return decide(plan, fleet, now_s)
+
+    plan = _changed(root, group, change)
+    if plan.state != "going" or release.cohort >= plan.cohort:
+        return plan
+
+    def widen(targets: Targets) -> tuple[Release, Targets]:
+        now = required_release(root, targets, group)
+        if digest_of(now) not in plan.releases:
+            raise _ReplacedError
+        return with_cohort(now, max(now.cohort, plan.cohort)), {}  # another may be further
+
+    try:
+        republish(repository, group, widen)
+    except _ReplacedError:
+        return advance(repository, group, fleet, now_s)
+    return plan
+
+
+def pause(root: str, group: str) -> Rollout:
+    """Let a rollout go no further until it is resumed; who has the release keeps it."""
+    return _changed(root, group, lambda plan: _going(plan).ended("paused", "by hand"))
+
+
+def resume(root: str, group: str, fleet: Sequence[NodeView], now_s: float) -> Rollout:
+    """Let a rollout go on from where it paused; nodes that have failed no longer count."""
+
+    def change(plan: Rollout) -> Rollout:
+        if plan.state != "paused":
+            raise InputError(f"{plan.group}: its rollout is {plan.state}, not paused")
+        return resumed(plan, fleet, now_s)
+
+    return _changed(root, group, change)
+
+
+def back(repository: Repository, group: str) -> Release:
+    """Publish for all nodes of a group what all had before, and return that.
+
+    Its rollout, if there is one, ends first, so that nobody widens it meanwhile.
+
+    Raises:
+        InputError: If nothing was published for all nodes before.
+    """
+    root = repository.root
+
+    def change(targets: Targets) -> tuple[Release, Targets]:
+        release, files = release_before(root, targets, group)
+        return with_cohort(release, 1.0), files
+
+    change(repository.read().targets.targets)  # or there is nothing to go back to
+    if ROLLOUT.read(_place(root, group)) is not None:
+        _changed(root, group, lambda plan: plan.ended("back", "the release before is back"))
+    return republish(repository, group, change)
+
+
+def _require_first_node(
+    release: Release, group: str, steps: Steps, fleet: Sequence[NodeView]
+) -> None:
+    names = [each.name for each in fleet if each.status and each.status.group == group]
+    shares = [n / _PER_CENT for n in range(1, _PER_CENT + 1)]
+    least = next(
+        (x for x in shares if any(in_cohort(release.model.sha256, name, x) for name in names)),
+        0.0,
+    )
+    if least > steps.cohorts[0]:
+        raise InputError(
+            f"{group}: none of its {len(names)} nodes is among {steps.cohorts[0]:.0%} of them: "
+            f"begin with {least:g} or more (--cohorts)"
+        )
+
+
+def _going(plan: Rollout) -> Rollout:
+    if plan.state != "going":
+        raise InputError(
+            f"{plan.group}: its rollout is {plan.state}: there is nothing to pause"
+        )
+    return plan
+
+
+def _changed(root: str, group: str, change: Callable[[Rollout], Rollout]) -> Rollout:
+    def of(plan: Rollout | None) -> Rollout:
+        return change(rollout_of(root, group) if plan is None else plan)
+
+    return changed(ROLLOUT, _place(root, group), of)
+
+
+def _place(root: str, group: str) -> str:
+    if _GROUP.fullmatch(group) is None:
+        raise InputError(f"{group!r}: is no name of a group")
+    return rollout_place(root, group)

@@ -1,0 +1,284 @@
+"""Rollouts of what is published: who takes it, what goes back, and who is slower."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from backhaul.cli.fleet import fleet as command
+from backhaul.cli.models import models as models_command
+from backhaul.errors import InputError
+from backhaul.fleet.keeping import changed
+from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps
+from backhaul.fleet.status import NodeView, Status
+from backhaul.node.updates.release import in_cohort, model_place
+from backhaul.nodelayout import rollout_place
+from backhaul.publication import rollouts
+from backhaul.publication.publishing import groups_of, refresh_if_due
+from backhaul.publication.releases import release_at
+from tests.publishing import Publisher, Taker
+from tests.tinymodels import tiny_model
+
+FIRST, SECOND = tiny_model(0.6), tiny_model(0.7)
+STEPS = Steps(cohorts=(0.2, 1.0), soak_s=100, most_failed=0.4, silent_s=1_000)
+NOW = 2_000_000_000.0
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    return Publisher(tmp_path / "home")
+
+
+def names(publisher: Publisher, n: int = 3) -> tuple[list[str], list[str]]:
+    """Nodes in the first cohort of what is published, and nodes that are not."""
+    model = publisher.put(None).model.sha256
+    every = [f"cam-{number}" for number in range(100)]
+    inside = [name for name in every if in_cohort(model, name, 0.2)]
+    return inside[:n], [name for name in every if name not in inside][:n]
+
+
+def view(name: str, release: str, told_s: float = NOW) -> NodeView:
+    return NodeView(name, told_s, Status(group="all", release=release), ())
+
+
+def cohort(publisher: Publisher) -> float:
+    release = release_at(
+        str(publisher.root), publisher.repository.read().targets.targets, "all"
+    )
+    assert release is not None
+    return release.cohort
+
+
+def test_a_node_of_the_cohort_takes_it_one_outside_does_not_and_both_come_back(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    publisher.put(FIRST)
+    publisher.put(SECOND, cohort=0)
+    [inside], [outside] = names(publisher, 1)
+    plan = rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    nodes = {
+        name: Taker(publisher, tmp_path / name, config={"node": name})
+        for name in (inside, outside)
+    }
+    for node in nodes.values():
+        node.check()
+    assert nodes[inside].setup.release == plan.releases[0]
+    assert nodes[outside].setup.release == ""
+    back = rollouts.back(publisher.repository, "all")
+    for node in nodes.values():
+        node.check()
+        assert node.setup.sha256 == back.model.sha256
+    assert rollouts.rollout_of(str(publisher.root), "all").state == "back"
+
+
+def test_it_widens_when_they_have_run_it_and_not_before(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    repository = publisher.repository
+    (one, two), (other, _) = names(publisher, 2)
+    steps = STEPS.model_copy(update={"most_failed": 0.0})
+    plan = rollouts.begin(repository, "all", steps, [view(one, ""), view(other, "")], NOW)
+    assert cohort(publisher) == 0.2
+    digest = plan.releases[0][:12]
+    taken = [view(one, digest), view(two, digest), view(other, "")]
+    assert rollouts.advance(repository, "all", taken, NOW).step == 0
+    later = [view(one, digest, NOW + 100), view(two, digest, NOW + 100)]
+    assert rollouts.advance(repository, "all", later, NOW + 100).step == 1
+    assert cohort(publisher) == 1.0
+    last = [*later, view(other, plan.releases[1][:12], NOW + 100)]
+    assert rollouts.advance(repository, "all", last, NOW + 100).state == "going"
+    last = [view(each.name, plan.releases[1], NOW + 200) for each in last]
+    assert rollouts.advance(repository, "all", last, NOW + 200).state == "done"
+
+
+def test_what_ended_before_it_published_is_made_up_for(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    plan = rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    place = rollout_place(str(publisher.root), "all")
+    changed(ROLLOUT, place, lambda _: plan.model_copy(update={"step": 1}))
+    assert cohort(publisher) == 0.2
+    rollouts.advance(publisher.repository, "all", [], NOW)
+    assert cohort(publisher) == 1.0
+
+
+def test_whoever_publishes_something_else_ends_it(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    with pytest.raises(InputError, match="on its way already"):
+        rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    publisher.put(SECOND, cohort=0.3)
+    plan = rollouts.advance(publisher.repository, "all", [], NOW)
+    assert plan.state == "replaced"
+    assert cohort(publisher) == 0.3
+    assert rollouts.begin(publisher.repository, "all", STEPS, [], NOW).state == "going"
+
+
+def test_a_slower_writer_overwrites_nothing(publisher: Publisher) -> None:
+    """It pauses between what another reads and what that one writes: the pause stays."""
+    publisher.put(FIRST)
+    rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    root, seen = str(publisher.root), []
+
+    def slow(plan: Rollout | None) -> Rollout:
+        assert plan is not None
+        seen.append(plan.state)
+        if len(seen) == 1:
+            rollouts.pause(root, "all")
+        return plan if plan.state == "paused" else plan.model_copy(update={"step": 1})
+
+    changed(ROLLOUT, rollout_place(root, "all"), slow)
+    assert seen == ["going", "paused"]
+    assert rollouts.rollout_of(root, "all").step == 0
+    with pytest.raises(InputError, match="there is nothing to pause"):
+        rollouts.pause(root, "all")
+    assert rollouts.resume(root, "all", [], NOW).state == "going"
+
+
+def test_going_back_is_to_what_was_published_for_all(publisher: Publisher) -> None:
+    first = publisher.put(FIRST)
+    with pytest.raises(InputError, match="nothing else was published for all"):
+        rollouts.back(publisher.repository, "all")
+    publisher.put(SECOND, cohort=0.1)  # never for all: nobody goes back to it
+    publisher.put(tiny_model(0.8), cohort=0.1)
+    publisher.put(None, cohort=0.5)
+    back = rollouts.back(publisher.repository, "all")
+    assert (back.model, back.cohort) == (first.model, 1.0)
+    targets = publisher.repository.read().targets.targets
+    assert model_place(first.model.sha256) in targets
+    with pytest.raises(InputError, match="nothing else was published for all"):
+        rollouts.back(publisher.repository, "all")
+
+
+def test_nothing_goes_back_to_what_is_damaged(publisher: Publisher) -> None:
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    [file] = publisher.published.glob(f"targets/models/*{first.model.sha256}.onnx")
+    file.write_bytes(b"other")
+    with pytest.raises(InputError, match="is gone or damaged"):
+        rollouts.back(publisher.repository, "all")
+    [group] = groups_of(publisher.repository, publisher.repository.read())
+    assert group.release is not None
+    assert group.release.name == "tiny.onnx"
+    assert group.release.cohort == 1.0
+
+
+def test_a_first_cohort_without_a_known_node_is_refused(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    _, outside = names(publisher)
+    with pytest.raises(InputError, match=r"none of its 3 nodes is among 20%.*begin with 0\.\d"):
+        rollouts.begin(publisher.repository, "all", STEPS, [view(n, "") for n in outside], NOW)
+    assert cohort(publisher) == 1.0
+
+
+def test_metadata_are_signed_anew_when_half_of_their_time_is_over(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    before = publisher.timestamp.read_bytes()
+    expires = publisher.repository.read().timestamp.expires
+    assert refresh_if_due(publisher.repository, expires - timedelta(days=3.6)) is None
+    assert publisher.timestamp.read_bytes() == before
+    assert refresh_if_due(publisher.repository, expires - timedelta(days=3.4)) is not None
+    assert publisher.timestamp.read_bytes() != before
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(command, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return re.sub(r"\s+", " ", result.output)
+
+
+def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    publisher.put(SECOND)
+    store = ("--store", str(publisher.root))
+    signing = ("--keys", str(publisher.folder / "keys"))
+    with pytest.raises(InputError, match="has no rollout"):
+        run("rollout", "all", "--status", *store)
+    with pytest.raises(InputError, match="no name of a group"):
+        run("rollout", "../x", "--status", *store)
+    with pytest.raises(InputError, match="--keys"):
+        run("rollout", "all", *store)
+    with pytest.raises(InputError, match="expected one of"):
+        run("rollout", "all", "--pause", "--resume", *store)
+    for wrong, said in (
+        (("--soak", "long"), "--soak long: expected a time"),
+        (("--cohorts", "0.5,0.1"), "--cohorts: expected shares that grow"),
+        (("--cohorts", "a"), "--cohorts a: expected shares"),
+    ):
+        with pytest.raises(InputError, match=said):
+            run("rollout", "all", *wrong, *store, *signing)
+    said = run("rollout", "all", "--cohorts", "0.2,1", "--soak", "90min", *store, *signing)
+    assert "going, for 20% of the nodes (step 1 of 2)" in said
+    assert "no node of 20% of all" in run("rollout", "all", "--advance", *store, *signing)
+    assert "paused" in run("rollout", "all", "--pause", *store)
+    assert "by hand" in run("rollout", "all", "--status", *store)
+    assert "going" in run("rollout", "all", "--resume", *store)
+    assert "again for all nodes" in run("rollout", "all", "--back", *store, *signing)
+    plan = rollouts.rollout_of(str(publisher.root), "all")
+    assert (plan.state, plan.steps.soak_s) == ("back", 5_400)
+
+
+def test_publishing_may_begin_a_rollout(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    (publisher.folder / "m.onnx").write_bytes(SECOND)
+    given = ("--keys", str(publisher.folder / "keys"), "--store", str(publisher.root))
+    model = ("publish", str(publisher.folder / "m.onnx"), "--rollout", *given)
+    probe = ("--probe", str(publisher.folder / "probe"))
+    with pytest.raises(InputError, match="no --cohort beside it"):
+        CliRunner().invoke(
+            models_command, [*model, *probe, "--cohort", "1"], catch_exceptions=False
+        )
+    result = CliRunner().invoke(models_command, [*model, *probe], catch_exceptions=False)
+    assert "m.onnx" in result.output
+    assert "(step 1 of 3)" in result.output
+    assert cohort(publisher) == 0.1
+
+
+def test_single_settings_are_changed_and_shown(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    store = ("--store", str(publisher.root), "--keys", str(publisher.folder / "keys"))
+    assert "policies: as each node has them" in run("set", "all", *store)
+    with pytest.raises(InputError, match="no policies are published"):
+        run("set", "all", "policies.street.explore=0.2", *store)
+    publisher.put(None, policies=({"kind": "stream", "name": "street"},))
+    said = run(
+        "set",
+        "all",
+        "policies.street.explore=0.2",
+        "budget.uplink_kbit_s=64",
+        "cohort=0.5",
+        *store,
+    )
+    assert "policies.street.explore: 0.1 -> 0.2" in said
+    assert "budget.uplink_kbit_s: as each node has it -> 64.0" in said
+    assert "cohort: 1.0 -> 0.5" in said
+    assert cohort(publisher) == 0.5
+    assert "nothing changes" in run("set", "all", "cohort=0.5", *store)
+    assert "policies.street.explore: 0.2" in run("set", "all", *store)
+    for wrong, expected in (
+        ("policies.street.explor=1", "is no key; expected policies.street.explore"),
+        ("policies.stret.explore=1", "is no key; expected policies.street.explore"),
+        ("policies.street.explore=2", "policies.street.explore: .*less than or equal to 1"),
+        ("budget.hours=[noon]", "hours"),
+        ("cohort", "expected KEY=VALUE"),
+        ("cohort=", "cohort: "),
+    ):
+        with pytest.raises(InputError, match=expected):
+            run("set", "all", wrong, *store)
+    with pytest.raises(InputError, match="published is for all"):
+        run("set", "night", "cohort=1", *store)
+
+
+def test_settings_that_would_choose_nothing_are_refused(publisher: Publisher) -> None:
+    publisher.put(FIRST, policies=({"kind": "stream", "name": "a"},))
+    store = ("--store", str(publisher.root), "--keys", str(publisher.folder / "keys"))
+    hours = ("budget.hours=['22:30-22:45']", "budget.minutes_an_hour=15")
+    with pytest.raises(InputError, match="have no minute in common"):
+        run("set", "all", *hours, *store)
+    with pytest.raises(InputError, match="expected room for a frame"):
+        run("set", "all", "budget.allowances=[{period: day, bytes: 900}]", *store)
+    assert "hours: as each node has it" in run("set", "all", *store)
+    said = run("set", "all", "budget.allowances=[{period: day, bytes: 1000}]", *store)
+    assert '-> [{"period": "day", "month_begins": 1, "bytes": 1000, "carry_over": 0.0}]' in said
