@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from backhaul.errors import InputError
 from backhaul.settings import Part
 from backhaul.untrusted import one_line
-from backhaul.uplink.sealing import KeyRecord, SealingSecret
+from backhaul.uplink.sealing import KeyRecord, SealingSecret, new_secret
 from backhaul.uplink.settings import S3Uplink
 
 PREFIX = "backhaul-token-"
@@ -69,6 +69,23 @@ class Token(Part):
                 f"the token of {self.node} expired {days:.1f} days ago: make another, "
                 "backhaul fleet token"
             )
+
+
+def token_of(**fields: Any) -> Token:
+    """Return a token with a fresh secret for sealing.
+
+    Args:
+        fields: See `Token`.
+
+    Raises:
+        InputError: If one of them is wrong; it repeats no key.
+    """
+    try:
+        return Token.model_validate({**fields, "sealing": new_secret()})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{where}: {first['msg']}") from None
 
 
 def encoded(token: Token) -> str:
