@@ -20,7 +20,7 @@ HIDDEN = "***"
 _LEAST_SECRET = 4
 """A shorter text would be found everywhere."""
 _IN_ADDRESS = re.compile(
-    r"(://[^\s/:@]*:)[^\s@]+(?=@)|([?&]\w*(?:pass|pwd|token|key|secret|auth)\w*=)[^&\s]+",
+    r"(://[^\s/:@]*:)([^\s@]+)(?=@)|([?&]\w*(?:pass|pwd|token|key|secret|auth)\w*=)([^&\s]+)",
     re.IGNORECASE,
 )
 """Passwords in the address of a camera: before the host, and in its query."""
@@ -95,6 +95,7 @@ def secrets_of(config: NodeConfig) -> set[str]:
     frames = config.frames
     if isinstance(frames, CameraFrames):
         found.add(os.environ.get(frames.password_variable or "", ""))
+        found |= {each[2] or each[4] for each in _IN_ADDRESS.finditer(str(frames.address))}
     return {each for each in found if len(each) >= _LEAST_SECRET}
 
 
@@ -104,7 +105,7 @@ def _without(secrets: list[str], value: Any) -> Any:
         case str():
             for secret in secrets:
                 value = value.replace(secret, HIDDEN)
-            return _IN_ADDRESS.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", value)
+            return _IN_ADDRESS.sub(lambda found: f"{found[1] or found[3]}{HIDDEN}", value)
         case dict():
             return {_without(secrets, k): _without(secrets, v) for k, v in value.items()}
         case list() | tuple():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,12 @@ def test_who_has_the_secret_opens_and_nobody_else() -> None:
     assert not any(word in sealed for word in ("AKIDNEW", "cam-1", "secret"))
     with pytest.raises(SealedError, match="another node"):
         unseal(sealed, "cam-2", secret)
-    for text, by in ((sealed, new_secret()), (sealed[:-4], secret), ("é", secret), ("", secret)):
+    for text, by in (
+        (sealed, new_secret()),
+        (sealed[:-4], secret),
+        ("é", secret),
+        ("", secret),
+    ):
         with pytest.raises(SealedError, match="changed, or sealed with another secret"):
             unseal(text, "cam-1", by)
     for place in range(0, len(sealed), 7):
@@ -69,7 +73,7 @@ def test_a_private_file_is_the_old_one_or_the_new_one(
     assert read_private(path) == "old\n"
     write_private(path, "new\n")  # though the draft of the one that ended lies there
     assert read_private(path) == "new\n"
-    assert os.listdir(tmp_path) == ["keys"]
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
 
 
 def test_a_full_disk_leaves_the_file_as_it_is(
@@ -85,7 +89,7 @@ def test_a_full_disk_leaves_the_file_as_it_is(
     with pytest.raises(OSError, match="No space"):
         write_private(path, "new\n")
     assert read_private(path) == "old\n"
-    assert os.listdir(tmp_path) == ["keys"]
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
 
 
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:

@@ -15,11 +15,16 @@ from hypothesis import strategies as st
 from backhaul.errors import InputError
 from backhaul.uplink.token import MOST_BYTES, PREFIX, Token, decoded, encoded, token_of
 
-SECRET = "aSecretOfFortyCharacters/WithASlash+Plus"
+SIGNS = "aSecretOfFortyCharacters/WithASlash+Plus"
 FIELDS: dict[str, Any] = {
     "node": "cam-1",
-    "uplink": {"kind": "s3", "bucket": "edge", "prefix": "site/a", "endpoint": "https://h:8333"},
-    "keys": {"key_id": "AKIDCAM1", "secret": SECRET},
+    "uplink": {
+        "kind": "s3",
+        "bucket": "edge",
+        "prefix": "site/a",
+        "endpoint": "https://h:8333",
+    },
+    "keys": {"key_id": "AKIDCAM1", "secret": SIGNS},
     "expires_s": 2e9,
 }
 
@@ -88,14 +93,16 @@ def test_a_whole_token_with_other_content_is_refused() -> None:
         zlib.compress(b"no JSON"),
         zlib.compress(b"[" * 50_000),
         zlib.compress(json.dumps({**whole, "node": "../x"}).encode()),
-        zlib.compress(json.dumps({**whole, "later": SECRET}).encode()),
-        zlib.compress(json.dumps({**whole, "keys": {"key_id": "a b", "secret": SECRET}}).encode()),
+        zlib.compress(json.dumps({**whole, "later": SIGNS}).encode()),
+        zlib.compress(
+            json.dumps({**whole, "keys": {"key_id": "a b", "secret": SIGNS}}).encode()
+        ),
         zlib.compress(bytes(3 * MOST_BYTES)),
     ]
     for data in bad:
         with pytest.raises(InputError, match="the token: ") as told:
             decoded(signed(1, data))
-        assert SECRET not in str(told.value)
+        assert SIGNS not in str(told.value)
         assert "\n" not in str(told.value)
 
 
@@ -111,15 +118,13 @@ def test_it_expires() -> None:
     [
         ({"node": "a/b"}, "node: "),
         ({"group": ""}, "group: "),
-        ({"keys": {"key_id": "", "secret": SECRET}}, "keys.key_id: "),
-        ({"keys": {"key_id": "AKID", "secret": f"{SECRET} with a space"}}, "keys.secret: "),
+        ({"keys": {"key_id": "", "secret": SIGNS}}, "keys.key_id: "),
+        ({"keys": {"key_id": "AKID", "secret": f"{SIGNS} with a space"}}, "keys.secret: "),
     ],
 )
-def test_wrong_fields_end_with_one_line_without_keys(
-    change: dict[str, Any], line: str
-) -> None:
+def test_wrong_fields_end_with_one_line_without_keys(change: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError) as told:
         made(**change)
     assert str(told.value).startswith(line)
-    assert SECRET not in str(told.value)
+    assert SIGNS not in str(told.value)
     assert "\n" not in str(told.value)
