@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from backhaul.errors import InputError
 from backhaul.node.keyring import Keyring
 from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
+from backhaul.node.updates.keeper import Keeper
 from backhaul.settingsfile import fields_of, validated
 from backhaul.uplink.keys import SEALING, keys_in, mark_of, read_lines
+from backhaul.uplink.opening import open_home
 from backhaul.uplink.sealing import new_secret, seal
 from backhaul.uplink.signature import Keys
 from backhaul.uplink.token import Token, encoded, token_of
 from tests.onnxmodels import brightness_model
+from tests.publishing import Publisher
 from tests.tiny_s3 import KEY_ID, REGION, SECRET, TinyS3, tiny_s3
+from tests.tinymodels import tiny_model
 from tests.unit.node.test_running import put_frames
 
 NEW = Keys("AKIDNEW", "anotherSecret/of+the/tests")
@@ -259,3 +264,42 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
     ring.take(seal(NEW, "cam-1", token.sealing))
     assert ring.mark == mark_of(KEY_ID)
     assert "Read-only" in ring.refused
+
+
+def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: Path) -> None:
+    """It is signed, comes once, and is what the node would update to."""
+    publisher = Publisher(tmp_path / "home")
+    release = publisher.put(tiny_model())
+    for file in publisher.published.rglob("*"):
+        if file.is_file():
+            name = file.relative_to(publisher.root)
+            s3.objects[f"/edge/site/{name}"] = file.read_bytes()
+    root = (publisher.folder / "keys/root.json").read_text()
+    token = token_for(s3, root=root)
+    assert len(encoded(token)) < 4_000  # what a terminal takes as one line
+    place = tmp_path / "node"
+    said = enrol(token, place, "--frames", str(tmp_path))
+    assert f"model: {place / 'model.onnx'}, which is tiny.onnx" in said
+    assert "reads what is published" in said
+    assert (place / "root.json").read_text() == root
+    assert (place / "model.onnx").read_bytes() == tiny_model()
+    config = config_of(place)
+    assert config.updates is not None
+    assert config.updates.root == str(place / "root.json")
+    gets = [each for each in s3.requests if each.startswith("GET") and "models/" in each]
+    assert len(gets) == 1
+    with closing(open_home(config.uplink)) as home:
+        keeper = Keeper(config, config.updates, Path(config.folder), home)
+        ready = keeper._checker.check(keeper.setup, 10**9)
+    assert ready is not None
+    assert ready.taken.model == release.model.sha256
+    assert [
+        each for each in s3.requests if each.startswith("GET") and "models/" in each
+    ] == gets
+
+    stranger = Publisher(tmp_path / "stranger")
+    other = token_for(s3, root=(stranger.folder / "keys/root.json").read_text())
+    said = enrol(other, tmp_path / "other", "--frames", str(tmp_path))
+    assert "put a model there" in said
+    assert "metadata are not taken" in said
+    assert not (tmp_path / "other/model.onnx").exists()
