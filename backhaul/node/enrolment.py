@@ -14,11 +14,14 @@ from tuf.api.metadata import Metadata, Root
 
 from backhaul.errors import InputError
 from backhaul.node.settings import NodeConfig
-from backhaul.nodelayout import enrolled_name
+from backhaul.node.wants import wants_of
+from backhaul.nodelayout import enrolled_name, wants_name
 from backhaul.settingsfile import fields_of, validated
+from backhaul.untrusted import user_path
 from backhaul.uplink.home import Home, HomeRefusedError
 from backhaul.uplink.keys import key_text, mark_of
 from backhaul.uplink.privatefile import write_private
+from backhaul.uplink.sealing import SealedError, unseal
 from backhaul.uplink.token import Token
 
 NODE, KEYS, ROOT, MODEL = "node.yaml", "keys", "root.json", "model.onnx"
@@ -129,7 +132,7 @@ def write_files(token: Token, folder: Path, frames: str | None) -> None:
 
 
 def replace_keys(token: Token, folder: Path) -> list[Path]:
-    """Replace the keys and the root of an enrolled node; return the files.
+    """Replace the keys and the root of an enrolled node; return the files that changed.
 
     What was there stays beside them, with ``.before`` at its end.
 
@@ -151,14 +154,16 @@ def replace_keys(token: Token, folder: Path) -> list[Path]:
                 f"{path}: uplink.{name}: is {getattr(ours, name)}, and in the token "
                 f"{getattr(theirs, name)}"
             )
-    files = {Path(config.uplink.keys_file): key_text(token.keys.keys, token.sealing)}
+    files = {user_path(config.uplink.keys_file): key_text(token.keys.keys, token.sealing)}
     if token.root is not None and config.updates is not None:
-        files[Path(config.updates.root)] = token.root
-    for file, text in files.items():
-        if file.exists():
-            write_private(file.with_name(file.name + BEFORE), file.read_text(encoding="utf-8"))
-        write_private(file, text)
-    return list(files)
+        files[user_path(config.updates.root)] = token.root
+    before = {file: file.read_text() if file.exists() else "" for file in files}
+    changed = [file for file, text in files.items() if text != before[file]]
+    for file in changed:
+        if before[file]:
+            write_private(file.with_name(file.name + BEFORE), before[file])
+        write_private(file, files[file])
+    return changed
 
 
 def check_home(token: Token, home: Home) -> bool:
@@ -180,7 +185,24 @@ def check_home(token: Token, home: Home) -> bool:
     got = home.get(name)
     if got is None or got.data != data:
         raise HomeRefusedError(f"{name}: may be written, and not read")
+    _forget_keys_of_before(token, home)
     return home.get("published/metadata/timestamp.json") is not None
+
+
+def _forget_keys_of_before(token: Token, home: Home) -> None:
+    """Take keys out of the node's wants that were sealed for an earlier token of its name.
+
+    Nobody could ever open them, and the node would complain of them without end.
+    """
+    got = home.get(wants_name(token.node))
+    sealed = "" if got is None or got.data is None else wants_of(got.data).keys
+    if got is None or got.data is None or not sealed:
+        return
+    try:
+        unseal(sealed, token.node, token.sealing)
+    except SealedError:
+        wants = {**json.loads(got.data), "keys": ""}
+        home.put(wants_name(token.node), json.dumps(wants).encode())
 
 
 def _yaml(fields: dict[str, Any]) -> str:

@@ -163,6 +163,7 @@ def test_it_is_shown_which_keys_nodes_use(here: Path) -> None:
     said = called(*words)
     assert "keeps its keys: \\x1b[31mno such key" in said
     assert "\x1b" not in said
+    assert "keeps its keys: \\x1b[31mno such key" in called("--store", str(here))
     say(here, keys=mark_of("node-cam-1-2"))
     assert not any(word in called(*words) for word in ("keeps", "old", "?"))
     say(here, keys=mark_of("another"))

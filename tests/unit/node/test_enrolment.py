@@ -146,7 +146,7 @@ def test_a_call_that_was_cut_off_is_finished_and_other_files_stay(
 
 def test_a_token_that_is_no_good_leaves_no_file(s3: TinyS3, tmp_path: Path) -> None:
     place = tmp_path / "node"
-    bad = {
+    bad: dict[str, Token | str] = {
         "expired": token_for(s3, expires_s=time.time() - 1),
         "home refuses the keys": token_for(s3, keys={"key_id": "AKIDX", "secret": "x"}),
         "cut or changed": encoded(token_for(s3))[:-9],
@@ -181,7 +181,15 @@ def test_again_replaces_keys_and_keeps_the_old_ones(s3: TinyS3, tmp_path: Path) 
     text, old = (tmp_path / "node.yaml").read_text(), (tmp_path / "keys").read_text()
     s3.keys = {NEW.key_id: NEW.secret}
     other = token_for(s3, keys={"key_id": NEW.key_id, "secret": NEW.secret})
+    frames, sealed = ["ab" * 32], seal(NEW, "cam-1", new_secret())
+    wants = {"schema": 1, "frames": frames, "keys": sealed}  # for the token of before
+    s3.objects[f"{MAIN}/wants.json"] = json.dumps(wants).encode()
     said = enrol(other, tmp_path, "--again")
+    assert json.loads(s3.objects[f"{MAIN}/wants.json"]) == {**wants, "keys": ""}
+    wants["keys"] = seal(NEW, "cam-1", other.sealing)
+    s3.objects[f"{MAIN}/wants.json"] = json.dumps(wants).encode()
+    said = enrol(other, tmp_path, "--again")
+    assert json.loads(s3.objects[f"{MAIN}/wants.json"]) == wants
     assert "start the agent again" in said
     assert (tmp_path / "node.yaml").read_text() == text
     assert (tmp_path / "keys.before").read_text() == old

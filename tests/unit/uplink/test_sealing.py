@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backhaul.untrusted import UnreadableFileError
-from backhaul.uplink import privatefile
 from backhaul.uplink.keys import SEALING, key_text, keys_in, mark_of, read_lines
 from backhaul.uplink.privatefile import read_private, write_private
 from backhaul.uplink.sealing import SealedError, new_secret, seal, unseal
@@ -66,7 +66,7 @@ def test_a_private_file_is_the_old_one_or_the_new_one(
     path = tmp_path / "keys"
     write_private(path, "old\n")
     with monkeypatch.context() as patched:
-        place = Path if step == "replace" else privatefile.os
+        place = Path if step == "replace" else os
         patched.setattr(place, step, end)
         with pytest.raises(Ended):
             write_private(path, "new\n" * 1_000)
@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_the_file_as_it_is(
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(privatefile.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
         write_private(path, "new\n")
     assert read_private(path) == "old\n"
