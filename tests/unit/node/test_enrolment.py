@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from backhaul.errors import InputError
 from backhaul.node.keyring import Keyring
 from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
-from backhaul.node.updates.keeper import Keeper
+from backhaul.node.updates.shelf import Shelf
 from backhaul.settingsfile import fields_of, validated
 from backhaul.uplink.keys import SEALING, keys_in, mark_of, read_lines
-from backhaul.uplink.opening import open_home
 from backhaul.uplink.sealing import new_secret, seal
 from backhaul.uplink.signature import Keys
 from backhaul.uplink.token import Token, encoded, token_of
@@ -296,14 +294,8 @@ def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: P
     assert config.updates.root == str(place / "root.json")
     gets = [each for each in s3.requests if each.startswith("GET") and "models/" in each]
     assert len(gets) == 1
-    with closing(open_home(config.uplink)) as home:
-        keeper = Keeper(config, config.updates, Path(config.folder), home)
-        ready = keeper._checker.check(keeper.setup, 10**9)
-    assert ready is not None
-    assert ready.taken.model == release.model.sha256
-    assert [
-        each for each in s3.requests if each.startswith("GET") and "models/" in each
-    ] == gets
+    kept = Shelf(Path(config.folder) / "models").model_file(release.model.sha256)
+    assert kept.read_bytes() == tiny_model()  # where updates look before they fetch it
 
     stranger = Publisher(tmp_path / "stranger")
     other = token_for(s3, root=(stranger.folder / "keys/root.json").read_text())
