@@ -124,7 +124,8 @@ def _bring_first_model(token: Token, home: S3Home, place: Path, *, reached: bool
     from backhaul.node.updates.settings import Updates
 
     fields = settings_of(token, place, None)
-    model, missing = Path(fields["model"]), "home publishes none for its group"
+    model = Path(fields["model"])
+    missing = "home publishes none for its group" if reached else "home was not reached"
     if model.exists():
         return
     if "updates" in fields and reached:

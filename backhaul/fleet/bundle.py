@@ -142,15 +142,18 @@ def _windows(root: str, node: str) -> Iterator[tuple[str, Stored]]:
 
 
 def _releases(root: str, status: dict[str, Any] | None) -> Iterator[tuple[str, Stored]]:
-    """Yield the release that a node goes by, and the newest one of each group."""
+    """Yield the release that a node goes by, and the newest of its group, or of all groups."""
     place = published_place(root, "targets/groups")
     groups: dict[str, list[Stored]] = {}
     for file in listing(place):
         parts = file.uri.removeprefix(f"{place}/").split("/")
         if len(parts) == 2 and parts[1].endswith(".release.json"):  # noqa: PLR2004 - GROUP/FILE
             groups.setdefault(parts[0], []).append(file)
-    digest = (status or {}).get("release", "")
+    told = status or {}
+    digest, own = told.get("release", ""), told.get("group", "")
     for group, files in groups.items():
+        if own not in ("", group):
+            continue
         yield f"published/{group}/newest.json", max(files, key=lambda file: file.modified)
         for file in files:
             if digest and file.uri.rpartition("/")[2].startswith(digest):

@@ -114,6 +114,9 @@ def test_a_node_that_is_silent_is_told_of_and_the_rest_is_there(
     release = tmp_path / f"published/targets/groups/all/{'0a' * 32}.release.json"
     release.parent.mkdir(parents=True)
     release.write_text('{"format": 1, "name": "m.onnx"}')
+    other = tmp_path / f"published/targets/groups/night/{'0b' * 32}.release.json"
+    other.parent.mkdir()
+    other.write_text("{}")
     began_s = time.monotonic()
     out = tmp_path / "x.tar.gz"
     words = ("bundle", "cam-1", "--store", str(tmp_path), "--out", str(out))
@@ -121,5 +124,11 @@ def test_a_node_that_is_silent_is_told_of_and_the_rest_is_there(
     assert time.monotonic() - began_s < 10
     assert "cam-1 has not answered within 0.005 minutes" in done.stderr
     files: dict[str, Any] = opened(out)
-    assert set(files) == {"view.json", "wants.json", "published/all/newest.json"}
+    both = {"published/all/newest.json", "published/night/newest.json"}
+    assert set(files) == {"view.json", "wants.json", *both}
     assert len(json.loads(files["wants.json"])["ask"]) == 16
+    (tmp_path / "nodes/cam-1/status.json").write_text(
+        json.dumps({"group": "all", "release": "0a" * 6})
+    )
+    found = {name for name in files_of(str(tmp_path), "cam-1") if name.startswith("published")}
+    assert found == {"published/all/newest.json", "published/all/in-use.json"}
