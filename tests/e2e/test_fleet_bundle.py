@@ -59,6 +59,9 @@ def test_a_node_that_runs_answers_and_all_is_in_one_archive(
         thread = threading.Thread(target=lambda: node.run(stopping.is_set))
         thread.start()
         try:
+            end_s = time.monotonic() + 20
+            while len(list(home.glob("inbox/cam-1/*.jpg"))) < 2 and time.monotonic() < end_s:
+                time.sleep(0.05)
             words = ("bundle", "cam-1", "--store", str(home), "--out", str(out))
             done = run(*words, "--ask", "--wait", "0.5")
         finally:
