@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backhaul.errors import InputError
 from backhaul.untrusted import one_line, user_path
-from backhaul.uplink.home import Home
+from backhaul.uplink.home import Home, HomeRefusedError
 from backhaul.uplink.keys import SEALING, key_text, keys_in, mark_of, read_keys, read_lines
 from backhaul.uplink.privatefile import write_private
 from backhaul.uplink.s3 import S3Home
@@ -53,8 +53,16 @@ class Keyring:
         return is_new
 
     def home_with(self, sealed: str, home: Home) -> Home:
-        """Return home with the keys that were sealed, to try them."""
-        return home.with_keys(self._opened(sealed)[0]) if isinstance(home, S3Home) else home
+        """Return home with the keys that were sealed, to try them.
+
+        Raises:
+            HomeRefusedError: If they can no longer be opened.
+        """
+        try:
+            keys = self._opened(sealed)[0]
+        except (SealedError, InputError) as error:
+            raise HomeRefusedError(one_line(str(error))) from None
+        return home.with_keys(keys) if isinstance(home, S3Home) else home
 
     def refuse(self, reason: str) -> None:
         """Note why the keys that home offers are not used."""

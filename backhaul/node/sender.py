@@ -137,8 +137,8 @@ class Sender:
 
     def _try_keys(self, sealed: str, status: Packed) -> None:
         """Write and read with new keys, what the node does all day; raise if they may not."""
-        home = self._keyring.home_with(sealed, self._home)
         try:
+            home = self._keyring.home_with(sealed, self._home)
             home.put(status.name, status.data)
             may_read = home.get(wants_name(self._node), self._wants, MOST_WANTS_BYTES)
         except HomeRefusedError as error:

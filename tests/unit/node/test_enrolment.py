@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
 from backhaul.node.updates.shelf import Shelf
 from backhaul.settingsfile import fields_of, validated
+from backhaul.uplink.home import HomeRefusedError
 from backhaul.uplink.keys import SEALING, keys_in, mark_of, read_lines
+from backhaul.uplink.opening import open_bucket
 from backhaul.uplink.sealing import new_secret, seal
 from backhaul.uplink.signature import Keys
 from backhaul.uplink.token import Token, encoded, token_of
@@ -267,39 +270,16 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("backhaul.node.keyring.write_private", fail)
-    ring.take(seal(NEW, "cam-1", token.sealing))
+    sealed = seal(NEW, "cam-1", token.sealing)
+    ring.take(sealed)
     assert ring.mark == mark_of(KEY_ID)
     assert "Read-only" in ring.refused
-
-
-def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: Path) -> None:
-    """It is signed, comes once, and is what the node would update to."""
-    publisher = Publisher(tmp_path / "home")
-    release = publisher.put(tiny_model())
-    for file in publisher.published.rglob("*"):
-        if file.is_file():
-            name = file.relative_to(publisher.root)
-            s3.objects[f"/edge/site/{name}"] = file.read_bytes()
-    root = (publisher.folder / "keys/root.json").read_text()
-    token = token_for(s3, root=root)
-    assert len(encoded(token)) < 4_000  # what a terminal takes as one line
-    place = tmp_path / "node"
-    said = enrol(token, place, "--frames", str(tmp_path))
-    assert f"model: {place / 'model.onnx'}, which is tiny.onnx" in said
-    assert "reads what is published" in said
-    assert (place / "root.json").read_text() == root
-    assert (place / "model.onnx").read_bytes() == tiny_model()
-    config = config_of(place)
-    assert config.updates is not None
-    assert config.updates.root == str(place / "root.json")
-    gets = [each for each in s3.requests if each.startswith("GET") and "models/" in each]
-    assert len(gets) == 1
-    kept = Shelf(Path(config.folder) / "models").model_file(release.model.sha256)
-    assert kept.read_bytes() == tiny_model()  # where updates look before they fetch it
-
-    stranger = Publisher(tmp_path / "stranger")
-    other = token_for(s3, root=(stranger.folder / "keys/root.json").read_text())
-    said = enrol(other, tmp_path / "other", "--frames", str(tmp_path))
-    assert "put a model there" in said
-    assert "metadata are not taken" in said
-    assert not (tmp_path / "other/model.onnx").exists()
+    (tmp_path / "keys").unlink()
+    ring.take(sealed)
+    assert ring.mark == mark_of(KEY_ID)
+    assert "No such file" in ring.refused
+    with (  # no fault of the link
+        closing(open_bucket(token.uplink, token.keys.keys)) as home,
+        pytest.raises(HomeRefusedError, match="No such file"),
+    ):
+        ring.home_with(sealed, home)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backhaul.untrusted import UnreadableFileError
@@ -108,3 +112,30 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
     write_private(tmp_path / "keys", "new\n")
     assert (tmp_path / "keys").is_symlink()
     assert read_private(tmp_path / "there/keys") == "new\n"
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from backhaul.uplink.privatefile import write_private
+path, number = Path(sys.argv[1]), 0
+while True:
+    number += 1
+    write_private(path, f"{number}\\n" * 2_000)
+    print(flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path: Path) -> None:
+    path, rng = tmp_path / "keys", np.random.default_rng(0)
+    for _ in range(5):
+        command = [sys.executable, "-c", ENDLESS, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(float(rng.uniform(0, 0.05)))
+            writer.kill()
+        lines = read_private(path).splitlines()
+        assert len(lines) == 2_000
+        assert len(set(lines)) == 1
