@@ -99,7 +99,7 @@ def _text(given: str) -> str:
 
 def _checked(token: Token, home: S3Home) -> bool:
     """Say what may be read and written at home; return whether it was reached."""
-    from backhaul.node.enrolment import check_home
+    from backhaul.node.homecheck import check_home
     from backhaul.uplink.home import HomeRefusedError, LinkDownError
 
     bucket = f"{token.uplink.bucket}/{token.uplink.prefix}".rstrip("/")

@@ -283,3 +283,36 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
         pytest.raises(HomeRefusedError, match="No such file"),
     ):
         ring.home_with(sealed, home)
+
+
+def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: Path) -> None:
+    """It is signed, comes once, and is what the node would update to."""
+    publisher = Publisher(tmp_path / "home")
+    release = publisher.put(tiny_model())
+    for file in publisher.published.rglob("*"):
+        if file.is_file():
+            name = file.relative_to(publisher.root)
+            s3.objects[f"/edge/site/{name}"] = file.read_bytes()
+    root = (publisher.folder / "keys/root.json").read_text()
+    token = token_for(s3, root=root)
+    assert len(encoded(token)) < 4_000  # what a terminal takes as one line
+    place = tmp_path / "node"
+    said = enrol(token, place, "--frames", str(tmp_path))
+    assert f"model: {place / 'model.onnx'}, which is tiny.onnx" in said
+    assert "reads what is published" in said
+    assert (place / "root.json").read_text() == root
+    assert (place / "model.onnx").read_bytes() == tiny_model()
+    config = config_of(place)
+    assert config.updates is not None
+    assert config.updates.root == str(place / "root.json")
+    gets = [each for each in s3.requests if each.startswith("GET") and "models/" in each]
+    assert len(gets) == 1
+    kept = Shelf(Path(config.folder) / "models").model_file(release.model.sha256)
+    assert kept.read_bytes() == tiny_model()  # where updates look before they fetch it
+
+    stranger = Publisher(tmp_path / "stranger")
+    other = token_for(s3, root=(stranger.folder / "keys/root.json").read_text())
+    said = enrol(other, tmp_path / "other", "--frames", str(tmp_path))
+    assert "put a model there" in said
+    assert "metadata are not taken" in said
+    assert not (tmp_path / "other/model.onnx").exists()
