@@ -1,4 +1,4 @@
-"""What a node that is being enrolled tries at home, before anything is written on the device."""
+"""What a node tries at home while it is enrolled, before anything is written on the device."""
 
 from __future__ import annotations
 
