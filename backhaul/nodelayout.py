@@ -27,6 +27,21 @@ def told_folder(root: str) -> str:
     return f"{root}/nodes"
 
 
+def wants_name(node: str) -> str:
+    """Return the name of what home asks of a node: frames, a report, and to take new keys."""
+    return f"nodes/{node}/wants.json"
+
+
+def report_name(node: str) -> str:
+    """Return the name of what a node reports of itself when home asks."""
+    return f"nodes/{node}/report.json.gz"
+
+
+def enrolled_name(node: str) -> str:
+    """Return the name of what says that a node was enrolled, and when."""
+    return f"nodes/{node}/enrolled.json"
+
+
 def told_by(name: str) -> tuple[str, str] | None:
     """Return the node and the kind of a file in that folder; None for any other file.
 

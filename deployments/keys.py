@@ -39,14 +39,48 @@ def add(
     store: Annotated[
         str, typer.Option(metavar="PREFIX", help="Where in the bucket its store lies.")
     ] = "",
+    another: Annotated[
+        bool,
+        typer.Option(
+            "--another", help="Further keys of one that has some, to be used in their place."
+        ),
+    ] = False,
     folder: Folder = FOLDER,
 ) -> None:
     """Give a node, an annotator or another keys, and print them; then restart SeaweedFS."""
-    identity = Identity(role, name, store.strip("/"))
+    make = Identity.further if another else Identity
+    identity = make(role, name, store.strip("/"))
     keys, address = Keys(folder / "keys"), _variable("AWS_ENDPOINT_URL_S3")
     file = keys.add(identity, _variable("BUCKET"), address)
     write(folder)
     typer.echo(file.read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def revoke(
+    role: Annotated[Role, typer.Argument(help="What it is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    all_but: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEYID",
+            help="Id of the keys that it keeps, as `backhaul fleet keys` shows it.",
+            show_default="it keeps none",
+        ),
+    ] = None,
+    folder: Folder = FOLDER,
+) -> None:
+    """Take keys away, and print their ids; they work until SeaweedFS is restarted."""
+    gone = Keys(folder / "keys").revoke(role, name, all_but)
+    write(folder)
+    typer.echo("\n".join(gone) or "no others are left")
+
+
+@app.command("list")
+def show(folder: Folder = FOLDER) -> None:
+    """Print who has keys: role, name, id of the keys, and the prefix of the store."""
+    for each in Keys(folder / "keys").identities:
+        typer.echo(f"{each.role:<10} {each.name:<20} {each.access_key:<40} {each.store or '/'}")
 
 
 def _variable(name: str) -> str:

@@ -1,6 +1,8 @@
 # The agent of a node, for amd64 and arm64. From the root of the checkout:
 #   docker buildx build --platform linux/amd64,linux/arm64 -f deployments/node.Dockerfile -t backhaul-node .
 #   docker run -v /var/lib/backhaul:/data -v /etc/backhaul:/etc/backhaul:ro backhaul-node
+# To enrol it: docker run -i --rm -v /var/lib/backhaul:/data --entrypoint backhaul backhaul-node node enrol --folder /data < cam-1.token
+# and then run it with /data/node.yaml as its argument. Else
 # NODE.yaml is /etc/backhaul/node.yaml; `folder: /data/node` in it keeps what waits across restarts.
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}

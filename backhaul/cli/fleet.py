@@ -17,6 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
+from backhaul.cli.bundle import bundle
+from backhaul.cli.enrolment import keys, rotate, token
 from backhaul.cli.fleetset import set_settings
 from backhaul.cli.rollout import roll_out
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 fleet = typer.Typer(help="See how nodes are, and ask them for frames.")
 fleet.command("set")(set_settings)
 fleet.command("rollout")(roll_out)
+for _command in (token, rotate, keys, bundle):
+    fleet.command()(_command)
 Store = Annotated[
     str,
     typer.Option(

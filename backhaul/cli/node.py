@@ -10,7 +10,12 @@ from typing import Annotated
 
 import typer
 
-node = typer.Typer(no_args_is_help=True, help="Run the agent of an edge node.")
+from backhaul.cli.enrol import enrol
+
+node = typer.Typer(
+    no_args_is_help=True, help="Run the agent of an edge node.", rich_markup_mode="rich"
+)
+node.command()(enrol)
 
 
 @node.callback()

@@ -75,6 +75,8 @@ def _told_by(status: Status, told_s: float) -> Iterator[tuple[str, str]]:
 def _of_sending(status: Status) -> Iterator[tuple[str, str]]:
     if status.refused:
         yield "refused", f"home refused: {status.refused}"
+    if status.keys_refused:
+        yield "keys", f"keeps its keys: {status.keys_refused}"
     if status.failures >= MANY_FAILURES:
         yield "failures", f"{status.failures} tries to send in a row have failed"
     if status.totals.get("displaced", 0) and status.waiting_bytes > 0.9 * status.most_bytes:

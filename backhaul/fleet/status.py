@@ -49,6 +49,8 @@ class Status(BaseModel):
         held: Whether it may not send for now.
         refused: Why home did not take what it sent; empty if it did.
         failures: Tries to send in a row that have failed.
+        keys: What tells its keys apart, eight digits; empty = it did not say.
+        keys_refused: Why it does not use the keys that home gave it; empty if it does.
         totals: Counts since it was set up: seen, looked, chosen, sent, sent_bytes, up_bytes,
             down_bytes, passed_over, displaced.
     """
@@ -75,6 +77,8 @@ class Status(BaseModel):
     held: bool = False
     refused: Word = ""
     failures: Count = 0
+    keys: Word = ""
+    keys_refused: Word = ""
     totals: dict[Word, Count] = Field(default_factory=dict, max_length=50)
 
 

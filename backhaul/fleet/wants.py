@@ -1,12 +1,14 @@
-"""Frames that home asks nodes for."""
+"""What home asks of nodes: frames, a report, and to take new keys."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from backhaul.errors import InputError
+from backhaul.nodelayout import wants_name
 from backhaul.storage.conditional import read_bounded
 from backhaul.storage.objects import replace
 
@@ -29,26 +31,54 @@ def want(root: str, node: str, digests: Sequence[str]) -> int:
     Raises:
         InputError: If a name or digest is none, or it is too many at once.
     """
-    if _NODE.fullmatch(node) is None:
-        raise InputError(f"{node!r}: is no name of a node")
     for digest in digests:
         if _DIGEST.fullmatch(digest) is None:
             raise InputError(
                 f"{digest!r}: expected the digest of a frame, 64 hexadecimal digits"
             )
-    place = f"{root}/nodes/{node}/wants.json"
     if len(digests) > MOST_WANTED:
         raise InputError(f"{node}: {len(digests):,} frames, expected at most {MOST_WANTED:,}")
-    known = [each for each in _known(place) if each not in set(digests)]
+    known = [each for each in wants_for(root, node)["frames"] if each not in set(digests)]
     wanted = [*known, *dict.fromkeys(digests)][-MOST_WANTED:]
-    replace(place, json.dumps({"schema": 1, "frames": wanted}).encode())
+    ask(root, node, frames=wanted)
     return len(wanted)
 
 
-def _known(place: str) -> list[str]:
-    data = read_bounded(place, 100 * MOST_WANTED)
+def ask(root: str, node: str, **wanted: Any) -> None:
+    """Write what is wanted of a node, beside what is asked of it already.
+
+    All lies in one file, so that a node learns of everything by one small request.
+
+    Args:
+        root: Root of the store.
+        node: Name of the node.
+        wanted: What is wanted, by the fields of `backhaul.node.wants.Wants`.
+
+    Raises:
+        InputError: If no node has such a name.
+    """
+    wants = wants_for(root, node) | wanted
+    replace(f"{root}/{wants_name(node)}", json.dumps({"schema": 1, **wants}).encode())
+
+
+def wants_for(root: str, node: str) -> dict[str, Any]:
+    """Return what is asked of a node; only what has the right form counts.
+
+    Raises:
+        InputError: If no node has such a name.
+    """
+    if _NODE.fullmatch(node) is None:
+        raise InputError(f"{node!r}: is no name of a node")
+    data = read_bounded(f"{root}/{wants_name(node)}", 100 * MOST_WANTED)
     try:
-        named = [] if data is None else json.loads(data)["frames"]
-        return [each for each in named if isinstance(each, str) and _DIGEST.fullmatch(each)]
-    except (ValueError, KeyError, TypeError):
-        return []
+        found = {} if data is None else dict(json.loads(data))
+    except (ValueError, TypeError, RecursionError):
+        found = {}
+    named = found.get("frames")
+    frames = [
+        each
+        for each in (named if isinstance(named, list) else [])
+        if isinstance(each, str) and _DIGEST.fullmatch(each)
+    ]
+    others = {name: found[name] for name in ("keys", "ask") if isinstance(found.get(name), str)}
+    return {"frames": frames, **others}

@@ -10,17 +10,20 @@ import numpy as np
 from backhaul.node.choosing import choose_anyway
 from backhaul.node.frame import Frame
 from backhaul.node.happenings import (
+    Asked,
     Captured,
     Delivered,
     Effect,
     Event,
     Failed,
     Fetched,
+    Gathered,
     Held,
     Look,
     Looked,
     Note,
     NotWritten,
+    Offered,
     Passed,
     Ruled,
     Wanted,
@@ -121,6 +124,8 @@ class Agent:
                 return self._after_sending(event)
             case Wanted(digests):
                 return self._want(digests)
+            case Offered() | Asked() | Gathered():
+                return self._outgoing.requests.after(event)
             case Held(on):
                 self._outgoing.is_held = on
             case Fetched(up_bytes, down_bytes):

@@ -52,7 +52,33 @@ class StatusParcel:
     """How the node is."""
 
 
-Parcel: TypeAlias = FrameParcel | SidecarParcel | SummaryParcel | StatusParcel
+@dataclass(frozen=True, slots=True)
+class KeysParcel:
+    """A status that is sent with new keys, to see whether they work.
+
+    Args:
+        sealed: The keys, as home sealed them.
+    """
+
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportParcel:
+    """What home asked to be told of the node.
+
+    Args:
+        question: Which time that was.
+        data: The report.
+    """
+
+    question: str
+    data: bytes
+
+
+Parcel: TypeAlias = (
+    FrameParcel | SidecarParcel | SummaryParcel | StatusParcel | KeysParcel | ReportParcel
+)
 
 # Events
 
@@ -166,6 +192,41 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """Home has other keys for the node, or has them no longer.
+
+    Args:
+        sealed: The keys, as home sealed them, which the node can open; empty = none.
+    """
+
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Home asks how the node is, in detail.
+
+    Args:
+        question: Differs from one time to the next.
+    """
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What home asked for is there to be sent.
+
+    Args:
+        question: Which time home asked.
+        data: The report.
+    """
+
+    question: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Home was asked for what it publishes.
 
@@ -208,6 +269,9 @@ Event: TypeAlias = (
     | Failed
     | Held
     | Wanted
+    | Offered
+    | Asked
+    | Gathered
     | Fetched
     | Ruled
     | Woke
@@ -293,4 +357,26 @@ class Send:
     ask_first: bool = False
 
 
-Effect: TypeAlias = Look | Write | Note | Drop | Commit | Erase | Quarantine | Send
+@dataclass(frozen=True, slots=True)
+class Rekey:
+    """Use the keys from now on that home sealed: they were tried, and work."""
+
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Put together what home asked for; `Gathered` follows.
+
+    Args:
+        question: Which time home asked.
+        most_bytes: Most that the report may have.
+    """
+
+    question: str
+    most_bytes: int
+
+
+Effect: TypeAlias = (
+    Look | Write | Note | Drop | Commit | Erase | Quarantine | Send | Rekey | Gather
+)

@@ -85,6 +85,20 @@ class Journal:
             sent, told, doubtful = map(bool, row[-3:])
             yield replace(Frame(*row), sent=sent, told=told, doubtful=doubtful)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many frames it has, by state."""
+        asked = {
+            "waiting": "FROM waiting WHERE NOT sent",
+            "of these, home may have": "FROM waiting WHERE NOT sent AND doubtful",
+            "sent, their sidecars not yet": "FROM waiting WHERE sent",
+            "gone": "FROM gone",
+            "files of the source": "FROM taken",
+        }
+        return {
+            state: int(self._base.execute(f"SELECT count(*) {rows}").fetchone()[0])
+            for state, rows in asked.items()
+        }
+
     def gone(self) -> list[str]:
         """Return the digests of frames that were sent or given up, the oldest first."""
         rows = self._base.execute("SELECT digest FROM gone ORDER BY number")

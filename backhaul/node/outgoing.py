@@ -14,14 +14,17 @@ from backhaul.node.happenings import (
     Effect,
     Failed,
     FrameParcel,
+    KeysParcel,
     Note,
     Parcel,
+    ReportParcel,
     Send,
     SidecarParcel,
     StatusParcel,
     SummaryParcel,
 )
 from backhaul.node.policies import AskedPolicy
+from backhaul.node.requests import Requests
 from backhaul.node.retries import LATER_S, Retries
 from backhaul.node.standing import Seen, Standing, summary_of
 from backhaul.uplink.backoff import Backoff
@@ -66,6 +69,7 @@ class Outgoing:
         self._not_before_mono_s = -math.inf
         self._underway: _Underway | None = None
         self._retries = Retries()
+        self.requests = Requests(standing)
         self._status_due_mono_s = standing.now.mono_s
         self._untold_mono_s = math.inf
         self.is_held = False
@@ -84,9 +88,13 @@ class Outgoing:
         if now.mono_s < self._not_before_mono_s:
             return self._not_before_mono_s
         is_late = now.mono_s >= self._status_due_mono_s
-        waits = is_late or bool(len(at.queue) or at.untold or at.memory.closed)
-        change = at.budget.next_change(at.t) if waits else math.inf
-        due = (self._status_due_mono_s, self._untold_mono_s + TELL_S)
+        waits = bool(len(at.queue) or at.untold or at.memory.closed or self.requests.wait)
+        change = at.budget.next_change(at.t) if is_late or waits else math.inf
+        due = (
+            self._status_due_mono_s,
+            self._untold_mono_s + TELL_S,
+            self.requests.again_mono_s,
+        )
         return min([now.mono_s + change - at.t, *(each for each in due if each > now.mono_s)])
 
     def next(self) -> list[Effect]:
@@ -113,6 +121,8 @@ class Outgoing:
         every: dict[type[Parcel], Callable[[], tuple[Parcel, int, bool] | None]] = {
             SummaryParcel: self._summary,
             StatusParcel: self._status,
+            KeysParcel: self.requests.keys,
+            ReportParcel: self.requests.report,
             SidecarParcel: self._told,
             FrameParcel: self._frame,
         }
@@ -138,6 +148,9 @@ class Outgoing:
                 at.memory.closed = [w for w in at.memory.closed if w.number != number]
             case StatusParcel():
                 self._status_due_mono_s = at.now.mono_s + at.rules.status_s
+            case KeysParcel() | ReportParcel():
+                self._status_due_mono_s = at.now.mono_s  # home learns at once what came of it
+                return self.requests.delivered(parcel), None
         return [], None
 
     def failed(self, event: Failed) -> list[Effect]:
@@ -148,6 +161,9 @@ class Outgoing:
             if parcel.digest not in at.queue:
                 return []
             return at.displace(at.queue[parcel.digest], "damaged", damaged=True)
+        if isinstance(parcel, KeysParcel) and event.kind != "down":
+            self.requests.refused()  # that the new keys do not work is no fault of the link
+            return []
         self._backoff = self._backoff.after_failure(self._rng)
         wait_s = self._backoff.wait_s
         if event.kind == "refused":

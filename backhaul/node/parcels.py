@@ -12,8 +12,9 @@ from backhaul.node.container import Kept, unpack
 from backhaul.node.disk import Disk
 from backhaul.node.embedding import embedding
 from backhaul.node.frame import Frame
-from backhaul.node.happenings import SidecarParcel, SummaryParcel
+from backhaul.node.happenings import ReportParcel, SidecarParcel, SummaryParcel
 from backhaul.node.sidecar import packed, seen_of
+from backhaul.nodelayout import report_name
 
 _DIGITS = 16
 
@@ -75,14 +76,14 @@ def pack_status(node: str, status: dict[str, Any]) -> Packed:
     return Packed(status_name(node), json.dumps(status).encode())
 
 
+def pack_report(node: str, parcel: ReportParcel) -> Packed:
+    """Return a report; it takes the place of the one before."""
+    return Packed(report_name(node), parcel.data)
+
+
 def status_name(node: str) -> str:
     """Return where a node says how it is."""
     return f"nodes/{node}/status.json"
-
-
-def wants_name(node: str) -> str:
-    """Return where home says which frames of a node it wants."""
-    return f"nodes/{node}/wants.json"
 
 
 def _told(kept: Kept, frame: Frame | None) -> dict[str, Any]:

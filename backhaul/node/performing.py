@@ -15,10 +15,12 @@ from backhaul.node.happenings import (
     Effect,
     Erase,
     Event,
+    Gather,
     Look,
     Note,
     NotWritten,
     Quarantine,
+    Rekey,
     Send,
     Write,
     Written,
@@ -39,6 +41,7 @@ class Performer:
         disk: Its files.
         look: Begins to look at a frame.
         send: Begins to send a parcel.
+        attend: Does what home asks of the node itself, and returns what has happened by that.
     """
 
     def __init__(
@@ -48,9 +51,10 @@ class Performer:
         disk: Disk,
         look: Callable[[Look], None],
         send: Callable[[Send], None],
+        attend: Callable[[Rekey | Gather], Event | None],
     ) -> None:
         self.agent, self._journal, self._disk = agent, journal, disk
-        self._look, self._send = look, send
+        self._look, self._send, self._attend = look, send, attend
 
     def happen(self, now: Now, event: Event) -> None:
         """Let something happen to the agent, and perform all that follows at once."""
@@ -70,6 +74,8 @@ class Performer:
                 self._send(effect)
             case Write(kept):
                 return self._write(kept)
+            case Rekey() | Gather():
+                return self._attend(effect)
             case _:
                 self._record(effect)
         return None

@@ -79,6 +79,7 @@ class Memory(BaseModel):
         closed: Windows whose summary home does not have yet, oldest first.
         window: The open window; None before the first.
         totals: Sums over all windows, see `Window`.
+        answered: What home asked last that was answered; empty = nothing was.
     """
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -92,3 +93,4 @@ class Memory(BaseModel):
     closed: list[Window] = Field(default_factory=list)
     window: Window | None = None
     totals: dict[str, int] = Field(default_factory=dict)
+    answered: str = ""

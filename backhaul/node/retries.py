@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from backhaul.node.happenings import (
     FrameParcel,
+    KeysParcel,
     Parcel,
+    ReportParcel,
     SidecarParcel,
     StatusParcel,
-    SummaryParcel,
 )
 
 LATER_S = 30.0
@@ -15,6 +16,8 @@ LATER_S = 30.0
 PATIENCE = 3
 """A frame that failed so often in a row lets others go first."""
 _MOST_FAILED = 1_000
+_REPLACED = (StatusParcel, KeysParcel, ReportParcel)
+"""What takes the place of the one before at home: it is put again without a question."""
 _MOST_DOUBLINGS = 20
 
 
@@ -44,7 +47,7 @@ class Retries:
             self._rest(parcel.digest)
             return
         self._first_again_s[type(parcel)] = again_s
-        if is_doubtful and not isinstance(parcel, StatusParcel):
+        if is_doubtful and not isinstance(parcel, _REPLACED):
             self._doubtful[type(parcel)] = parcel
 
     def delivered(self, parcel: Parcel) -> None:
@@ -57,7 +60,7 @@ class Retries:
         if self.is_doubtful(parcel):
             del self._doubtful[type(parcel)]
 
-    def is_doubtful(self, parcel: SummaryParcel | SidecarParcel | StatusParcel) -> bool:
+    def is_doubtful(self, parcel: Parcel) -> bool:
         """Return whether home may have a parcel that is no frame."""
         return self._doubtful.get(type(parcel)) == parcel
 

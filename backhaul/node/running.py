@@ -21,20 +21,27 @@ from backhaul.node.disk import FolderDisk
 from backhaul.node.happenings import (
     Captured,
     Event,
+    Gather,
+    Gathered,
     Held,
+    KeysParcel,
     Look,
     Looked,
     Passed,
+    Rekey,
     Send,
     SidecarParcel,
     StatusParcel,
     Woke,
 )
 from backhaul.node.journal import NAME, Journal
+from backhaul.node.keyring import Keyring
 from backhaul.node.lens import Lens
+from backhaul.node.logtail import LogTail
 from backhaul.node.performing import Performer
 from backhaul.node.policies import AnyPolicy
 from backhaul.node.recovery import open_journal, recover
+from backhaul.node.report import Report, secrets_of
 from backhaul.node.sender import Sender
 from backhaul.node.settings import NodeConfig
 from backhaul.node.setup import Setup, own_setup
@@ -74,22 +81,25 @@ class Node:
         self._lock = _locked(self._folder)
         setup = own_setup(config)
         self._keeper: Keeper | None = None
+        self._tail = LogTail()
+        homes = [home or open_home(config.uplink)]
         if config.updates is None:
             self._lens = Lens(config, setup.model)
         else:
-            updates_home = open_home(config.uplink)
+            homes.append(updates_home := open_home(config.uplink))
             self._keeper = Keeper(config, config.updates, self._folder, updates_home)
             setup, self._lens = self._keeper.setup, self._keeper.lens
         disk = FolderDisk(self._folder / "frames")
         self._journal = self._opened_journal(disk)
         self._source = open_source(config.frames, self._journal)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._sender = Sender(
-            config.node, home or open_home(config.uplink), disk, self._events.put
-        )
+        self._keyring = Keyring(config.node, config.uplink, homes)
+        self._sender = Sender(config.node, homes[0], disk, self._keyring, self._events.put)
         rules = rules_of(config, setup, self._lens.version)
         agent = Agent(rules, recover(self._journal, disk), _now())
-        self._performer = Performer(agent, self._journal, disk, self._look, self._send)
+        self._performer = Performer(
+            agent, self._journal, disk, self._look, self._send, self._attend
+        )
         self._shot: Shot | None = None
         self._attempts = Attempts(self._folder / TRYING)
         self._was_held = False
@@ -151,6 +161,7 @@ class Node:
             self._performer.perform(effect)
         self._journal.close()
         self._attempts.close()
+        self._tail.close()
         os.close(self._lock)
 
     def _opened_journal(self, disk: FolderDisk) -> Journal:
@@ -192,13 +203,28 @@ class Node:
 
     def _send(self, effect: Send) -> None:
         known: dict[str, Any] = {}
-        if isinstance(effect.parcel, StatusParcel):
+        if isinstance(effect.parcel, StatusParcel | KeysParcel):
             known = self.status()
         if isinstance(effect.parcel, SidecarParcel):
             at = self.agent.standing
             both = (at.untold.get(d) or at.queue.get(d) for d in effect.parcel.digests)
             known = {frame.digest: frame for frame in both if frame is not None}
         self._sender.send(effect, known)
+
+    def _attend(self, effect: Rekey | Gather) -> Event | None:
+        if isinstance(effect, Rekey):
+            self._keyring.take(effect.sealed)
+            return None
+        report = Report(
+            effect.question,
+            self._config,
+            self.status(),
+            self._journal.counts(),
+            self._tail.lines(),
+        )
+        return Gathered(
+            effect.question, report.packed(effect.most_bytes, secrets_of(self._config))
+        )
 
     def _happen(self, event: Event) -> None:
         self._performer.happen(_now(), event)
@@ -257,6 +283,8 @@ class Node:
             "held": self._was_held,
             "choice_failed": at.choice_failed,
             "refused": one_line(self.agent.outgoing.refused),
+            "keys": self._keyring.mark,
+            "keys_refused": one_line(self._keyring.refused),
             "failures": self.agent.outgoing.failures,
             "totals": at.totals(),
         }

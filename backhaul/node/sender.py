@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable
@@ -12,29 +11,37 @@ from backhaul.node.container import DamagedFrameError
 from backhaul.node.disk import Disk
 from backhaul.node.frame import Frame
 from backhaul.node.happenings import (
+    Asked,
     Delivered,
     Event,
     Failed,
     FrameParcel,
+    KeysParcel,
+    Offered,
     Parcel,
+    ReportParcel,
     Send,
     SidecarParcel,
     StatusParcel,
     SummaryParcel,
     Wanted,
 )
+from backhaul.node.keyring import Keyring
 from backhaul.node.parcels import (
     Packed,
     pack_frame,
+    pack_report,
     pack_sidecars,
     pack_status,
     pack_summary,
-    wants_name,
 )
+from backhaul.node.wants import wants_of
+from backhaul.nodelayout import wants_name
 from backhaul.uplink.home import Home, HomeRefusedError, LinkDownError
 from backhaul.uplink.once import put_once
 
 MOST_WANTS_BYTES = 1_000_000
+_REPLACES = (StatusParcel, KeysParcel, ReportParcel)
 
 
 class Sender:
@@ -44,13 +51,20 @@ class Sender:
         node: Name of the node.
         home: Where to.
         disk: Where the frames lie.
+        keyring: The keys of the node.
         tell: Takes what has happened; called in that thread.
     """
 
     def __init__(
-        self, node: str, home: Home, disk: Disk, tell: Callable[[Event], None]
+        self,
+        node: str,
+        home: Home,
+        disk: Disk,
+        keyring: Keyring,
+        tell: Callable[[Event], None],
     ) -> None:
         self._node, self._home, self._disk, self._tell = node, home, disk, tell
+        self._keyring = keyring
         self._jobs: queue.SimpleQueue[tuple[Send, dict[str, Any]] | None] = queue.SimpleQueue()
         self._wants: str | None = None
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
@@ -61,7 +75,8 @@ class Sender:
 
         Args:
             effect: The parcel.
-            known: Of sidecars, the frames by digest; of a status, what it says.
+            known: Of sidecars, the frames by digest; of a status, and of one with new keys,
+                what it says.
         """
         self._jobs.put((effect, known))
 
@@ -97,9 +112,12 @@ class Sender:
 
     def _deliver(self, effect: Send, known: dict[str, Any]) -> None:
         packed = self._packed(effect.parcel, known)
-        if isinstance(effect.parcel, StatusParcel):
+        if isinstance(effect.parcel, KeysParcel):
+            self._try_keys(effect.parcel.sealed, packed)
+        elif isinstance(effect.parcel, _REPLACES):
             self._home.put(packed.name, packed.data)
-            self._ask_wants()
+            if isinstance(effect.parcel, StatusParcel):
+                self._ask_wants()
         else:
             put_once(self._home, packed.name, packed.data, uncertain=effect.ask_first)
 
@@ -112,17 +130,32 @@ class Sender:
                 return pack_sidecars(self._node, self._disk, parcel, frames)
             case SummaryParcel():
                 return pack_summary(self._node, parcel)
-            case StatusParcel():
+            case StatusParcel() | KeysParcel():
                 return pack_status(self._node, known)
+            case ReportParcel():
+                return pack_report(self._node, parcel)
+
+    def _try_keys(self, sealed: str, status: Packed) -> None:
+        """Write and read with new keys, what the node does all day; raise if they may not."""
+        try:
+            home = self._keyring.home_with(sealed, self._home)
+            home.put(status.name, status.data)
+            may_read = home.get(wants_name(self._node), self._wants, MOST_WANTS_BYTES)
+        except HomeRefusedError as error:
+            self._keyring.refuse(str(error))
+            raise
+        if may_read is None:
+            self._keyring.refuse(reason := "they may write, and not read what home wants")
+            raise HomeRefusedError(reason)
 
     def _ask_wants(self) -> None:
         got = self._home.get(wants_name(self._node), self._wants, MOST_WANTS_BYTES)
         if got is None or got.data is None:
             return
         self._wants = got.etag
-        try:
-            named = json.loads(got.data)["frames"]
-            wanted = frozenset(str(digest) for digest in named)
-        except (ValueError, KeyError, TypeError):
-            return
-        self._tell(Wanted(wanted))
+        wants = wants_of(got.data)
+        if wants.frames:
+            self._tell(Wanted(wants.frames))
+        self._tell(Offered(wants.keys if self._keyring.is_new(wants.keys) else ""))
+        if wants.ask:
+            self._tell(Asked(wants.ask))

@@ -21,9 +21,13 @@ from backhaul.node.happenings import (
     Event,
     Failed,
     FrameParcel,
+    Gather,
+    Gathered,
     Look,
     Looked,
     Parcel,
+    Rekey,
+    ReportParcel,
     Send,
     SidecarParcel,
     Woke,
@@ -128,6 +132,7 @@ class SimulatedNode:
         self._wake_t = math.inf
         self._booted_t = 0.0
         self.wasted_bytes = 0
+        self.keys = ""
         self.performer: Performer | None = None
         self._next_frame()
 
@@ -144,7 +149,9 @@ class SimulatedNode:
         place = self.folder / "journal.sqlite"
         self._journal, _ = open_journal(place, self.disk, durable=False)
         agent = Agent(self.rules, recover(self._journal, self.disk), self._now())
-        self.performer = _Watched(agent, self._journal, self.disk, self._look, self._send)
+        self.performer = _Watched(
+            agent, self._journal, self.disk, self._look, self._send, self._attend
+        )
         self.performer.before = self.before
         self._wake_t = math.inf
         self.happen(Woke())
@@ -230,9 +237,17 @@ class SimulatedNode:
             answered = ends + self.faults.answer_s
             self.heap.at(answered, self._of_this_life(Delivered(parcel, wire, 0)))
 
+    def _attend(self, effect: Rekey | Gather) -> Event | None:
+        if isinstance(effect, Gather):
+            return Gathered(effect.question, bytes(effect.most_bytes // 2))
+        self.keys = effect.sealed
+        return None
+
     def _name(self, parcel: Parcel) -> str:
         if isinstance(parcel, FrameParcel):
             return parcel.digest
+        if isinstance(parcel, ReportParcel):
+            return f"{self.rules.node} report {parcel.question}"
         return f"{self.rules.node} {parcel}"
 
     def _size(self, parcel: Parcel) -> int | None:
@@ -243,6 +258,8 @@ class SimulatedNode:
                 return None
         if isinstance(parcel, SidecarParcel):
             return SIDECAR_BYTES * len(parcel.digests)
+        if isinstance(parcel, ReportParcel):
+            return len(parcel.data)
         return STATUS_BYTES
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 from urllib.parse import urlsplit
 
 import certifi
@@ -139,6 +141,16 @@ class Client:
                 return
         with self._exchange(method, key, headers, body) as answer:
             yield answer
+
+    def with_keys(self, keys: Keys) -> Self:
+        """Return a client with other keys, on the same connection and with the same count."""
+        other = copy.copy(self)
+        other.use(keys)
+        return other
+
+    def use(self, keys: Keys) -> None:
+        """Sign with other keys from the next request on."""
+        self._keys = keys
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import stat
 from collections.abc import Mapping
 
 from backhaul.errors import InputError
-from backhaul.untrusted import UnreadableFileError, open_file, user_path
+from backhaul.untrusted import FilePath, UnreadableFileError, user_path
+from backhaul.uplink.privatefile import read_private
 from backhaul.uplink.settings import S3Uplink
 from backhaul.uplink.signature import Keys
 
-_MOST_BYTES = 2**16
+SEALING = "BACKHAUL_SEALING_SECRET"
+"""Line of a key file: what opens keys that home has sealed for this node."""
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+_MARK_DIGITS = 8
 
 
 def read_keys(settings: S3Uplink, environment: Mapping[str, str] = os.environ) -> Keys:
@@ -22,7 +25,7 @@ def read_keys(settings: S3Uplink, environment: Mapping[str, str] = os.environ) -
         InputError: If there are none, or others may read the file. It repeats no key.
     """
     if settings.keys_file is not None:
-        return _of_file(settings.keys_file)
+        return keys_in(read_lines(settings.keys_file), settings.keys_file)
     key_id = environment.get(settings.key_id_variable)
     secret = environment.get(settings.secret_variable)
     if not key_id or not secret:
@@ -34,16 +37,41 @@ def read_keys(settings: S3Uplink, environment: Mapping[str, str] = os.environ) -
     return Keys(key_id, secret, environment.get(settings.token_variable) or None)
 
 
-def _of_file(path: str) -> Keys:
-    """Return the keys in a file of lines ``NAME=value``."""
-    place = user_path(path)
-    with open_file(place, _MOST_BYTES) as file:
-        status = os.fstat(file.fileno())
-        text = file.read(_MOST_BYTES).decode("utf-8", "replace")
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UnreadableFileError(place, f"others may read it: chmod 600 {place}")
-    pairs = (line.strip().removeprefix("export ").partition("=") for line in text.splitlines())
-    values = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
-    if not values.get(_ID) or not values.get(_SECRET):
-        raise UnreadableFileError(place, f"expected lines {_ID}=... and {_SECRET}=...")
-    return Keys(values[_ID], values[_SECRET], values.get(_TOKEN) or None)
+def read_lines(path: FilePath) -> dict[str, str]:
+    """Return what a private file of lines ``NAME=value`` says, as a shell would read it.
+
+    Raises:
+        UnreadableFileError: If it cannot be read, or others may read it.
+    """
+    lines = read_private(path).splitlines()
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)
+    return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
+
+
+def keys_in(lines: Mapping[str, str], path: FilePath) -> Keys:
+    """Return the keys that the lines of a file say.
+
+    Raises:
+        UnreadableFileError: If there are none; it repeats nothing.
+    """
+    if not lines.get(_ID) or not lines.get(_SECRET):
+        raise UnreadableFileError(
+            user_path(path), f"expected lines {_ID}=... and {_SECRET}=..."
+        )
+    return Keys(lines[_ID], lines[_SECRET], lines.get(_TOKEN) or None)
+
+
+def key_text(keys: Keys, sealing: str) -> str:
+    """Return the text of a key file.
+
+    Args:
+        keys: The keys.
+        sealing: What opens keys that home seals.
+    """
+    lines = {_ID: keys.key_id, _SECRET: keys.secret, _TOKEN: keys.token, SEALING: sealing}
+    return "".join(f"{name}={value}\n" for name, value in lines.items() if value)
+
+
+def mark_of(key_id: str) -> str:
+    """Return what tells keys apart in a status: eight digits of the digest of their id."""
+    return hashlib.sha256(key_id.encode()).hexdigest()[:_MARK_DIGITS]

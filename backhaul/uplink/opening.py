@@ -10,6 +10,7 @@ from backhaul.uplink.home import Home
 from backhaul.uplink.keys import read_keys
 from backhaul.uplink.s3 import S3Home
 from backhaul.uplink.settings import FolderUplink, S3Uplink, UplinkSettings
+from backhaul.uplink.signature import Keys
 
 
 def open_home(settings: UplinkSettings) -> Home:
@@ -20,7 +21,7 @@ def open_home(settings: UplinkSettings) -> Home:
     """
     match settings:
         case S3Uplink():
-            return _open_bucket(settings)
+            return open_bucket(settings, read_keys(settings))
         case FolderUplink():
             folder = user_path(settings.folder)
             if folder.exists() and not folder.is_dir():
@@ -28,7 +29,12 @@ def open_home(settings: UplinkSettings) -> Home:
             return FolderHome(folder)
 
 
-def _open_bucket(settings: S3Uplink) -> S3Home:
+def open_bucket(settings: S3Uplink, keys: Keys) -> S3Home:
+    """Return a bucket that is opened with keys; nothing is sent yet.
+
+    Raises:
+        InputError: If there are no certificates.
+    """
     ca_file = None if settings.ca_file is None else user_path(settings.ca_file)
     client = Client(
         Bucket(
@@ -37,7 +43,7 @@ def _open_bucket(settings: S3Uplink) -> S3Home:
             settings.region,
             in_host=settings.style == "virtual-host",
         ),
-        read_keys(settings),
+        keys,
         trusted_certificates(ca_file),
         stall_s=settings.stall_s,
         connect_s=settings.connect_s,

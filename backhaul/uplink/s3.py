@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 from backhaul.uplink.answer import EXISTS, NO_SUCH_RANGE, NOT_MODIFIED, PARTIAL, Answer
 from backhaul.uplink.body import opened
@@ -19,6 +20,7 @@ from backhaul.uplink.home import (
     checked_name,
 )
 from backhaul.uplink.resume import Partial
+from backhaul.uplink.signature import Keys
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,14 @@ class S3Home:
             start = _start_of(answer, partial)
             partial.receive(answer.etag, start, answer.pieces(name, most_bytes, start))
             return Downloaded(answer.etag, is_new=True)
+
+    def with_keys(self, keys: Keys) -> Self:
+        """Return the same bucket with other keys, to try them; they share what is counted."""
+        return replace(self, client=self.client.with_keys(keys))
+
+    def use(self, keys: Keys) -> None:
+        """Use other keys from the next request on."""
+        self.client.use(keys)
 
     def close(self) -> None:
         """Close the connection."""

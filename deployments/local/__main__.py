@@ -93,15 +93,45 @@ def key(
     store: Annotated[
         str, typer.Option(metavar="PREFIX", help="Where in the bucket its store lies.")
     ] = "",
+    another: Annotated[
+        bool,
+        typer.Option(
+            "--another", help="Further keys of one that has some, to be used in their place."
+        ),
+    ] = False,
     folder: Folder = USUAL,
 ) -> None:
     """Give a node, an annotator, a reader or a worker keys of its own for the object store."""
-    identity = Identity(role, name, store.strip("/"))
+    make = Identity.further if another else Identity
+    identity, stack = make(role, name, store.strip("/")), _known(folder)
+    file = stack.add(identity, step)
+    typer.echo(f"keys of {role} {name}: {_short(file)}")
+
+
+@app.command()
+def revoke(
+    role: Annotated[Role, typer.Argument(help="What it is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    all_but: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEYID",
+            help="Id of the keys that it keeps, as `backhaul fleet keys` shows it.",
+            show_default="it keeps none",
+        ),
+    ] = None,
+    folder: Folder = USUAL,
+) -> None:
+    """Take keys away from a node, an annotator or another: they work no longer."""
+    gone = _known(folder).revoke(role, name, all_but, step)
+    typer.echo(f"gone: {', '.join(gone) or 'nothing, no others are left'}")
+
+
+def _known(folder: Path) -> Stack:
     stack = known_stack(folder)
     if stack is None:
         raise InputError(f"nothing was ever started in {folder}: `make up` first")
-    file = stack.add(identity, step)
-    typer.echo(f"keys of {role} {name}: {_short(file)}")
+    return stack
 
 
 def _print_status(stack: Stack) -> None:

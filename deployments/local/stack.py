@@ -10,7 +10,7 @@ import httpx
 
 from deployments.local.api import Api
 from deployments.local.gpus import gpus
-from deployments.local.identities import Identity, Keys
+from deployments.local.identities import Identity, Keys, Role
 from deployments.local.ports import claim_ports, read_ports
 from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
@@ -169,12 +169,22 @@ class Stack:
             InputError: If it has keys already.
         """
         file = self.keys.add(identity, BUCKET, self.seaweedfs.address)
+        self._let_know(step)
+        return file
+
+    def revoke(self, role: Role, name: str, all_but: str | None, step: Step) -> list[str]:
+        """Take keys away, see `Keys.revoke`; the object store is restarted, as by `add`."""
+        gone = self.keys.revoke(role, name, all_but)
+        self._let_know(step)
+        return gone
+
+    def _let_know(self, step: Step) -> None:
+        """Let the object store know who has keys now."""
         self.seaweedfs.identities = self.keys.identities
         if self.seaweedfs.running:
             with step(f"restarting {self.seaweedfs.title}"):
                 self.seaweedfs.stop()
                 self.seaweedfs.start()
-        return file
 
     def stop(self, step: Step) -> None:
         """Stop all that runs, in reverse order; data, secrets and ports stay.

@@ -6,6 +6,7 @@ from fuzzing.reader import Reader
 from fuzzing.readers import (
     configs,
     datasets,
+    enrolled,
     images,
     inboxes,
     measured,
@@ -23,4 +24,5 @@ READERS: tuple[Reader, ...] = (
     *predictions.READERS,
     *measured.READERS,
     *published.READERS,
+    *enrolled.READERS,
 )

@@ -218,7 +218,7 @@ def test_units_restart_and_have_few_rights(unit: Path) -> None:
     assert found["ProtectSystem"] == ["strict"]
     assert found["ProtectHome"] == ["yes"]
     assert not SECRET.search(" ".join(found["Environment"] + found["ExecStart"]))
-    (file,) = (Path(path) for path in found["EnvironmentFile"])
+    (file,) = (Path(path.removeprefix("-")) for path in found["EnvironmentFile"])
     assert file.parent == Path("/etc/backhaul")
     assert (DEPLOYMENTS / "systemd" / f"{file.name}.example").is_file()
 

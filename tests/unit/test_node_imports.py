@@ -40,6 +40,7 @@ MODULES = (
     "backhaul.uplink.backoff",
     "backhaul.uplink.once",
     "backhaul.uplink.opening",
+    "backhaul.uplink.token",
     "backhaul.values.artifacts",
     "backhaul.values.bandwidth",
     "backhaul.values.checkpoints",

@@ -1,0 +1,103 @@
+"""The keys of a node, which home may replace: sealed, tried first, and replaced whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from backhaul.errors import InputError
+from backhaul.untrusted import one_line, user_path
+from backhaul.uplink.home import Home, HomeRefusedError
+from backhaul.uplink.keys import SEALING, key_text, keys_in, mark_of, read_keys, read_lines
+from backhaul.uplink.privatefile import write_private
+from backhaul.uplink.s3 import S3Home
+from backhaul.uplink.sealing import SealedError, unseal
+from backhaul.uplink.settings import UplinkSettings
+from backhaul.uplink.signature import Keys
+
+LOG = logging.getLogger(__name__)
+
+
+class Keyring:
+    """The keys that a node uses, and its key file.
+
+    Args:
+        node: Name of the node.
+        uplink: Where home is, and where the keys are.
+        homes: All that use the keys while the node runs.
+    """
+
+    def __init__(self, node: str, uplink: UplinkSettings, homes: Sequence[Home]) -> None:
+        self._node, self._uplink = node, uplink
+        self._homes = [home for home in homes if isinstance(home, S3Home)]
+        self._keys = read_keys(uplink) if uplink.kind == "s3" else None
+        self.refused = ""
+        """Why the keys that home offers are not in use; empty if they are."""
+
+    @property
+    def mark(self) -> str:
+        """What tells home which keys are in use; empty = there are none."""
+        return "" if self._keys is None else mark_of(self._keys.key_id)
+
+    def is_new(self, sealed: str) -> bool:
+        """Return whether home offers other keys than those in use, which can be opened."""
+        if not sealed:
+            self.refused = ""
+            return False
+        try:
+            is_new = self._opened(sealed)[0] != self._keys
+        except (SealedError, InputError) as error:
+            self.refuse(one_line(str(error)))
+            return False
+        self.refused = ""
+        return is_new
+
+    def home_with(self, sealed: str, home: Home) -> Home:
+        """Return home with the keys that were sealed, to try them.
+
+        Raises:
+            HomeRefusedError: If they can no longer be opened.
+        """
+        try:
+            keys = self._opened(sealed)[0]
+        except (SealedError, InputError) as error:
+            raise HomeRefusedError(one_line(str(error))) from None
+        return home.with_keys(keys) if isinstance(home, S3Home) else home
+
+    def refuse(self, reason: str) -> None:
+        """Note why the keys that home offers are not used."""
+        if reason != self.refused:
+            LOG.warning("new keys are not used: %s", reason)
+        self.refused = reason
+
+    def take(self, sealed: str) -> None:
+        """Use keys that were sealed from now on; the file is replaced before anything else."""
+        try:
+            keys, sealing, path = self._opened(sealed)
+            write_private(user_path(path), key_text(keys, sealing))
+        except (SealedError, InputError, OSError) as error:
+            self.refuse(one_line(str(error)))
+            return
+        for home in self._homes:
+            home.use(keys)
+        self._keys, self.refused = keys, ""
+        LOG.info("new keys are in use: %s", self.mark)
+
+    def _opened(self, sealed: str) -> tuple[Keys, str, str]:
+        """Return keys that were sealed, what opened them, and the file that they belong into.
+
+        Raises:
+            SealedError: If they cannot be opened.
+            InputError: If the key file cannot be read.
+        """
+        path = self._uplink.keys_file if self._uplink.kind == "s3" else None
+        if path is None:
+            raise SealedError("this node has no key file: uplink.keys_file")
+        lines = read_lines(path)
+        keys_in(lines, path)
+        if not lines.get(SEALING):
+            raise SealedError(f"{path}: has no {SEALING}: enrol the node by a token")
+        try:
+            return unseal(sealed, self._node, lines[SEALING]), lines[SEALING], path
+        except ValueError as error:
+            raise SealedError(f"they cannot be opened: {error}") from None
