@@ -62,6 +62,8 @@ def _told_by(status: Status, told_s: float) -> Iterator[tuple[str, str]]:
         yield "camera", status.source
     elif status.last_frame_s_ago > NO_FRAME_S:
         yield "camera", f"no frame for {in_words(status.last_frame_s_ago)}"
+    if status.choice_failed:
+        yield "choice", f"chance chooses, as its method failed: {status.choice_failed}"
     yield from _of_sending(status)
     if status.update_refused:
         kind = "model" if _OF_MODEL.match(status.update_refused) else "update"

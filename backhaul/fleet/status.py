@@ -47,6 +47,8 @@ class Status(BaseModel):
         last_frame_s_ago: Seconds since its source gave a frame.
         source: What is wrong with its source; empty if nothing is.
         held: Whether it may not send for now.
+        choice_failed: Why its sampling method could not choose, so that chance did; empty if it
+            could.
         refused: Why home did not take what it sent; empty if it did.
         failures: Tries to send in a row that have failed.
         keys: What tells its keys apart, eight digits; empty = it did not say.
@@ -75,6 +77,7 @@ class Status(BaseModel):
     last_frame_s_ago: float = 0.0
     source: Word = ""
     held: bool = False
+    choice_failed: Word = ""
     refused: Word = ""
     failures: Count = 0
     keys: Word = ""

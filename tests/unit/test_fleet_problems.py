@@ -39,7 +39,9 @@ def well(**changes: object) -> Status:
     [
         ({"source": "the camera is stuck"}, "camera"),
         ({"last_frame_s_ago": 100_000.0}, "camera"),
+        ({"choice_failed": "odd numbers"}, "choice"),
         ({"refused": "no"}, "refused"),
+        ({"keys_refused": "they were changed"}, "keys"),
         ({"failures": 10}, "failures"),
         ({"update_refused": "model 0123456789ab: 3 looks in a row failed"}, "model"),
         ({"update_refused": "model 0123456789ab failed here: too slow"}, "model"),
