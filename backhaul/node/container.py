@@ -1,7 +1,7 @@
 """Files of frames that describe themselves, so that a lost journal can be made again.
 
-A file holds a magic word, the length of a description, the description (JSON: the frame's
-fields and its sidecar), and the bytes that are sent. Its name is the digest of these bytes.
+A file holds a magic word, the length and the CRC-32 of a description, the description (JSON:
+the frame's fields and its sidecar), and the bytes that are sent. Its name is their digest.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from backhaul.node.frame import FIRST, Frame
 
 MAGIC = b"BHF1"
 SUFFIX = ".frame"
-_HEAD = struct.Struct("<4sI")
+_HEAD = struct.Struct("<4sII")
 _MOST_DESCRIPTION = 1 << 24
 _NAMES = {field.name for field in fields(Frame)}
 
@@ -37,7 +38,7 @@ class DamagedFrameError(ValueError):
 def pack(kept: Kept) -> bytes:
     """Return the file of a frame."""
     text = json.dumps({"frame": asdict(kept.frame), "sidecar": kept.sidecar}).encode()
-    return _HEAD.pack(MAGIC, len(text)) + text + kept.content
+    return _HEAD.pack(MAGIC, len(text), zlib.crc32(text)) + text + kept.content
 
 
 def unpack(data: bytes, digest: str) -> Kept:
@@ -76,7 +77,7 @@ def _length(data: bytes) -> int:
     """Return the length of the description."""
     if len(data) < _HEAD.size:
         raise DamagedFrameError("it was cut off")
-    magic, length = _HEAD.unpack_from(data)
+    magic, length, _ = _HEAD.unpack_from(data)
     if magic != MAGIC or length > _MOST_DESCRIPTION:
         raise DamagedFrameError("it is no file of a frame")
     return int(length)
@@ -84,8 +85,11 @@ def _length(data: bytes) -> int:
 
 def _read(data: bytes, length: int) -> Kept:
     end = _HEAD.size + length
+    text = data[_HEAD.size : end]
+    if zlib.crc32(text) != _HEAD.unpack_from(data)[2]:
+        raise DamagedFrameError("its description was changed or cut off")
     try:
-        known = json.loads(data[_HEAD.size : end])
+        known = json.loads(text)
         frame = Frame(**{k: v for k, v in known["frame"].items() if k in _NAMES})
         _ = FIRST[frame.why]
         return Kept(frame, dict(known["sidecar"]), data[end:])

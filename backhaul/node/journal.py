@@ -16,6 +16,7 @@ from backhaul.node.records import Memory, Window
 NAME = "journal.sqlite"
 _SCHEMA = 1
 _COLUMNS = tuple(field.name for field in fields(Frame))
+_FLAGS = tuple(field.name for field in fields(Frame) if isinstance(field.default, bool))
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS waiting ({", ".join(_COLUMNS)}, PRIMARY KEY (digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gone (digest TEXT PRIMARY KEY, number INTEGER, vector BLOB);
@@ -77,13 +78,25 @@ class Journal:
         if schema < _SCHEMA:
             self._base.executescript(_TABLES)
             self._base.execute(f"PRAGMA user_version={_SCHEMA}")
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        """Give frames of an older version the fields that they lack, with their defaults."""
+        known = {row[1] for row in self._base.execute("PRAGMA table_info(waiting)")}
+        for each in fields(Frame):
+            if each.name not in known:
+                value = int(each.default) if isinstance(each.default, bool) else each.default
+                self._base.execute(
+                    f"ALTER TABLE waiting ADD COLUMN {each.name} DEFAULT {value!r}"
+                )
 
     def waiting(self) -> Iterator[Frame]:
         """Yield the frames that wait."""
         query = f"SELECT {', '.join(_COLUMNS)} FROM waiting"  # noqa: S608 - names of fields
         for row in self._base.execute(query):
-            sent, told, doubtful = map(bool, row[-3:])
-            yield replace(Frame(*row), sent=sent, told=told, doubtful=doubtful)
+            frame = Frame(*row)
+            flags = {name: bool(getattr(frame, name)) for name in _FLAGS}
+            yield replace(frame, **flags)  # type: ignore[arg-type]
 
     def counts(self) -> dict[str, int]:
         """Return how many frames it has, by state."""
@@ -131,7 +144,8 @@ class Journal:
         self._begin()
         marks = ", ".join("?" * len(_COLUMNS))
         values = [getattr(frame, name) for name in _COLUMNS]
-        self._base.execute(f"INSERT OR REPLACE INTO waiting VALUES ({marks})", values)  # noqa: S608
+        into = f"waiting ({', '.join(_COLUMNS)})"
+        self._base.execute(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", values)  # noqa: S608
 
     def remove(self, digest: str, number: int, vector: bytes | None) -> None:
         """Let a frame be gone: sent, with its vector, or given up."""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import resource
 import sqlite3
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -182,11 +183,8 @@ def test_a_frame_describes_itself() -> None:
 def test_a_changed_byte_is_found(place: int, flip: int) -> None:
     data = bytearray(pack(Kept(FRAME, {"frame_id": "a"}, b"hello")))
     data[place % len(data)] ^= flip
-    try:
-        kept = unpack(bytes(data), DIGEST)
-    except DamagedFrameError:
-        return
-    assert kept.content == b"hello"  # a changed description may still be one
+    with pytest.raises(DamagedFrameError):
+        unpack(bytes(data), DIGEST)
 
 
 @given(st.integers(0, 300))
@@ -212,6 +210,38 @@ def test_the_journal_keeps_what_was_committed(tmp_path: Path) -> None:
     again.commit()
     assert (list(again.waiting()), again.gone(), again.sent_vectors()) == ([], [DIGEST], [b"v"])
     again.close()
+
+
+def test_a_journal_of_a_version_that_knew_less_of_frames_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    old = [field.name for field in fields(Frame) if field.default is MISSING]
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("DROP TABLE waiting")
+        base.execute(f"CREATE TABLE waiting ({', '.join(old)}, PRIMARY KEY (digest))")
+        marks = ", ".join("?" * len(old))
+        values = [getattr(FRAME, name) for name in old]
+        base.execute(f"INSERT INTO waiting VALUES ({marks})", values)  # noqa: S608 - our names
+        base.commit()
+    journal = Journal(path)
+    required = {name: getattr(FRAME, name) for name in old}
+    assert list(journal.waiting()) == [Frame(**required)]
+    journal.put(FRAME)
+    journal.commit()
+    assert list(journal.waiting()) == [FRAME]
+    journal.close()
+
+
+def test_a_journal_of_a_version_that_knew_more_of_frames_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("ALTER TABLE waiting ADD COLUMN later DEFAULT 'x'")
+    journal = Journal(path)
+    journal.put(FRAME)
+    journal.commit()
+    assert list(journal.waiting()) == [FRAME]
+    journal.close()
 
 
 def test_the_journal_stays_small(tmp_path: Path) -> None:
