@@ -14,7 +14,7 @@ from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
 from backhaul.fleet.status import NodeView
 from backhaul.node.updates.release import Release, in_cohort
-from backhaul.nodelayout import rollout_place
+from backhaul.nodelayout import NAME, rollout_place
 from backhaul.publication.publishing import Targets, republish
 from backhaul.publication.releases import (
     digest_of,
@@ -24,7 +24,6 @@ from backhaul.publication.releases import (
 )
 from backhaul.publication.repository import Repository
 
-_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PER_CENT = 100
 
 
@@ -195,6 +194,6 @@ def _changed(root: str, group: str, change: Callable[[Rollout], Rollout]) -> Rol
 
 
 def _place(root: str, group: str) -> str:
-    if _GROUP.fullmatch(group) is None:
+    if re.fullmatch(NAME, group) is None:
         raise InputError(f"{group!r}: is no name of a group")
     return rollout_place(root, group)
