@@ -13,7 +13,7 @@ from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
 from backhaul.fleet.status import NodeView
-from backhaul.node.updates.release import Release, in_cohort
+from backhaul.node.updates.release import Release, in_cohort, release_place
 from backhaul.nodelayout import NAME, rollout_place
 from backhaul.publication.publishing import Targets, republish
 from backhaul.publication.releases import (
@@ -70,7 +70,8 @@ def begin(
         raise InputError(
             f"{group}: {before.name} is on its way already ({before.state}): see --status"
         )
-    _require_first_node(release, group, steps, fleet)
+    heard = [each for each in fleet if now_s - each.told_s <= steps.silent_s]
+    _require_first_node(release, group, steps, heard)
 
     def change(targets: Targets) -> tuple[Release, Targets]:
         return with_cohort(required_release(root, targets, group), first), {}
@@ -107,6 +108,8 @@ def advance(
     def change(plan: Rollout) -> Rollout:
         if plan.state in ("going", "paused") and digest_of(release) not in plan.releases:
             return plan.ended("replaced", "something else was published for the group")
+        if release.cohort < plan.cohort:  # it was recorded, and not yet published
+            return plan
         return decide(plan, fleet, now_s)
 
     plan = _changed(root, group, change)
@@ -148,15 +151,21 @@ def back(repository: Repository, group: str) -> Release:
     Its rollout, if there is one, ends first, so that nobody widens it meanwhile.
 
     Raises:
-        InputError: If nothing was published for all nodes before.
+        InputError: If nothing was published for all nodes before, or somebody publishes for
+            them at this moment.
     """
     root = repository.root
+    before = repository.read().targets.targets
 
     def change(targets: Targets) -> tuple[Release, Targets]:
+        if targets.get(release_place(group)) != before.get(release_place(group)):
+            raise InputError(
+                f"{group}: somebody published at this moment: look what, and try again"
+            )
         release, files = release_before(root, targets, group)
         return with_cohort(release, 1.0), files
 
-    change(repository.read().targets.targets)  # or there is nothing to go back to
+    change(before)  # or there is nothing to go back to
     if ROLLOUT.read(_place(root, group)) is not None:
         _changed(root, group, lambda plan: plan.ended("back", "the release before is back"))
     return republish(repository, group, change)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import TargetFile
 from typer.testing import CliRunner
 
 from backhaul.cli.fleet import fleet as command
@@ -15,11 +18,12 @@ from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps
 from backhaul.fleet.status import NodeView, Status
-from backhaul.node.updates.release import in_cohort, model_place
+from backhaul.node.updates.release import in_cohort, model_place, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication import rollouts
 from backhaul.publication.publishing import groups_of, refresh_if_due
 from backhaul.publication.releases import release_at
+from backhaul.publication.repository import Repository, Standing, target_uri
 from tests.publishing import Publisher, Taker
 from tests.tinymodels import tiny_model
 
@@ -163,6 +167,79 @@ def test_nothing_goes_back_to_what_is_damaged(publisher: Publisher) -> None:
     assert group.release is not None
     assert group.release.name == "tiny.onnx"
     assert group.release.cohort == 1.0
+
+
+def test_going_back_twice_does_not_bring_the_bad_one_again(publisher: Publisher) -> None:
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    assert rollouts.back(publisher.repository, "all").model == first.model
+    with pytest.raises(InputError, match="or it is there again"):
+        rollouts.back(publisher.repository, "all")
+    third = publisher.put(tiny_model(0.8), cohort=0.1)
+    assert third.model != first.model
+    assert rollouts.back(publisher.repository, "all").model == first.model
+
+
+def test_of_two_who_go_back_at_once_one_is_told(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the slower one wanted to leave is gone already."""
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    slower, publish = publisher.repository, Repository.publish
+
+    def late(self: Repository, before: Standing, files: Mapping[str, TargetFile]) -> bool:
+        if self is slower and cohort(publisher) == 1.0:
+            monkeypatch.setattr(Repository, "publish", publish)
+            rollouts.back(publisher.repository, "all")
+        return publish(self, before, files)
+
+    monkeypatch.setattr(Repository, "publish", late)
+    with pytest.raises(InputError, match="somebody published at this moment"):
+        rollouts.back(slower, "all")
+    [group] = groups_of(publisher.repository, publisher.repository.read())
+    assert group.release is not None
+    assert group.release.model == first.model
+
+
+@pytest.mark.parametrize("content", [b"x" * 2_000_000, b"", None])
+def test_what_is_damaged_on_its_way_keeps_nobody_from_going_back(
+    publisher: Publisher, content: bytes | None
+) -> None:
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    targets = publisher.repository.read().targets.targets
+    bad = Path(target_uri(str(publisher.root), targets[release_place("all")]))
+    bad.unlink()
+    if content is None:
+        os.mkfifo(bad)
+    else:
+        bad.write_bytes(content)
+    [group] = groups_of(publisher.repository, publisher.repository.read())
+    assert group.release is None
+    assert rollouts.back(publisher.repository, "all").model == first.model
+
+
+def test_it_is_not_done_before_it_was_published_for_all(publisher: Publisher) -> None:
+    """The last step was recorded, and what took it ended: nearly all run it, and not all."""
+    publisher.put(FIRST)
+    plan = rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    place = rollout_place(str(publisher.root), "all")
+    (one, two), (other, _) = names(publisher, 2)
+    since: dict[str, float | None] = dict.fromkeys((one, two), NOW)
+    changed(ROLLOUT, place, lambda _: plan.model_copy(update={"step": 1, "ran_since": since}))
+    digest = plan.releases[0][:12]
+    fleet = [view(one, digest, NOW + 100), view(two, digest, NOW + 100), view(other, "", NOW)]
+    assert rollouts.advance(publisher.repository, "all", fleet, NOW + 100).state == "going"
+    assert cohort(publisher) == 1.0
+
+
+def test_a_first_cohort_of_nodes_long_gone_is_refused(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    [inside], [outside] = names(publisher, 1)
+    fleet = [view(inside, "", NOW - STEPS.silent_s - 1), view(outside, "")]
+    with pytest.raises(InputError, match=r"none of its 1 nodes"):
+        rollouts.begin(publisher.repository, "all", STEPS, fleet, NOW)
 
 
 def test_a_first_cohort_without_a_known_node_is_refused(publisher: Publisher) -> None:
