@@ -30,13 +30,19 @@ class Steps(Part):
         (0.1, 0.5, 1.0), min_length=1, max_length=20, description="shares of the nodes, growing"
     )
     soak_s: float = Field(
-        21_600.0, ge=0, description="how long a node must run the release, seconds"
+        21_600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="how long a node must run the release, seconds",
     )
     most_failed: Probability = Field(
         0.1, description="share of a cohort that may refuse it, go back, or fall silent"
     )
     silent_s: float = Field(
-        7_200.0, gt=0, description="a node that is not heard of for longer fell silent, seconds"
+        7_200.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="a node that is not heard of for longer fell silent, seconds",
     )
 
     @model_validator(mode="after")

@@ -89,9 +89,10 @@ def with_release(
         release: Its release.
 
     Raises:
-        InputError: If a node that goes by it would choose nothing.
+        InputError: If a node that goes by it would choose nothing, or could not read it.
     """
     _require_choosing(release, group)
+    _require_readable(release, group)
     place = release_place(group)
     target = put_target(root, place, data_of(release))
     if (before := _before(root, targets.get(place), target)) is not None:
@@ -152,6 +153,15 @@ def _require_choosing(release: Release, group: str) -> None:
             f"{group}: budget.allowances: expected room for a frame, at least "
             f"{LEAST_FRAME_BYTES:,} bytes in each"
         )
+
+
+def _require_readable(release: Release, group: str) -> None:
+    try:
+        is_same = release_of(data_of(release)) == release
+    except RefusedError:
+        is_same = False
+    if not is_same:  # JSON has no infinity
+        raise InputError(f"{group}: expected finite numbers alone in policies and budget")
 
 
 def _before(root: str, old: TargetFile | None, new: TargetFile) -> dict[str, Any] | None:

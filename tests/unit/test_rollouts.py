@@ -283,6 +283,8 @@ def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> 
         (("--soak", "long"), "--soak long: expected a time"),
         (("--cohorts", "0.5,0.1"), "--cohorts: expected shares that grow"),
         (("--cohorts", "a"), "--cohorts a: expected shares"),
+        (("--soak", "9" * 400 + "d"), "--soak: .*finite"),
+        (("--resume", "--most-failed", "0.5"), "--most-failed: is for a rollout that begins"),
     ):
         with pytest.raises(InputError, match=said):
             run("rollout", "all", *wrong, *store, *signing)
@@ -293,6 +295,8 @@ def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> 
     assert "by hand" in run("rollout", "all", "--status", *store)
     assert "going" in run("rollout", "all", "--resume", *store)
     assert "again for all nodes" in run("rollout", "all", "--back", *store, *signing)
+    said = run("rollout", "all", "--status", *store)
+    assert said.endswith("back: the release before is back ")
     plan = rollouts.rollout_of(str(publisher.root), "all")
     assert (plan.state, plan.steps.soak_s) == ("back", 5_400)
 
@@ -356,6 +360,9 @@ def test_settings_that_would_choose_nothing_are_refused(publisher: Publisher) ->
         run("set", "all", *hours, *store)
     with pytest.raises(InputError, match="expected room for a frame"):
         run("set", "all", "budget.allowances=[{period: day, bytes: 900}]", *store)
+    for infinite in ("policies.a.near=.inf", "budget.uplink_kbit_s=1e400"):
+        with pytest.raises(InputError, match="expected finite numbers"):
+            run("set", "all", infinite, *store)
     assert "hours: as each node has it" in run("set", "all", *store)
     said = run("set", "all", "budget.allowances=[{period: day, bytes: 1000}]", *store)
     assert '-> [{"period": "day", "month_begins": 1, "bytes": 1000, "carry_over": 0.0}]' in said
