@@ -6,6 +6,7 @@ whoever can write into the store cannot make an operator go back to something of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from backhaul.node.updates.release import (
     release_place,
     require_choice,
 )
+from backhaul.nodelayout import NAME
 from backhaul.publication.repository import put_target, target_uri
 from backhaul.storage.conditional import read_bounded
 from backhaul.untrusted import UnreadableFileError
@@ -70,6 +72,16 @@ def required_release(root: str, targets: Mapping[str, TargetFile], group: str) -
             f"{group}: its release is not there, or damaged; published is for {names}"
         )
     return release
+
+
+def require_group_name(group: str) -> None:
+    """Do nothing if nodes may belong to a group of this name.
+
+    Raises:
+        InputError: If they may not.
+    """
+    if re.fullmatch(NAME, group) is None:
+        raise InputError(f"{group!r}: is no name of a group")
 
 
 def group_names(targets: Mapping[str, TargetFile]) -> list[str]:

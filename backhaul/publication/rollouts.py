@@ -6,7 +6,6 @@ release back or let it go on, and names nothing that was not signed for this gro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from backhaul.errors import InputError
@@ -14,11 +13,12 @@ from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
 from backhaul.fleet.status import NodeView
 from backhaul.node.updates.release import Release, in_cohort, release_place
-from backhaul.nodelayout import NAME, rollout_place
+from backhaul.nodelayout import rollout_place
 from backhaul.publication.publishing import Targets, republish
 from backhaul.publication.releases import (
     digest_of,
     release_before,
+    require_group_name,
     required_release,
     with_cohort,
 )
@@ -203,6 +203,5 @@ def _changed(root: str, group: str, change: Callable[[Rollout], Rollout]) -> Rol
 
 
 def _place(root: str, group: str) -> str:
-    if re.fullmatch(NAME, group) is None:
-        raise InputError(f"{group!r}: is no name of a group")
+    require_group_name(group)
     return rollout_place(root, group)

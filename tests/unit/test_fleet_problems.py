@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backhaul.fleet import alarms
+from backhaul.fleet import windows as fleet_windows
 from backhaul.fleet.alarms import Alarms, News, keep_news, news
 from backhaul.fleet.problems import Problem, problems_of
 from backhaul.fleet.status import MOST_BYTES, Status, read_fleet
@@ -24,6 +26,8 @@ from backhaul.inbox.reference import remember
 from backhaul.inbox.summary import Summary
 from backhaul.nodelayout import problems_place, rollout_place
 from backhaul.storage.objects import replace
+from tests.agents import put_window
+from tests.nodes import Store
 
 NOW = 2_000_000_000.0
 EVEN = [100] * 10
@@ -166,6 +170,23 @@ def test_no_windows_and_no_nodes_are_no_problem(tmp_path: Path) -> None:
     root = str(tmp_path)
     assert recent_windows(root, NOW) == {}
     assert problems_now(root, Watch(), read_fleet(root, NOW, 900), {}) == []
+
+
+def test_a_node_that_tells_without_end_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_windows, "MOST_WINDOWS", 2)
+    store = Store(str(tmp_path))
+    for number in range(5):
+        put_window(store, "loud", number, began_s=0.0)
+    put_window(store, "quiet", 1, began_s=0.0)
+    store.ingest()
+    told = recent_windows(store.root, time.time())
+    assert {node: [each.number for each in every] for node, every in told.items()} == {
+        "loud": [3, 4],
+        "quiet": [1],
+    }
+    assert len(fleet_windows.last_windows(store.root)) == 3
 
 
 def put_status(root: Path, node: str, content: bytes = b"{}") -> Path:
