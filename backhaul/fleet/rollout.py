@@ -234,6 +234,8 @@ def _runs(plan: Rollout, status: Status) -> bool:
 
 
 def _waits_for(plan: Rollout, fates: Sequence[NodeFate]) -> str:
+    if not fates and plan.excused:
+        return f"no node counts: {len(plan.excused)} had failed when it was resumed"
     if not fates:
         return f"no node of {plan.cohort:.0%} of {plan.group} was heard of since it began"
     counts = {kind: sum(each.fate == kind for each in fates) for kind in _IN_WORDS}

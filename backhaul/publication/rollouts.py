@@ -62,7 +62,7 @@ def begin(
             group is in the first cohort.
     """
     place, root, first = _place(repository.root, group), repository.root, steps.cohorts[0]
-    release = required_release(root, repository.read().targets.targets, group)
+    release = _published(repository, group)
     ROLLOUT.set_aside_if_damaged(place)
     before = ROLLOUT.read(place)
     is_on_its_way = before is not None and before.state in ("going", "paused")
@@ -103,9 +103,9 @@ def advance(
         now_s: The time, seconds since 1970.
     """
     root = repository.root
-    release = required_release(root, repository.read().targets.targets, group)
 
     def change(plan: Rollout) -> Rollout:
+        release = _published(repository, group)  # after the record: what that names is there
         if plan.state in ("going", "paused") and digest_of(release) not in plan.releases:
             return plan.ended("replaced", "something else was published for the group")
         if release.cohort < plan.cohort:  # it was recorded, and not yet published
@@ -113,7 +113,7 @@ def advance(
         return decide(plan, fleet, now_s)
 
     plan = _changed(root, group, change)
-    if plan.state != "going" or release.cohort >= plan.cohort:
+    if plan.state != "going" or _published(repository, group).cohort >= plan.cohort:
         return plan
 
     def widen(targets: Targets) -> tuple[Release, Targets]:
@@ -165,10 +165,18 @@ def back(repository: Repository, group: str) -> Release:
         release, files = release_before(root, targets, group)
         return with_cohort(release, 1.0), files
 
+    def end(plan: Rollout) -> Rollout:
+        is_its = before[release_place(group)].hashes["sha256"] in plan.releases
+        return plan.ended("back", "the release before is back") if is_its else plan
+
     change(before)  # or there is nothing to go back to
     if ROLLOUT.read(_place(root, group)) is not None:
-        _changed(root, group, lambda plan: plan.ended("back", "the release before is back"))
+        _changed(root, group, end)
     return republish(repository, group, change)
+
+
+def _published(repository: Repository, group: str) -> Release:
+    return required_release(repository.root, repository.read().targets.targets, group)
 
 
 def _require_first_node(

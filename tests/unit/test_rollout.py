@@ -177,6 +177,14 @@ def test_a_pause_names_nodes_with_reasons_and_resuming_excuses_them() -> None:
     assert decide(on, fleet, NOW).step == 1
 
 
+def test_where_all_were_excused_it_waits_and_says_why() -> None:
+    plan, fleet = world(["refused", "silent"])
+    on = resumed(decide(plan, fleet, NOW), fleet, NOW)
+    after = decide(on, fleet, NOW)
+    assert (after.state, after.step) == ("going", 0)
+    assert after.why == "no node counts: 2 had failed when it was resumed"
+
+
 def test_very_many_failures_are_counted_and_not_named() -> None:
     failed = [NodeFate(f"n{number}", "failed", "no") for number in range(12)]
     assert named(failed).endswith("n9: no; and 2 more")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tuf.api.metadata import TargetFile
@@ -118,6 +119,44 @@ def test_whoever_publishes_something_else_ends_it(publisher: Publisher) -> None:
     assert plan.state == "replaced"
     assert cohort(publisher) == 0.3
     assert rollouts.begin(publisher.repository, "all", STEPS, [], NOW).state == "going"
+
+
+def test_a_rollout_that_begins_while_another_looks_goes_on(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks has read that the first is published; the record is that of the second."""
+    publisher.put(FIRST)
+    rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    done = rollouts._changed
+
+    def late(*given: Any) -> Rollout:
+        monkeypatch.undo()
+        publisher.put(SECOND, cohort=0)
+        rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+        return done(*given)
+
+    monkeypatch.setattr(rollouts, "_changed", late)
+    assert rollouts.advance(publisher.repository, "all", [], NOW).state == "going"
+
+
+def test_who_goes_back_too_late_ends_no_other_rollout(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.put(FIRST)
+    publisher.put(SECOND)
+    done = rollouts._changed
+
+    def late(*given: Any) -> Rollout:
+        monkeypatch.undo()
+        publisher.put(tiny_model(0.8), cohort=0)
+        rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+        return done(*given)
+
+    rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    monkeypatch.setattr(rollouts, "_changed", late)
+    with pytest.raises(InputError, match="somebody published"):
+        rollouts.back(publisher.repository, "all")
+    assert rollouts.rollout_of(str(publisher.root), "all").state == "going"
 
 
 def test_a_slower_writer_overwrites_nothing(publisher: Publisher) -> None:
