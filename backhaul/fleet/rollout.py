@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from backhaul.campaign.recordfiles import RecordType
-from backhaul.fleet.problems import in_words
+from backhaul.fleet.problems import in_words, refused_model
 from backhaul.fleet.status import NodeView, Status
 from backhaul.node.updates.release import in_cohort
 from backhaul.settings import Part, Probability
@@ -196,14 +196,19 @@ def _fate(plan: Rollout, view: NodeView, now_s: float) -> NodeFate:
     if has_run:
         reason = status.update_refused or f"runs {status.release or 'its own settings'}"
         return NodeFate(view.name, "failed", f"went back: {reason}")
-    asked_s_ago = status.update_asked_s_ago
-    if (
-        status.update_refused
-        and asked_s_ago is not None
-        and view.told_s - asked_s_ago >= plan.began_s
-    ):
+    if _refuses(plan, view.told_s, status):
         return NodeFate(view.name, "failed", f"refused: {status.update_refused}")
     return NodeFate(view.name, "waits")
+
+
+def _refuses(plan: Rollout, told_s: float, status: Status) -> bool:
+    """Return whether a node refuses the release, and not what was published before it."""
+    asked_s_ago, model = status.update_asked_s_ago, refused_model(status.update_refused)
+    if not status.update_refused or asked_s_ago is None:
+        return False
+    if model and model != plan.model[:SHORT_DIGEST]:  # its trial went on until now
+        return False
+    return told_s - asked_s_ago >= plan.began_s
 
 
 def _ran_since(plan: Rollout, fleet: Sequence[NodeView]) -> dict[str, float | None]:
