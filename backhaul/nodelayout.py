@@ -6,8 +6,10 @@ import re
 
 from backhaul.layout import arrival_place, internal
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+"""Names of nodes, and of groups, as a regular expression."""
 _TOLD = re.compile(
-    r"(?P<node>[A-Za-z0-9][A-Za-z0-9._-]{0,62})/(?P<kind>sidecars|windows)/"
+    rf"(?P<node>{NAME})/(?P<kind>sidecars|windows)/"
     r"\d{1,12}-[0-9a-f]{16}\.json(\.gz)?"
 )
 

@@ -15,8 +15,9 @@ from prefect.states import Completed
 from backhaul.errors import InputError
 from backhaul.fleet.alarms import keep_news
 from backhaul.fleet.problems import Problem
-from backhaul.fleet.status import NodeView
-from backhaul.fleet.watching import Watch, problems_now, rollouts_in, watched
+from backhaul.fleet.status import NodeView, read_fleet
+from backhaul.fleet.watching import Watch, problems_now, rollouts_in
+from backhaul.fleet.windows import recent_windows
 from backhaul.publication.keys import read_keys
 from backhaul.publication.publishing import refresh_if_due
 from backhaul.publication.repository import Repository
@@ -50,8 +51,9 @@ def fleet(
     root = resolve(store)
     require_bucket(root)
     now_s = time.time()
-    nodes, windows = watched(root, watch, now_s)
+    nodes = read_fleet(root, now_s, watch.late_min * 60)
     published = [] if keys is None else _publish(root, keys, days, nodes, now_s)
+    windows = recent_windows(root, now_s)  # after that: damaged ones hold no rollout up
     found = [*problems_now(root, watch, nodes, windows), *published]
     new = keep_news(root, found, now_s, tell)
     for each in new.begun:

@@ -57,7 +57,10 @@ COMMANDS = {
         "Measure how much unlabelled frames repeat, and say whether choosing will help.",
     ),
     "node": Entry("backhaul.cli.node:node", "Run the agent of an edge node."),
-    "fleet": Entry("backhaul.cli.fleet:fleet", "See how nodes are, and ask them for frames."),
+    "fleet": Entry(
+        "backhaul.cli.fleet:fleet",
+        "See how nodes are, change what they go by, and ask for frames.",
+    ),
     "models": Entry(
         "backhaul.cli.models:models", "Publish models and policies for nodes, signed."
     ),

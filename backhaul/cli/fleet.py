@@ -25,7 +25,7 @@ from backhaul.cli.rollout import roll_out
 if TYPE_CHECKING:
     from backhaul.fleet.status import NodeView
 
-fleet = typer.Typer(help="See how nodes are, and ask them for frames.")
+fleet = typer.Typer(help="See how nodes are, change what they go by, and ask for frames.")
 fleet.command("set")(set_settings)
 fleet.command("rollout")(roll_out)
 for _command in (token, rotate, keys, bundle):
@@ -52,7 +52,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     problems: Annotated[
         bool,
-        typer.Option("--problems", help="Print what is wrong alone, also by the last day."),
+        typer.Option("--problems", help="Print only what is wrong, also by windows of a day."),
     ] = False,
     prometheus: Annotated[
         Path | None,
@@ -64,7 +64,7 @@ def show(
         ),
     ] = None,
 ) -> None:
-    """See how nodes are, and ask them for frames.
+    """See how nodes are, change what they go by, and ask for frames.
 
     [bold]Examples[/bold]
 

@@ -23,7 +23,12 @@ _UNITS = {"s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d)")
 
 
+_OF_BEGINNING = ("cohorts", "soak", "most_failed", "silent")
+"""Options of a rollout that begins, which stay as they are until it ends."""
+
+
 def roll_out(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    context: typer.Context,
     group: Annotated[
         str, typer.Argument(metavar="GROUP", help="The group.", show_default=False)
     ],
@@ -88,6 +93,8 @@ def roll_out(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     chosen = [status, advance, pause, resume, back]
     if sum(chosen) > 1:
         raise InputError("expected one of --status, --advance, --pause, --resume and --back")
+    if any(chosen):
+        _require_none_of_beginning(context)
     root = resolved(store)
     if back:
         release = rollouts.back(_repository(store, key_folder, days), group)
@@ -122,11 +129,12 @@ def say(plan: Rollout, fleet: Sequence[NodeView], now_s: float) -> None:
     """Print how a rollout stands, and each node of its cohort that failed."""
     from backhaul.fleet.rollout import fates_of
 
+    what = f"{plan.group}: {plan.name} ({plan.model[:12]}): {plan.state}"
+    if plan.state in ("back", "replaced"):  # what nodes run now is none of its business
+        typer.echo(f"{what}: {plan.why}")
+        return
     steps = f"step {plan.step + 1} of {len(plan.steps.cohorts)}"
-    typer.echo(
-        f"{plan.group}: {plan.name} ({plan.model[:12]}): {plan.state}, for {plan.cohort:.0%} "
-        f"of the nodes ({steps})"
-    )
+    typer.echo(f"{what}, for {plan.cohort:.0%} of the nodes ({steps})")
     if plan.why:
         typer.echo(plan.why)
     fates = fates_of(plan, fleet, now_s)
@@ -145,6 +153,14 @@ _WORDS = {
     "waits": "have not taken it",
     "failed": "failed",
 }
+
+
+def _require_none_of_beginning(context: typer.Context) -> None:
+    for name in _OF_BEGINNING:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = name.replace("_", "-")
+            raise InputError(f"--{option}: is for a rollout that begins, and stays as it was")
 
 
 def _repository(store: str, key_folder: Path | None, days: float) -> Repository:

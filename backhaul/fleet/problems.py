@@ -18,7 +18,7 @@ NO_FRAME_S = 86_400.0
 """A node whose source has given no frame for so long is told."""
 MANY_FAILURES = 10
 """Tries to send in a row that have failed, from which on they are told."""
-_OF_MODEL = re.compile(r"model [0-9a-f]{12}( failed here)?: ")
+_OF_MODEL = re.compile(r"model ([0-9a-f]{12})(?: failed here)?: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,23 @@ def _told_by(status: Status, told_s: float) -> Iterator[tuple[str, str]]:
         yield "choice", f"chance chooses, as its method failed: {status.choice_failed}"
     yield from _of_sending(status)
     if status.update_refused:
-        kind = "model" if _OF_MODEL.match(status.update_refused) else "update"
+        kind = "model" if refused_model(status.update_refused) else "update"
         yield kind, f"update refused: {status.update_refused}"
     if status.disk_free_bytes < LITTLE_DISK:
         yield "disk", f"little disk: {status.disk_free_bytes / 1e6:,.0f} MB free"
     if abs(status.time_s - told_s) > CLOCK_S:
         yield "clock", f"its clock is off by {in_words(abs(status.time_s - told_s))}"
+
+
+def refused_model(reason: str) -> str:
+    """Return the first 12 digits of the model that a node refuses; empty if it is no model.
+
+    Example:
+        >>> refused_model("model 0123456789ab failed here: too slow")
+        '0123456789ab'
+    """
+    found = _OF_MODEL.match(reason)
+    return "" if found is None else found[1]
 
 
 def _of_sending(status: Status) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from backhaul.campaign.recordfiles import RecordType
-from backhaul.fleet.problems import in_words
+from backhaul.fleet.problems import in_words, refused_model
 from backhaul.fleet.status import NodeView, Status
 from backhaul.node.updates.release import in_cohort
 from backhaul.settings import Part, Probability
@@ -30,13 +30,19 @@ class Steps(Part):
         (0.1, 0.5, 1.0), min_length=1, max_length=20, description="shares of the nodes, growing"
     )
     soak_s: float = Field(
-        21_600.0, ge=0, description="how long a node must run the release, seconds"
+        21_600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="how long a node must run the release, seconds",
     )
     most_failed: Probability = Field(
         0.1, description="share of a cohort that may refuse it, go back, or fall silent"
     )
     silent_s: float = Field(
-        7_200.0, gt=0, description="a node that is not heard of for longer fell silent, seconds"
+        7_200.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="a node that is not heard of for longer fell silent, seconds",
     )
 
     @model_validator(mode="after")
@@ -190,14 +196,19 @@ def _fate(plan: Rollout, view: NodeView, now_s: float) -> NodeFate:
     if has_run:
         reason = status.update_refused or f"runs {status.release or 'its own settings'}"
         return NodeFate(view.name, "failed", f"went back: {reason}")
-    asked_s_ago = status.update_asked_s_ago
-    if (
-        status.update_refused
-        and asked_s_ago is not None
-        and view.told_s - asked_s_ago >= plan.began_s
-    ):
+    if _refuses(plan, view.told_s, status):
         return NodeFate(view.name, "failed", f"refused: {status.update_refused}")
     return NodeFate(view.name, "waits")
+
+
+def _refuses(plan: Rollout, told_s: float, status: Status) -> bool:
+    """Return whether a node refuses the release, and not what was published before it."""
+    asked_s_ago, model = status.update_asked_s_ago, refused_model(status.update_refused)
+    if not status.update_refused or asked_s_ago is None:
+        return False
+    if model and model != plan.model[:SHORT_DIGEST]:  # its trial went on until now
+        return False
+    return told_s - asked_s_ago >= plan.began_s
 
 
 def _ran_since(plan: Rollout, fleet: Sequence[NodeView]) -> dict[str, float | None]:
@@ -228,6 +239,8 @@ def _runs(plan: Rollout, status: Status) -> bool:
 
 
 def _waits_for(plan: Rollout, fates: Sequence[NodeFate]) -> str:
+    if not fates and plan.excused:
+        return f"no node counts: {len(plan.excused)} had failed when it was resumed"
     if not fates:
         return f"no node of {plan.cohort:.0%} of {plan.group} was heard of since it began"
     counts = {kind: sum(each.fate == kind for each in fates) for kind in _IN_WORDS}

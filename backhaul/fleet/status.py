@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from backhaul.errors import RefusedFileError
 from backhaul.fleet.problems import Problem, problems_of
-from backhaul.nodelayout import status_place, told_folder
+from backhaul.nodelayout import NAME, status_place, told_folder
 from backhaul.storage.conditional import read_bounded
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.listing import Stored, folders_in, stored_at
-from backhaul.untrusted import one_line
+from backhaul.untrusted import UnreadableFileError, one_line
 
 MOST_BYTES = 100_000
 """Of a status; one with more is not read."""
@@ -21,6 +23,8 @@ MOST_BYTES = 100_000
 Word = Annotated[str, AfterValidator(one_line)]
 """Text of a node's: one line that can be printed anywhere, and what is too long cut off."""
 Count = Annotated[int, Field(ge=0, le=2**62)]
+Seconds = Annotated[float, Field(ge=-1e11, le=1e11)]
+"""Of a clock that may be off by any number of years, in few digits."""
 
 
 class Status(BaseModel):
@@ -61,20 +65,20 @@ class Status(BaseModel):
 
     node: Word = ""
     agent: Word = ""
-    time_s: float = 0.0
-    up_s: float = 0.0
+    time_s: Seconds = 0.0
+    up_s: Seconds = 0.0
     model: Word = ""
     group: Word = ""
     release: Word = ""
     update_refused: Word = ""
-    update_asked_s_ago: float | None = None
+    update_asked_s_ago: Seconds | None = None
     policies: tuple[Word, ...] = Field((), max_length=20)
-    window: int = 0
+    window: Count = 0
     waiting: Count = 0
     waiting_bytes: Count = 0
     most_bytes: Count = 0
     disk_free_bytes: Count = 0
-    last_frame_s_ago: float = 0.0
+    last_frame_s_ago: Seconds = 0.0
     source: Word = ""
     held: bool = False
     choice_failed: Word = ""
@@ -91,7 +95,8 @@ class NodeView:
 
     Args:
         name: Name of its folder.
-        told_s: When its last status came, seconds since 1970 by the store's clock.
+        told_s: When its last status came, seconds since 1970 by the store's clock; the time of
+            the look, where the store refuses to say.
         status: That status; None if it cannot be read.
         found: What an operator should know of it.
     """
@@ -120,20 +125,24 @@ def read_fleet(root: str, now_s: float, late_s: float) -> list[NodeView]:
     """
 
     def view(node: str) -> NodeView | None:
-        file = stored_at(status_place(root, node))
-        return None if file is None else _view(file, now_s, late_s)
+        place = status_place(root, node)
+        try:
+            file = stored_at(place)
+        except RefusedFileError:
+            file = Stored(place, 0, now_s)
+        return None if file is None else _view(node, file, now_s, late_s)
 
+    nodes = [name for name in folders_in(told_folder(root)) if re.fullmatch(NAME, name)]
     with ThreadPoolExecutor(TRANSFERS) as threads:
-        views = list(threads.map(view, folders_in(told_folder(root))))
+        views = list(threads.map(view, nodes))
     return [each for each in views if each is not None]
 
 
-def _view(file: Stored, now_s: float, late_s: float) -> NodeView:
-    name = one_line(file.uri.split("/")[-2])
-    data = read_bounded(file.uri, MOST_BYTES) if file.size_bytes <= MOST_BYTES else None
+def _view(name: str, file: Stored, now_s: float, late_s: float) -> NodeView:
     try:
+        data = read_bounded(file.uri, MOST_BYTES)
         status = None if data is None else Status.model_validate_json(data)
-    except ValidationError:
+    except (ValidationError, UnreadableFileError, RefusedFileError):
         status = None
     found = problems_of(name, status, file.modified, now_s, late_s)
     return NodeView(name, file.modified, status, tuple(found))

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from backhaul.errors import InputError
-from backhaul.nodelayout import wants_name
+from backhaul.nodelayout import NAME, wants_name
 from backhaul.storage.conditional import read_bounded
 from backhaul.storage.objects import replace
 
 MOST_WANTED = 10_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def want(root: str, node: str, digests: Sequence[str]) -> int:
@@ -67,7 +66,7 @@ def wants_for(root: str, node: str) -> dict[str, Any]:
     Raises:
         InputError: If no node has such a name.
     """
-    if _NODE.fullmatch(node) is None:
+    if re.fullmatch(NAME, node) is None:
         raise InputError(f"{node!r}: is no name of a node")
     data = read_bounded(f"{root}/{wants_name(node)}", 100 * MOST_WANTED)
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -13,13 +13,15 @@ from backhaul.fleet.problems import Problem
 from backhaul.inbox.numbered import first_free
 from backhaul.inbox.reference import ENOUGH_OBJECTS, Reference, drift, references_of
 from backhaul.inbox.summary import TENTHS, Summary
-from backhaul.inbox.windows import read_windows, summaries_in
+from backhaul.inbox.windows import read_entry, summaries_in
 from backhaul.nodelayout import windows_entry
 from backhaul.storage.imagefiles import TRANSFERS
 
 DAY_S = 86_400.0
 MOST_ENTRIES = 48
 """Of the table of windows that are read: those of a day, where it grows hourly."""
+MOST_WINDOWS = 300
+"""Of one node that are looked at: those of two days, where a window is ten minutes."""
 MANY = 0.9
 """Share of the frames of a day that a gate closes on, from which on the camera is at fault."""
 SOME = 0.1
@@ -36,11 +38,8 @@ def recent_windows(root: str, now_s: float) -> dict[str, list[Summary]]:
         now_s: The time, seconds since 1970.
     """
     since = datetime.fromtimestamp(now_s - DAY_S, UTC)
-    found: defaultdict[str, list[Summary]] = defaultdict(list)
-    for table in _last_tables(root):
-        for summary in summaries_in(table[table["arrived"] >= since]):
-            found[summary.node].append(summary)
-    return found
+    tables = (table[table["arrived"] >= since] for table in _last_tables(root))
+    return {node: [*told] for node, told in _by_node(tables).items()}
 
 
 def last_windows(root: str) -> list[Summary]:
@@ -49,12 +48,23 @@ def last_windows(root: str) -> list[Summary]:
     Args:
         root: Root of the store.
     """
-    return [summary for table in _last_tables(root) for summary in summaries_in(table)]
+    return [each for told in _by_node(_last_tables(root)).values() for each in told]
 
 
-def _last_tables(root: str) -> list[pd.DataFrame]:
-    last = first_free(lambda number: windows_entry(root, number)) - 1
-    return [table for _, table in read_windows(root, max(last - MOST_ENTRIES, 0))]
+def _last_tables(root: str) -> Iterator[pd.DataFrame]:
+    free = first_free(lambda number: windows_entry(root, number))
+    for number in range(max(free - MOST_ENTRIES, 1), free):
+        if (table := read_entry(root, number)) is not None:
+            yield table
+
+
+def _by_node(tables: Iterable[pd.DataFrame]) -> dict[str, deque[Summary]]:
+    """Return the last windows of each node: one that tells without end fills no memory."""
+    found: defaultdict[str, deque[Summary]] = defaultdict(lambda: deque(maxlen=MOST_WINDOWS))
+    for table in tables:
+        for summary in summaries_in(table):
+            found[summary.node].append(summary)
+    return found
 
 
 def problems_of_windows(

@@ -90,17 +90,28 @@ def read_windows(root: str, after: int = 0) -> list[tuple[int, pd.DataFrame]]:
         StoreError: If one is damaged.
     """
     entries, number = [], after + 1
-    while (data := read_or_none(place := windows_entry(root, number))) is not None:
-        try:
-            table = from_parquet(pd.DataFrame, data)[list(WINDOW_COLUMNS)]
-        except Exception as error:  # whatever is there in place of an entry
-            what = type(error).__name__
-            raise StoreError(
-                f"{place}: is damaged ({what}): expected an entry of windows"
-            ) from None
+    while (table := read_entry(root, number)) is not None:
         entries.append((number, table))
         number += 1
     return entries
+
+
+def read_entry(root: str, number: int) -> pd.DataFrame | None:
+    """Return an entry with the columns ``WINDOW_COLUMNS``; None if there is none.
+
+    Raises:
+        StoreError: If it is damaged.
+    """
+    place = windows_entry(root, number)
+    if (data := read_or_none(place)) is None:
+        return None
+    try:
+        return from_parquet(pd.DataFrame, data)[list(WINDOW_COLUMNS)]
+    except Exception as error:  # whatever is there in place of an entry
+        what = type(error).__name__
+        raise StoreError(
+            f"{place}: is damaged ({what}): expected an entry of windows"
+        ) from None
 
 
 def summaries_in(table: pd.DataFrame) -> list[Summary]:

@@ -20,7 +20,12 @@ from backhaul.node.updates.release import (
     model_place,
     probe_place,
 )
-from backhaul.publication.releases import group_names, release_at, with_release
+from backhaul.publication.releases import (
+    group_names,
+    release_at,
+    require_group_name,
+    with_release,
+)
 from backhaul.publication.repository import Repository, Standing, put_target
 
 Targets: TypeAlias = Mapping[str, TargetFile]
@@ -76,9 +81,11 @@ def publish(
             was.
 
     Raises:
-        InputError: If there is no model, neither given nor published.
+        InputError: If there is no model, neither given nor published, or no node may be of such
+            a group.
         StoreError: If others publish again and again meanwhile.
     """
+    require_group_name(group)
     files = {} if model is None else _put_model(repository.root, model)
 
     def change(targets: Targets) -> tuple[Release, Targets]:

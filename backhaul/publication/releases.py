@@ -6,19 +6,19 @@ whoever can write into the store cannot make an operator go back to something of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
-from backhaul.errors import InputError
+from backhaul.errors import InputError, RefusedFileError
 from backhaul.link.ledger import Ledger
 from backhaul.node.budget import Budget
 from backhaul.node.settings import FolderFrames, NodeConfig
 from backhaul.node.updates.errors import RefusedError
 from backhaul.node.updates.release import (
-    MOST_BYTES,
     PublishedFile,
     Release,
     model_place,
@@ -27,14 +27,18 @@ from backhaul.node.updates.release import (
     release_place,
     require_choice,
 )
+from backhaul.nodelayout import NAME
 from backhaul.publication.repository import put_target, target_uri
-from backhaul.storage.conditional import read_bounded, read_or_none
+from backhaul.storage.conditional import read_bounded
+from backhaul.untrusted import UnreadableFileError
 from backhaul.uplink.settings import FolderUplink
 
 BEFORE = "backhaul-before"
 """In the custom part of a release's target: digest and length of the one before for all."""
 LEAST_FRAME_BYTES = 1_000
 """A budget into which not even so much ever fits sends nothing."""
+_DAMAGED = (LengthOrHashMismatchError, RefusedFileError, UnreadableFileError)
+"""What is raised for a file that is not as it was signed, or cannot be read."""
 _ANY_NODE = NodeConfig(
     node="any",
     frames=FolderFrames(path="any"),
@@ -70,6 +74,16 @@ def required_release(root: str, targets: Mapping[str, TargetFile], group: str) -
     return release
 
 
+def require_group_name(group: str) -> None:
+    """Do nothing if nodes may belong to a group of this name.
+
+    Raises:
+        InputError: If they may not.
+    """
+    if re.fullmatch(NAME, group) is None:
+        raise InputError(f"{group!r}: is no name of a group")
+
+
 def group_names(targets: Mapping[str, TargetFile]) -> list[str]:
     """Return the groups that something is published for."""
     return sorted(place.split("/")[1] for place in targets if place.startswith("groups/"))
@@ -87,9 +101,10 @@ def with_release(
         release: Its release.
 
     Raises:
-        InputError: If a node that goes by it would choose nothing.
+        InputError: If a node that goes by it would choose nothing, or could not read it.
     """
     _require_choosing(release, group)
+    _require_readable(release, group)
     place = release_place(group)
     target = put_target(root, place, data_of(release))
     if (before := _before(root, targets.get(place), target)) is not None:
@@ -109,8 +124,8 @@ def release_before(
     known = _recorded(targets.get(place))
     if known is None:
         raise InputError(
-            f"{group}: nothing else was published for all of its nodes before; publish an "
-            "older model, or --cohort 0 for no more nodes"
+            f"{group}: nothing else was published for all of its nodes before, or it is there "
+            "again: publish another model, or --cohort 0 for no more nodes"
         )
     release = _read(root, TargetFile(known["length"], {"sha256": known["sha256"]}, place))
     if release is None:
@@ -152,15 +167,26 @@ def _require_choosing(release: Release, group: str) -> None:
         )
 
 
+def _require_readable(release: Release, group: str) -> None:
+    try:
+        is_same = release_of(data_of(release)) == release
+    except RefusedError:
+        is_same = False
+    if not is_same:  # JSON has no infinity
+        raise InputError(f"{group}: expected finite numbers alone in policies and budget")
+
+
 def _before(root: str, old: TargetFile | None, new: TargetFile) -> dict[str, Any] | None:
     """Return what the list says of the release before a new one."""
     was, now = None if old is None else _read(root, old), _read(root, new)
-    kept = _recorded(old)
+    kept = recorded = _recorded(old)
     if old is not None and was is not None and now is not None:
         is_other = with_cohort(was, 1.0) != with_cohort(now, 1.0)
         if was.cohort == 1 and is_other:
             kept = {"sha256": old.hashes["sha256"], "length": old.length}
-    return None if kept is not None and kept["sha256"] == new.hashes["sha256"] else kept
+    # After going back there is nothing before: else whoever does so twice brings it again.
+    its_own = any(each and each["sha256"] == new.hashes["sha256"] for each in (recorded, kept))
+    return None if its_own else kept
 
 
 def _recorded(target: TargetFile | None) -> dict[str, Any] | None:
@@ -169,19 +195,24 @@ def _recorded(target: TargetFile | None) -> dict[str, Any] | None:
 
 
 def _read(root: str, target: TargetFile) -> Release | None:
-    data = read_bounded(target_uri(root, target), MOST_BYTES)
     try:
-        target.verify_length_and_hashes(data or b"")
-        return release_of(data or b"")
-    except (RefusedError, LengthOrHashMismatchError):
+        return release_of(_whole(root, target))
+    except (RefusedError, *_DAMAGED):
         return None
+
+
+def _whole(root: str, target: TargetFile) -> bytes:
+    """Return what was signed; no more is read of what lies there than that has."""
+    data = read_bounded(target_uri(root, target), target.length) or b""
+    target.verify_length_and_hashes(data)
+    return data
 
 
 def _there(root: str, place: str, file: PublishedFile) -> TargetFile:
     target = TargetFile(file.bytes, {"sha256": file.sha256}, place)
     try:
-        target.verify_length_and_hashes(read_or_none(target_uri(root, target)) or b"")
-    except LengthOrHashMismatchError:
+        _whole(root, target)
+    except _DAMAGED:
         raise InputError(
             f"{target_uri(root, target)}: is gone or damaged: publish the older model again"
         ) from None

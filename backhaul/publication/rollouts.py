@@ -6,25 +6,24 @@ release back or let it go on, and names nothing that was not signed for this gro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
 from backhaul.fleet.status import NodeView
-from backhaul.node.updates.release import Release, in_cohort
+from backhaul.node.updates.release import Release, in_cohort, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication.publishing import Targets, republish
 from backhaul.publication.releases import (
     digest_of,
     release_before,
+    require_group_name,
     required_release,
     with_cohort,
 )
 from backhaul.publication.repository import Repository
 
-_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PER_CENT = 100
 
 
@@ -63,7 +62,7 @@ def begin(
             group is in the first cohort.
     """
     place, root, first = _place(repository.root, group), repository.root, steps.cohorts[0]
-    release = required_release(root, repository.read().targets.targets, group)
+    release = _published(repository, group)
     ROLLOUT.set_aside_if_damaged(place)
     before = ROLLOUT.read(place)
     is_on_its_way = before is not None and before.state in ("going", "paused")
@@ -71,7 +70,8 @@ def begin(
         raise InputError(
             f"{group}: {before.name} is on its way already ({before.state}): see --status"
         )
-    _require_first_node(release, group, steps, fleet)
+    heard = [each for each in fleet if now_s - each.told_s <= steps.silent_s]
+    _require_first_node(release, group, steps, heard)
 
     def change(targets: Targets) -> tuple[Release, Targets]:
         return with_cohort(required_release(root, targets, group), first), {}
@@ -103,15 +103,17 @@ def advance(
         now_s: The time, seconds since 1970.
     """
     root = repository.root
-    release = required_release(root, repository.read().targets.targets, group)
 
     def change(plan: Rollout) -> Rollout:
+        release = _published(repository, group)  # after the record: what that names is there
         if plan.state in ("going", "paused") and digest_of(release) not in plan.releases:
             return plan.ended("replaced", "something else was published for the group")
+        if release.cohort < plan.cohort:  # it was recorded, and not yet published
+            return plan
         return decide(plan, fleet, now_s)
 
     plan = _changed(root, group, change)
-    if plan.state != "going" or release.cohort >= plan.cohort:
+    if plan.state != "going" or _published(repository, group).cohort >= plan.cohort:
         return plan
 
     def widen(targets: Targets) -> tuple[Release, Targets]:
@@ -149,18 +151,32 @@ def back(repository: Repository, group: str) -> Release:
     Its rollout, if there is one, ends first, so that nobody widens it meanwhile.
 
     Raises:
-        InputError: If nothing was published for all nodes before.
+        InputError: If nothing was published for all nodes before, or somebody publishes for
+            them at this moment.
     """
     root = repository.root
+    before = repository.read().targets.targets
 
     def change(targets: Targets) -> tuple[Release, Targets]:
+        if targets.get(release_place(group)) != before.get(release_place(group)):
+            raise InputError(
+                f"{group}: somebody published at this moment: look what, and try again"
+            )
         release, files = release_before(root, targets, group)
         return with_cohort(release, 1.0), files
 
-    change(repository.read().targets.targets)  # or there is nothing to go back to
+    def end(plan: Rollout) -> Rollout:
+        is_its = before[release_place(group)].hashes["sha256"] in plan.releases
+        return plan.ended("back", "the release before is back") if is_its else plan
+
+    change(before)  # or there is nothing to go back to
     if ROLLOUT.read(_place(root, group)) is not None:
-        _changed(root, group, lambda plan: plan.ended("back", "the release before is back"))
+        _changed(root, group, end)
     return republish(repository, group, change)
+
+
+def _published(repository: Repository, group: str) -> Release:
+    return required_release(repository.root, repository.read().targets.targets, group)
 
 
 def _require_first_node(
@@ -195,6 +211,5 @@ def _changed(root: str, group: str, change: Callable[[Rollout], Rollout]) -> Rol
 
 
 def _place(root: str, group: str) -> str:
-    if _GROUP.fullmatch(group) is None:
-        raise InputError(f"{group!r}: is no name of a group")
+    require_group_name(group)
     return rollout_place(root, group)

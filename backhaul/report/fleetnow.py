@@ -100,11 +100,17 @@ def fleet_table(fleet: Fleet | None) -> Table:
 
 
 def fleet_figure(fleet: Fleet | None) -> Figure | None:
-    """Return what was seen, chosen and sent by the hour; None if no window was taken in."""
-    if fleet is None or not fleet.windows:
+    """Return what was seen, chosen and sent by the hour; None if no window was taken in.
+
+    Windows of clocks that are ahead are left out: their hours would take the place of all.
+    """
+    if fleet is None:
+        return None
+    windows = [each for each in fleet.windows if each.began_s <= fleet.at_s + HOUR_S]
+    if not windows:
         return None
     counts = {name: Counter[int]() for name in ("seen", "chosen", "sent")}
-    for each in fleet.windows:
+    for each in windows:
         for name, by_hour in counts.items():
             by_hour[int(each.began_s // HOUR_S)] += getattr(each, name)
     hours = sorted({hour for by_hour in counts.values() for hour in by_hour})[-MOST_HOURS:]

@@ -13,7 +13,7 @@ from fsspec.asyn import sync
 
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.storage.objects import read_uri, refusal, replace
-from backhaul.storage.places import code_of, filesystem, is_local, patiently
+from backhaul.storage.places import code_of, filesystem, is_local, of_one, patiently
 from backhaul.untrusted import MissingFileError, TooLargeError, read_bytes
 
 _LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
@@ -56,6 +56,7 @@ def read_bounded(uri: str, most_bytes: int) -> bytes | None:
 
     Raises:
         UnreadableFileError: If it is larger, or no regular file.
+        RefusedFileError: If an S3 service refuses this file alone.
         StoreError: If the store cannot be used.
     """
     if not is_local(uri):
@@ -74,6 +75,8 @@ def _read_bounded_remote(uri: str, most_bytes: int) -> bytes | None:
         there = fs.call_s3("get_object", Bucket=bucket, Key=key)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise of_one(error, uri) from error
     if there["ContentLength"] > most_bytes:
         there["Body"].close()
         raise TooLargeError(uri, there["ContentLength"], most_bytes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from backhaul.storage.places import filesystem, patiently
+from backhaul.storage.places import filesystem, of_one, patiently
 
 
 @patiently
@@ -69,12 +70,21 @@ def listing(uri: str) -> list[Stored]:
 
 @patiently
 def stored_at(uri: str) -> Stored | None:
-    """Return what is known of one file; None if there is none."""
+    """Return what is known of one file that anybody may have put there; None if there is none.
+
+    Raises:
+        RefusedFileError: If the store refuses this file alone.
+        StoreError: If the store cannot be used.
+    """
     fs, path = filesystem(uri)
     try:
         entry = fs.info(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return None
+        if error.errno == errno.ELOOP:
+            return None
+        raise of_one(error, uri) from error
     if entry["type"] != "file":
         return None
     return Stored(uri, int(entry["size"]), _modified(entry))

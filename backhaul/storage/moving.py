@@ -16,12 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.errors import InputError, RefusedFileError, StoreError
 from backhaul.storage.conditional import body_of
-from backhaul.storage.places import code_of, filesystem, is_local, patiently, refuses_one
+from backhaul.storage.places import code_of, filesystem, is_local, of_one, patiently
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """What is said of a file that is no more, or whose folder became something else."""
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EIO)
-"""What is said of a file that cannot be read or moved, while others can."""
 _CHANGED = ("PreconditionFailed", "412")
 LOG = logging.getLogger(__name__)
 
@@ -171,14 +169,7 @@ def _read_local(found: Found, folder: str) -> bytes | None:
     except OSError as error:
         if error.errno in _GONE:
             return None
-        raise _of_one(error, found.uri) from None
-
-
-def _of_one(error: OSError, uri: str) -> Exception:
-    """Return the error to raise for one about a file that a node has put there."""
-    if error.errno in _REFUSED or refuses_one(error):
-        return RefusedFileError(f"{uri}: {error.strerror or code_of(error) or error}")
-    return error
+        raise of_one(error, found.uri) from None
 
 
 @patiently
@@ -199,7 +190,7 @@ def _move_local(source: Found, target: str, folder: str) -> bool:
         if error.errno in _GONE:
             return there is not None
         ours = os.access(Path(target).parent, os.W_OK)
-        raise (_of_one(error, source.uri) if ours else error) from None
+        raise (of_one(error, source.uri) if ours else error) from None
 
 
 def _rename(name: str, folder: int, target: Path) -> bool:
@@ -270,7 +261,7 @@ def _copy_s3(source: Found, target: str) -> bool:
     except OSError as error:
         if code_of(error) in _CHANGED:
             return False
-        raise _of_one(error, source.uri) from error
+        raise of_one(error, source.uri) from error
     return True
 
 
@@ -283,7 +274,7 @@ def _read_s3(found: Found) -> bytes | None:
     except OSError as error:
         if code_of(error) in _CHANGED:
             return None
-        raise _of_one(error, found.uri) from error
+        raise of_one(error, found.uri) from error
 
 
 def _delete_s3(source: Found) -> None:

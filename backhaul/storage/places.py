@@ -27,7 +27,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from backhaul.errors import StoreError
+from backhaul.errors import RefusedFileError, StoreError
 from backhaul.storage.patience import tell_of
 
 P = ParamSpec("P")
@@ -38,6 +38,8 @@ PATIENCE_S = 300.0
 
 _NO_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)
 """What is said of a folder that no store can be in."""
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EIO)
+"""What is said of a file that cannot be read or moved, while others can."""
 _NO_BUCKET = "NoSuchBucket"
 _TRANSIENT = (
     ConnectionError,
@@ -169,6 +171,13 @@ def refuses_one(error: BaseException) -> bool:
         return False
     status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return 400 <= status < 500 and code_of(error) not in _OF_ALL  # noqa: PLR2004
+
+
+def of_one(error: OSError, uri: str) -> Exception:
+    """Return the error to raise for one about a file that a node has put there."""
+    if error.errno in _REFUSED or refuses_one(error):
+        return RefusedFileError(f"{uri}: {error.strerror or code_of(error) or error}")
+    return error
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backhaul.fleet import alarms
+from backhaul.fleet import windows as fleet_windows
 from backhaul.fleet.alarms import Alarms, News, keep_news, news
 from backhaul.fleet.problems import Problem, problems_of
-from backhaul.fleet.status import Status, read_fleet
+from backhaul.fleet.status import MOST_BYTES, Status, read_fleet
 from backhaul.fleet.watching import Watch, problems_now, rollouts_in
 from backhaul.fleet.windows import problems_of_windows, recent_windows
 from backhaul.inbox.reference import remember
 from backhaul.inbox.summary import Summary
 from backhaul.nodelayout import problems_place, rollout_place
 from backhaul.storage.objects import replace
+from tests.agents import put_window
+from tests.nodes import Store
 
 NOW = 2_000_000_000.0
 EVEN = [100] * 10
@@ -163,6 +170,62 @@ def test_no_windows_and_no_nodes_are_no_problem(tmp_path: Path) -> None:
     root = str(tmp_path)
     assert recent_windows(root, NOW) == {}
     assert problems_now(root, Watch(), read_fleet(root, NOW, 900), {}) == []
+
+
+def test_a_node_that_tells_without_end_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_windows, "MOST_WINDOWS", 2)
+    store = Store(str(tmp_path))
+    for number in range(5):
+        put_window(store, "loud", number, began_s=0.0)
+    put_window(store, "quiet", 1, began_s=0.0)
+    store.ingest()
+    told = recent_windows(store.root, time.time())
+    assert {node: [each.number for each in every] for node, every in told.items()} == {
+        "loud": [3, 4],
+        "quiet": [1],
+    }
+    assert len(fleet_windows.last_windows(store.root)) == 3
+
+
+def put_status(root: Path, node: str, content: bytes = b"{}") -> Path:
+    place = root / "nodes" / node / "status.json"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content)
+    return place
+
+
+def test_one_status_that_cannot_be_read_keeps_nobody_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_status(tmp_path, "good")
+    refused = put_status(tmp_path, "refused", b"no JSON")
+    put_status(tmp_path, "wild", b'{"time_s": 1e300}')
+    grown = put_status(tmp_path, "grown", b" " * (MOST_BYTES + 1))
+    for name in ("loop", "pipe"):
+        (tmp_path / "nodes" / name).mkdir()
+    (tmp_path / "nodes/loop/status.json").symlink_to("status.json")
+    os.mkfifo(tmp_path / "nodes/pipe/status.json")
+    info = LocalFileSystem.info
+
+    def denied(self: LocalFileSystem, path: str, **more: object) -> object:
+        if path == str(refused):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        found = info(self, path, **more)
+        return {**found, "size": 2} if path == str(grown) else found  # it was small just now
+
+    monkeypatch.setattr(LocalFileSystem, "info", denied)
+    views = {view.name: view for view in read_fleet(str(tmp_path), NOW, 1e10)}
+    assert sorted(views) == ["good", "grown", "refused", "wild"]
+    assert [name for name, view in views.items() if view.status] == ["good"]
+    assert views["refused"].problems == ("its status cannot be read",)
+
+
+def test_no_folder_passes_for_a_group_or_for_what_publishes(tmp_path: Path) -> None:
+    for name in ("cam-1", "group all", "a\nb", ".hidden", "x" * 64):
+        put_status(tmp_path, name)
+    assert [view.name for view in read_fleet(str(tmp_path), NOW, 900)] == ["cam-1"]
 
 
 def test_what_lies_beside_statuses_is_not_listed(

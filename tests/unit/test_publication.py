@@ -79,6 +79,9 @@ def test_groups_do_not_touch_each_other(publisher: Publisher) -> None:
     publisher.put(tiny_model(0.6))  # the model before is named by nobody, and goes
     targets = repository.read().targets.targets
     assert len([place for place in targets if place.startswith("models/")]) == 2
+    for name in ("a/b", "..", "all nodes", ""):
+        with pytest.raises(InputError, match="is no name of a group"):
+            publish(repository, name, None, Choice(), None)
     with pytest.raises(InputError, match="has no model yet"):
         publish(repository, "day", None, Choice(), None)
 

@@ -60,7 +60,7 @@ def made(name: str, kind: Made) -> tuple[NodeView, dict[str, float | None]]:
         "soaked": (view(name, release=has), NOW - SOAK),
         "runs": (view(name, release=has), NOW - SOAK + 1),
         "waits": (view(name, release=old), None),
-        "refused": (view(name, release=old, refused="its release: no"), None),
+        "refused": (view(name, release=old, refused=f"model {MODEL[:12]}: no"), None),
         "back": (view(name, release=old, refused="model x: slow"), NOW - SOAK),
         "silent": (view(name, NOW - SILENT - 1, has), NOW - 2 * SOAK),
     }
@@ -155,8 +155,15 @@ def test_who_went_back_and_took_it_again_begins_anew() -> None:
         (Status(group="all", update_refused="expired", update_asked_s_ago=None), NOW),
         (Status(group="all", update_refused="expired", update_asked_s_ago=9e5), NOW),
         (Status(group="all", release=RELEASES[0][:12]), BEGAN - SILENT - 1),
+        (
+            Status(group="all", update_refused=f"model {'c' * 12}: slow", update_asked_s_ago=9),
+            NOW,
+        ),
     ],
-    ids=["never asked", "asked before it began", "silent since before it began"],
+    ids=[
+        *("never asked", "asked before it began", "silent since before it began"),
+        "the trial of another model ended since",
+    ],
 )
 def test_what_was_so_before_it_began_is_no_failure(status: Status, told_s: float) -> None:
     after = decide(plan_of(), [NodeView(INSIDE[0], told_s, status, ())], NOW)
@@ -169,12 +176,20 @@ def test_a_pause_names_nodes_with_reasons_and_resuming_excuses_them() -> None:
     assert paused.state == "paused"
     _, _, went, refused, silent = (each.name for each in fleet)
     assert f"{went}: went back: model x: slow" in paused.why
-    assert f"{refused}: refused: its release: no" in paused.why
+    assert f"{refused}: refused: model {MODEL[:12]}: no" in paused.why
     assert f"{silent}: silent for 901 s" not in paused.why  # in whole units
     assert f"{silent}: silent for 15 min" in paused.why
     on = resumed(paused, fleet, NOW)
     assert set(on.excused) == {went, refused, silent}
     assert decide(on, fleet, NOW).step == 1
+
+
+def test_where_all_were_excused_it_waits_and_says_why() -> None:
+    plan, fleet = world(["refused", "silent"])
+    on = resumed(decide(plan, fleet, NOW), fleet, NOW)
+    after = decide(on, fleet, NOW)
+    assert (after.state, after.step) == ("going", 0)
+    assert after.why == "no node counts: 2 had failed when it was resumed"
 
 
 def test_very_many_failures_are_counted_and_not_named() -> None:

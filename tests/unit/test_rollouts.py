@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tuf.api.metadata import TargetFile
 from typer.testing import CliRunner
 
 from backhaul.cli.fleet import fleet as command
@@ -15,11 +19,12 @@ from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps
 from backhaul.fleet.status import NodeView, Status
-from backhaul.node.updates.release import in_cohort, model_place
+from backhaul.node.updates.release import in_cohort, model_place, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication import rollouts
 from backhaul.publication.publishing import groups_of, refresh_if_due
 from backhaul.publication.releases import release_at
+from backhaul.publication.repository import Repository, Standing, target_uri
 from tests.publishing import Publisher, Taker
 from tests.tinymodels import tiny_model
 
@@ -116,6 +121,44 @@ def test_whoever_publishes_something_else_ends_it(publisher: Publisher) -> None:
     assert rollouts.begin(publisher.repository, "all", STEPS, [], NOW).state == "going"
 
 
+def test_a_rollout_that_begins_while_another_looks_goes_on(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks has read that the first is published; the record is that of the second."""
+    publisher.put(FIRST)
+    rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    done = rollouts._changed
+
+    def late(*given: Any) -> Rollout:
+        monkeypatch.undo()
+        publisher.put(SECOND, cohort=0)
+        rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+        return done(*given)
+
+    monkeypatch.setattr(rollouts, "_changed", late)
+    assert rollouts.advance(publisher.repository, "all", [], NOW).state == "going"
+
+
+def test_who_goes_back_too_late_ends_no_other_rollout(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.put(FIRST)
+    publisher.put(SECOND)
+    done = rollouts._changed
+
+    def late(*given: Any) -> Rollout:
+        monkeypatch.undo()
+        publisher.put(tiny_model(0.8), cohort=0)
+        rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+        return done(*given)
+
+    rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    monkeypatch.setattr(rollouts, "_changed", late)
+    with pytest.raises(InputError, match="somebody published"):
+        rollouts.back(publisher.repository, "all")
+    assert rollouts.rollout_of(str(publisher.root), "all").state == "going"
+
+
 def test_a_slower_writer_overwrites_nothing(publisher: Publisher) -> None:
     """It pauses between what another reads and what that one writes: the pause stays."""
     publisher.put(FIRST)
@@ -165,6 +208,79 @@ def test_nothing_goes_back_to_what_is_damaged(publisher: Publisher) -> None:
     assert group.release.cohort == 1.0
 
 
+def test_going_back_twice_does_not_bring_the_bad_one_again(publisher: Publisher) -> None:
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    assert rollouts.back(publisher.repository, "all").model == first.model
+    with pytest.raises(InputError, match="or it is there again"):
+        rollouts.back(publisher.repository, "all")
+    third = publisher.put(tiny_model(0.8), cohort=0.1)
+    assert third.model != first.model
+    assert rollouts.back(publisher.repository, "all").model == first.model
+
+
+def test_of_two_who_go_back_at_once_one_is_told(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the slower one wanted to leave is gone already."""
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    slower, publish = publisher.repository, Repository.publish
+
+    def late(self: Repository, before: Standing, files: Mapping[str, TargetFile]) -> bool:
+        if self is slower and cohort(publisher) == 1.0:
+            monkeypatch.setattr(Repository, "publish", publish)
+            rollouts.back(publisher.repository, "all")
+        return publish(self, before, files)
+
+    monkeypatch.setattr(Repository, "publish", late)
+    with pytest.raises(InputError, match="somebody published at this moment"):
+        rollouts.back(slower, "all")
+    [group] = groups_of(publisher.repository, publisher.repository.read())
+    assert group.release is not None
+    assert group.release.model == first.model
+
+
+@pytest.mark.parametrize("content", [b"x" * 2_000_000, b"", None])
+def test_what_is_damaged_on_its_way_keeps_nobody_from_going_back(
+    publisher: Publisher, content: bytes | None
+) -> None:
+    first = publisher.put(FIRST)
+    publisher.put(SECOND)
+    targets = publisher.repository.read().targets.targets
+    bad = Path(target_uri(str(publisher.root), targets[release_place("all")]))
+    bad.unlink()
+    if content is None:
+        os.mkfifo(bad)
+    else:
+        bad.write_bytes(content)
+    [group] = groups_of(publisher.repository, publisher.repository.read())
+    assert group.release is None
+    assert rollouts.back(publisher.repository, "all").model == first.model
+
+
+def test_it_is_not_done_before_it_was_published_for_all(publisher: Publisher) -> None:
+    """The last step was recorded, and what took it ended: nearly all run it, and not all."""
+    publisher.put(FIRST)
+    plan = rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
+    place = rollout_place(str(publisher.root), "all")
+    (one, two), (other, _) = names(publisher, 2)
+    since: dict[str, float | None] = dict.fromkeys((one, two), NOW)
+    changed(ROLLOUT, place, lambda _: plan.model_copy(update={"step": 1, "ran_since": since}))
+    digest = plan.releases[0][:12]
+    fleet = [view(one, digest, NOW + 100), view(two, digest, NOW + 100), view(other, "", NOW)]
+    assert rollouts.advance(publisher.repository, "all", fleet, NOW + 100).state == "going"
+    assert cohort(publisher) == 1.0
+
+
+def test_a_first_cohort_of_nodes_long_gone_is_refused(publisher: Publisher) -> None:
+    publisher.put(FIRST)
+    [inside], [outside] = names(publisher, 1)
+    fleet = [view(inside, "", NOW - STEPS.silent_s - 1), view(outside, "")]
+    with pytest.raises(InputError, match=r"none of its 1 nodes"):
+        rollouts.begin(publisher.repository, "all", STEPS, fleet, NOW)
+
+
 def test_a_first_cohort_without_a_known_node_is_refused(publisher: Publisher) -> None:
     publisher.put(FIRST)
     _, outside = names(publisher)
@@ -206,6 +322,8 @@ def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> 
         (("--soak", "long"), "--soak long: expected a time"),
         (("--cohorts", "0.5,0.1"), "--cohorts: expected shares that grow"),
         (("--cohorts", "a"), "--cohorts a: expected shares"),
+        (("--soak", "9" * 400 + "d"), "--soak: .*finite"),
+        (("--resume", "--most-failed", "0.5"), "--most-failed: is for a rollout that begins"),
     ):
         with pytest.raises(InputError, match=said):
             run("rollout", "all", *wrong, *store, *signing)
@@ -216,6 +334,8 @@ def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> 
     assert "by hand" in run("rollout", "all", "--status", *store)
     assert "going" in run("rollout", "all", "--resume", *store)
     assert "again for all nodes" in run("rollout", "all", "--back", *store, *signing)
+    said = run("rollout", "all", "--status", *store)
+    assert said.endswith("back: the release before is back ")
     plan = rollouts.rollout_of(str(publisher.root), "all")
     assert (plan.state, plan.steps.soak_s) == ("back", 5_400)
 
@@ -279,6 +399,9 @@ def test_settings_that_would_choose_nothing_are_refused(publisher: Publisher) ->
         run("set", "all", *hours, *store)
     with pytest.raises(InputError, match="expected room for a frame"):
         run("set", "all", "budget.allowances=[{period: day, bytes: 900}]", *store)
+    for infinite in ("policies.a.near=.inf", "budget.uplink_kbit_s=1e400"):
+        with pytest.raises(InputError, match="expected finite numbers"):
+            run("set", "all", infinite, *store)
     assert "hours: as each node has it" in run("set", "all", *store)
     said = run("set", "all", "budget.allowances=[{period: day, bytes: 1000}]", *store)
     assert '-> [{"period": "day", "month_begins": 1, "bytes": 1000, "carry_over": 0.0}]' in said

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+LOG = logging.getLogger(__name__)
 
 RETRY_S = 10.0
 """A camera that is gone is tried again so often."""
@@ -51,21 +54,26 @@ class Grabber:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            camera = self._open()
-            if camera.isOpened():
-                self._read(camera)
-            camera.release()
+            try:
+                camera = self._open()
+                try:
+                    self._read(camera)
+                finally:
+                    camera.release()
+            except Exception as error:  # of any type, as where OpenCV finds no memory
+                # Its text may have the camera's address, and that a password.
+                LOG.warning("the camera failed (%s): it is opened again", type(error).__name__)
             self.is_lost = True
             self._closing.wait(RETRY_S)
 
     def _read(self, camera: Any) -> None:
         """Take frames until the camera gives none."""
-        while not self._closing.is_set() and camera.grab():
+        while not self._closing.is_set() and camera.isOpened() and camera.grab():
             at_s = time.time()
             if self._wanted.is_set():
                 fine, pixels = camera.retrieve()
                 if not fine or pixels is None or not pixels.size:  # the next one is taken
                     continue
-                self._wanted.clear()
                 self._frame = pixels, at_s
+                self._wanted.clear()  # not before: who asks between would get the next one late
             self.is_lost = False

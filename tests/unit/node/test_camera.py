@@ -115,6 +115,42 @@ def test_a_camera_that_is_gone_is_opened_again(monkeypatch: pytest.MonkeyPatch) 
     grabber.close()
 
 
+def test_a_camera_that_fails_in_any_way_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(grabbing, "RETRY_S", 0.01)
+
+    class Broken(Camera):
+        def retrieve(self) -> tuple[bool, Any]:
+            raise cv2.error("no memory for rtsp://me:s3cret@cam/1")
+
+    broken = Broken(10_000, pace_s=0.001)
+    cameras = iter([broken, Camera(10_000, pace_s=0.001)])
+    grabber = Grabber(lambda: next(cameras))
+    wait_for(grabber.take)
+    assert broken.is_released
+    assert "s3cret" not in caplog.text
+    grabber.close()
+
+
+def test_who_asks_as_a_frame_comes_gets_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no further one is kept, which would be of long ago when the next is due."""
+    given = list[Any]()
+
+    class Asked(threading.Event):
+        def clear(self) -> None:
+            super().clear()
+            given.append(grabber.take())
+
+    monkeypatch.setattr("backhaul.node.sources.grabbing.threading.Event", Asked)
+    grabber = Grabber(lambda: Camera(10_000, pace_s=0.001))
+    monkeypatch.undo()
+    assert grabber.take() is None
+    wait_for(lambda: given)
+    assert given[0] is not None
+    grabber.close()
+
+
 def test_a_camera_that_hangs_holds_nobody_up() -> None:
     hangs = threading.Event()
 

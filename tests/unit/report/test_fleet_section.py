@@ -65,8 +65,12 @@ def test_frames_are_summed_by_hour() -> None:
         for node in ("a", "b")
         for hour in range(100)
     ]
-    wild = Summary(node="c", number=1, began_s=-1e11, seen=1)
-    figure = fleet_figure(fleet([], windows=[*windows, wild]))
+    wild = [
+        Summary(node=node, number=n, began_s=at_s + n * 3_600, seen=1)
+        for node, at_s in (("c", -1e11), ("d", NOW + 1e9))
+        for n in range(80)
+    ]
+    figure = fleet_figure(fleet([], windows=[*windows, *wild]))
     assert figure is not None
     seen, chosen, sent = figure["data"]
     assert [trace["name"] for trace in (seen, chosen, sent)] == ["seen", "chosen", "sent"]
