@@ -12,12 +12,13 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from backhaul.errors import InputError
+from backhaul.errors import InputError, StoreError
 from backhaul.fleet.alarms import keep_news
+from backhaul.fleet.nodes import NodeView, read_fleet
 from backhaul.fleet.problems import Problem
-from backhaul.fleet.status import NodeView, read_fleet
 from backhaul.fleet.watching import Watch, problems_now, rollouts_in
 from backhaul.fleet.windows import recent_windows
+from backhaul.inbox.summary import Summary
 from backhaul.publication.keys import read_keys
 from backhaul.publication.publishing import refresh_if_due
 from backhaul.publication.repository import Repository
@@ -53,8 +54,8 @@ def fleet(
     now_s = time.time()
     nodes = read_fleet(root, now_s, watch.late_min * 60)
     published = [] if keys is None else _publish(root, keys, days, nodes, now_s)
-    windows = recent_windows(root, now_s)  # after that: damaged ones hold no rollout up
-    found = [*problems_now(root, watch, nodes, windows), *published]
+    windows, damaged = _windows(root, now_s)
+    found = [*problems_now(root, watch, nodes, windows), *published, *damaged]
     new = keep_news(root, found, now_s, tell)
     for each in new.begun:
         get_run_logger().warning("%s: %s", each.subject, each.text)
@@ -66,6 +67,14 @@ def fleet(
     return Completed(message=f"{len(nodes)} nodes, {len(found)} problems, {len(new.begun)} new")
 
 
+def _windows(root: str, now_s: float) -> tuple[dict[str, list[Summary]], list[Problem]]:
+    """Return what nodes told in the last day; where home's record is damaged, that alone."""
+    try:
+        return recent_windows(root, now_s), []
+    except StoreError as error:
+        return {}, [Problem("home windows", "record", one_line(str(error)))]
+
+
 def _publish(
     root: str, keys: str, days: float, nodes: Sequence[NodeView], now_s: float
 ) -> list[Problem]:
@@ -74,7 +83,7 @@ def _publish(
         repository = Repository(root, read_keys(Path(keys).expanduser()), days)
         expires = refresh_if_due(repository, datetime.now(UTC))
     except InputError as error:
-        return [Problem("publishing", "keys", one_line(str(error)))]
+        return [Problem("home publication", "keys", one_line(str(error)))]
     if expires is not None:
         get_run_logger().info("what is published was signed anew, until %s", expires)
     problems = list[Problem]()

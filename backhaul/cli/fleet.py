@@ -23,7 +23,7 @@ from backhaul.cli.fleetset import set_settings
 from backhaul.cli.rollout import roll_out
 
 if TYPE_CHECKING:
-    from backhaul.fleet.status import NodeView
+    from backhaul.fleet.nodes import NodeView
 
 fleet = typer.Typer(help="See how nodes are, change what they go by, and ask for frames.")
 fleet.command("set")(set_settings)
@@ -76,8 +76,8 @@ def show(
     """
     if context.invoked_subcommand is not None:
         return
+    from backhaul.fleet.nodes import read_fleet
     from backhaul.fleet.prometheus import exposition
-    from backhaul.fleet.status import read_fleet
 
     root = resolved(store)
     if problems:

@@ -132,14 +132,11 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             min=0,
             max=1,
             metavar="X",
-            help="Share of the group's nodes that take it.",
+            help="Share of the group's nodes that take it; 0 = none, until `backhaul fleet "
+            "rollout` begins with some.",
             show_default="1 with a new model, else as it was",
         ),
     ] = None,
-    rollout: Annotated[
-        bool,
-        typer.Option("--rollout", help="Begin with a few nodes; see `backhaul fleet rollout`."),
-    ] = False,
     store: Store = ".",
     days: Days = 7.0,
 ) -> None:
@@ -150,14 +147,12 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
       backhaul models publish new/model.onnx --probe frames --keys signing --store s3://edge/a
       backhaul models publish new/model.onnx --probe frames --cohort 0.1 --keys signing
       backhaul models publish --cohort 1 --keys signing
-      backhaul models publish new/model.onnx --probe frames --rollout --keys signing
+      backhaul models publish new/model.onnx --probe frames --cohort 0 --keys signing
       backhaul models publish --policy policy.yaml --group night --keys signing
     """
     from backhaul.publication.publishing import policies_in_words
     from backhaul.publication.publishing import publish as put
 
-    if rollout:
-        cohort = _first_cohort(cohort)
     repository = repository_at(store, key_folder, days)
     new = None if model is None else _new_model(model, probe, labelled)
     release = put(repository, group, new, _choice(policy), cohort)
@@ -166,8 +161,6 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         f"{group}: {release.name} ({size}, {release.model.sha256[:12]}) for "
         f"{release.cohort:.0%} of the nodes, policies: {policies}"
     )
-    if rollout:
-        _begin_rollout(repository, group)
     if repository.keys.expires_soon(datetime.now(UTC)):
         expires = repository.keys.root.expires
         typer.echo(f"the root expires on {expires:%Y-%m-%d}: backhaul models keys --renew")
@@ -226,23 +219,6 @@ def repository_at(store: str, key_folder: Path, days: float) -> Repository:
     from backhaul.publication.repository import Repository
 
     return Repository(resolved(store), read_keys(key_folder), days)
-
-
-def _first_cohort(cohort: float | None) -> float:
-    from backhaul.fleet.rollout import Steps
-
-    if cohort is not None:
-        raise InputError("--rollout: expected no --cohort beside it: it begins with the first")
-    return Steps().cohorts[0]
-
-
-def _begin_rollout(repository: Repository, group: str) -> None:
-    from backhaul.cli.rollout import fleet_now, say
-    from backhaul.fleet.rollout import Steps
-    from backhaul.publication.rollouts import begin
-
-    fleet, now_s = fleet_now(repository.root)
-    say(begin(repository, group, Steps(), fleet, now_s), fleet, now_s)
 
 
 def _choice(policy: Path | None) -> Choice:

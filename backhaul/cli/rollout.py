@@ -14,8 +14,8 @@ from backhaul.cli.models import Days, Store, repository_at
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
+    from backhaul.fleet.nodes import NodeView
     from backhaul.fleet.rollout import Rollout, Steps
-    from backhaul.fleet.status import NodeView
     from backhaul.publication.repository import Repository
 
 LATE_S = 900.0
@@ -119,7 +119,7 @@ def roll_out(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
 
 def fleet_now(root: str) -> tuple[list[NodeView], float]:
     """Return the nodes as they told last, and the time."""
-    from backhaul.fleet.status import read_fleet
+    from backhaul.fleet.nodes import read_fleet
 
     now_s = time.time()
     return read_fleet(root, now_s, LATE_S), now_s

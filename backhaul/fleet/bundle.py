@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from backhaul.fleet.status import read_fleet
+from backhaul.fleet.nodes import read_fleet
 from backhaul.fleet.wants import ask, wants_for
 from backhaul.nodelayout import (
     published_place,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from backhaul.errors import InputError
 from backhaul.fleet.enrolment import Enrolled, Records
-from backhaul.fleet.status import NodeView, read_fleet
+from backhaul.fleet.nodes import NodeView, read_fleet
 from backhaul.nodelayout import enrolled_name
 from backhaul.storage.conditional import read_bounded
 from backhaul.untrusted import UnreadableFileError

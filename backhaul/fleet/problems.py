@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from backhaul.fleet.status import Status
+from backhaul.fleet.status import Status
 
 CLOCK_S = 120.0
 """A node whose clock is further from ours than that is told."""
@@ -26,7 +24,7 @@ class Problem:
     """Something that an operator should know.
 
     Args:
-        subject: Whose it is: the name of a node, or ``group G``.
+        subject: Whose it is: the name of a node, ``group G``, or ``home X``, a part of home.
         kind: What it is, one word. Of one kind a subject has one problem at a time.
         text: It in words, one line.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backhaul.fleet.status import NodeView
+from backhaul.fleet.nodes import NodeView
 
 _GAUGES = {
     "waiting_frames": ("waiting", "Frames that wait to be sent."),

@@ -10,8 +10,9 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from backhaul.campaign.recordfiles import RecordType
+from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.problems import in_words, refused_model
-from backhaul.fleet.status import NodeView, Status
+from backhaul.fleet.status import Status
 from backhaul.node.updates.release import in_cohort
 from backhaul.settings import Part, Probability
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from backhaul.errors import InputError
+from backhaul.fleet.nodes import NodeView, read_fleet
 from backhaul.fleet.problems import Problem
 from backhaul.fleet.rollout import ROLLOUT, Rollout
-from backhaul.fleet.status import NodeView, read_fleet
 from backhaul.fleet.windows import problems_of_windows, recent_windows
 from backhaul.inbox.summary import Summary
 from backhaul.nodelayout import rollouts_folder

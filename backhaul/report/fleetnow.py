@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from backhaul.campaign.finding import Chart, Series
 from backhaul.campaign.run import Run
+from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.problems import Problem, in_words
-from backhaul.fleet.status import NodeView
 from backhaul.fleet.watching import Watch, problems_now, watched
 from backhaul.fleet.windows import last_windows
 from backhaul.inbox.summary import Summary

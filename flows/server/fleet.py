@@ -13,8 +13,8 @@ from uuid import uuid4
 from prefect.client.orchestration import get_client
 
 from backhaul.fleet.alarms import Known, News
+from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.problems import Problem
-from backhaul.fleet.status import NodeView
 from flows.server.operation import PROBLEM, WELL
 from flows.server.publish import best_effort
 from flows.server.temporary import is_temporary
@@ -68,7 +68,7 @@ def _event(name: str, known: Known, at_s: float) -> dict[str, Any]:
 
 
 def resource_of(subject: str) -> str:
-    """Return the id of a resource: of a node, of a group, or of what publishes.
+    """Return the id of a resource: of a node, of a group, or of a part of home.
 
     Example:
         >>> resource_of("cam-1"), resource_of("group night")

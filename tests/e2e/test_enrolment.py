@@ -15,7 +15,7 @@ from backhaul.cli.fleet import fleet
 from backhaul.cli.node import node as on_device
 from backhaul.fleet.enrolment import Records
 from backhaul.fleet.keyuse import KeyUse, read_key_use
-from backhaul.fleet.status import read_fleet
+from backhaul.fleet.nodes import read_fleet
 from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
 from backhaul.settingsfile import fields_of, validated

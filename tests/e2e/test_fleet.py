@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from backhaul.errors import InputError
+from backhaul.fleet.nodes import read_fleet
 from backhaul.fleet.prometheus import exposition
-from backhaul.fleet.status import read_fleet
 from backhaul.fleet.wants import want
 from tests.onnxmodels import brightness_model
 

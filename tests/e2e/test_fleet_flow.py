@@ -17,7 +17,7 @@ from backhaul.fleet import alarms
 from backhaul.fleet.alarms import News
 from backhaul.fleet.rollout import Steps
 from backhaul.fleet.watching import Watch
-from backhaul.nodelayout import problems_place
+from backhaul.nodelayout import problems_place, windows_entry
 from backhaul.publication import rollouts
 from backhaul.storage.conditional import read_or_none
 from flows.server import fleet as server
@@ -115,8 +115,22 @@ def test_rollouts_go_on_and_what_is_due_is_signed(
     rollouts.resume(str(publisher.root), "all", [], time.time())
 
     look(publisher.root, keys=str(tmp_path / "none"))
-    assert [(e.subject, e.kind) for e in told[-1].begun] == [("publishing", "keys")]
+    assert [(e.subject, e.kind) for e in told[-1].begun] == [("home publication", "keys")]
     assert [each.subject for each in told[-1].over] == ["group all"]
+
+
+def test_a_damaged_record_of_windows_is_told_and_keeps_no_other_alarm(
+    tmp_path: Path, told: list[News]
+) -> None:
+    say(tmp_path, "cam-b", source="the camera is stuck")
+    entry = Path(windows_entry(str(tmp_path), 1))
+    entry.parent.mkdir(parents=True)
+    entry.write_bytes(b"no table")
+    look(tmp_path)
+    assert [(e.subject, e.kind) for e in told[-1].begun] == [
+        ("cam-b", "camera"),
+        ("home windows", "record"),
+    ]
 
 
 def test_what_the_server_does_not_take_is_told_again(

@@ -18,7 +18,7 @@ import s3fs
 from botocore.exceptions import ClientError
 
 from backhaul.errors import CorruptArtifactError, MissingObjectError, StoreError
-from backhaul.fleet.status import read_fleet
+from backhaul.fleet.nodes import read_fleet
 from backhaul.storage import places
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.lease import lease

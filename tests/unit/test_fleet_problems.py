@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from backhaul.fleet import alarms
 from backhaul.fleet import windows as fleet_windows
 from backhaul.fleet.alarms import Alarms, News, keep_news, news
+from backhaul.fleet.nodes import MOST_BYTES, read_fleet
 from backhaul.fleet.problems import Problem, problems_of
-from backhaul.fleet.status import MOST_BYTES, Status, read_fleet
+from backhaul.fleet.status import Status
 from backhaul.fleet.watching import Watch, problems_now, rollouts_in
 from backhaul.fleet.windows import problems_of_windows, recent_windows
 from backhaul.inbox.reference import remember

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.rollout import (
     ROLLOUT,
     NodeFate,
@@ -21,7 +22,7 @@ from backhaul.fleet.rollout import (
     named,
     resumed,
 )
-from backhaul.fleet.status import NodeView, Status
+from backhaul.fleet.status import Status
 from backhaul.node.updates.release import in_cohort
 
 MODEL = "ab" * 32

@@ -17,8 +17,9 @@ from backhaul.cli.fleet import fleet as command
 from backhaul.cli.models import models as models_command
 from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
+from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps
-from backhaul.fleet.status import NodeView, Status
+from backhaul.fleet.status import Status
 from backhaul.node.updates.release import in_cohort, model_place, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication import rollouts
@@ -340,20 +341,21 @@ def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> 
     assert (plan.state, plan.steps.soak_s) == ("back", 5_400)
 
 
-def test_publishing_may_begin_a_rollout(publisher: Publisher) -> None:
+def test_a_model_may_be_published_for_no_node_until_its_rollout_begins(
+    publisher: Publisher,
+) -> None:
     publisher.put(FIRST)
     (publisher.folder / "m.onnx").write_bytes(SECOND)
     given = ("--keys", str(publisher.folder / "keys"), "--store", str(publisher.root))
-    model = ("publish", str(publisher.folder / "m.onnx"), "--rollout", *given)
+    model = ("publish", str(publisher.folder / "m.onnx"), "--cohort", "0", *given)
     probe = ("--probe", str(publisher.folder / "probe"))
-    with pytest.raises(InputError, match="no --cohort beside it"):
-        CliRunner().invoke(
-            models_command, [*model, *probe, "--cohort", "1"], catch_exceptions=False
-        )
     result = CliRunner().invoke(models_command, [*model, *probe], catch_exceptions=False)
     assert "m.onnx" in result.output
-    assert "(step 1 of 3)" in result.output
+    assert cohort(publisher) == 0
+    assert "(step 1 of 3)" in run("rollout", "all", *given)
     assert cohort(publisher) == 0.1
+    assert "again for all nodes" in run("rollout", "all", "--back", *given)
+    assert cohort(publisher) == 1.0
 
 
 def test_single_settings_are_changed_and_shown(publisher: Publisher) -> None:

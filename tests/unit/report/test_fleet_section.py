@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.problems import Problem
-from backhaul.fleet.status import NodeView, Status
+from backhaul.fleet.status import Status
 from backhaul.inbox.summary import Summary
 from backhaul.report import write_report
 from backhaul.report.campaign import imported_campaign
