@@ -63,12 +63,14 @@ def _differences(
                 images = n_images.get((arm, recipe, budget), math.nan)
                 own = [_difference(each, arm, recipe, budget) for each in levels.values()]
                 table.append((arm, recipe, words, count(images), *own[0], *own[1]))
-    charts = tuple(
-        _curves(name, arm, recipes, budgets, levels[score], words)
-        for score, words in SCORES.items()
-        for arm in arms
-        if levels[score].size
-    )
+    known = {words: levels[score] for score, words in SCORES.items() if levels[score].size}
+    charts = [_over_originals(name, arms, recipes, each, w) for w, each in known.items()]
+    if len(budgets) > 1:  # else each curve is a point
+        charts += [
+            _curves(name, arm, recipes, budgets, each, words)
+            for words, each in known.items()
+            for arm in arms
+        ]
     return Finding(
         name=f"{name}-recipes",
         title="In what form images are sent",
@@ -81,7 +83,7 @@ def _differences(
             *("seeds", "small objects over original", "t-interval, small", "seeds, small"),
         ),
         rows=tuple(table),
-        charts=charts,
+        charts=tuple(charts),
     )
 
 
@@ -91,6 +93,36 @@ def _difference(
     found = over_original(levels, arm, recipe, budget).to_numpy(dtype=float)
     mean = float(found.mean()) if len(found) else math.nan
     return signed(mean), interval(*t_interval(found)), len(found)
+
+
+def _over_originals(
+    name: str,
+    arms: Sequence[str],
+    recipes: Mapping[str, Sending],
+    levels: pd.DataFrame,
+    words: str,
+) -> Chart:
+    """Return what each recipe wins over originals, over all budgets, with its t-interval."""
+    series = []
+    for arm in arms:
+        found = [over_original(levels, arm, recipe, "").to_numpy(float) for recipe in recipes]
+        ends = [t_interval(each) for each in found]
+        series.append(
+            Series(
+                name=arm,
+                kind="points",
+                x=tuple(recipes),
+                y=values(float(each.mean()) if len(each) else math.nan for each in found),
+                low=values(low for low, _ in ends),
+                high=values(high for _, high in ends),
+            )
+        )
+    return Chart(
+        title=f"{name}: {words} over originals, for the same bytes",
+        x_title="sent as",
+        y_title=f"{words} over originals",
+        series=tuple(series),
+    )
 
 
 def _curves(
