@@ -70,18 +70,23 @@ class Keyring:
             LOG.warning("new keys are not used: %s", reason)
         self.refused = reason
 
-    def take(self, sealed: str) -> None:
-        """Use keys that were sealed from now on; the file is replaced before anything else."""
+    def take(self, sealed: str) -> bool:
+        """Use keys that were sealed from now on; the file is replaced before anything else.
+
+        Returns:
+            Whether they are in use; if not, those before are, and `refused` says why.
+        """
         try:
             keys, sealing, path = self._opened(sealed)
             write_private(user_path(path), key_text(keys, sealing))
         except (SealedError, InputError, OSError) as error:
             self.refuse(one_line(str(error)))
-            return
+            return False
         for home in self._homes:
             home.use(keys)
         self._keys, self.refused = keys, ""
         LOG.info("new keys are in use: %s", self.mark)
+        return True
 
     def _opened(self, sealed: str) -> tuple[Keys, str, str]:
         """Return keys that were sealed, what opened them, and the file that they belong into.

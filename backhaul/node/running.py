@@ -27,6 +27,7 @@ from backhaul.node.happenings import (
     KeysParcel,
     Look,
     Looked,
+    Offered,
     Passed,
     Rekey,
     Send,
@@ -213,8 +214,7 @@ class Node:
 
     def _attend(self, effect: Rekey | Gather) -> Event | None:
         if isinstance(effect, Rekey):
-            self._keyring.take(effect.sealed)
-            return None
+            return Offered("") if self._keyring.take(effect.sealed) else None
         report = Report(
             effect.question,
             self._config,

@@ -271,7 +271,7 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
 
     monkeypatch.setattr("backhaul.node.keyring.write_private", fail)
     sealed = seal(NEW, "cam-1", token.sealing)
-    ring.take(sealed)
+    assert not ring.take(sealed)
     assert ring.mark == mark_of(KEY_ID)
     assert "Read-only" in ring.refused
     (tmp_path / "keys").unlink()
@@ -283,6 +283,28 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
         pytest.raises(HomeRefusedError, match="No such file"),
     ):
         ring.home_with(sealed, home)
+
+
+def test_keys_are_taken_once_the_disk_has_room_again(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = token_for(s3)
+    enrol(token, tmp_path, "--frames", str(tmp_path))
+    brightness_model(tmp_path / "model.onnx")
+    s3.keys[NEW.key_id] = NEW.secret
+    wants = {"schema": 1, "frames": [], "keys": seal(NEW, "cam-1", token.sealing)}
+    s3.objects[f"{MAIN}/wants.json"] = json.dumps(wants).encode()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Node(config_of(tmp_path)) as node:
+        with monkeypatch.context() as full:
+            full.setattr("backhaul.node.keyring.write_private", fail)
+            run_until(node, lambda: "No space left" in status_of(s3).get("keys_refused", ""))
+            assert status_of(s3)["keys"] == mark_of(KEY_ID)
+        run_until(node, lambda: status_of(s3)["keys"] == mark_of(NEW.key_id))
+    assert keys_in(read_lines(tmp_path / "keys"), "keys") == NEW
 
 
 def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: Path) -> None:
