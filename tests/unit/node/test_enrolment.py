@@ -259,6 +259,35 @@ def test_what_does_not_open_is_told_and_nothing_is_tried(
     assert "enrol the node by a token" in ring.refused
 
 
+def test_keys_of_before_that_are_put_back_are_not_taken(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever writes into the store could leave a node with keys that are revoked next."""
+
+    def sealed_at(at_s: int, keys: Keys) -> str:
+        with monkeypatch.context() as then:
+            then.setattr(time, "time", lambda: at_s)
+            return seal(keys, "cam-1", token.sealing)
+
+    token = token_for(s3)
+    enrol(token, tmp_path, "--frames", str(tmp_path))
+    older, newer = Keys("AKID2", "second"), Keys("AKID3", "third")
+    first, second = sealed_at(1_000, older), sealed_at(2_000, newer)
+    for _ in range(2):  # a start in between changes nothing
+        ring = Keyring("cam-1", config_of(tmp_path).uplink, [])
+        if ring.is_new(first):
+            assert ring.take(first)
+            assert ring.take(second)
+        assert not ring.is_new(first)
+        assert "sealed before those in use" in ring.refused
+        assert not ring.take(first)
+        assert ring.mark == mark_of("AKID3")
+        assert not ring.is_new(second)
+        assert ring.refused == ""
+    assert ring.is_new(sealed_at(3_000, older))  # home may go back
+    assert read_lines(tmp_path / "keys")[SEALING] == token.sealing
+
+
 def test_keys_that_cannot_be_written_leave_those_in_use(
     s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
