@@ -124,8 +124,10 @@ def test_frames_are_to_be_filled_in_and_a_second_call_changes_nothing(
     with pytest.raises(InputError, match="frames: is missing"):
         config_of(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    s3.requests.clear()
     with pytest.raises(InputError, match=r"node.yaml: is there already; --again"):
         enrol(token, tmp_path)
+    assert s3.requests == []  # so home keeps when it was enrolled
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -324,19 +326,30 @@ def test_keys_are_taken_once_the_disk_has_room_again(
     wants = {"schema": 1, "frames": [], "keys": seal(NEW, "cam-1", token.sealing)}
     s3.objects[f"{MAIN}/wants.json"] = json.dumps(wants).encode()
 
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with Node(config_of(tmp_path)) as node:
         with monkeypatch.context() as full:
-            full.setattr("backhaul.node.keyring.write_private", fail)
+            full.setattr("backhaul.node.keyring.write_private", no_room)
             run_until(node, lambda: "No space left" in status_of(s3).get("keys_refused", ""))
             assert status_of(s3)["keys"] == mark_of(KEY_ID)
         run_until(node, lambda: status_of(s3)["keys"] == mark_of(NEW.key_id))
     assert keys_in(read_lines(tmp_path / "keys"), "keys") == NEW
 
 
-def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: Path) -> None:
+class Ended(BaseException):
+    """The process ends."""
+
+
+def ended(*_: object) -> None:
+    raise Ended
+
+
+def no_room(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_bare_machine_gets_the_model_that_is_published(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is signed, comes once, and is what the node would update to."""
     publisher = Publisher(tmp_path / "home")
     release = publisher.put(tiny_model())
@@ -360,6 +373,22 @@ def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: P
     assert len(gets) == 1
     kept = Shelf(Path(config.folder) / "models").model_file(release.model.sha256)
     assert kept.read_bytes() == tiny_model()  # where updates look before they fetch it
+
+    again = tmp_path / "again"
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr("backhaul.node.firstmodel.shutil.copyfile", ended)
+        with pytest.raises(Ended):
+            enrol(token, again, "--frames", str(tmp_path))
+    assert not (again / "node.yaml").exists()
+    s3.requests.clear()
+    assert "which is tiny.onnx" in enrol(token, again, "--frames", str(tmp_path))
+    assert (again / "model.onnx").read_bytes() == tiny_model()
+    assert not any("models/" in each for each in s3.requests)  # it had come
+    with monkeypatch.context() as full:
+        full.setattr("backhaul.node.firstmodel.shutil.copyfile", no_room)
+        said = enrol(token, tmp_path / "full", "--frames", str(tmp_path))
+    assert "No space left" in said
+    assert (tmp_path / "full/node.yaml").exists()
 
     stranger = Publisher(tmp_path / "stranger")
     other = token_for(s3, root=(stranger.folder / "keys/root.json").read_text())
