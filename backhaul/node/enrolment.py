@@ -53,7 +53,8 @@ def settings_of(token: Token, folder: Path, frames: str | None) -> dict[str, Any
         found["frames"] = given["frames"]
     if token.root is not None:
         trust = {"root": str(folder / ROOT), "group": token.group}
-        found["updates"] = {**(given.get("updates") or {}), **trust}
+        updates = given.get("updates") or {}
+        found["updates"] = {**updates, **trust} if isinstance(updates, dict) else updates
     return found | {name: value for name, value in given.items() if name not in _TOKENS}
 
 

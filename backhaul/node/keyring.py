@@ -10,7 +10,15 @@ from typing import NamedTuple
 from backhaul.errors import InputError
 from backhaul.untrusted import one_line, user_path
 from backhaul.uplink.home import Home, HomeRefusedError
-from backhaul.uplink.keys import SEALED_AT, SEALING, key_text, keys_in, mark_of, read_keys, read_lines
+from backhaul.uplink.keys import (
+    SEALED_AT,
+    SEALING,
+    key_text,
+    keys_in,
+    mark_of,
+    read_keys,
+    read_lines,
+)
 from backhaul.uplink.privatefile import write_private
 from backhaul.uplink.s3 import S3Home
 from backhaul.uplink.sealing import SealedError, unseal

@@ -93,5 +93,5 @@ class Requests:
         return []
 
     def refused(self) -> None:
-        """Note that the keys are not in use now: the node keeps its own, and tries them later."""
+        """Note that the keys are not in use: the node keeps its own, and tries them later."""
         self.again_mono_s = self._at.now.mono_s + KEYS_AGAIN_S

@@ -123,6 +123,15 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(
     assert not (here / "node-secrets").exists()
 
 
+def test_updates_that_are_no_settings_are_told(here: Path) -> None:
+    keys = key_file(here / "cam-1.env")
+    make_keys(here / "signing")
+    (here / "night.yaml").write_text("updates: true")
+    words = ("cam-1", "--keys", keys, "--config", "night.yaml", "--root", "signing/root.json")
+    with pytest.raises(InputError, match=r"^night.yaml: updates: "):
+        token(*words)
+
+
 def test_a_key_file_for_all_to_read_is_refused(here: Path) -> None:
     keys = key_file(here / "cam-1.env")
     (here / "cam-1.env").chmod(0o644)
@@ -153,7 +162,7 @@ def test_keys_of_no_form_are_told_and_change_nothing(here: Path) -> None:
     token("cam-1", "--keys", key_file(here / "old.env"))
     before = (here / "node-secrets/cam-1.json").read_text()
     wrong = key_file(here / "new.env", "node-cam-1-2", AWS_SECRET_ACCESS_KEY="of two words")  # noqa: S106
-    with pytest.raises(InputError, match="^secret: expected printable ASCII") as told:
+    with pytest.raises(InputError, match=r"^secret: expected printable ASCII") as told:
         called("rotate", "cam-1", "--keys", wrong, "--store", str(here))
     assert "two words" not in str(told.value)
     assert (here / "node-secrets/cam-1.json").read_text() == before

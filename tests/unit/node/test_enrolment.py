@@ -238,6 +238,18 @@ def test_keys_change_while_the_node_runs(s3: TinyS3, tmp_path: Path) -> None:
     assert sum("status" in each for each in s3.requests) == 1
 
 
+def test_a_file_of_wants_of_any_size_costs_no_second_status(s3: TinyS3, tmp_path: Path) -> None:
+    enrol(token_for(s3), tmp_path, "--frames", str(tmp_path / "frames"))
+    put_frames(tmp_path / "frames", 1)
+    brightness_model(tmp_path / "model.onnx")
+    s3.objects[f"{MAIN}/wants.json"] = b" " * 1_000_001
+    with Node(config_of(tmp_path)) as node:
+        run_until(node, lambda: node.agent.standing.totals()["sent"] == 1)
+        assert node.agent.outgoing.failures == 0
+        assert status_of(s3)["failures"] == 0
+    assert sum("PUT" in each and "status" in each for each in s3.requests) == 1
+
+
 def test_what_does_not_open_is_told_and_nothing_is_tried(
     s3: TinyS3, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

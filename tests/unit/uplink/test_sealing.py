@@ -93,8 +93,9 @@ def test_a_full_disk_leaves_the_file_as_it_is(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as told:
         write_private(path, "new\n")
+    assert told.value.filename == str(path)  # by which a command tells it in one line
     assert read_private(path) == "old\n"
     assert [each.name for each in tmp_path.iterdir()] == ["keys"]
 
