@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +106,10 @@ def _text(given: str) -> str:
         typer.echo("the token is in this shell's history now: prefer a file, or -", err=True)
         return given
     if given != "-":
-        return read_text(given, MOST_BYTES)
+        text = read_text(given, MOST_BYTES)
+        if os.stat(given).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            typer.echo(f"others may read {given}: remove it now that it was used", err=True)
+        return text
     if sys.stdin.isatty():
         return getpass.getpass("token (it is not shown): ")
     return sys.stdin.buffer.read(MOST_BYTES).decode("ascii", "replace")

@@ -171,12 +171,17 @@ def test_a_token_that_is_no_good_leaves_no_file(s3: TinyS3, tmp_path: Path) -> N
 def test_the_token_as_an_argument_is_told_of(s3: TinyS3, tmp_path: Path) -> None:
     file = tmp_path / "cam-1.token"
     file.write_text(encoded(token_for(s3)))
+    file.chmod(0o644)
     for given, warned in ((str(file), False), (encoded(token_for(s3)), True)):
         place = tmp_path / str(warned)
         words = ["enrol", given, "--folder", str(place)]
         done = CliRunner().invoke(commands, words)
         assert done.exit_code == 0, done.output
         assert ("history" in done.stderr) == warned
+        assert ("others may read" in done.stderr) == (not warned)
+    file.chmod(0o600)
+    words = ["enrol", str(file), "--folder", str(tmp_path / "private")]
+    assert "others" not in CliRunner().invoke(commands, words).stderr
 
 
 def test_again_replaces_keys_and_keeps_the_old_ones(s3: TinyS3, tmp_path: Path) -> None:
@@ -248,6 +253,24 @@ def test_a_file_of_wants_of_any_size_costs_no_second_status(s3: TinyS3, tmp_path
         assert node.agent.outgoing.failures == 0
         assert status_of(s3)["failures"] == 0
     assert sum("PUT" in each and "status" in each for each in s3.requests) == 1
+
+
+def test_a_question_that_cannot_be_answered_ends_no_agent(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(token_for(s3), tmp_path, "--frames", str(tmp_path / "frames"))
+    put_frames(tmp_path / "frames", 1)
+    brightness_model(tmp_path / "model.onnx")
+    s3.objects[f"{MAIN}/wants.json"] = b'{"schema": 1, "frames": [], "ask": "1a"}'
+    asked: list[int] = []
+
+    def fail() -> None:  # as where the kernel does not say it
+        asked.append(1)
+        raise OSError("Load averages are unobtainable")
+
+    monkeypatch.setattr("os.getloadavg", fail)
+    with Node(config_of(tmp_path)) as node:
+        run_until(node, lambda: bool(asked) and node.agent.standing.totals()["sent"] == 1)
 
 
 def test_what_does_not_open_is_told_and_nothing_is_tried(
