@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import stat
 import sys
 from pathlib import Path
@@ -107,7 +106,7 @@ def _text(given: str) -> str:
         return given
     if given != "-":
         text = read_text(given, MOST_BYTES)
-        if os.stat(given).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if Path(given).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             typer.echo(f"others may read {given}: remove it now that it was used", err=True)
         return text
     if sys.stdin.isatty():
