@@ -107,7 +107,7 @@ def _text(given: str) -> str:
     if given != "-":
         text = read_text(given, MOST_BYTES)
         if Path(given).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            typer.echo(f"others may read {given}: remove it now that it was used", err=True)
+            typer.echo(f"others may read {given}: remove it after this", err=True)
         return text
     if sys.stdin.isatty():
         return getpass.getpass("token (it is not shown): ")
