@@ -71,8 +71,12 @@ def revoke(
     folder: Folder = FOLDER,
 ) -> None:
     """Take keys away, and print their ids; they work until SeaweedFS is restarted."""
-    gone = Keys(folder / "keys").revoke(role, name, all_but)
-    write(folder)
+    try:
+        gone = Keys(folder / "keys").revoke(role, name, all_but)
+    finally:
+        write(
+            folder
+        )  # also if there is nothing left to take: a call before may have been cut off
     typer.echo("\n".join(gone) or "no others are left")
 
 

@@ -40,7 +40,10 @@ def bundle(
     wait: Annotated[
         float,
         typer.Option(
-            metavar="MINUTES", min=0, help="Wait so long for its answer; it asks each status_s."
+            metavar="MINUTES",
+            min=0,
+            max=10_080,
+            help="Wait so long for its answer; it asks each status_s.",
         ),
     ] = 10.0,
 ) -> None:
@@ -55,13 +58,17 @@ def bundle(
 
       backhaul fleet bundle cam-1 --ask --wait 15 --out cam-1.tar.gz
     """
-    from backhaul.fleet.bundle import archive, ask_report, files_of, wait_for_report
+    from backhaul.fleet.bundle import archive, ask_report, files_of, has_told, wait_for_report
 
     now = datetime.now(UTC)
     path = out or Path(f"{node}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
     if path.exists():
         raise InputError(f"{path}: is there already")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"{out.parent}: is no folder")
     root = resolved(store)
+    if not has_told(root, node):
+        typer.echo(f"{node} has never told here how it is: is that its name?", err=True)
     if ask:
         question = ask_report(root, node)
         typer.echo(f"{node} is asked; it answers once it may send", err=True)

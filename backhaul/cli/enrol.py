@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +23,8 @@ def enrol(
         typer.Argument(
             metavar="TOKEN|-|FILE",
             help="The token, a file that has it, or - to read it from standard input. "
-            "Arguments lie in the history of the shell: prefer - or a file.",
+            "Arguments lie in the history of the shell, and all users see them while it runs: "
+            "prefer - or a file.",
         ),
     ] = "-",
     folder: Annotated[
@@ -60,24 +62,36 @@ def enrol(
     """
     import time
 
-    from backhaul.node.enrolment import NODE, replace_keys, require_settings, write_files
+    from backhaul.node.enrolment import (
+        NODE,
+        first_files,
+        node_text,
+        other_files,
+        require_settings,
+        write_files,
+    )
+    from backhaul.untrusted import user_path
     from backhaul.uplink.opening import open_bucket
     from backhaul.uplink.token import decoded
 
     token = decoded(_text(given))
     token.require_fresh(time.time())
     require_settings(token, "the token")
-    place = folder.expanduser().absolute()
+    place = user_path(folder).absolute()
+    source = None if frames is None else str(user_path(frames).absolute())
+    files = (other_files if again else first_files)(token, place)
     home = open_bucket(token.uplink, token.keys.keys)
     try:
         reached = _checked(token, home)
+        changed = write_files(files)
         if again:
-            for file in replace_keys(token, place):
+            for file in changed:
                 typer.echo(f"{file}: replaced")
         else:
-            write_files(token, place, None if frames is None else str(frames.absolute()))
-            typer.echo(f"{token.node}: {place} has node.yaml, keys and what it trusts")
             _bring_first_model(token, home, place, reached=reached)
+            # Last: without it, a call that was cut off can be made again, and goes on.
+            write_files({place / NODE: node_text(token, place, source)})
+            typer.echo(f"{token.node}: {place} has node.yaml, keys and what it trusts")
     finally:
         home.close()
     _say_next(place / NODE, again=again)
@@ -91,10 +105,13 @@ def _text(given: str) -> str:
         typer.echo("the token is in this shell's history now: prefer a file, or -", err=True)
         return given
     if given != "-":
-        return read_text(given, MOST_BYTES)
+        text = read_text(given, MOST_BYTES)
+        if Path(given).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            typer.echo(f"others may read {given}: remove it after this", err=True)
+        return text
     if sys.stdin.isatty():
         return getpass.getpass("token (it is not shown): ")
-    return sys.stdin.read(MOST_BYTES)
+    return sys.stdin.buffer.read(MOST_BYTES).decode("ascii", "replace")
 
 
 def _checked(token: Token, home: S3Home) -> bool:
@@ -135,7 +152,7 @@ def _bring_first_model(token: Token, home: S3Home, place: Path, *, reached: bool
             if name is not None:
                 typer.echo(f"model: {model}, which is {name}")
                 return
-        except (RefusedError, UnreachedError) as error:
+        except (RefusedError, UnreachedError, OSError) as error:
             missing = str(error)
     typer.echo(f"put a model there, of backhaul export-model: {model}  ({missing})")
 

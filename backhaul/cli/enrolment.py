@@ -96,7 +96,7 @@ def token(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     [bold]Examples[/bold]
 
-      backhaul fleet token cam-1 --keys cam-1.env --root signing/root.json > cam-1.token
+      (umask 077; backhaul fleet token cam-1 --keys cam-1.env --root root.json > cam-1.token)
 
       backhaul fleet token cam-1 --keys cam-1.env --config night.yaml --group night
 
@@ -121,8 +121,9 @@ def token(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         settings=settings,
     )
     require_settings(made, str(config or "the token"))
+    line = encoded(made)
     Records(secrets).begin(made, again=again)
-    typer.echo(encoded(made))
+    typer.echo(line)
     typer.echo(
         f"good until {_day(made.expires_s)}; on the device: backhaul node enrol", err=True
     )

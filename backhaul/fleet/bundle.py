@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from backhaul.fleet.nodes import read_fleet
-from backhaul.fleet.wants import ask, wants_for
+from backhaul.fleet.nodes import read_node
+from backhaul.fleet.wants import ask, require_name, wants_for
 from backhaul.nodelayout import (
     published_place,
     report_name,
@@ -47,6 +47,16 @@ def ask_report(root: str, node: str) -> str:
     return question
 
 
+def has_told(root: str, node: str) -> bool:
+    """Return whether a node has ever told how it is.
+
+    Raises:
+        InputError: If no node can have such a name.
+    """
+    require_name(node)
+    return read_node(root, node, time.time(), math.inf) is not None
+
+
 def wait_for_report(
     root: str, node: str, question: str, wait_s: float, sleep: Callable[[float], None]
 ) -> bool:
@@ -59,10 +69,11 @@ def wait_for_report(
         wait_s: Most seconds to wait.
         sleep: Waits so many seconds.
     """
-    for _ in range(math.ceil(wait_s / POLL_S)):
+    for left in reversed(range(math.ceil(wait_s / POLL_S) + 1)):
         if (report := read_report(root, node)) is not None and report["question"] == question:
             return True
-        sleep(POLL_S)
+        if left:
+            sleep(POLL_S)
     return False
 
 
@@ -94,9 +105,7 @@ def files_of(root: str, node: str) -> dict[str, str]:
     wants = wants_for(root, node)
     if "keys" in wants:
         wants["keys"] = "sealed, left out"
-    view = next(
-        (each for each in read_fleet(root, time.time(), math.inf) if each.name == node), None
-    )
+    view = read_node(root, node, time.time(), math.inf)
     status = None if view is None or view.status is None else view.status.model_dump()
     files = {
         "view.json": _json(None if view is None else asdict(view) | {"status": status}),

@@ -174,6 +174,9 @@ def uplink_of(
 def give_keys(root: str, records: Records, node: str, keys: Keys) -> Enrolled:
     """Seal keys for a node where it finds them; return what home remembers from now on.
 
+    Home remembers them first: whenever this ends, keys that the node uses are known, and to do
+    it again mends the rest.
+
     Args:
         root: Root of the store.
         records: What home remembers.
@@ -181,10 +184,11 @@ def give_keys(root: str, records: Records, node: str, keys: Keys) -> Enrolled:
         keys: Its new keys. The old ones have to work until it has taken these.
 
     Raises:
-        InputError: If no token was made for it.
+        InputError: If no token was made for it, or the keys are in no form that it takes.
     """
     record = records.read(node)
-    ask(root, node, keys=seal(keys, node, record.secret))
+    sealed = seal(keys, node, record.secret)
     record = record.given_also(keys.key_id, time.time())
     records.write(record)
+    ask(root, node, keys=sealed)
     return record

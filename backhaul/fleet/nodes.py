@@ -57,17 +57,22 @@ def read_fleet(root: str, now_s: float, late_s: float) -> list[NodeView]:
     """
 
     def view(node: str) -> NodeView | None:
-        place = status_place(root, node)
-        try:
-            file = stored_at(place)
-        except RefusedFileError:
-            file = Stored(place, 0, now_s)
-        return None if file is None else _view(node, file, now_s, late_s)
+        return read_node(root, node, now_s, late_s)
 
     nodes = [name for name in folders_in(told_folder(root)) if re.fullmatch(NAME, name)]
     with ThreadPoolExecutor(TRANSFERS) as threads:
         views = list(threads.map(view, nodes))
     return [each for each in views if each is not None]
+
+
+def read_node(root: str, node: str, now_s: float, late_s: float) -> NodeView | None:
+    """Return one of them, see `read_fleet`; None if it has never told how it is."""
+    place = status_place(root, node)
+    try:
+        file = stored_at(place)
+    except RefusedFileError:
+        file = Stored(place, 0, now_s)
+    return None if file is None else _view(node, file, now_s, late_s)
 
 
 def _view(name: str, file: Stored, now_s: float, late_s: float) -> NodeView:

@@ -60,14 +60,23 @@ def ask(root: str, node: str, **wanted: Any) -> None:
     replace(f"{root}/{wants_name(node)}", json.dumps({"schema": 1, **wants}).encode())
 
 
+def require_name(node: str) -> None:
+    """Do nothing if a node can have such a name.
+
+    Raises:
+        InputError: If none can.
+    """
+    if re.fullmatch(NAME, node) is None:
+        raise InputError(f"{node!r}: is no name of a node")
+
+
 def wants_for(root: str, node: str) -> dict[str, Any]:
     """Return what is asked of a node; only what has the right form counts.
 
     Raises:
         InputError: If no node has such a name.
     """
-    if re.fullmatch(NAME, node) is None:
-        raise InputError(f"{node!r}: is no name of a node")
+    require_name(node)
     data = read_bounded(f"{root}/{wants_name(node)}", 100 * MOST_WANTED)
     try:
         found = {} if data is None else dict(json.loads(data))

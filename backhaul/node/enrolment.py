@@ -53,7 +53,8 @@ def settings_of(token: Token, folder: Path, frames: str | None) -> dict[str, Any
         found["frames"] = given["frames"]
     if token.root is not None:
         trust = {"root": str(folder / ROOT), "group": token.group}
-        found["updates"] = {**(given.get("updates") or {}), **trust}
+        updates = given.get("updates") or {}
+        found["updates"] = {**updates, **trust} if isinstance(updates, dict) else updates
     return found | {name: value for name, value in given.items() if name not in _TOKENS}
 
 
@@ -102,33 +103,31 @@ def node_text(token: Token, folder: Path, frames: str | None) -> str:
     return "\n".join(sections)
 
 
-def write_files(token: Token, folder: Path, frames: str | None) -> None:
-    """Write root.json, keys and, last, node.yaml into a folder.
+def first_files(token: Token, folder: Path) -> dict[Path, str]:
+    """Return the files of a new node, but node.yaml: what it trusts, and its keys.
 
-    A file that already says the same, as of a call that was cut off, stays.
+    A file that already says the same, as of a call that was cut off, may be there.
 
     Raises:
-        InputError: If one of them is there and says something else; nothing is written then.
+        InputError: If one of them is there and says something else, or node.yaml is there.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files = {KEYS: key_text(token.keys.keys, token.sealing)}
-    if token.root is not None:
-        files = {ROOT: token.root, **files}
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder")
     if (folder / NODE).exists():
         raise InputError(
             f"{folder / NODE}: is there already; --again replaces the keys of an enrolled node"
         )
-    for name, text in files.items():
-        if (folder / name).exists() and (folder / name).read_text(errors="replace") != text:
-            raise InputError(f"{folder / name}: is there already; move it away first")
-    for name, text in {**files, NODE: node_text(token, folder, frames)}.items():
-        write_private(folder / name, text)
+    files = {folder / KEYS: key_text(token.keys.keys, token.sealing)}
+    if token.root is not None:
+        files = {folder / ROOT: token.root, **files}
+    for file, text in files.items():
+        if _text_in(file) not in ("", text):
+            raise InputError(f"{file}: is there already; move it away first")
+    return files
 
 
-def replace_keys(token: Token, folder: Path) -> list[Path]:
-    """Replace the keys and the root of an enrolled node; return the files that changed.
-
-    What was there stays beside them, with ``.before`` at its end.
+def other_files(token: Token, folder: Path) -> dict[Path, str]:
+    """Return the files of an enrolled node that a token replaces: its keys, and whom it trusts.
 
     Raises:
         InputError: If the folder has no such node, or it sends elsewhere.
@@ -151,13 +150,26 @@ def replace_keys(token: Token, folder: Path) -> list[Path]:
     files = {user_path(config.uplink.keys_file): key_text(token.keys.keys, token.sealing)}
     if token.root is not None and config.updates is not None:
         files[user_path(config.updates.root)] = token.root
-    before = {file: file.read_text() if file.exists() else "" for file in files}
+    return files
+
+
+def write_files(files: dict[Path, str]) -> list[Path]:
+    """Write files that only their owner may read; return those that have changed.
+
+    What was there stays beside them, with ``.before`` at its end.
+    """
+    before = {file: _text_in(file) for file in files}
     changed = [file for file, text in files.items() if text != before[file]]
     for file in changed:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if before[file]:
             write_private(file.with_name(file.name + BEFORE), before[file])
         write_private(file, files[file])
     return changed
+
+
+def _text_in(file: Path) -> str:
+    return file.read_text(errors="replace") if file.exists() else ""
 
 
 def _yaml(fields: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ def bring_model(home: Home, updates: Updates, folder: Path, model: Path) -> str 
     Raises:
         UnreachedError: If home was not reached.
         RefusedError: If what is there is not signed, or too large.
+        OSError: If the disk does not take it.
     """
     incoming = folder / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
@@ -54,5 +55,7 @@ def bring_model(home: Home, updates: Updates, folder: Path, model: Path) -> str 
         raise RefusedError("its release names a model that nobody signed")
     kept = Shelf(folder / "models").model_file(file.sha256)
     published.fetch(target, kept)
-    shutil.copyfile(kept, model)
+    draft = model.with_name(f".{model.name}.new")
+    shutil.copyfile(kept, draft)
+    draft.replace(model)
     return release.name

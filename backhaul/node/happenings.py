@@ -193,10 +193,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Home has other keys for the node, or has them no longer.
+    """Home has other keys for the node; or has them no longer, or they are in use.
 
     Args:
-        sealed: The keys, as home sealed them, which the node can open; empty = none.
+        sealed: The keys, as home sealed them, which the node can open; empty = none to take.
     """
 
     sealed: str
@@ -359,7 +359,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Rekey:
-    """Use the keys from now on that home sealed: they were tried, and work."""
+    """Use the keys from now on that home sealed: they were tried, and work.
+
+    ``Offered("")`` follows once they are in use; without it they are tried again later.
+    """
 
     sealed: str
 

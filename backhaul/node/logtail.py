@@ -8,7 +8,8 @@ from collections import deque
 from backhaul.untrusted import one_line
 
 MOST_LINES = 500
-_MOST_LINE = 400
+_MOST_KEPT = 4_000
+"""Characters of a line. It is cut to what is told only once secrets in it are hidden."""
 
 
 class LogTail(logging.Handler):
@@ -21,8 +22,11 @@ class LogTail(logging.Handler):
         logging.getLogger().addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        self._lines.append(one_line(self.format(record), _MOST_LINE))
+        """Keep a line; one that cannot be made out of a call is told as other logs tell it."""
+        try:
+            self._lines.append(one_line(self.format(record), _MOST_KEPT))
+        except Exception:  # a call with wrong arguments, of any library, must not end the agent
+            self.handleError(record)
 
     def lines(self) -> list[str]:
         """Return the lines, the oldest first."""

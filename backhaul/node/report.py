@@ -14,13 +14,15 @@ from typing import Any
 
 from backhaul.errors import InputError
 from backhaul.node.settings import CameraFrames, NodeConfig
+from backhaul.untrusted import one_line
 from backhaul.uplink.keys import SEALING, read_keys, read_lines
 
 HIDDEN = "***"
+_MOST_LINE = 400
 _LEAST_SECRET = 4
 """A shorter text would be found everywhere."""
 _IN_ADDRESS = re.compile(
-    r"(://[^\s/:@]*:)([^\s@]+)(?=@)|([?&]\w*(?:pass|pwd|token|key|secret|auth)\w*=)([^&\s]+)",
+    r"(://[^\s/:@]*:)(\S+)(?=@)|([?&][\w.-]*(?:pass|pwd|token|key|secret|auth)[\w.-]*=)([^&\s]+)",
     re.IGNORECASE,
 )
 """Passwords in the address of a camera: before the host, and in its query."""
@@ -72,10 +74,11 @@ class Report:
             "versions": _versions(),
             "machine": _machine(),
         }
-        hidden, lines = sorted(secrets, key=len, reverse=True), self.log
+        hidden = sorted(secrets, key=len, reverse=True)
+        fields, lines = _without(hidden, fields), _without(hidden, self.log)
+        lines = [one_line(each, _MOST_LINE) for each in lines]
         while True:
-            whole = _without(hidden, {**fields, "log": lines})
-            data = gzip.compress(json.dumps(whole).encode(), mtime=0)
+            data = gzip.compress(json.dumps({**fields, "log": lines}).encode(), mtime=0)
             if len(data) <= most_bytes or not lines:
                 return data
             lines = lines[len(lines) // 2 + 1 :]

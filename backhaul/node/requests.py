@@ -85,8 +85,7 @@ class Requests:
     def delivered(self, parcel: KeysParcel | ReportParcel) -> list[Effect]:
         """Return what is to be done once keys have worked, or home has a report."""
         if isinstance(parcel, KeysParcel):
-            if parcel.sealed == self._offered:
-                self._offered = None
+            self.refused()  # until `Offered` says that they are in use: a disk may be full
             return [Rekey(parcel.sealed)]
         self._at.memory.answered, self._at.is_dirty = parcel.question, True
         if parcel == self._report:
@@ -94,5 +93,5 @@ class Requests:
         return []
 
     def refused(self) -> None:
-        """Note that the keys do not work now: the node keeps its own, and tries them later."""
+        """Note that the keys are not in use: the node keeps its own, and tries them later."""
         self.again_mono_s = self._at.now.mono_s + KEYS_AGAIN_S

@@ -27,6 +27,7 @@ from backhaul.node.happenings import (
     KeysParcel,
     Look,
     Looked,
+    Offered,
     Passed,
     Rekey,
     Send,
@@ -213,8 +214,14 @@ class Node:
 
     def _attend(self, effect: Rekey | Gather) -> Event | None:
         if isinstance(effect, Rekey):
-            self._keyring.take(effect.sealed)
+            return Offered("") if self._keyring.take(effect.sealed) else None
+        try:
+            return Gathered(effect.question, self._report(effect))
+        except Exception as error:  # a question must not end the agent, after each start again
+            LOG.warning("no report can be made: %s", one_line(str(error)))
             return None
+
+    def _report(self, effect: Gather) -> bytes:
         report = Report(
             effect.question,
             self._config,
@@ -222,9 +229,7 @@ class Node:
             self._journal.counts(),
             self._tail.lines(),
         )
-        return Gathered(
-            effect.question, report.packed(effect.most_bytes, secrets_of(self._config))
-        )
+        return report.packed(effect.most_bytes, secrets_of(self._config))
 
     def _happen(self, event: Event) -> None:
         self._performer.happen(_now(), event)

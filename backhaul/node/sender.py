@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -37,8 +38,11 @@ from backhaul.node.parcels import (
 )
 from backhaul.node.wants import wants_of
 from backhaul.nodelayout import wants_name
+from backhaul.untrusted import TooLargeError, one_line
 from backhaul.uplink.home import Home, HomeRefusedError, LinkDownError
 from backhaul.uplink.once import put_once
+
+LOG = logging.getLogger(__name__)
 
 MOST_WANTS_BYTES = 1_000_000
 _REPLACES = (StatusParcel, KeysParcel, ReportParcel)
@@ -149,7 +153,11 @@ class Sender:
             raise HomeRefusedError(reason)
 
     def _ask_wants(self) -> None:
-        got = self._home.get(wants_name(self._node), self._wants, MOST_WANTS_BYTES)
+        try:
+            got = self._home.get(wants_name(self._node), self._wants, MOST_WANTS_BYTES)
+        except TooLargeError as error:  # the status has come; it is not sent again for that
+            LOG.warning("what home wants is not read: %s", one_line(str(error)))
+            return
         if got is None or got.data is None:
             return
         self._wants = got.etag

@@ -25,6 +25,7 @@ from backhaul.node.happenings import (
     Gathered,
     Look,
     Looked,
+    Offered,
     Parcel,
     Rekey,
     ReportParcel,
@@ -237,11 +238,11 @@ class SimulatedNode:
             answered = ends + self.faults.answer_s
             self.heap.at(answered, self._of_this_life(Delivered(parcel, wire, 0)))
 
-    def _attend(self, effect: Rekey | Gather) -> Event | None:
+    def _attend(self, effect: Rekey | Gather) -> Event:
         if isinstance(effect, Gather):
             return Gathered(effect.question, bytes(effect.most_bytes // 2))
         self.keys = effect.sealed
-        return None
+        return Offered("")
 
     def _name(self, parcel: Parcel) -> str:
         if isinstance(parcel, FrameParcel):

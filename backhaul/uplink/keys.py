@@ -14,6 +14,8 @@ from backhaul.uplink.signature import Keys
 
 SEALING = "BACKHAUL_SEALING_SECRET"
 """Line of a key file: what opens keys that home has sealed for this node."""
+SEALED_AT = "BACKHAUL_SEALED_AT"
+"""Line of a key file: when home sealed the keys in it; keys sealed before are not taken."""
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _MARK_DIGITS = 8
 
@@ -61,14 +63,17 @@ def keys_in(lines: Mapping[str, str], path: FilePath) -> Keys:
     return Keys(lines[_ID], lines[_SECRET], lines.get(_TOKEN) or None)
 
 
-def key_text(keys: Keys, sealing: str) -> str:
+def key_text(keys: Keys, sealing: str, sealed_s: int | None = None) -> str:
     """Return the text of a key file.
 
     Args:
         keys: The keys.
         sealing: What opens keys that home seals.
+        sealed_s: When home sealed these, seconds since 1970; None = they came with a token.
     """
     lines = {_ID: keys.key_id, _SECRET: keys.secret, _TOKEN: keys.token, SEALING: sealing}
+    if sealed_s is not None:
+        lines[SEALED_AT] = str(sealed_s)
     return "".join(f"{name}={value}\n" for name, value in lines.items() if value)
 
 

@@ -34,8 +34,9 @@ def write_private(path: Path, text: str) -> None:
             file.write(text.encode())
             synced(file)
         draft.replace(place)
-    except OSError:
+    except OSError as error:
         draft.unlink(missing_ok=True)
+        error.filename = str(place)  # a full disk names none
         raise
     sync_folder(place.parent)
 

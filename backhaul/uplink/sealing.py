@@ -5,11 +5,12 @@ Source: the Fernet specification (AES-128-CBC with HMAC-SHA256), as in `cryptogr
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic import ConfigDict, StringConstraints, ValidationError
 
+from backhaul.errors import InputError
 from backhaul.settings import Part
 from backhaul.uplink.signature import Keys
 
@@ -57,6 +58,18 @@ class _Letter(Part):
     keys: KeyRecord
 
 
+class Opened(NamedTuple):
+    """Keys that were sealed.
+
+    Args:
+        keys: The keys.
+        sealed_s: When home sealed them, by its clock, whole seconds since 1970.
+    """
+
+    keys: Keys
+    sealed_s: int
+
+
 def new_secret() -> str:
     """Return a fresh random secret for sealing."""
     return Fernet.generate_key().decode()
@@ -69,12 +82,19 @@ def seal(keys: Keys, node: str, secret: str) -> str:
         keys: The keys.
         node: Name of the node that they are for.
         secret: Of that node, see `new_secret`.
+
+    Raises:
+        InputError: If one of them has spaces, or what is not ASCII; it repeats no key.
     """
-    letter = _Letter(node=node, keys=KeyRecord.of(keys))
+    try:
+        letter = _Letter(node=node, keys=KeyRecord.of(keys))
+    except ValidationError as error:
+        field = error.errors(include_input=False)[0]["loc"][0]
+        raise InputError(f"{field}: expected printable ASCII without spaces") from None
     return Fernet(secret).encrypt(letter.model_dump_json().encode()).decode()
 
 
-def unseal(sealed: str, node: str, secret: str) -> Keys:
+def unseal(sealed: str, node: str, secret: str) -> Opened:
     """Return keys that home sealed for a node.
 
     Raises:
@@ -83,11 +103,12 @@ def unseal(sealed: str, node: str, secret: str) -> Keys:
     """
     box = Fernet(secret)
     try:
-        letter = _Letter.model_validate_json(box.decrypt(sealed.encode()))
-    except InvalidToken:
+        data = sealed.encode()
+        letter = _Letter.model_validate_json(box.decrypt(data))
+    except (InvalidToken, UnicodeEncodeError):
         raise SealedError("they were changed, or sealed with another secret") from None
     except ValidationError:
         raise SealedError("they are in a form that this agent does not know") from None
     if letter.node != node:
         raise SealedError("they are for another node")
-    return letter.keys.keys
+    return Opened(letter.keys.keys, box.extract_timestamp(data))

@@ -66,8 +66,8 @@ class Token(Part):
         if now_s > self.expires_s:
             days = (now_s - self.expires_s) / 86_400
             raise InputError(
-                f"the token of {self.node} expired {days:.1f} days ago: make another, "
-                "backhaul fleet token"
+                f"the token of {self.node} expired {days:.1f} days ago, by the clock of this "
+                "machine: make another, backhaul fleet token"
             )
 
 
@@ -89,11 +89,20 @@ def token_of(**fields: Any) -> Token:
 
 
 def encoded(token: Token) -> str:
-    """Return a token as one line."""
-    packed = zlib.compress(token.model_dump_json(exclude_defaults=True).encode(), 9)
-    body = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    """Return a token as one line.
+
+    Raises:
+        InputError: If no agent would take it, as it is too large.
+    """
+    data = token.model_dump_json(exclude_defaults=True).encode()
+    body = base64.urlsafe_b64encode(zlib.compress(data, 9)).decode().rstrip("=")
     begun = f"{PREFIX}{FORM}.{body}"
-    return f"{begun}.{_check_of(begun)}"
+    line = f"{begun}.{_check_of(begun)}"
+    if max(len(data), len(line)) > MOST_BYTES:
+        raise InputError(
+            f"the token: expected at most {MOST_BYTES:,} bytes of settings and root.json"
+        )
+    return line
 
 
 def decoded(text: str) -> Token:
@@ -116,7 +125,7 @@ def decoded(text: str) -> Token:
     if whole is None or _check_of(whole[1]) != whole[2]:
         raise InputError(
             f"the token was cut or changed when it was copied ({len(line):,} characters came): "
-            "copy it again, all of its line"
+            "copy it again, all of its line, or take a file: terminals cut long lines"
         )
     try:
         return Token.model_validate_json(_unpacked(whole[1][begun.end() :]))

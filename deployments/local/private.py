@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from backhaul.errors import InputError
+from backhaul.uplink import privatefile
 
 
 def secret() -> str:
@@ -15,12 +15,9 @@ def secret() -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody but its owner can read, at no moment."""
+    """Write a file that nobody but its owner can read, at no moment, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # the mode of an existing file would stay
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    privatefile.write_private(path, text)
 
 
 def kept_secret(path: Path, before: str = "") -> str:

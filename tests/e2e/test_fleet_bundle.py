@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from backhaul.cli.fleet import fleet
 from backhaul.errors import InputError
-from backhaul.fleet.bundle import files_of
+from backhaul.fleet.bundle import files_of, wait_for_report
 from backhaul.fleet.wants import want
 from backhaul.node.running import Node
 from backhaul.node.settings import NodeConfig
@@ -126,6 +126,7 @@ def test_a_node_that_is_silent_is_told_of_and_the_rest_is_there(
     done = run(*words, "--ask", "--wait", "0.005")
     assert time.monotonic() - began_s < 10
     assert "cam-1 has not answered within 0.005 minutes" in done.stderr
+    assert "cam-1 has never told here how it is" in done.stderr
     files: dict[str, Any] = opened(out)
     both = {"published/all/newest.json", "published/night/newest.json"}
     assert set(files) == {"view.json", "wants.json", *both}
@@ -135,3 +136,23 @@ def test_a_node_that_is_silent_is_told_of_and_the_rest_is_there(
     )
     found = {name for name in files_of(str(tmp_path), "cam-1") if name.startswith("published")}
     assert found == {"published/all/newest.json", "published/all/in-use.json"}
+
+
+def test_an_answer_that_comes_last_counts_and_wrong_words_are_told_before_it_is_asked(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "nodes/cam-1"
+    place.mkdir(parents=True)
+
+    def answer(_: float) -> None:
+        data = gzip.compress(b'{"question": "1a"}')
+        (place / "report.json.gz").write_bytes(data)
+
+    assert not wait_for_report(str(tmp_path), "cam-1", "1a", 0, answer)
+    assert wait_for_report(str(tmp_path), "cam-1", "1a", 1, answer)
+    words = ("bundle", "cam-1", "--store", str(tmp_path), "--ask")
+    with pytest.raises(InputError, match=r"none: is no folder"):
+        run(*words, "--out", str(tmp_path / "none/x.tar.gz"))
+    for wait in ("inf", "nan"):
+        assert run(*words, "--wait", wait).exit_code == 2
+    assert not (place / "wants.json").exists()

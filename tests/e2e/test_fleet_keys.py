@@ -123,6 +123,15 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(
     assert not (here / "node-secrets").exists()
 
 
+def test_updates_that_are_no_settings_are_told(here: Path) -> None:
+    keys = key_file(here / "cam-1.env")
+    make_keys(here / "signing")
+    (here / "night.yaml").write_text("updates: true")
+    words = ("cam-1", "--keys", keys, "--config", "night.yaml", "--root", "signing/root.json")
+    with pytest.raises(InputError, match=r"^night.yaml: updates: "):
+        token(*words)
+
+
 def test_a_key_file_for_all_to_read_is_refused(here: Path) -> None:
     keys = key_file(here / "cam-1.env")
     (here / "cam-1.env").chmod(0o644)
@@ -139,13 +148,47 @@ def test_new_keys_are_sealed_beside_what_else_is_wanted(here: Path) -> None:
     assert "node-cam-1-2 waits for it, sealed" in said
     text = (here / "nodes/cam-1/wants.json").read_text()
     assert SIGNS not in text
-    assert unseal(json.loads(text)["keys"], "cam-1", made.sealing).key_id == "node-cam-1-2"
+    sealed = unseal(json.loads(text)["keys"], "cam-1", made.sealing)
+    assert sealed.keys.key_id == "node-cam-1-2"
     want(str(here), "cam-1", ["cd" * 32])
     wants = json.loads((here / "nodes/cam-1/wants.json").read_text())
     assert wants["frames"] == ["ab" * 32, "cd" * 32]
     assert wants["keys"] == json.loads(text)["keys"]
     with pytest.raises(InputError, match="no token was made for cam-2"):
         called("rotate", "cam-2", "--keys", newer, *words)
+
+
+def test_keys_of_no_form_are_told_and_change_nothing(here: Path) -> None:
+    token("cam-1", "--keys", key_file(here / "old.env"))
+    before = (here / "node-secrets/cam-1.json").read_text()
+    wrong = key_file(here / "new.env", "node-cam-1-2", AWS_SECRET_ACCESS_KEY="of two words")  # noqa: S106
+    with pytest.raises(InputError, match=r"^secret: expected printable ASCII") as told:
+        called("rotate", "cam-1", "--keys", wrong, "--store", str(here))
+    assert "two words" not in str(told.value)
+    assert (here / "node-secrets/cam-1.json").read_text() == before
+    assert not (here / "nodes").exists()
+
+
+def test_a_rotation_that_was_cut_off_is_told_and_done_again(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(BaseException):
+        """The process ends."""
+
+    def end(*_: object, **__: object) -> None:
+        raise Ended
+
+    token("cam-1", "--keys", key_file(here / "old.env"))
+    newer = key_file(here / "new.env", "node-cam-1-2")
+    say(here, keys=mark_of("node-cam-1"))
+    with monkeypatch.context() as patched:
+        patched.setattr("backhaul.fleet.enrolment.ask", end)
+        with pytest.raises(Ended):
+            called("rotate", "cam-1", "--keys", newer, "--store", str(here))
+    assert "still uses old keys" in called("keys", "--store", str(here))
+    called("rotate", "cam-1", "--keys", newer, "--store", str(here))
+    say(here, keys=mark_of("node-cam-1-2"))
+    assert not any(word in called("keys", "--store", str(here)) for word in ("old", "?"))
 
 
 def test_it_is_shown_which_keys_nodes_use(here: Path) -> None:

@@ -76,6 +76,19 @@ def test_further_keys_do_the_same_and_the_old_ones_can_be_taken_away(tmp_path: P
     assert id_in(called(tmp_path, "add", "node", "cam-1", "--store", "site/a")) == first
 
 
+def test_keys_are_gone_once_a_call_that_was_cut_off_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called(tmp_path, "add", "node", "cam-1")
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr("deployments.keys.Access.write", lambda *_: None)
+        called(tmp_path, "revoke", "node", "cam-1")
+    assert set(known(tmp_path)) == {"node-cam-1"}
+    with pytest.raises(InputError, match="has no keys"):
+        called(tmp_path, "revoke", "node", "cam-1")
+    assert known(tmp_path) == {}
+
+
 def test_wrong_words_change_nothing(tmp_path: Path) -> None:
     called(tmp_path, "add", "node", "cam-1", "--store", "a")
     before = known(tmp_path)

@@ -124,8 +124,10 @@ def test_frames_are_to_be_filled_in_and_a_second_call_changes_nothing(
     with pytest.raises(InputError, match="frames: is missing"):
         config_of(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    s3.requests.clear()
     with pytest.raises(InputError, match=r"node.yaml: is there already; --again"):
         enrol(token, tmp_path)
+    assert s3.requests == []  # so home keeps when it was enrolled
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -169,12 +171,17 @@ def test_a_token_that_is_no_good_leaves_no_file(s3: TinyS3, tmp_path: Path) -> N
 def test_the_token_as_an_argument_is_told_of(s3: TinyS3, tmp_path: Path) -> None:
     file = tmp_path / "cam-1.token"
     file.write_text(encoded(token_for(s3)))
+    file.chmod(0o644)
     for given, warned in ((str(file), False), (encoded(token_for(s3)), True)):
         place = tmp_path / str(warned)
         words = ["enrol", given, "--folder", str(place)]
         done = CliRunner().invoke(commands, words)
         assert done.exit_code == 0, done.output
         assert ("history" in done.stderr) == warned
+        assert ("others may read" in done.stderr) == (not warned)
+    file.chmod(0o600)
+    words = ["enrol", str(file), "--folder", str(tmp_path / "private")]
+    assert "others" not in CliRunner().invoke(commands, words).stderr
 
 
 def test_again_replaces_keys_and_keeps_the_old_ones(s3: TinyS3, tmp_path: Path) -> None:
@@ -236,6 +243,36 @@ def test_keys_change_while_the_node_runs(s3: TinyS3, tmp_path: Path) -> None:
     assert sum("status" in each for each in s3.requests) == 1
 
 
+def test_a_file_of_wants_of_any_size_costs_no_second_status(s3: TinyS3, tmp_path: Path) -> None:
+    enrol(token_for(s3), tmp_path, "--frames", str(tmp_path / "frames"))
+    put_frames(tmp_path / "frames", 1)
+    brightness_model(tmp_path / "model.onnx")
+    s3.objects[f"{MAIN}/wants.json"] = b" " * 1_000_001
+    with Node(config_of(tmp_path)) as node:
+        run_until(node, lambda: node.agent.standing.totals()["sent"] == 1)
+        assert node.agent.outgoing.failures == 0
+        assert status_of(s3)["failures"] == 0
+    assert sum("PUT" in each and "status" in each for each in s3.requests) == 1
+
+
+def test_a_question_that_cannot_be_answered_ends_no_agent(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(token_for(s3), tmp_path, "--frames", str(tmp_path / "frames"))
+    put_frames(tmp_path / "frames", 1)
+    brightness_model(tmp_path / "model.onnx")
+    s3.objects[f"{MAIN}/wants.json"] = b'{"schema": 1, "frames": [], "ask": "1a"}'
+    asked: list[int] = []
+
+    def fail() -> None:  # as where the kernel does not say it
+        asked.append(1)
+        raise OSError("Load averages are unobtainable")
+
+    monkeypatch.setattr("os.getloadavg", fail)
+    with Node(config_of(tmp_path)) as node:
+        run_until(node, lambda: bool(asked) and node.agent.standing.totals()["sent"] == 1)
+
+
 def test_what_does_not_open_is_told_and_nothing_is_tried(
     s3: TinyS3, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -259,6 +296,35 @@ def test_what_does_not_open_is_told_and_nothing_is_tried(
     assert "enrol the node by a token" in ring.refused
 
 
+def test_keys_of_before_that_are_put_back_are_not_taken(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever writes into the store could leave a node with keys that are revoked next."""
+
+    def sealed_at(at_s: int, keys: Keys) -> str:
+        with monkeypatch.context() as then:
+            then.setattr(time, "time", lambda: at_s)
+            return seal(keys, "cam-1", token.sealing)
+
+    token = token_for(s3)
+    enrol(token, tmp_path, "--frames", str(tmp_path))
+    older, newer = Keys("AKID2", "second"), Keys("AKID3", "third")
+    first, second = sealed_at(1_000, older), sealed_at(2_000, newer)
+    for _ in range(2):  # a start in between changes nothing
+        ring = Keyring("cam-1", config_of(tmp_path).uplink, [])
+        if ring.is_new(first):
+            assert ring.take(first)
+            assert ring.take(second)
+        assert not ring.is_new(first)
+        assert "sealed before those in use" in ring.refused
+        assert not ring.take(first)
+        assert ring.mark == mark_of("AKID3")
+        assert not ring.is_new(second)
+        assert ring.refused == ""
+    assert ring.is_new(sealed_at(3_000, older))  # home may go back
+    assert read_lines(tmp_path / "keys")[SEALING] == token.sealing
+
+
 def test_keys_that_cannot_be_written_leave_those_in_use(
     s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +337,7 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
 
     monkeypatch.setattr("backhaul.node.keyring.write_private", fail)
     sealed = seal(NEW, "cam-1", token.sealing)
-    ring.take(sealed)
+    assert not ring.take(sealed)
     assert ring.mark == mark_of(KEY_ID)
     assert "Read-only" in ring.refused
     (tmp_path / "keys").unlink()
@@ -285,7 +351,40 @@ def test_keys_that_cannot_be_written_leave_those_in_use(
         ring.home_with(sealed, home)
 
 
-def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: Path) -> None:
+def test_keys_are_taken_once_the_disk_has_room_again(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = token_for(s3)
+    enrol(token, tmp_path, "--frames", str(tmp_path))
+    brightness_model(tmp_path / "model.onnx")
+    s3.keys[NEW.key_id] = NEW.secret
+    wants = {"schema": 1, "frames": [], "keys": seal(NEW, "cam-1", token.sealing)}
+    s3.objects[f"{MAIN}/wants.json"] = json.dumps(wants).encode()
+
+    with Node(config_of(tmp_path)) as node:
+        with monkeypatch.context() as full:
+            full.setattr("backhaul.node.keyring.write_private", no_room)
+            run_until(node, lambda: "No space left" in status_of(s3).get("keys_refused", ""))
+            assert status_of(s3)["keys"] == mark_of(KEY_ID)
+        run_until(node, lambda: status_of(s3)["keys"] == mark_of(NEW.key_id))
+    assert keys_in(read_lines(tmp_path / "keys"), "keys") == NEW
+
+
+class Ended(BaseException):
+    """The process ends."""
+
+
+def ended(*_: object) -> None:
+    raise Ended
+
+
+def no_room(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_bare_machine_gets_the_model_that_is_published(
+    s3: TinyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is signed, comes once, and is what the node would update to."""
     publisher = Publisher(tmp_path / "home")
     release = publisher.put(tiny_model())
@@ -309,6 +408,22 @@ def test_a_bare_machine_gets_the_model_that_is_published(s3: TinyS3, tmp_path: P
     assert len(gets) == 1
     kept = Shelf(Path(config.folder) / "models").model_file(release.model.sha256)
     assert kept.read_bytes() == tiny_model()  # where updates look before they fetch it
+
+    again = tmp_path / "again"
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr("backhaul.node.firstmodel.shutil.copyfile", ended)
+        with pytest.raises(Ended):
+            enrol(token, again, "--frames", str(tmp_path))
+    assert not (again / "node.yaml").exists()
+    s3.requests.clear()
+    assert "which is tiny.onnx" in enrol(token, again, "--frames", str(tmp_path))
+    assert (again / "model.onnx").read_bytes() == tiny_model()
+    assert not any("models/" in each for each in s3.requests)  # it had come
+    with monkeypatch.context() as full:
+        full.setattr("backhaul.node.firstmodel.shutil.copyfile", no_room)
+        said = enrol(token, tmp_path / "full", "--frames", str(tmp_path))
+    assert "No space left" in said
+    assert (tmp_path / "full/node.yaml").exists()
 
     stranger = Publisher(tmp_path / "stranger")
     other = token_for(s3, root=(stranger.folder / "keys/root.json").read_text())

@@ -52,9 +52,10 @@ def packed(config: NodeConfig, log: list[str], most_bytes: int = 64_000) -> dict
 def test_no_secret_is_in_it_wherever_it_stands(config: NodeConfig) -> None:
     log = [f"a line with {each} in it" for each in PLANTED]
     log.append("cannot open rtsp://admin:xy@10.0.0.4:554/live")
+    log.append("cannot open rtsp://admin:an@sign@10.0.0.4/live?api-key=dashed&x-auth.word=dot")
     found = packed(config, log)
     text = json.dumps(found)
-    for secret in (*PLANTED, ":abc@", ":xy@"):
+    for secret in (*PLANTED, ":abc@", ":xy@", "an@", "sign", "dashed", "dot"):
         assert secret not in text
     assert found["log"][0] == f"a line with {HIDDEN} in it"
     assert found["settings"]["frames"]["address"] == (
@@ -63,6 +64,22 @@ def test_no_secret_is_in_it_wherever_it_stands(config: NodeConfig) -> None:
     assert found["settings"]["uplink"]["bucket"] == "edge"
     assert (found["question"], found["node"], found["journal"]) == ("1a", "cam-1", {"gone": 2})
     assert {"python", "backhaul", "numpy", "onnxruntime"} <= found["versions"].keys()
+
+
+@pytest.mark.parametrize("place", range(330, 381, 5))
+def test_no_part_of_a_secret_is_left_where_a_long_line_is_cut(
+    config: NodeConfig, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    log, tail = logging.getLogger("backhaul.node.some"), LogTail()
+    for secret in (KEYS.secret, "rtsp://me:a-word-of-the-camera@cam/1"):
+        log.warning("%s%s and so on", "x" * place, secret)
+    tail.close()
+    lines = packed(config, tail.lines())["log"]
+    assert len(lines) == 2
+    for line in lines:
+        assert len(line) < 410
+        assert not any(part in line for part in ("sig", "a-w", ":a-"))
 
 
 def test_the_oldest_lines_are_left_out_where_it_would_be_too_large(config: NodeConfig) -> None:
@@ -75,16 +92,20 @@ def test_the_oldest_lines_are_left_out_where_it_would_be_too_large(config: NodeC
     assert packed(config, [])["log"] == []
 
 
-def test_the_last_lines_of_the_log_are_kept(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_the_last_lines_of_the_log_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("backhaul.node.some"), "level", logging.INFO)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     log, tail = logging.getLogger("backhaul.node.some"), LogTail()
     for number in range(MOST_LINES + 3):
         log.info("line %d", number)
-    log.warning("\x1b[31mred\nand more %s", "x" * 1_000)
+    log.warning("\x1b[31mred\nand more %s", "x" * 1_000_000)
+    with monkeypatch.context() as quietly:
+        quietly.setattr(logging, "raiseExceptions", False)
+        log.info("%d frames", "a mistake in a call")
     tail.close()
     log.info("after its end")
     lines = tail.lines()
     assert len(lines) == MOST_LINES
     assert lines[0].endswith("INFO  line 4")
     assert "WARNING" in lines[-1]
-    assert all(line.isprintable() and len(line) < 500 for line in lines)
+    assert all(line.isprintable() and len(line) < 5_000 for line in lines)

@@ -42,10 +42,23 @@ def test_keys_are_used_after_they_were_tried_and_home_is_told_at_once() -> None:
     effects = bench.happen(Delivered(KeysParcel("sealed"), 900, 300))
     assert [each for each in effects if isinstance(each, Rekey)] == [Rekey("sealed")]
     assert effects.index(Rekey("sealed")) < effects.index(Send(StatusParcel()))
+    bench.happen(Offered(""))  # they are in use
     bench.happen(Delivered(StatusParcel(), 0, 0))
     n = len(bench.sent)
     bench.play(lambda _: False, hours=2)
     assert KeysParcel("sealed") not in bench.sent[n:]
+
+
+def test_keys_that_worked_and_could_not_be_kept_are_tried_again_later() -> None:
+    bench = Bench()
+    bench.happen(Offered("sealed"))
+    bench.happen(Delivered(KeysParcel("sealed"), 900, 300))  # and the disk is full
+    bench.happen(Delivered(StatusParcel(), 0, 0))
+    n = len(bench.sent)
+    bench.wait(KEYS_AGAIN_S - 10)
+    assert bench.sent[n:] == []
+    bench.wait(10)
+    assert bench.sent[n:] == [KeysParcel("sealed")]
 
 
 def test_keys_that_do_not_work_hold_up_nothing_and_are_tried_again_later() -> None:

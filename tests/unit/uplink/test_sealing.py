@@ -24,7 +24,9 @@ KEYS = Keys("AKIDNEW", "the/new+secret", "of a session".replace(" ", "-"))
 def test_who_has_the_secret_opens_and_nobody_else() -> None:
     secret = new_secret()
     sealed = seal(KEYS, "cam-1", secret)
-    assert unseal(sealed, "cam-1", secret) == KEYS
+    opened = unseal(sealed, "cam-1", secret)
+    assert opened.keys == KEYS
+    assert abs(opened.sealed_s - time.time()) < 60
     assert not any(word in sealed for word in ("AKIDNEW", "cam-1", "secret"))
     with pytest.raises(SealedError, match="another node"):
         unseal(sealed, "cam-2", secret)
@@ -32,6 +34,7 @@ def test_who_has_the_secret_opens_and_nobody_else() -> None:
         (sealed, new_secret()),
         (sealed[:-4], secret),
         ("é", secret),
+        ("\ud800", secret),  # as JSON may say it
         ("", secret),
     ):
         with pytest.raises(SealedError, match="changed, or sealed with another secret"):
@@ -90,8 +93,9 @@ def test_a_full_disk_leaves_the_file_as_it_is(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as told:
         write_private(path, "new\n")
+    assert told.value.filename == str(path)  # by which a command tells it in one line
     assert read_private(path) == "old\n"
     assert [each.name for each in tmp_path.iterdir()] == ["keys"]
 

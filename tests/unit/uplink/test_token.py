@@ -106,6 +106,11 @@ def test_a_whole_token_with_other_content_is_refused() -> None:
         assert "\n" not in str(told.value)
 
 
+def test_a_token_that_no_agent_would_take_is_not_made() -> None:
+    with pytest.raises(InputError, match="the token: expected at most 200,000 bytes"):
+        encoded(made(root="x" * MOST_BYTES))
+
+
 def test_it_expires() -> None:
     token = made(expires_s=1_000_000.0)
     token.require_fresh(999_999.0)
