@@ -15,7 +15,8 @@ import typer
 
 from backhaul.errors import InputError
 from deployments.local.access import Access, Administrator
-from deployments.local.identities import Identity, Keys, Role
+from deployments.local.identities import Identity, Keys
+from deployments.local.options import AllBut, Another, Name, Prefix, RoleOf
 
 WRONG_INPUT = 2
 FOLDER = Path("/keys")
@@ -34,17 +35,10 @@ def write(folder: Folder = FOLDER) -> None:
 
 @app.command()
 def add(
-    role: Annotated[Role, typer.Argument(help="What it may do: see docs/security.md.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a node, its inbox's folder.")],
-    store: Annotated[
-        str, typer.Option(metavar="PREFIX", help="Where in the bucket its store lies.")
-    ] = "",
-    another: Annotated[
-        bool,
-        typer.Option(
-            "--another", help="Further keys of one that has some, to be used in their place."
-        ),
-    ] = False,
+    role: RoleOf,
+    name: Name,
+    store: Prefix = "",
+    another: Another = False,
     folder: Folder = FOLDER,
 ) -> None:
     """Give a node, an annotator or another keys, and print them; then restart SeaweedFS."""
@@ -58,25 +52,16 @@ def add(
 
 @app.command()
 def revoke(
-    role: Annotated[Role, typer.Argument(help="What it is for.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
-    all_but: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEYID",
-            help="Id of the keys that it keeps, as `backhaul fleet keys` shows it.",
-            show_default="it keeps none",
-        ),
-    ] = None,
+    role: RoleOf,
+    name: Name,
+    all_but: AllBut = None,
     folder: Folder = FOLDER,
 ) -> None:
     """Take keys away, and print their ids; they work until SeaweedFS is restarted."""
     try:
         gone = Keys(folder / "keys").revoke(role, name, all_but)
-    finally:
-        write(
-            folder
-        )  # also if there is nothing left to take: a call before may have been cut off
+    finally:  # also if there is nothing left to take: a call before may have been cut off
+        write(folder)
     typer.echo("\n".join(gone) or "no others are left")
 
 

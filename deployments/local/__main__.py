@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from backhaul.errors import InputError
-from deployments.local.identities import Identity, Role
+from deployments.local.identities import Identity
+from deployments.local.options import AllBut, Another, Name, Prefix, RoleOf
 from deployments.local.packages import install, missing_packages
 from deployments.local.registration import ROOT
 from deployments.local.stack import Stack, claimed_stack, known_stack
@@ -88,17 +89,10 @@ def status(folder: Folder = USUAL) -> None:
 
 @app.command()
 def key(
-    role: Annotated[Role, typer.Argument(help="What it may do: see docs/security.md.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a node, its inbox's folder.")],
-    store: Annotated[
-        str, typer.Option(metavar="PREFIX", help="Where in the bucket its store lies.")
-    ] = "",
-    another: Annotated[
-        bool,
-        typer.Option(
-            "--another", help="Further keys of one that has some, to be used in their place."
-        ),
-    ] = False,
+    role: RoleOf,
+    name: Name,
+    store: Prefix = "",
+    another: Another = False,
     folder: Folder = USUAL,
 ) -> None:
     """Give a node, an annotator, a reader or a worker keys of its own for the object store."""
@@ -110,16 +104,9 @@ def key(
 
 @app.command()
 def revoke(
-    role: Annotated[Role, typer.Argument(help="What it is for.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
-    all_but: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEYID",
-            help="Id of the keys that it keeps, as `backhaul fleet keys` shows it.",
-            show_default="it keeps none",
-        ),
-    ] = None,
+    role: RoleOf,
+    name: Name,
+    all_but: AllBut = None,
     folder: Folder = USUAL,
 ) -> None:
     """Take keys away from a node, an annotator or another: they work no longer."""
