@@ -67,10 +67,14 @@ def required_release(root: str, targets: Mapping[str, TargetFile], group: str) -
     """
     release = release_at(root, targets, group)
     if release is None:
-        names = ", ".join(group_names(targets)) or "no group"
-        raise InputError(
-            f"{group}: its release is not there, or damaged; published is for {names}"
-        )
+        names = group_names(targets)
+        if group not in names:
+            others = ", ".join(names) or "no group"
+            raise InputError(
+                f"{group}: nothing is published for it, only for {others}: "
+                "`backhaul models publish`"
+            )
+        raise InputError(f"{group}: its release is damaged: publish it again")
     return release
 
 

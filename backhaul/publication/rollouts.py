@@ -191,7 +191,8 @@ def _require_first_node(
     if least > steps.cohorts[0]:
         raise InputError(
             f"{group}: none of its {len(names)} nodes is among {steps.cohorts[0]:.0%} of them: "
-            f"begin with {least:g} or more (--cohorts)"
+            f"begin with {least:g} or more: "
+            f"`backhaul fleet rollout {group} --cohorts {least:g},1`"
         )
 
 

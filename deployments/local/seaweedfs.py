@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import s3fs
+from botocore.exceptions import BotoCoreError
 
 from deployments.local.access import Access, Administrator
 from deployments.local.identities import Identity
@@ -59,12 +60,7 @@ class SeaweedFS(Service):
     @property
     def filesystem(self) -> Any:
         """Its buckets as an fsspec filesystem."""
-        return s3fs.S3FileSystem(
-            key=ACCESS_KEY,
-            secret=self.secret_key,
-            endpoint_url=self.address,
-            use_listings_cache=False,
-        )
+        return self._opened({})
 
     @property
     def access(self) -> Access:
@@ -108,11 +104,20 @@ class SeaweedFS(Service):
 
     def ready(self) -> bool:
         """Return whether the bucket takes a write, which is later than all ports answer."""
-        files = self.filesystem
+        files = self._opened({"retries": {"total_max_attempts": 1}})  # asked again soon
         try:
             if not files.exists(self.bucket):
                 files.call_s3("create_bucket", Bucket=self.bucket)
             files.pipe_file(f"{self.bucket}/.ready", b"yes")
-        except OSError:
+        except (OSError, BotoCoreError):  # botocore's own, where nobody listens yet
             return False
         return True
+
+    def _opened(self, config: Mapping[str, Any]) -> Any:
+        return s3fs.S3FileSystem(
+            key=ACCESS_KEY,
+            secret=self.secret_key,
+            endpoint_url=self.address,
+            use_listings_cache=False,
+            config_kwargs=dict(config),
+        )

@@ -30,9 +30,15 @@ BASICS = (
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process runs; a zombie does not count."""
+    """Return whether a process runs, or has threads that still hold its ports and files.
+
+    A zombie does not count, but while other threads than its first one end: on a busy machine
+    they keep its ports for a while, and its successor could not listen.
+    """
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return bool(process.num_threads() > 1)
+        return bool(process.is_running())
     except psutil.NoSuchProcess:
         return False
 

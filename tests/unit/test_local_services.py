@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from backhaul.errors import InputError
 from deployments.local.ports import DEFAULTS, claim_ports, free_port, is_free
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import kept_secret, write_private
+from deployments.local.seaweedfs import SeaweedFS
 from deployments.local.service import find_process, inherited, is_alive, tree_of
 from deployments.local.shellfile import shell_file
 from deployments.local.worker import Worker
@@ -38,6 +40,31 @@ def test_stop_ends_it(tmp_path: Path) -> None:
         service.stop()
         assert not is_alive(process)
         assert not service.running
+
+
+def test_one_whose_threads_still_end_is_not_gone() -> None:
+    """A thread keeps the ports of a process whose first thread has ended already."""
+    ends_first = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", ends_first])
+    process = psutil.Process(child.pid)
+    try:
+        assert eventually(lambda: process.status() == psutil.STATUS_ZOMBIE)
+        assert is_alive(process)
+    finally:
+        child.kill()
+    assert eventually(lambda: not is_alive(process))
+    child.wait()
+
+
+def test_an_object_store_that_does_not_listen_yet_is_not_ready(tmp_path: Path) -> None:
+    ports = {name: free_port() for name in DEFAULTS["seaweedfs"]}
+    began = time.monotonic()
+    assert not SeaweedFS(tmp_path, ports, "edge", "secret").ready()
+    assert time.monotonic() - began < 10  # botocore's own tries take more
 
 
 def test_another_object_stops_it(tmp_path: Path) -> None:

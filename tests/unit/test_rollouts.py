@@ -389,7 +389,7 @@ def test_single_settings_are_changed_and_shown(publisher: Publisher) -> None:
     ):
         with pytest.raises(InputError, match=expected):
             run("set", "all", wrong, *store)
-    with pytest.raises(InputError, match="published is for all"):
+    with pytest.raises(InputError, match="nothing is published for it, only for all"):
         run("set", "night", "cohort=1", *store)
 
 
