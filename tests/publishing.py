@@ -20,6 +20,7 @@ from backhaul.node.updates.source import Published
 from backhaul.publication.keys import make_keys, read_keys
 from backhaul.publication.probing import looked_at, probe_images
 from backhaul.publication.publishing import NewModel, publish
+from backhaul.publication.releases import release_at
 from backhaul.publication.repository import Repository
 from backhaul.uplink.folder import FolderHome
 from backhaul.uplink.home import Home
@@ -49,6 +50,13 @@ class Publisher:
     @property
     def repository(self) -> Repository:
         return Repository(str(self.root), read_keys(self.folder / "keys"), self.days)
+
+    def cohort(self) -> float:
+        """Return the share of the nodes that what is published is for."""
+        targets = self.repository.read().targets.targets
+        release = release_at(str(self.root), targets, "all")
+        assert release is not None
+        return release.cohort
 
     @property
     def published(self) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +10,7 @@ from typing import Any
 
 import pytest
 from tuf.api.metadata import TargetFile
-from typer.testing import CliRunner
 
-from backhaul.cli.fleet import fleet as command
-from backhaul.cli.models import models as models_command
 from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.nodes import NodeView
@@ -24,7 +20,6 @@ from backhaul.node.updates.release import in_cohort, model_place, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication import rollouts
 from backhaul.publication.publishing import groups_of, refresh_if_due
-from backhaul.publication.releases import release_at
 from backhaul.publication.repository import Repository, Standing, target_uri
 from tests.publishing import Publisher, Taker
 from tests.tinymodels import tiny_model
@@ -49,14 +44,6 @@ def names(publisher: Publisher, n: int = 3) -> tuple[list[str], list[str]]:
 
 def view(name: str, release: str, told_s: float = NOW) -> NodeView:
     return NodeView(name, told_s, Status(group="all", release=release), ())
-
-
-def cohort(publisher: Publisher) -> float:
-    release = release_at(
-        str(publisher.root), publisher.repository.read().targets.targets, "all"
-    )
-    assert release is not None
-    return release.cohort
 
 
 def test_a_node_of_the_cohort_takes_it_one_outside_does_not_and_both_come_back(
@@ -87,13 +74,13 @@ def test_it_widens_when_they_have_run_it_and_not_before(publisher: Publisher) ->
     (one, two), (other, _) = names(publisher, 2)
     steps = STEPS.model_copy(update={"most_failed": 0.0})
     plan = rollouts.begin(repository, "all", steps, [view(one, ""), view(other, "")], NOW)
-    assert cohort(publisher) == 0.2
+    assert publisher.cohort() == 0.2
     digest = plan.releases[0][:12]
     taken = [view(one, digest), view(two, digest), view(other, "")]
     assert rollouts.advance(repository, "all", taken, NOW).step == 0
     later = [view(one, digest, NOW + 100), view(two, digest, NOW + 100)]
     assert rollouts.advance(repository, "all", later, NOW + 100).step == 1
-    assert cohort(publisher) == 1.0
+    assert publisher.cohort() == 1.0
     last = [*later, view(other, plan.releases[1][:12], NOW + 100)]
     assert rollouts.advance(repository, "all", last, NOW + 100).state == "going"
     last = [view(each.name, plan.releases[1], NOW + 200) for each in last]
@@ -105,9 +92,9 @@ def test_what_ended_before_it_published_is_made_up_for(publisher: Publisher) -> 
     plan = rollouts.begin(publisher.repository, "all", STEPS, [], NOW)
     place = rollout_place(str(publisher.root), "all")
     changed(ROLLOUT, place, lambda _: plan.model_copy(update={"step": 1}))
-    assert cohort(publisher) == 0.2
+    assert publisher.cohort() == 0.2
     rollouts.advance(publisher.repository, "all", [], NOW)
-    assert cohort(publisher) == 1.0
+    assert publisher.cohort() == 1.0
 
 
 def test_whoever_publishes_something_else_ends_it(publisher: Publisher) -> None:
@@ -118,7 +105,7 @@ def test_whoever_publishes_something_else_ends_it(publisher: Publisher) -> None:
     publisher.put(SECOND, cohort=0.3)
     plan = rollouts.advance(publisher.repository, "all", [], NOW)
     assert plan.state == "replaced"
-    assert cohort(publisher) == 0.3
+    assert publisher.cohort() == 0.3
     assert rollouts.begin(publisher.repository, "all", STEPS, [], NOW).state == "going"
 
 
@@ -229,7 +216,7 @@ def test_of_two_who_go_back_at_once_one_is_told(
     slower, publish = publisher.repository, Repository.publish
 
     def late(self: Repository, before: Standing, files: Mapping[str, TargetFile]) -> bool:
-        if self is slower and cohort(publisher) == 1.0:
+        if self is slower and publisher.cohort() == 1.0:
             monkeypatch.setattr(Repository, "publish", publish)
             rollouts.back(publisher.repository, "all")
         return publish(self, before, files)
@@ -271,7 +258,7 @@ def test_it_is_not_done_before_it_was_published_for_all(publisher: Publisher) ->
     digest = plan.releases[0][:12]
     fleet = [view(one, digest, NOW + 100), view(two, digest, NOW + 100), view(other, "", NOW)]
     assert rollouts.advance(publisher.repository, "all", fleet, NOW + 100).state == "going"
-    assert cohort(publisher) == 1.0
+    assert publisher.cohort() == 1.0
 
 
 def test_a_first_cohort_of_nodes_long_gone_is_refused(publisher: Publisher) -> None:
@@ -287,7 +274,7 @@ def test_a_first_cohort_without_a_known_node_is_refused(publisher: Publisher) ->
     _, outside = names(publisher)
     with pytest.raises(InputError, match=r"none of its 3 nodes is among 20%.*begin with 0\.\d"):
         rollouts.begin(publisher.repository, "all", STEPS, [view(n, "") for n in outside], NOW)
-    assert cohort(publisher) == 1.0
+    assert publisher.cohort() == 1.0
 
 
 def test_metadata_are_signed_anew_when_half_of_their_time_is_over(publisher: Publisher) -> None:
@@ -298,112 +285,3 @@ def test_metadata_are_signed_anew_when_half_of_their_time_is_over(publisher: Pub
     assert publisher.timestamp.read_bytes() == before
     assert refresh_if_due(publisher.repository, expires - timedelta(days=3.4)) is not None
     assert publisher.timestamp.read_bytes() != before
-
-
-def run(*words: str) -> str:
-    result = CliRunner().invoke(command, words, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return re.sub(r"\s+", " ", result.output)
-
-
-def test_the_command_begins_shows_pauses_and_goes_back(publisher: Publisher) -> None:
-    publisher.put(FIRST)
-    publisher.put(SECOND)
-    store = ("--store", str(publisher.root))
-    signing = ("--keys", str(publisher.folder / "keys"))
-    with pytest.raises(InputError, match="has no rollout"):
-        run("rollout", "all", "--status", *store)
-    with pytest.raises(InputError, match="no name of a group"):
-        run("rollout", "../x", "--status", *store)
-    with pytest.raises(InputError, match="--keys"):
-        run("rollout", "all", *store)
-    with pytest.raises(InputError, match="expected one of"):
-        run("rollout", "all", "--pause", "--resume", *store)
-    for wrong, said in (
-        (("--soak", "long"), "--soak long: expected a time"),
-        (("--cohorts", "0.5,0.1"), "--cohorts: expected shares that grow"),
-        (("--cohorts", "a"), "--cohorts a: expected shares"),
-        (("--soak", "9" * 400 + "d"), "--soak: .*finite"),
-        (("--resume", "--most-failed", "0.5"), "--most-failed: is for a rollout that begins"),
-    ):
-        with pytest.raises(InputError, match=said):
-            run("rollout", "all", *wrong, *store, *signing)
-    said = run("rollout", "all", "--cohorts", "0.2,1", "--soak", "90min", *store, *signing)
-    assert "going, for 20% of the nodes (step 1 of 2)" in said
-    assert "no node of 20% of all" in run("rollout", "all", "--advance", *store, *signing)
-    assert "paused" in run("rollout", "all", "--pause", *store)
-    assert "by hand" in run("rollout", "all", "--status", *store)
-    assert "going" in run("rollout", "all", "--resume", *store)
-    assert "again for all nodes" in run("rollout", "all", "--back", *store, *signing)
-    said = run("rollout", "all", "--status", *store)
-    assert said.endswith("back: the release before is back ")
-    plan = rollouts.rollout_of(str(publisher.root), "all")
-    assert (plan.state, plan.steps.soak_s) == ("back", 5_400)
-
-
-def test_a_model_may_be_published_for_no_node_until_its_rollout_begins(
-    publisher: Publisher,
-) -> None:
-    publisher.put(FIRST)
-    (publisher.folder / "m.onnx").write_bytes(SECOND)
-    given = ("--keys", str(publisher.folder / "keys"), "--store", str(publisher.root))
-    model = ("publish", str(publisher.folder / "m.onnx"), "--cohort", "0", *given)
-    probe = ("--probe", str(publisher.folder / "probe"))
-    result = CliRunner().invoke(models_command, [*model, *probe], catch_exceptions=False)
-    assert "m.onnx" in result.output
-    assert cohort(publisher) == 0
-    assert "(step 1 of 3)" in run("rollout", "all", *given)
-    assert cohort(publisher) == 0.1
-    assert "again for all nodes" in run("rollout", "all", "--back", *given)
-    assert cohort(publisher) == 1.0
-
-
-def test_single_settings_are_changed_and_shown(publisher: Publisher) -> None:
-    publisher.put(FIRST)
-    store = ("--store", str(publisher.root), "--keys", str(publisher.folder / "keys"))
-    assert "policies: as each node has them" in run("set", "all", *store)
-    with pytest.raises(InputError, match="no policies are published"):
-        run("set", "all", "policies.street.explore=0.2", *store)
-    publisher.put(None, policies=({"kind": "stream", "name": "street"},))
-    said = run(
-        "set",
-        "all",
-        "policies.street.explore=0.2",
-        "budget.uplink_kbit_s=64",
-        "cohort=0.5",
-        *store,
-    )
-    assert "policies.street.explore: 0.1 -> 0.2" in said
-    assert "budget.uplink_kbit_s: as each node has it -> 64.0" in said
-    assert "cohort: 1.0 -> 0.5" in said
-    assert cohort(publisher) == 0.5
-    assert "nothing changes" in run("set", "all", "cohort=0.5", *store)
-    assert "policies.street.explore: 0.2" in run("set", "all", *store)
-    for wrong, expected in (
-        ("policies.street.explor=1", "is no key; expected policies.street.explore"),
-        ("policies.stret.explore=1", "is no key; expected policies.street.explore"),
-        ("policies.street.explore=2", "policies.street.explore: .*less than or equal to 1"),
-        ("budget.hours=[noon]", "hours"),
-        ("cohort", "expected KEY=VALUE"),
-        ("cohort=", "cohort: "),
-    ):
-        with pytest.raises(InputError, match=expected):
-            run("set", "all", wrong, *store)
-    with pytest.raises(InputError, match="nothing is published for it, only for all"):
-        run("set", "night", "cohort=1", *store)
-
-
-def test_settings_that_would_choose_nothing_are_refused(publisher: Publisher) -> None:
-    publisher.put(FIRST, policies=({"kind": "stream", "name": "a"},))
-    store = ("--store", str(publisher.root), "--keys", str(publisher.folder / "keys"))
-    hours = ("budget.hours=['22:30-22:45']", "budget.minutes_an_hour=15")
-    with pytest.raises(InputError, match="have no minute in common"):
-        run("set", "all", *hours, *store)
-    with pytest.raises(InputError, match="expected room for a frame"):
-        run("set", "all", "budget.allowances=[{period: day, bytes: 900}]", *store)
-    for infinite in ("policies.a.near=.inf", "budget.uplink_kbit_s=1e400"):
-        with pytest.raises(InputError, match="expected finite numbers"):
-            run("set", "all", infinite, *store)
-    assert "hours: as each node has it" in run("set", "all", *store)
-    said = run("set", "all", "budget.allowances=[{period: day, bytes: 1000}]", *store)
-    assert '-> [{"period": "day", "month_begins": 1, "bytes": 1000, "carry_over": 0.0}]' in said
