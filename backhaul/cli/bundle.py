@@ -71,7 +71,10 @@ def bundle(
         typer.echo(f"{node} has never told here how it is: is that its name?", err=True)
     if ask:
         question = ask_report(root, node)
-        typer.echo(f"{node} is asked; it answers once it may send", err=True)
+        typer.echo(
+            f"{node} is asked; it answers once it may send: waits up to {wait:g} minutes",
+            err=True,
+        )
         if not wait_for_report(root, node, question, wait * 60, time.sleep):
             typer.echo(
                 f"{node} has not answered within {wait:g} minutes: its answer will be in a "

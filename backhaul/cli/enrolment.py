@@ -167,7 +167,7 @@ def keys(store: Store = ".", secrets: Secrets = NODE_SECRETS) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("node", "enrolled", "uses", "newest", "given", "to know"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")  # ids are copied whole
     every = read_key_use(resolved(store), Records(secrets))
     for each in every:
         enrolled = "not yet" if each.enrolled_s is None else _day(each.enrolled_s)
