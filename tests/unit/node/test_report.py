@@ -101,7 +101,7 @@ def test_the_last_lines_of_the_log_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
     log.warning("\x1b[31mred\nand more %s", "x" * 1_000_000)
     with monkeypatch.context() as quietly:
         quietly.setattr(logging, "raiseExceptions", False)
-        log.info("%d frames", "a mistake in a call")
+        tail.handle(log.makeRecord(log.name, logging.INFO, "", 0, "%d frames", ("two",), None))
     tail.close()
     log.info("after its end")
     lines = tail.lines()

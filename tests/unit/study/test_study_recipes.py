@@ -56,8 +56,9 @@ def test_a_crossing_lies_between_a_gain_and_a_loss(differences: list[float]) -> 
     qualities = list(range(10, 10 * len(differences) + 1, 10))
     found = crossing(qualities, differences)
     if math.isfinite(found):
-        assert qualities[0] <= found <= qualities[-1]
-        assert differences[int(found // 10) - 1] < 0 or found in qualities
+        assert qualities[0] - 1e-9 <= found <= qualities[-1] + 1e-9
+        is_at_one = any(abs(found - quality) <= 1e-9 for quality in qualities)
+        assert is_at_one or differences[int(found // 10) - 1] < 0
         assert all(
             d >= 0 for q, d in zip(qualities, differences, strict=True) if q > found + 1e-9
         )
