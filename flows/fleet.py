@@ -19,12 +19,10 @@ from backhaul.fleet.problems import Problem
 from backhaul.fleet.watching import Watch, problems_now, rollouts_in
 from backhaul.fleet.windows import recent_windows
 from backhaul.inbox.summary import Summary
-from backhaul.nodelayout import problems_place
 from backhaul.publication.keys import read_keys
 from backhaul.publication.publishing import refresh_if_due
 from backhaul.publication.repository import Repository
 from backhaul.publication.rollouts import advance
-from backhaul.storage.objects import exists_at
 from backhaul.storage.places import require_bucket
 from backhaul.untrusted import one_line
 from blocks.opening import resolve
@@ -58,14 +56,13 @@ def fleet(
     published = [] if keys is None else _publish(root, keys, days, nodes, now_s)
     windows, damaged = _windows(root, now_s)
     found = [*problems_now(root, watch, nodes, windows), *published, *damaged]
-    is_first = not exists_at(problems_place(root))
     new = keep_news(root, found, now_s, tell)
     for each in new.begun:
         get_run_logger().warning("%s: %s", each.subject, each.text)
     for each in new.over:
         get_run_logger().info("%s: over: %s", each.subject, each.text)
     # Each version of an artifact stays in the server's database: not every five minutes.
-    if is_first or new.begun or new.over or now_s % SHOWN_S < EVERY_S:
+    if new.is_first or new.begun or new.over or now_s % SHOWN_S < EVERY_S:
         publish_fleet(nodes, found)
     return Completed(message=f"{len(nodes)} nodes, {len(found)} problems, {len(new.begun)} new")
 

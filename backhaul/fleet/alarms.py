@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
@@ -55,11 +55,13 @@ class News:
         alarms: What is known from now on.
         begun: Problems that have begun.
         over: Problems that are over.
+        is_first: Whether nothing was ever remembered before.
     """
 
     alarms: Alarms
     begun: tuple[Known, ...]
     over: tuple[Known, ...]
+    is_first: bool = False
 
 
 def keep_news(
@@ -80,7 +82,7 @@ def keep_news(
     ALARMS.set_aside_if_damaged(place)
     content = read_or_none(place)
     before = Alarms() if content is None else ALARMS.decode(content, place)
-    new = news(before, found, now_s)
+    new = replace(news(before, found, now_s), is_first=content is None)
     if new.begun or new.over:
         tell(new)
     data = ALARMS.encode(new.alarms, root)

@@ -16,6 +16,7 @@ from typing import Any
 
 from backhaul.fleet.nodes import read_node
 from backhaul.fleet.wants import ask, require_name, wants_for
+from backhaul.node.requests import MOST_REPORT_BYTES
 from backhaul.nodelayout import (
     published_place,
     report_name,
@@ -28,7 +29,6 @@ from backhaul.storage.listing import Stored, listing
 from backhaul.untrusted import UnreadableFileError, one_line
 
 MOST_WINDOWS = 50
-MOST_REPORT_BYTES = 64_000
 _MOST_UNPACKED_BYTES = 4_000_000
 _MOST_BYTES = 1_000_000
 _MOST_LINE = 500

@@ -22,6 +22,7 @@ TRIAL_BYTES = 2_000
 KEYS_AGAIN_S = 600.0
 """Keys that did not work are tried again after so long: some stores learn of them late."""
 MOST_REPORT_BYTES = 64_000
+"""Of a report, compressed; home reads no more."""
 _LEAST_REPORT_BYTES = 2_000
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from backhaul.cli.fleet import fleet
 from backhaul.cli.node import node as on_device
@@ -25,21 +23,13 @@ from deployments.local.identities import Keys
 from deployments.local.ports import DEFAULTS, free_port
 from deployments.local.private import secret
 from deployments.local.seaweedfs import SeaweedFS
+from tests.commands import called
 from tests.onnxmodels import brightness_model
 from tests.services import running
 from tests.unit.node.test_running import put_frames
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow]
 STORE = "s3://edge/site/a"
-
-
-def called(app: typer.Typer, *words: str) -> str:
-    """Return what a command prints; what it raises is raised."""
-    done = CliRunner().invoke(app, words)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from backhaul.cli.fleet import fleet
 from backhaul.errors import InputError
@@ -17,17 +16,9 @@ from backhaul.publication.keys import make_keys
 from backhaul.uplink.keys import mark_of
 from backhaul.uplink.sealing import unseal
 from backhaul.uplink.token import Token, decoded
+from tests.commands import called
 
 SIGNS = "signs+requests/of-the-node"
-
-
-def called(*words: str) -> str:
-    """Return what `backhaul fleet` prints; what it raises is raised."""
-    done = CliRunner().invoke(fleet, words)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 @pytest.fixture
@@ -53,7 +44,7 @@ def key_file(path: Path, key_id: str = "node-cam-1", **more: str) -> str:
 
 
 def token(*words: str) -> Token:
-    return decoded(called("token", *words))
+    return decoded(called(fleet, "token", *words))
 
 
 def say(store: Path, **status: Any) -> None:
@@ -144,7 +135,7 @@ def test_new_keys_are_sealed_beside_what_else_is_wanted(here: Path) -> None:
     want(str(here), "cam-1", ["ab" * 32])
     words = ("--store", str(here))
     newer = key_file(here / "new.env", "node-cam-1-2")
-    said = called("rotate", "cam-1", "--keys", newer, *words)
+    said = called(fleet, "rotate", "cam-1", "--keys", newer, *words)
     assert "node-cam-1-2 waits for it, sealed" in said
     text = (here / "nodes/cam-1/wants.json").read_text()
     assert SIGNS not in text
@@ -155,7 +146,7 @@ def test_new_keys_are_sealed_beside_what_else_is_wanted(here: Path) -> None:
     assert wants["frames"] == ["ab" * 32, "cd" * 32]
     assert wants["keys"] == json.loads(text)["keys"]
     with pytest.raises(InputError, match="no token was made for cam-2"):
-        called("rotate", "cam-2", "--keys", newer, *words)
+        called(fleet, "rotate", "cam-2", "--keys", newer, *words)
 
 
 def test_keys_of_no_form_are_told_and_change_nothing(here: Path) -> None:
@@ -163,7 +154,7 @@ def test_keys_of_no_form_are_told_and_change_nothing(here: Path) -> None:
     before = (here / "node-secrets/cam-1.json").read_text()
     wrong = key_file(here / "new.env", "node-cam-1-2", AWS_SECRET_ACCESS_KEY="of two words")  # noqa: S106
     with pytest.raises(InputError, match=r"^secret: expected printable ASCII") as told:
-        called("rotate", "cam-1", "--keys", wrong, "--store", str(here))
+        called(fleet, "rotate", "cam-1", "--keys", wrong, "--store", str(here))
     assert "two words" not in str(told.value)
     assert (here / "node-secrets/cam-1.json").read_text() == before
     assert not (here / "nodes").exists()
@@ -184,42 +175,42 @@ def test_a_rotation_that_was_cut_off_is_told_and_done_again(
     with monkeypatch.context() as patched:
         patched.setattr("backhaul.fleet.enrolment.ask", end)
         with pytest.raises(Ended):
-            called("rotate", "cam-1", "--keys", newer, "--store", str(here))
-    assert "still uses old keys" in called("keys", "--store", str(here))
-    called("rotate", "cam-1", "--keys", newer, "--store", str(here))
+            called(fleet, "rotate", "cam-1", "--keys", newer, "--store", str(here))
+    assert "still uses old keys" in called(fleet, "keys", "--store", str(here))
+    called(fleet, "rotate", "cam-1", "--keys", newer, "--store", str(here))
     say(here, keys=mark_of("node-cam-1-2"))
-    assert not any(word in called("keys", "--store", str(here)) for word in ("old", "?"))
+    assert not any(word in called(fleet, "keys", "--store", str(here)) for word in ("old", "?"))
 
 
 def test_it_is_shown_which_keys_nodes_use(here: Path) -> None:
     words = ("keys", "--store", str(here))
-    assert "no token was made" in called(*words)
+    assert "no token was made" in called(fleet, *words)
     token("cam-1", "--keys", key_file(here / "old.env"))
     newer = key_file(here / "new.env", "node-cam-1-2")
-    assert "not yet" in called(*words)
-    assert "has told no keys" in called(*words)
+    assert "not yet" in called(fleet, *words)
+    assert "has told no keys" in called(fleet, *words)
     say(here, keys=mark_of("node-cam-1"))
-    assert "old" not in called(*words)
-    called("rotate", "cam-1", "--keys", newer, "--store", str(here))
-    assert "still uses old keys" in called(*words)
+    assert "old" not in called(fleet, *words)
+    called(fleet, "rotate", "cam-1", "--keys", newer, "--store", str(here))
+    assert "still uses old keys" in called(fleet, *words)
     say(here, keys=mark_of("node-cam-1"), keys_refused="\x1b[31mno such key")
-    said = called(*words)
+    said = called(fleet, *words)
     assert "keeps its keys: \\x1b[31mno such key" in said
     assert "\x1b" not in said
-    assert "keeps its keys: \\x1b[31mno such key" in called("--store", str(here))
+    assert "keeps its keys: \\x1b[31mno such key" in called(fleet, "--store", str(here))
     say(here, keys=mark_of("node-cam-1-2"))
-    assert not any(word in called(*words) for word in ("keeps", "old", "?"))
+    assert not any(word in called(fleet, *words) for word in ("keeps", "old", "?"))
     say(here, keys=mark_of("another"))
-    assert "uses keys that are none of these" in called(*words)
+    assert "uses keys that are none of these" in called(fleet, *words)
     (here / "nodes/cam-1/enrolled.json").write_text('{"time_s": 1e9}')
-    assert "2001-09-09" in called(*words)
+    assert "2001-09-09" in called(fleet, *words)
     for wrong in ('{"time_s": "x"}', "[]", '{"time_s": 1e99}', "{"):
         (here / "nodes/cam-1/enrolled.json").write_text(wrong)
-        assert "not yet" in called(*words)
+        assert "not yet" in called(fleet, *words)
 
 
 def test_a_damaged_record_is_named(here: Path) -> None:
     token("cam-1", "--keys", key_file(here / "old.env"))
     (here / "node-secrets/cam-1.json").write_text('{"secret": "x"}')
     with pytest.raises(InputError, match=r"cam-1.json: is damaged"):
-        called("keys", "--store", str(here))
+        called(fleet, "keys", "--store", str(here))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,20 +18,10 @@ from backhaul.uplink.sealing import new_secret, seal
 from backhaul.uplink.signature import Keys
 from tests.enrolling import MAIN, NEW, config_of, enrol, run_until, status_of, token_for
 from tests.onnxmodels import brightness_model
-from tests.tiny_s3 import KEY_ID, SECRET, TinyS3, tiny_s3
+from tests.tiny_s3 import KEY_ID, SECRET, TinyS3
 from tests.unit.node.test_running import put_frames
 
-
-@pytest.fixture
-def s3() -> Iterator[TinyS3]:
-    with tiny_s3() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _hastily(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backhaul.node.outgoing.TELL_S", 0.2)
-    monkeypatch.setattr("backhaul.node.requests.KEYS_AGAIN_S", 0.5)
+pytestmark = pytest.mark.usefixtures("hastily")
 
 
 class Ended(BaseException):
