@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from backhaul.campaign.publish import Publish
 from backhaul.data.recipes import Sending, SendOriginal
 from backhaul.data.settings import (
     Batches,
@@ -107,6 +108,9 @@ class CampaignConfig(Part):
         description="say after each round whether a wished gain over chance is still to be "
         "expected; null = nothing is said",
     )
+    publish: Publish | None = Field(
+        None, description="which method's models become versions for nodes; null = none"
+    )
 
     @field_validator("store")
     @classmethod
@@ -189,6 +193,16 @@ class CampaignConfig(Part):
             )
         if len(labels) == 1:
             raise ValueError("futility: expected a method beside its baseline")
+        return self
+
+    @model_validator(mode="after")
+    def _check_publish(self) -> Self:
+        labels = [method.label for method in self.arms]
+        if self.publish is not None and self.publish.method not in labels:
+            raise ValueError(
+                f"publish.method: {self.publish.method!r} is none of the arms: "
+                f"{', '.join(labels)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Beginning
 from backhaul.layout import CHECKPOINT
+from backhaul.registry.cards import read_cards
+from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.listing import Stored
 from backhaul.storage.objects import artifacts_in, read_uri
@@ -40,12 +42,13 @@ class References:
 
 
 def references_of_run(run: RunRecords) -> References:
-    """Return the references of a run's records.
+    """Return the references of a run's records, and of the cards of its models.
 
     Raises:
         InputError: If one of them cannot be understood.
     """
-    return union(map(_references_of_record, run.parts))
+    cards = read_cards(RegistryFiles(run.files)).values()
+    return union(map(_references_of_record, (*run.parts, *cards)))
 
 
 def _references_of_record(record: BaseModel) -> References:

@@ -1,0 +1,41 @@
+"""Names of what is recorded of a run's models: their part of the layout of a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backhaul.layout import RunFiles
+
+
+@dataclass(frozen=True)
+class RegistryFiles:
+    """Addresses of the registry of one run's models.
+
+    Args:
+        run: The files of the run.
+    """
+
+    run: RunFiles
+
+    @property
+    def folder(self) -> str:
+        """The folder of all of it."""
+        return f"{self.run.records}/registry"
+
+    @property
+    def log(self) -> str:
+        """The folder of the entries of its log."""
+        return f"{self.folder}/log"
+
+    def entry(self, number: int) -> str:
+        """The entry of the log with a number, from 1."""
+        return f"{self.log}/{number:08d}.json"
+
+    @property
+    def cards(self) -> str:
+        """The folder of the cards of all versions."""
+        return f"{self.folder}/cards"
+
+    def card(self, version: int) -> str:
+        """The card of a version, from 1."""
+        return f"{self.cards}/{version:06d}.json"
