@@ -62,7 +62,8 @@ COMMANDS = {
         "See how nodes are, change what they go by, and ask for frames.",
     ),
     "models": Entry(
-        "backhaul.cli.models:models", "Publish models and policies for nodes, signed."
+        "backhaul.cli.models:models",
+        "See a run's models, decide on them, and publish them for nodes, signed.",
     ),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",

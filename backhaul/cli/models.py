@@ -1,4 +1,4 @@
-"""`backhaul models`: publish models and policies for nodes, signed."""
+"""`backhaul models`: versions of a run's model, and what is published for nodes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
+from backhaul.cli.versions import diff_versions, list_versions, show_version
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 MOST_MODEL_BYTES = 2 * 10**9
 models = typer.Typer(
-    no_args_is_help=True, help="Publish models and policies for nodes, signed."
+    no_args_is_help=True, help="See a run's models, decide on them, and publish them, signed."
 )
+models.command("list")(list_versions)
+models.command("show")(show_version)
+models.command("diff")(diff_versions)
 Store = Annotated[
     str,
     typer.Option(
@@ -45,7 +49,7 @@ Days = Annotated[
 
 @models.callback()
 def _group() -> None:
-    """Publish models and policies for nodes, signed."""
+    """See a run's models, decide on them, and publish them and policies for nodes, signed."""
 
 
 @models.command()
@@ -166,13 +170,13 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         typer.echo(f"the root expires on {expires:%Y-%m-%d}: backhaul models keys --renew")
 
 
-@models.command("list")
-def show(key_folder: KeyFolder, store: Store = ".") -> None:
-    """Show what is published, and until when it is good.
+@models.command()
+def published(key_folder: KeyFolder, store: Store = ".") -> None:
+    """Show what is published for groups of nodes, and until when it is good.
 
     [bold]Examples[/bold]
 
-      backhaul models list --keys signing --store s3://edge/a
+      backhaul models published --keys signing --store s3://edge/a
     """
     from backhaul.publication.publishing import groups_of, policies_in_words
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.campaign.provenance import GitState
 from backhaul.campaign.recordfiles import RecordType
-from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.records import Standing
 from backhaul.errors import InputError
 from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.conditional import create
@@ -103,10 +103,14 @@ class Card(BaseModel):
         """What people call it: ``RUN@VERSION``."""
         return f"{self.run}@{self.version}"
 
-    def is_of(self, record: RoundRecord) -> bool:
-        """Return whether this round made the version."""
-        same_round = (self.method, self.batch) == (record.method, record.batch)
-        return same_round and self.current == record.standing.current
+    @property
+    def made_by(self) -> str:
+        """The round that made it."""
+        return self.method if self.batch is None else f"{self.method}, batch {self.batch}"
+
+    def figure(self, name: str) -> float | None:
+        """Return a figure without its interval; None where it was not measured."""
+        return self.measures[name].value if name in self.measures else None
 
     def stand(self, standing: Standing) -> Standing:
         """Return a method's standing with this version as its model, and its own images."""

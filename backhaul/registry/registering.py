@@ -26,8 +26,9 @@ def register(files: RegistryFiles, draft: Card) -> Card:
     def entry_for(entries: Sequence[Entry]) -> Entry | None:
         if card.version in history_of(entries).states:
             return None
-        made_of = card.method if card.batch is None else f"{card.method}, batch {card.batch}"
-        return Entry(kind="candidate", version=card.version, by=card.method, reason=made_of)
+        return Entry(
+            kind="candidate", version=card.version, by=card.method, reason=card.made_by
+        )
 
     append(files, entry_for)
     return card
