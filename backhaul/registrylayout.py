@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backhaul.layout import RunFiles
+from backhaul.layout import RunFiles, View
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,13 @@ class RegistryFiles:
     def card(self, version: int) -> str:
         """The card of a version, from 1."""
         return f"{self.cards}/{version:06d}.json"
+
+
+def card_page(view: View, version: int) -> str:
+    """Return where the page of a version lies that people look at."""
+    return f"{view.folder}/{card_page_name(version)}"
+
+
+def card_page_name(version: int) -> str:
+    """Return the name of that page below the folder of the run."""
+    return f"models/{version}.html"

@@ -32,7 +32,7 @@ from flows.futility import keep_futility
 from flows.healing import LOSSES, can_be_made_again, lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
-from flows.server.publish import publish_run
+from flows.server.publish import publish_models, publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
 from tasks.progress import Progress
@@ -103,6 +103,7 @@ def _play_hour(
     continue_view(files, labels, read_state(files), outcomes)
     keep_futility(config, files)
     publish_run(files)
+    publish_models(files)
     return overall(outcomes)
 
 
