@@ -32,6 +32,7 @@ from flows.futility import keep_futility
 from flows.healing import LOSSES, can_be_made_again, lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
+from flows.mirroring import mirror_models
 from flows.server.publish import publish_models, publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
@@ -104,6 +105,7 @@ def _play_hour(
     keep_futility(config, files)
     publish_run(files)
     publish_models(files)
+    mirror_models(config, files)
     return overall(outcomes)
 
 

@@ -11,3 +11,8 @@ class Publish(Part):
     """The arm of a campaign whose models are registered as versions."""
 
     method: str = Field(description="label of the arm whose rounds end in candidates")
+    mlflow: bool = Field(
+        False,
+        description="copy versions, aliases and figures into the model registry of the MLflow "
+        "server at MLFLOW_TRACKING_URI, after each hour; needs mlflow-skinny",
+    )

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
-from backhaul.cli.versions import diff_versions, list_versions, show_version
+from backhaul.cli.versions import diff_versions, list_versions, mirror_versions, show_version
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ models = typer.Typer(
 models.command("list")(list_versions)
 models.command("show")(show_version)
 models.command("diff")(diff_versions)
+models.command("mirror")(mirror_versions)
 Store = Annotated[
     str,
     typer.Option(

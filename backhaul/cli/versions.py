@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.options import RunName
+from backhaul.errors import InputError
 
 if TYPE_CHECKING:
     from backhaul.registry.cards import Card, Measure
@@ -112,6 +113,37 @@ def diff_versions(before: Version, after: Version) -> None:
         cells = [f"{_plain(was)} → {_plain(now)}" for was, now in pairs]
         metrics.add_row(*(Text(cell) for cell in (row["test_set"], row["class"], *cells)))
     console.print(metrics)
+
+
+def mirror_versions(
+    run: RunName,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            envvar="MLFLOW_TRACKING_URI",
+            help="Tracking URI of MLflow.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Copy the versions, aliases and figures of a run's models into an MLflow model registry.
+
+    Ours decides; the copy is brought up to date each time. A run whose config has
+    `publish.mlflow` does so by itself after each hour.
+
+    [bold]Examples[/bold]
+
+      backhaul models mirror runs/cars --to http://127.0.0.1:5000
+    """
+    from backhaul.cli.versionplace import registry_of
+    from backhaul.registry.mirror import mirror, model_name
+
+    if not to:
+        raise InputError("--to: expected the tracking URI of MLflow, or MLFLOW_TRACKING_URI")
+    files = registry_of(run)
+    typer.echo(f"{to}: {model_name(files.run.name)} has {mirror(files, to)} version(s)")
 
 
 def measured(measure: Measure) -> str:
