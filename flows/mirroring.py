@@ -27,11 +27,11 @@ def mirror_models(config: CampaignConfig, files: RunFiles) -> None:
     if not address:
         get_run_logger().warning("publish.mlflow: %s is not set: nothing is copied", ADDRESS)
         return
-    try:
-        from backhaul.registry.mirror import mirror  # its extra may not be installed
+    from backhaul.registry.mirror import mirror
 
+    try:
         n_versions = mirror(RegistryFiles(files), address)
-    except (ImportError, StoreError) as error:
+    except StoreError as error:
         get_run_logger().warning("models are not copied into MLflow: %s", error)
         return
     get_run_logger().info("%d versions are in MLflow as they are here", n_versions)

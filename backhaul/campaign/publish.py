@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import importlib.util
+
+from pydantic import Field, field_validator
 
 from backhaul.settings import Part
 
@@ -16,3 +18,10 @@ class Publish(Part):
         description="copy versions, aliases and figures into the model registry of the MLflow "
         "server at MLFLOW_TRACKING_URI, after each hour; needs mlflow-skinny",
     )
+
+    @field_validator("mlflow")
+    @classmethod
+    def _check_mlflow(cls, value: bool) -> bool:
+        if value and importlib.util.find_spec("mlflow") is None:
+            raise ValueError("mlflow is not installed: pip install mlflow-skinny, or mlflow")
+        return value

@@ -1,4 +1,4 @@
-"""A run's registry in a real MLflow server: versions, aliases, tags and files; twice is once."""
+"""A run's registry in a real MLflow server: versions, aliases, tags, files; twice is once."""
 
 from __future__ import annotations
 
@@ -98,6 +98,7 @@ def test_the_copy_follows_the_registry(server: Mlflow, run: RunFiles, tmp_path: 
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 3
+    assert champion.run_id is not None
     told = client.get_run(champion.run_id)
     assert told.data.metrics["gain"] == pytest.approx(0.03)
     assert told.data.metrics["gain_low"] == pytest.approx(0.01)
