@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from backhaul.annotation.edits import edits_of
 from backhaul.annotation.waiting import WaitingImage
@@ -38,7 +39,7 @@ class Given:
         reference: What they are called there.
         annotator: Who gave them.
         state: What a reviewer said.
-        version: When they were changed last.
+        changed: When they were changed last, if that is known.
         seconds: How long the annotators took, all together.
         agreement: How far two annotators agree.
     """
@@ -50,7 +51,7 @@ class Given:
     reference: str = ""
     annotator: str = ""
     state: State = "submitted"
-    version: str = ""
+    changed: datetime | None = None
     seconds: float | None = None
     agreement: float | None = None
 
@@ -134,7 +135,7 @@ def _ready(given: Given, n_classes: int, problems: list[Problem]) -> _Ready | No
         reference=given.reference,
         annotator=given.annotator,
         state=given.state,
-        version=given.version,
+        changed=given.changed,
         digest=hashlib.sha256(data).hexdigest(),
         n_boxes=len(checked),
         seconds=given.seconds,

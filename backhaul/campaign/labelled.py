@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.labellayout import labelled_folder, labelled_place
@@ -58,7 +58,7 @@ class LabelledImage(BaseModel):
         reference: What they are called there; empty if they have no name of their own.
         annotator: Who gave them; empty if nobody knows.
         state: What a reviewer said.
-        version: When they were changed last, as the source tells it; empty if it does not.
+        changed: When they were changed last, as the source tells it; None if it does not.
         digest: SHA-256 of the file of labels as it was written.
         n_boxes: Objects in the image.
         seconds: How long the annotators took, all together; None if nobody knows.
@@ -75,7 +75,7 @@ class LabelledImage(BaseModel):
     reference: str = ""
     annotator: str = ""
     state: State = "submitted"
-    version: str = ""
+    changed: AwareDatetime | None = None
     digest: str = ""
     n_boxes: int = 0
     seconds: float | None = None

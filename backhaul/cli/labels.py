@@ -109,6 +109,41 @@ def _cell(value: object) -> str:
 
 
 @labels.command()
+def sync(run: RunName) -> None:
+    """Take what annotators have finished in the labelling service, and send what waits there.
+
+    `hourly` does the same at its start and end; the next hour goes on with the labels.
+
+    [bold]Examples[/bold]
+
+      LABEL_STUDIO_API_KEY=... backhaul labels sync hourly
+
+      backhaul labels sync s3://bucket/edge/runs/hourly
+    """
+    from backhaul.campaign.runrecords import RunRecords
+    from backhaul.cli.prefect import flows_at_hand
+    from backhaul.data.annotation import annotation_in
+
+    files = find_stored(run)
+    settings = annotation_in(RunRecords(files).config)
+    if settings is None:
+        raise InputError(
+            f"{run}: has no labelling service: expected data.annotation in its config, and an "
+            "hour since"
+        )
+    with flows_at_hand():
+        from prefect.settings import PREFECT_API_URL
+
+        from flows.annotation import exchange, tell_labelled
+    n_waiting = len(_waiting(files))
+    taken, n_new = exchange(settings, files)
+    if PREFECT_API_URL.value():
+        tell_labelled(taken.images)
+    _say(taken, (), n_waiting)
+    typer.echo(f"{n_new} images were sent to be labelled")
+
+
+@labels.command()
 def export(
     run: RunName,
     folder: Annotated[

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from backhaul.errors import InputError
 from backhaul.settings import Part, PositiveInt, Probability
+from backhaul.untrusted import one_line
 
 MIN_CONFIDENCE = 0.3
 """Boxes of a model with less are more often wrong, and cost an annotator time to remove."""
@@ -55,3 +58,18 @@ class LabelStudioAnnotation(Part):
         if (self.url is None) == (self.block is None):
             raise ValueError("expected one of url (with its key_variable) and block")
         return self
+
+
+def annotation_in(config: Mapping[str, Any]) -> LabelStudioAnnotation | None:
+    """Return the labelling service in the stored config of a run; None if it has none.
+
+    Raises:
+        InputError: If it cannot be understood.
+    """
+    data = config.get("data")
+    found = data.get("annotation") if isinstance(data, Mapping) else None
+    try:
+        return None if found is None else LabelStudioAnnotation.model_validate(found)
+    except ValidationError as error:
+        reason = one_line(error.errors()[0]["msg"])
+        raise InputError(f"data.annotation: {reason}; expected as in a config") from None

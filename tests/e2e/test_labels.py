@@ -36,12 +36,12 @@ def test_labels_by_a_tool_s_file_and_by_the_simulated_annotator(
 
     out = place.folder / "to-label"
     ended = place.backhaul(
-        *("labels", "export", "edge", out, "--to", "cvat", "--min-confidence", 0.5)
+        *("labels", "export", "edge", out, "--to", "cvat", "--min-confidence", "0.5")
     )
     assert ended.code == 0, ended.err
     taken = place.backhaul(
         *("labels", "import", "edge", out / "annotations.xml", "--from", "cvat"),
-        *("--annotator", "ann", "--min-confidence", 0.5),
+        *("--annotator", "ann", "--min-confidence", "0.5"),
     )
     assert "labels of 4 images taken, 0 images still wait" in taken.out, taken.err
     assert "AwaitingLabels" not in place.backhaul("hourly", config).out
@@ -53,7 +53,7 @@ def test_labels_by_a_tool_s_file_and_by_the_simulated_annotator(
     assert "AwaitingLabels" in place.backhaul("hourly", config).out
     assert "4 images wait" in place.backhaul("labels", "status", "edge").out
     scenes: Path = edge.scenes
-    ended = place.backhaul("labels", "simulate", "edge", scenes, "--jitter", 0.02)
+    ended = place.backhaul("labels", "simulate", "edge", scenes, "--jitter", "0.02")
     assert "labels of 4 images taken, 0 images still wait" in ended.out, ended.err
     assert "AwaitingLabels" not in place.backhaul("hourly", config).out
     [first] = json.loads(place.backhaul("labels", "status", "edge", "--json").out)["labelled"][
