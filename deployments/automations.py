@@ -27,13 +27,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from backhaul.errors import InputError
-from flows.server.operation import ALARM, NODES, PROBLEM, STUCK, WELL, ZOMBIES
+from flows.server.operation import ALARM, LABELLED, NODES, PROBLEM, STUCK, WELL, ZOMBIES
 
 LABELS = "backhaul: run on new labels"
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-LABELLED = "backhaul.labelled"
-"""The event that stands for one labelled image."""
 SILENT = timedelta(seconds=90)
 """Three heartbeats that did not come."""
 PENDING = timedelta(minutes=15)

@@ -14,7 +14,7 @@ from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import ImagesSent, emit
-from backhaul.inbox.tolabel import write_list
+from backhaul.inbox.tolabel import Seen, write_list
 from backhaul.link.exchange import Carried
 from backhaul.sampling import Method
 from backhaul.storage.objects import read_value
@@ -56,7 +56,8 @@ def batch(
     try:
         return play_batch(config, method, play, standing)
     except AwaitingLabelsError as error:
-        uri = write_list(files_of(config), method.label, play, error.image_ids)
+        seen = _seen(config, method, play, standing)
+        uri = write_list(files_of(config), method.label, play, error.image_ids, seen)
         return awaiting(str(error) if uri is None else f"{error}; all of them: {uri}")
 
 
@@ -148,6 +149,15 @@ def _look(
         return play.seen
     img_size = config.training.img_size
     return infer(play.images, looking, config.inference, img_size, needs=needs, step=step)
+
+
+def _seen(config: CampaignConfig, method: Method, play: Play, standing: Standing) -> Seen:
+    """Return what the batch was chosen by, which is in the cache by now, and whose it is."""
+    looking = config.inference.looking(standing.checkpoints)
+    step = step_of(config, method.label, play.number)
+    boxes = _look(config, method, play, looking, step)
+    of_node = boxes == play.seen
+    return Seen(boxes, "node" if of_node else f"{method.label} epoch {looking[-1].epoch}")
 
 
 def _look_back(

@@ -24,6 +24,7 @@ from backhaul.inbox.state import take_in
 from backhaul.layout import RunFiles
 from backhaul.storage.holder import Holder
 from backhaul.storage.lease import Lease, lease
+from flows.annotation import offer_images, take_labels
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
 from flows.events import emit_flow_run, emit_plan
@@ -88,6 +89,7 @@ def _play_hour(
         return awaiting(began.error or "")
     if began.state == "failed":
         return overall({"initial training": began})
+    take_labels(inbox, files)
     state = _take_in(opened(config), inbox, files)
     pending = [label for label in labels if state.pending(label)]
     if not pending:
@@ -102,6 +104,7 @@ def _play_hour(
         raise MissingObjectError(f"{label}: {outcomes[label].error}")
     own_lease.require()
     continue_view(files, labels, read_state(files), outcomes)
+    offer_images(inbox, files)
     keep_futility(config, files)
     publish_run(files)
     publish_models(files)

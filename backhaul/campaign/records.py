@@ -138,8 +138,18 @@ class Waiting(BaseModel):
 
     Args:
         files: A table of node, name, image, and the file that its labels are to be put into.
+        method: Label of the method; empty in records of earlier versions.
+        batch: Number of the batch; None in those.
+        images: The images (`ImageSet`), in the order of the table; None in those.
+        seen: What the method's model saw in them (`FusedDetections`); None in those.
+        model: Which model that was, as annotators are told.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: Artifact
+    method: str = ""
+    batch: int | None = None
+    images: Artifact | None = None
+    seen: Artifact | None = None
+    model: str = ""

@@ -28,6 +28,10 @@ COMMANDS = {
         "backhaul.cli.hourly:hourly",
         "Take in the images that nodes dropped, and play the batches that are full.",
     ),
+    "labels": Entry(
+        "backhaul.cli.labels:labels",
+        "See what waits for labels, and exchange it with annotators' tools.",
+    ),
     "plan": Entry(
         "backhaul.cli.plan:plan",
         "Say what a campaign will take: trainings, time, bytes sent, and disk.",

@@ -112,15 +112,18 @@ def _blocks(config: CampaignConfig) -> tuple[tuple[Fault, ...], Callable[[str], 
         return (), _without_server
     with flows_at_hand():
         from blocks.label_source import LabelSource
+        from blocks.label_studio import LabelStudio
         from blocks.opening import load_block, resolve
         from blocks.uplink import Uplink
     from backhaul.health.faults import faults_of
 
     wrong: list[Fault] = []
     source = getattr(config.data, "label_source", None)
+    service = getattr(getattr(config.data, "annotation", None), "block", None)
     for key, kind, name in (
         ("uplink", Uplink, config.uplink),
         ("data.label_source", LabelSource, source),
+        ("data.annotation.block", LabelStudio, service),
     ):
         try:
             block = None if name is None else load_block(kind, name)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.labelled import sources_of
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import read_round
 from backhaul.campaign.runrecords import RunRecords
@@ -116,7 +117,8 @@ class ArrivingCourse:
     def _play(self, number: int, rows: pd.DataFrame, bandwidth: Bandwidth) -> Play:
         images = images_of(rows, self._class_names)
         source = self._inbox.label_source or self._inbox.labels
-        truth = read_truth(self._labels_at, rows, self._class_names, source)
+        told = sources_of(self._files, (f"{label}{number}" for label in self._labels))
+        truth = read_truth(self._labels_at, rows, self._class_names, source, told)
         from_node = self._inbox.detections == "node" and bool(rows["detections"].notna().all())
         seen = fused_of(rows, self._class_names) if from_node else None
         return Play(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import pandas as pd
 
 from backhaul.campaign.records import Waiting
@@ -10,10 +12,26 @@ from backhaul.campaign.setting import Play
 from backhaul.campaign.view import write_waiting
 from backhaul.layout import RunFiles
 from backhaul.storage.objects import read_value, remove, write_value
+from backhaul.values.artifacts import Artifact
+from backhaul.values.detections import FusedDetections
+from backhaul.values.images import ImageSet
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model saw in the images of a batch.
+
+    Args:
+        boxes: Its `FusedDetections`.
+        model: Which model it was, as annotators are told.
+    """
+
+    boxes: Artifact
+    model: str
 
 
 def write_list(
-    files: RunFiles, method: str, play: Play, image_ids: tuple[str, ...]
+    files: RunFiles, method: str, play: Play, image_ids: tuple[str, ...], seen: Seen
 ) -> str | None:
     """List the images of a batch that wait for labels, and where the labels shall be put.
 
@@ -22,6 +40,7 @@ def write_list(
         method: Label of the method that waits.
         play: The batch; without `label_files` there is nothing to be put.
         image_ids: The images whose labels are missing.
+        seen: What the method's model saw in the batch, for annotators to begin with.
 
     Returns:
         Where the list is: a CSV with node, name, image and the file that its labels go to.
@@ -29,8 +48,18 @@ def write_list(
     if play.label_files is None:
         return None
     table = read_value(pd.DataFrame, play.label_files)
-    rows = table[table["image_id"].isin(image_ids)].drop(columns="image_id")
-    waiting = Waiting(files=write_value(files.root, rows.reset_index(drop=True)))
+    rows = table[table["image_id"].isin(image_ids)].reset_index(drop=True)
+    images = read_value(ImageSet, play.images).take(rows["image_id"])
+    boxes = read_value(FusedDetections, seen.boxes).of_images(images.ids)
+    plain = replace(boxes, scores=None, features=None, descriptors=None)
+    waiting = Waiting(
+        files=write_value(files.root, rows.drop(columns="image_id")),
+        method=method,
+        batch=play.number,
+        images=write_value(files.root, images),
+        seen=write_value(files.root, plain),
+        model=seen.model,
+    )
     prefix = f"{method}{play.number}"
     WAITING.write(files.waiting(prefix), waiting)
     write_waiting(files.view, prefix, waiting)

@@ -17,9 +17,9 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from deployments.automations import LABELLED, LABELS, crash_stuck, crash_zombies, ensure
+from deployments.automations import LABELS, crash_stuck, crash_zombies, ensure
 from deployments.local.prefect_server import PrefectServer
-from flows.server.operation import ALARM, NODES, PROBLEM, STUCK, WELL, ZOMBIES
+from flows.server.operation import ALARM, LABELLED, NODES, PROBLEM, STUCK, WELL, ZOMBIES
 from tests.services import ROOT, asking
 
 pytestmark = [pytest.mark.prefect, pytest.mark.services]
