@@ -29,6 +29,7 @@ _RESOURCES: Any = {
     "queue": True,
     "restarts": True,
     "store": True,
+    "triggers": True,
     "training": set(Training.resources),
     "inference": set(Inference.resources),
 }

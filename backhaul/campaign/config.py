@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.campaign.publish import Publish
+from backhaul.campaign.triggers import Trigger
 from backhaul.data.recipes import Sending, SendOriginal
 from backhaul.data.settings import (
     Batches,
@@ -111,6 +112,11 @@ class CampaignConfig(Part):
     publish: Publish | None = Field(
         None, description="which method's models become versions for nodes; null = none"
     )
+    triggers: Trigger | None = Field(
+        None,
+        description="what has to hold before batches that are full are played, all: [...], "
+        "any: [...] or one condition (docs/triggers.md); null = they are played at once",
+    )
 
     @field_validator("store")
     @classmethod
@@ -203,6 +209,12 @@ class CampaignConfig(Part):
                 f"publish.method: {self.publish.method!r} is none of the arms: "
                 f"{', '.join(labels)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_triggers(self) -> Self:
+        if self.triggers is not None and not isinstance(self.data, InboxData):
+            raise ValueError("triggers: are asked hour by hour: expected data.kind inbox")
         return self
 
     @model_validator(mode="after")
