@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import TypeAliasType  # named, so that a schema can refer to itself
 
 from backhaul.link.hours import minutes_of
@@ -27,6 +27,12 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not value:  # min_length would also complain where all that is given is wrong
+        raise ValueError("expected at least one")
+    return value
+
+
 def _as_operator(value: Any) -> Any:
     return SIGNS.get(value, value) if isinstance(value, str) else value
 
@@ -35,12 +41,14 @@ def _as_metric(value: Any) -> Any:
     return METRIC_WORDS.get(value.lower(), value) if isinstance(value, str) else value
 
 
+NOT_EMPTY = AfterValidator(_not_empty)
+
+
 class WindowCondition(Part):
     """It is one of these times of the day."""
 
     kind: Literal["window"] = "window"
-    hours: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
-        min_length=1,
+    hours: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), NOT_EMPTY] = Field(
         description='times of the day, as "22:00-06:00"; one that ends before it begins goes '
         "over midnight",
     )
@@ -61,7 +69,7 @@ class WindowCondition(Part):
         try:
             if value != UTC_NAME:  # which needs no table of time zones
                 ZoneInfo(value)
-        except (OSError, ValueError):  # a key that is none is looked for as a file
+        except (KeyError, OSError, ValueError):  # as a key, a file or a path
             raise ValueError("expected a time zone such as UTC or Europe/Berlin") from None
         return value
 
@@ -142,14 +150,14 @@ class AllCondition(Part):
     """All of these hold."""
 
     kind: Literal["all"] = "all"
-    conditions: tuple[Trigger, ...] = Field(min_length=1, description="the conditions")
+    conditions: Annotated[tuple[Trigger, ...], NOT_EMPTY] = Field(description="the conditions")
 
 
 class AnyCondition(Part):
     """Any of these holds."""
 
     kind: Literal["any"] = "any"
-    conditions: tuple[Trigger, ...] = Field(min_length=1, description="the conditions")
+    conditions: Annotated[tuple[Trigger, ...], NOT_EMPTY] = Field(description="the conditions")
 
 
 def as_condition(value: Any) -> Any:
