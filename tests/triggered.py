@@ -14,10 +14,11 @@ import pandas as pd
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import write_round
-from backhaul.campaign.runrecords import BEGINNING
+from backhaul.campaign.runrecords import BEGINNING, SETTING
 from backhaul.campaign.runstate import RunState, advance, read_state
-from backhaul.campaign.setting import Beginning
+from backhaul.campaign.setting import Beginning, Setting
 from backhaul.data.settings import InboxData
+from backhaul.inbox.state import take_in
 from backhaul.layout import INITIAL, RunFiles
 from backhaul.measure.names import METRICS
 from backhaul.storage.objects import write_bytes, write_value
@@ -71,6 +72,8 @@ class Arriving:
         )
         began = Beginning(started=NOON, arrangement=nothing, class_names=CLASSES)
         BEGINNING.write(self.files.beginning, began)
+        setting = Setting(dataset=empty, batches=(), common=empty, old_test=empty)
+        SETTING.write(self.files.setting, setting)
         write_round(self.files, self.round_of(INITIAL, None, 0.5))
 
     def round_of(self, label: str, batch: int | None, score: float) -> RoundRecord:
@@ -131,7 +134,7 @@ class Arriving:
                 self.store.drop(beside, json.dumps(SEEN).encode())
             names.append(name.removeprefix("cam/"))
         assert self.store.ingest().n_new == count
-        self._form(count)
+        take_in(self.run.config, self.files)
         return names
 
     def label(self, names: Iterable[str], line: str = HIT) -> None:
@@ -147,22 +150,3 @@ class Arriving:
         for number in self.state.pending(label):
             write_round(self.files, self.round_of(label, number, 0.6))
             advance(self.files, lambda state, n=number: state.after(label, n, labels))  # type: ignore[misc]
-
-    def _form(self, count: int) -> None:
-        """Form batches of what came last, as `take_in` does."""
-        new, state = self.store.log.iloc[-count:], self.state
-        waited = [] if state.waiting is None else [self.unplayed.waiting]
-        rows = pd.concat([*waited, new], ignore_index=True)
-        full = len(rows) // BATCH
-        parts = [rows.iloc[k * BATCH : (k + 1) * BATCH] for k in range(full)]
-        left = rows.iloc[full * BATCH :].reset_index(drop=True)
-        batches = {
-            state.formed + k: write_value(self.root, part.reset_index(drop=True))
-            for k, part in enumerate(parts)
-        }
-        after = {
-            "formed": state.formed + full,
-            "waiting": write_value(self.root, left) if len(left) else None,
-            "batches": state.batches | batches,
-        }
-        advance(self.files, lambda known: known.model_copy(update=after))

@@ -53,13 +53,13 @@ def answers_of(
     of_parts = [part[0].holds for part in parts]
     holds = all_of(of_parts) if isinstance(trigger, AllCondition) else any_of(of_parts)
     n_holding = sum(each is True for each in of_parts)
-    found = f"{n_holding} of {len(of_parts)}"
+    found = f"{n_holding} of {len(of_parts)} hold"
     group = Answer(
         depth=depth,
         kind=trigger.kind,
         asked=f"{trigger.kind} of {len(of_parts)}",
         found=found,
-        text=f"{found} hold",
+        text=found,
         value=n_holding,
         holds=holds,
     )

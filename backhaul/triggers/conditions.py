@@ -66,11 +66,11 @@ def _window(condition: WindowCondition, unplayed: Unplayed, now: datetime) -> An
     minute = local.hour * MINUTES_AN_HOUR + local.minute
     holds = up_minutes(condition.hours, MINUTES_AN_HOUR)[minute]
     hours = f"{', '.join(condition.hours)} {condition.timezone}"
-    found = "within" if holds else "outside"
+    found = "inside" if holds else "outside"
     return Answer(
         kind="window",
         asked=f"the time is within {hours}",
-        found=f"{found} of it",
+        found=found,
         text=f"{found} {hours}",
         holds=holds,
     )
@@ -81,8 +81,7 @@ def _labelled(condition: LabelledCondition, unplayed: Unplayed, now: datetime) -
     least = condition.images
     asked = f"{least:,} labelled images of full batches"
     if not unplayed.labels_are_put:
-        text = "labels are made by labelling.source"
-        return _unknown("labelled", asked, text)
+        return _unknown("labelled", asked, "made by labelling.source", "labels")
     truth, full = unplayed.truth, unplayed.full
     known = set[str]() if truth is None else set(truth.labelled().ids)
     n_labelled = 0 if full is None else int(full["image_id"].isin(known).sum())
@@ -113,7 +112,7 @@ def _bytes(condition: BytesCondition, unplayed: Unplayed, now: datetime) -> Answ
 @answer_of.register
 def _drift(condition: DriftCondition, unplayed: Unplayed, now: datetime) -> Answer:
     root = unplayed.run.config.store
-    asked = f"drift of {condition.what} above {condition.above:g} at some node"
+    asked = f"drift of {condition.what} above {condition.above:g}"
     told = recent_windows(root, now.timestamp())
     found: list[tuple[float, str, Moved]] = [
         (moved.index - moved.by_chance, node, moved)
@@ -123,7 +122,7 @@ def _drift(condition: DriftCondition, unplayed: Unplayed, now: datetime) -> Answ
     ]
     if not found:
         nothing = "no window was told in the last day" if not told else "too few objects told"
-        return _unknown("drift", asked, f"drift: {nothing}")
+        return _unknown("drift", asked, nothing, "drift")
     index, node, moved = max(found, key=lambda each: each[0])
     known = f"{moved} of {moved.what} at {node}, by chance {moved.by_chance:.2f}"
     return Answer(
@@ -144,14 +143,14 @@ def _metric(condition: MetricCondition, unplayed: Unplayed, now: datetime) -> An
     current, n_frames = metric_now(condition, unplayed)
     if not is_known(current):
         least = condition.least_images
-        text = f"{name}: {n_frames} of {least} {frames} with what nodes saw in them"
+        text = f"{n_frames} of {least} {frames} with what nodes saw in them"
         few = n_frames < least
-        return _unknown("metric", asked, text if few else f"{name}: undefined, 0 / 0")
+        return _unknown("metric", asked, text if few else "undefined, 0 / 0", name)
     found, text = current, f"{name}: {current:.3f} on {n_frames} frames"
     if value is None:
         figure, champion = champion_figure(unplayed.run, condition.name)
         if not is_known(figure):
-            return _unknown("metric", asked, f"{champion} has no {condition.name}")
+            return _unknown("metric", asked, f"{champion} has none", name)
         found, value = current - figure, condition.change or 0.0
         text += f", {found:+.3f} to {champion}"
     return Answer(
@@ -174,6 +173,6 @@ def _hand(condition: HandCondition, unplayed: Unplayed, now: datetime) -> Answer
     return Answer(kind="hand", asked="fired by hand", found=text, text=text, holds=False)
 
 
-def _unknown(kind: str, asked: str, text: str) -> Answer:
+def _unknown(kind: str, asked: str, found: str, name: str) -> Answer:
     """Return the answer of a condition that is not known yet, which is neither yes nor no."""
-    return Answer(kind=kind, asked=asked, found=f"unknown: {text}", text=text, holds=None)
+    return Answer(kind=kind, asked=asked, found=found, text=f"{name}: {found}", holds=None)

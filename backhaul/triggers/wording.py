@@ -23,7 +23,8 @@ def line_of(decision: Decision) -> str:
 def explained(decisions: Sequence[Decision]) -> Iterator[str]:
     """Yield decisions line by line: when, what was found against what was asked."""
     for decision in decisions:
-        yield f"{times_of(decision)}  {line_of(decision)}"
+        yield times_of(decision)
+        yield f"{INDENT}{line_of(decision)}"
         for answer in decision.answers:
             yield f"{INDENT * (2 + answer.depth)}{_answer(answer)}"
         if decision.fires:
