@@ -56,7 +56,7 @@ NODE_MESSAGE = """\
 {{ 'It is over.' if event.event == 'backhaul.problem.over' else 'It has begun.' }}"""
 
 PAUSE_S = 60
-MOST_DIGITS = 6
+LEAST_PAUSE_S, MOST_DIGITS = 10, 6
 WRONG_INPUT = 2
 
 
@@ -207,9 +207,11 @@ def _pause(environment: Mapping[str, str]) -> timedelta:
     if environment.get("BACKHAUL_LABELLED") == "0":  # as it was switched off before
         return timedelta(0)
     text = environment.get("BACKHAUL_LABELLED_PAUSE_S") or str(PAUSE_S)
-    if not text.isdecimal() or len(text) > MOST_DIGITS:
-        raise InputError(f"BACKHAUL_LABELLED_PAUSE_S: {text!r}: expected seconds, or 0")
-    return timedelta(seconds=int(text))
+    seconds = int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else -1
+    if seconds and seconds < LEAST_PAUSE_S:
+        least = f"at least {LEAST_PAUSE_S} seconds, or 0"
+        raise InputError(f"BACKHAUL_LABELLED_PAUSE_S: {text!r}: expected {least}")
+    return timedelta(seconds=seconds)
 
 
 def _deployment(client: SyncPrefectClient, name: str) -> UUID:

@@ -31,6 +31,7 @@ COMMANDS = {
     "labels": Entry(
         "backhaul.cli.labels:labels",
         "See what waits for labels, and exchange it with annotators' tools.",
+    ),
     "triggers": Entry(
         "backhaul.cli.triggers:triggers",
         "Say when a run is played and why, or let it be played now.",

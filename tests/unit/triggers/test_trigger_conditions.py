@@ -186,7 +186,8 @@ def test_a_change_is_that_to_the_champion(arriving: Arriving) -> None:
     names = arriving.drop(BATCH)
     arriving.label(names, OTHER)
     last = metric(arriving, op="<", **change)
-    assert (last.value, last.holds) == (pytest.approx(-0.6), True)
+    assert last.value == pytest.approx(-0.6)
+    assert last.holds
     assert "to iqr0" in last.text
     arriving.changes["publish"] = {"method": "iqr"}
     accepted = arriving.round_of("iqr", 0, 0.8)
