@@ -189,7 +189,7 @@ Trigger = TypeAliasType(
     "Trigger",
     Annotated[
         Condition | AllCondition | AnyCondition,
-        Field(discriminator="kind"),
+        Field(discriminator="kind", title="Trigger"),
         BeforeValidator(as_condition),
     ],
 )
@@ -197,3 +197,16 @@ Trigger = TypeAliasType(
 
 AllCondition.model_rebuild()
 AnyCondition.model_rebuild()
+
+
+def described(trigger: Trigger) -> str:
+    """Return the kinds of a tree of conditions in words.
+
+    Example:
+        >>> hand = HandCondition()
+        >>> described(AllCondition(conditions=(hand, AnyCondition(conditions=(hand, hand)))))
+        'all of (hand, any of (hand, hand))'
+    """
+    if not isinstance(trigger, AllCondition | AnyCondition):
+        return trigger.kind
+    return f"{trigger.kind} of ({', '.join(map(described, trigger.conditions))})"

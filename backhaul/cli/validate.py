@@ -11,6 +11,7 @@ import typer
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.configfile import Settled, settle
+from backhaul.campaign.triggers import described as triggers_in_words
 from backhaul.cli.address import BLOCK
 from backhaul.cli.extras import EXTRAS
 from backhaul.cli.options import ConfigFile, Overrides, find_code_beside
@@ -149,6 +150,8 @@ def _show(config: Path, campaign: CampaignConfig) -> None:
     each = ", for each node" if bandwidth.per_node else ""
     if limits:
         typer.echo(f"  bandwidth  {' and '.join(limits)} a batch{each}")
+    if campaign.triggers is not None:
+        typer.echo(f"  triggers   {triggers_in_words(campaign.triggers)}")
     if bandwidth.link is not None:
         typer.echo(f"  link       {described(bandwidth.link)}{each}")
     typer.echo(f"  detector   {campaign.training.model}, {campaign.training.img_size} px")

@@ -1,5 +1,6 @@
 """The conditions of a campaign's config: short forms, words and signs, and what is wrong."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from backhaul.campaign.claim import claim
 from backhaul.campaign.configfile import load_config
-from backhaul.campaign.triggers import MetricCondition, Trigger
+from backhaul.campaign.triggers import MetricCondition, Trigger, described
+from backhaul.cli.validate import validate
 from backhaul.errors import InputError
 from backhaul.storage.objects import replace
 from tests.triggered import config_of
 
+ROOT = Path(__file__).resolve().parents[3]
 TRIGGER: TypeAdapter[Any] = TypeAdapter(Trigger)
 METRIC = {"kind": "metric", "of": "labelled", "name": "prec", "op": "lt", "value": 0.5}
 
@@ -90,3 +93,26 @@ def test_a_run_may_change_its_triggers(tmp_path: Path) -> None:
     replace(files.beginning, b"{}")
     claim(config_of(tmp_path.as_posix(), triggers={"kind": "bytes", "bytes": 5}))
     claim(config_of(tmp_path.as_posix()))
+
+
+@pytest.mark.parametrize("name", ["hourly", "arrived"])
+def test_the_example_of_a_config_is_valid(name: str) -> None:
+    """It is commented out there."""
+    lines = (ROOT / "configs" / f"{name}.yaml").read_text().splitlines()
+    first = next(k for k, line in enumerate(lines) if line.startswith("# triggers:"))
+    block = list(takewhile(lambda line: line.startswith("# "), lines[first:]))
+    read = yaml.safe_load("\n".join(line.removeprefix("# ") for line in block))
+    assert described(TRIGGER.validate_python(read["triggers"])) in (
+        "any of (window, bytes)",
+        "all of (labelled, any of (drift, metric))",
+    )
+
+
+def test_validate_says_what_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_of(tmp_path.as_posix(), triggers={"any": ["hand", METRIC]})
+    path = tmp_path / "edge.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    validate(path, quick=True)
+    assert "  triggers   any of (hand, metric)" in capsys.readouterr().out
