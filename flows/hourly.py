@@ -25,6 +25,7 @@ from backhaul.storage.holder import Holder
 from backhaul.storage.lease import Lease, lease
 from backhaul.triggers.decisions import Decision
 from backhaul.triggers.hours import begin_hour, finish_hour, fire_if_full
+from backhaul.triggers.labelling import list_unplayed
 from backhaul.triggers.unplayed import Hourly
 from backhaul.triggers.wording import line_of
 from flows.annotation import offer_images, take_labels
@@ -103,9 +104,11 @@ def _play_hour(
         fire_if_full(run, taken_in, datetime.now(UTC))
     state, decision = begin_hour(run, taken_in, datetime.now(UTC))
     publish_decision(files, decision)
+    list_unplayed(run, state)
     pending = [label for label in labels if state.pending(label)]
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
+        offer_images(inbox, files)
         return Completed(message=_nothing(state, decision))
     first = min(state.pending(label).start for label in pending)
     emit_plan(config, range(first, state.playable))

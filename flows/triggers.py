@@ -16,8 +16,10 @@ from backhaul.errors import InputError
 from backhaul.triggers.asking import decide
 from backhaul.triggers.decisions import Decision, Decisions
 from backhaul.triggers.hours import allowed, ready
+from backhaul.triggers.labelling import list_unplayed
 from backhaul.triggers.unplayed import Hourly, Unplayed
 from backhaul.triggers.wording import line_of
+from flows.annotation import offer_images, take_labels
 from flows.arguments import opened
 from flows.course import labels_at
 from flows.forms import Config
@@ -49,11 +51,14 @@ def triggers(config: Config, starts: str = HOURLY) -> State[None]:
     if not has_begun(files):
         return Completed(message="the run has not begun: its first `hourly` trains its model")
     run = Hourly(here, config.data, files, labels_at(files.root, config.data))
+    take_labels(config.data, files)
     state = take_in_new(here, config.data, files)
     decision = None
     if config.triggers is not None:
         decision = decide(run, config.triggers, datetime.now(UTC))
         publish_decision(files, decision)
+    list_unplayed(run, state)
+    offer_images(config.data, files)
     said = "no triggers" if decision is None else line_of(decision)
     get_run_logger().info("triggers: %s", said)
     if not _has_work(run, state, decision):

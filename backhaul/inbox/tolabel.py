@@ -10,6 +10,7 @@ from backhaul.campaign.records import Waiting
 from backhaul.campaign.runrecords import WAITING
 from backhaul.campaign.setting import Play
 from backhaul.campaign.view import write_waiting
+from backhaul.inbox.files import label_file
 from backhaul.layout import RunFiles
 from backhaul.storage.objects import read_value, remove, write_value
 from backhaul.values.artifacts import Artifact
@@ -60,10 +61,36 @@ def write_list(
         seen=write_value(files.root, plain),
         model=seen.model,
     )
-    prefix = f"{method}{play.number}"
+    return keep_list(files, waiting)
+
+
+def keep_list(files: RunFiles, waiting: Waiting) -> str:
+    """Record a list of images that wait, write it for people, and return where it is.
+
+    Args:
+        files: Where the files of the run lie.
+        waiting: The images, with the method and the batch.
+    """
+    prefix = f"{waiting.method}{waiting.batch}"
     WAITING.write(files.waiting(prefix), waiting)
     write_waiting(files.view, prefix, waiting)
     return files.view.to_label(prefix)
+
+
+def label_places(rows: pd.DataFrame, labels_at: str) -> pd.DataFrame:
+    """Return where annotators shall put the labels of each image: node, name, image, labels.
+
+    Args:
+        rows: The images, with ``LOG_COLUMNS``.
+        labels_at: The folder of labels.
+
+    Returns:
+        These columns after ``image_id``, a row an image.
+    """
+    names = zip(rows["node"], rows["name"], strict=True)
+    files = [f"{labels_at}/{label_file(node, name)}" for node, name in names]
+    table = rows[["image_id", "node", "name"]]
+    return table.assign(image=rows["uri"], labels=files)
 
 
 def remove_list(files: RunFiles, method: str, number: int) -> None:

@@ -16,6 +16,7 @@ from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import read_value
 from backhaul.triggers.asking import decide
 from backhaul.triggers.decisions import DECISIONS, Decision, DecisionLog, Decisions
+from backhaul.triggers.labelling import forget_lists
 from backhaul.triggers.unplayed import Hourly, Unplayed, let_be_played
 
 
@@ -40,6 +41,7 @@ def begin_hour(run: Hourly, state: RunState, now: datetime) -> tuple[RunState, D
     decision = log.standing if trigger is None else decide(run, trigger, now)
     if decision is not None and decision.stands and Unplayed(run, state, log).n_batches:
         _note(run, decision)
+        forget_lists(run, range(let_be_played(state, log), state.formed))
         decisions.begin(state.formed)
     after = allowed(run, state, decisions.read()).triggered
     known = advance(run.files, lambda old: old.model_copy(update={"triggered": after}))

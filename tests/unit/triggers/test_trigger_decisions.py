@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backhaul.annotation.waiting import waiting_images
 from backhaul.campaign.triggers import AllCondition, AnyCondition, HandCondition
 from backhaul.registry.log import read_log
 from backhaul.registrylayout import RegistryFiles
@@ -18,6 +19,7 @@ from backhaul.triggers import decisions as module
 from backhaul.triggers.asking import all_of, answers_of, any_of, ask, decide, look
 from backhaul.triggers.decisions import Answer, Decision, DecisionLog
 from backhaul.triggers.hours import allowed, begin_hour, finish_hour, fire_if_full, ready
+from backhaul.triggers.labelling import list_unplayed
 from tests.triggered import BATCH, NOON, Arriving
 
 TRUTHS = st.sampled_from([True, False, None])
@@ -305,3 +307,27 @@ def test_a_method_is_ready_unless_it_waits_for_labels(arriving: Arriving) -> Non
     assert ready(arriving.run, state) == []
     arriving.label(names[2:3])
     assert ready(arriving.run, state) == ["iqr"]
+
+
+def test_what_nodes_chose_may_be_labelled_before_it_is_played(arriving: Arriving) -> None:
+    labelled(arriving).changes["methods"] = [{"kind": "arrived", "policy": "own"}]
+    told = arriving.drop(BATCH - 1, why="valued")
+    others = arriving.drop(1)
+    arriving.label(told[:1])
+    begin_hour(arriving.run, arriving.state, NOON)
+    list_unplayed(arriving.run, arriving.state)
+    waiting = waiting_images(arriving.files)
+    assert {image.name for image in waiting} == {*told[1:]}
+    assert not {image.name for image in waiting} & {*others}
+    assert all(len(image.shown.boxes) == 1 for image in waiting)
+    assert Path(arriving.files.view.to_label("arrived-own0")).is_file()
+    arriving.label(told[1:2])
+    state, _ = begin_hour(arriving.run, arriving.state, NOON)
+    assert [*state.pending("arrived-own")] == [0]
+    assert waiting_images(arriving.files) == []  # the method asks for what it wants itself
+
+
+def test_what_is_chosen_at_home_is_not_asked_for_before(arriving: Arriving) -> None:
+    labelled(arriving).drop(BATCH)
+    list_unplayed(arriving.run, arriving.state)
+    assert waiting_images(arriving.files) == []
