@@ -49,7 +49,7 @@ def became_of(decision: Decision) -> str:
     if decision.batches == decision.since + 1:
         batches = f"batch {decision.since}"
     if decision.done_s is None:
-        return f"{batches}: being played"
+        return f"{batches}: not played by all methods yet"
     return f"{batches}: played by all methods at {clock(decision.done_s)}"
 
 
