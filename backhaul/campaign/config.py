@@ -29,6 +29,7 @@ from backhaul.learn.settings import (
 )
 from backhaul.link.settings import LinkedBandwidth
 from backhaul.look.settings import Inference
+from backhaul.measure.gatesettings import Accept, Always, Gate
 from backhaul.measure.settings import Evaluation, Futility
 from backhaul.sampling import ArrivedSampling, Method, NoNewData
 from backhaul.settings import Part, PositiveInt
@@ -111,6 +112,7 @@ class CampaignConfig(Part):
     publish: Publish | None = Field(
         None, description="which method's models become versions for nodes; null = none"
     )
+    accept: Accept = Always()
 
     @field_validator("store")
     @classmethod
@@ -202,6 +204,10 @@ class CampaignConfig(Part):
             raise ValueError(
                 f"publish.method: {self.publish.method!r} is none of the arms: "
                 f"{', '.join(labels)}"
+            )
+        if self.publish is None and isinstance(self.accept, Gate):
+            raise ValueError(
+                "accept.kind gate: expected publish.method, the arm whose models it is for"
             )
         return self
 
