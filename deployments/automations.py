@@ -39,7 +39,7 @@ PENDING = timedelta(minutes=15)
 LONG = timedelta(days=365)
 """How long labelled images are counted until there are enough of them."""
 OVER = (
-    *("Completed", "CompletedWithFailures", "AwaitingLabels"),
+    *("Completed", "CompletedWithFailures", "AwaitingLabels", "AwaitingApproval"),
     *("Failed", "Crashed", "Stuck", "Cancelled"),
     *("Scheduled", "AwaitingRetry", "Paused", "Suspended"),
 )

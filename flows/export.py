@@ -98,4 +98,3 @@ def _ensemble(
             "which alone can be exported"
         )
     return found
-

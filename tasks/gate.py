@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from prefect import get_run_logger
+from pydantic import BaseModel, ConfigDict
 
 from backhaul.measure import comparing
 from backhaul.measure.commonset import drawn_by_chance, weights_of
-from backhaul.measure.gatesettings import GateMetric
+from backhaul.measure.gatesettings import Comparing
 from backhaul.measure.settings import Evaluation
 from backhaul.storage.objects import read_value, write_value
 from backhaul.values.arrivals import Arrivals
@@ -41,17 +42,46 @@ def drawn_tests(new: Artifact, arrivals: Artifact, *, step: Step) -> Drawn:
     )
 
 
+class Common(BaseModel):
+    """The images on which models are compared.
+
+    Args:
+        fixed: The common test set (`ImageSet`).
+        old_test: Those of it that the initial model was tested on (`ImageSet`).
+        drawn: Images that chance drew, by round.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fixed: Artifact
+    old_test: Artifact
+    drawn: tuple[Drawn, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Artifact, ...]:
+        """The sets of images that it is made of, in order."""
+        return (self.fixed, *(each.images for each in self.drawn))
+
+    def load(self) -> comparing.CommonSet:
+        """Return the images, and what each counts."""
+        fixed = read_value(ImageSet, self.fixed).labelled()
+        tables = (read_value(pd.DataFrame, each.chances) for each in self.drawn)
+        chances = [table["probability"].to_numpy(dtype=float) for table in tables]
+        probability = np.concatenate([np.zeros(0), *chances])
+        return comparing.CommonSet(
+            images=concat([fixed, *(read_value(ImageSet, part) for part in self.parts[1:])]),
+            weights=weights_of(len(fixed), probability),
+            old=frozenset(read_value(ImageSet, self.old_test).ids),
+            n_fresh=len(probability),
+        )
+
+
 @stage("comparison", random=True)
 def compare(
     candidate: tuple[Artifact, ...],
     basis: tuple[Artifact, ...],
-    common: Artifact,
-    drawn: tuple[Artifact, ...],
-    chances: tuple[Artifact, ...],
-    old_test: Artifact,
-    metric: GateMetric,
-    alpha: float,
-    resamples: int,
+    common: Common,
+    how: Comparing,
     evaluation: Evaluation,
     *,
     step: Step,
@@ -59,46 +89,21 @@ def compare(
     """Return how a candidate does beside another model, with intervals.
 
     Args:
-        candidate: What the one detects in the common set, then in `drawn` (`Detections`).
+        candidate: What the one detects in each part of the common set (`Detections`).
         basis: What the other detects there.
-        common: The common set (`ImageSet`).
-        drawn: Labelled images that chance drew, by round (`ImageSet`).
-        chances: With which probability each was drawn, by round (table).
-        old_test: The images that the initial model was tested on (`ImageSet`).
-        metric: What they are compared by.
-        alpha: Probability with which the gain may be below the bound.
-        resamples: Number of resamples.
+        common: The images.
+        how: By what, and how surely.
         evaluation: From which confidence on detections count.
         step: Where and for which seed, method and batch of the campaign this runs.
     """
-    known = _common_set(common, drawn, chances, old_test)
-    seen = (_seen(each, known.images) for each in (candidate, basis))
-    found = comparing.compare(
-        *seen, known, metric, alpha, resamples, evaluation, step.rng("comparison")
-    )
+    known = common.load()
+    first, second = (_seen(each, known.images) for each in (candidate, basis))
+    found = comparing.compare(first, second, known, how, evaluation, step.rng("comparison"))
     get_run_logger().info(
         "%s %s after %s on %d images, %d of them drawn by chance",
-        *(metric, found.candidate.value, found.basis.value, found.gain.n, found.n_fresh),
+        *(how.metric, found.candidate.value, found.basis.value, found.gain.n, found.n_fresh),
     )
     return found
-
-
-def _common_set(
-    common: Artifact,
-    drawn: tuple[Artifact, ...],
-    chances: tuple[Artifact, ...],
-    old_test: Artifact,
-) -> comparing.CommonSet:
-    fixed = read_value(ImageSet, common).labelled()
-    fresh = [read_value(ImageSet, each) for each in drawn]
-    tables = [read_value(pd.DataFrame, each)["probability"] for each in chances]
-    probability = np.concatenate([np.zeros(0), *(t.to_numpy(dtype=float) for t in tables)])
-    return comparing.CommonSet(
-        images=concat([fixed, *fresh]),
-        weights=weights_of(len(fixed), probability),
-        old=frozenset(read_value(ImageSet, old_test).ids),
-        n_fresh=len(probability),
-    )
 
 
 def _seen(parts: tuple[Artifact, ...], images: ImageSet) -> Detections:

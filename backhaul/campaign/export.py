@@ -79,7 +79,7 @@ def _write_tables(folder: Path, record: RoundRecord) -> None:
 def _write_checkpoints(
     folder: Path, records: RunRecords, on_progress: OnProgress, trust: bool
 ) -> None:
-    made = [(r.checkpoints_of, checkpoint) for r in records.rounds for checkpoint in r.new_checkpoints]
+    made = [(r.checkpoints_of, c) for r in records.rounds for c in r.new_checkpoints]
     class_names = records.beginning.class_names
     with scratch_folder() as fetched:
         for done, (label, checkpoint) in enumerate(made):

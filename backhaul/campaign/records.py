@@ -151,9 +151,7 @@ class RoundRecord(BaseModel):
         Where models are registered, several may have been trained for the same epochs: after
         one was taken back, the next starts from the one before it.
         """
-        return (
-            self.method if self.verdict is None else f"{self.method}@{self.verdict.version}"
-        )
+        return self.method if self.verdict is None else f"{self.method}@{self.verdict.version}"
 
     @property
     def prefix(self) -> str:

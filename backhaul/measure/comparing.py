@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backhaul.arrays import FloatArray
-from backhaul.measure.gatesettings import GateMetric
+from backhaul.measure.gatesettings import Comparing
 from backhaul.measure.paired import middle, resample
 from backhaul.measure.ranking import Ranking, ious_of, match, mean_over_known
 from backhaul.measure.settings import Evaluation
@@ -39,9 +39,7 @@ def compare(
     candidate: Detections,
     basis: Detections,
     common: CommonSet,
-    metric: GateMetric,
-    alpha: float,
-    n_resamples: int,
+    how: Comparing,
     evaluation: Evaluation,
     rng: np.random.Generator,
 ) -> Comparison:
@@ -51,27 +49,25 @@ def compare(
         candidate: What the one detects in the images.
         basis: What the other detects there.
         common: The images.
-        metric: What they are compared by.
-        alpha: Probability with which the gain may be below the bound.
-        n_resamples: Number of resamples.
+        how: By what, and how surely.
         evaluation: From which confidence on detections count.
         rng: Draws the resamples.
     """
     first, second = (
-        match(each.above(evaluation.conf_floor), common.images, ious_of(metric)).ranked(
+        match(each.above(evaluation.conf_floor), common.images, ious_of(how.metric)).ranked(
             evaluation.pos_thres
         )
         for each in (candidate, basis)
     )
-    found = resample(first, second, common.weights, metric, n_resamples, rng)
+    found = resample(first, second, common.weights, how.metric, how.resamples, rng)
     low, high = found.interval()
     n = len(common.images)
     return Comparison(
-        metric=metric,
+        metric=how.metric,
         candidate=_measure(found.candidate, found.candidates, n),
         basis=_measure(found.basis, found.bases, n),
         gain=Measure(value=_known(found.gain), low=_known(low), high=_known(high), n=n),
-        bound=_known(found.lower_bound(alpha)),
+        bound=_known(found.lower_bound(how.alpha)),
         n_fresh=common.n_fresh,
         classes=_classes(first, second, common),
         old_test=_old_test(first, second, common),

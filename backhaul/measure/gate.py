@@ -96,7 +96,7 @@ def _gain(found: Comparison, gate: Gate) -> Rule:
     text = (
         f"{found.metric} {_figure(found.candidate)} after {_figure(found.basis)} on "
         f"{found.gain.n} images: {found.gain.value:+.3f}, above {found.bound:+.3f} with "
-        f"{1 - gate.alpha:.1%} confidence; {asked}"
+        f"{1 - gate.compare.alpha:.1%} confidence; {asked}"
     )
     return Rule(rule="gain", passed=found.bound > gate.min_gain, text=text)
 

@@ -35,6 +35,22 @@ class ExportLimits(Part):
     )
 
 
+class Comparing(Part):
+    """How two models are compared on the same images."""
+
+    metric: GateMetric = Field("mAP50", description="what they are compared by")
+    alpha: float = Field(
+        0.025,
+        gt=0,
+        lt=0.5,
+        description="probability that the gain is not above its lower bound: that a model is "
+        "let through whose gain is min_gain or less",
+    )
+    resamples: int = Field(
+        2000, ge=200, le=100_000, description="resamples of the images for the bound"
+    )
+
+
 class Floor(Part):
     """What one class has to reach."""
 
@@ -46,22 +62,13 @@ class Gate(Part):
     """A round's model has to be better than the one before, and keep to all other rules."""
 
     kind: Literal["gate"] = "gate"
-    metric: GateMetric = Field("mAP50", description="what the two models are compared by")
+    compare: Comparing = Comparing()
     min_gain: float = Field(
         0.0,
         gt=-1,
         lt=1,
         description="the lower bound of the gain has to be above this; below 0 it is a margin: "
         "a model may be worse by so much",
-    )
-    alpha: float = Field(
-        0.025,
-        gt=0,
-        lt=0.5,
-        description="probability that a model is let through whose gain is min_gain or less",
-    )
-    resamples: int = Field(
-        2000, ge=200, le=100_000, description="resamples of the images for the bound"
     )
     floors: tuple[Floor, ...] = Field(
         (), description="least AP50 of single classes on the common set"

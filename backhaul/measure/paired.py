@@ -56,6 +56,7 @@ class Resampled:
         low, high = (quantile(gains, self.gain, self.left_out, t) for t in (tail, 1 - tail))
         return low, high
 
+
 def middle(values: FloatArray) -> tuple[float, float]:
     """Return between what the middle 95 % of a model's resamples are, without NaN."""
     known, tail = values[~np.isnan(values)], (1 - CONFIDENCE) / 2

@@ -16,8 +16,13 @@ from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import read_value
 from backhaul.values.comparison import Measure
 
-SHOWN = (("common", "mAP50"), ("common", "mAP50-95"), ("old_test", "mAP50"))
-"""Metrics that a card names, by test set."""
+OLD_TEST = "mAP50 on old_test"
+MEASURED = {
+    "mAP50": ("common", "mAP50"),
+    "mAP50-95": ("common", "mAP50-95"),
+    OLD_TEST: ("old_test", "mAP50"),
+}
+"""The figures of a card that are metrics: of which test set, and which."""
 
 
 def draft(files: RegistryFiles, record: RoundRecord, parent: int | None) -> Card:
@@ -53,19 +58,9 @@ def _measures(record: RoundRecord) -> dict[str, Measure]:
     table = read_value(pd.DataFrame, record.evaluation)
     overall = table[table["class"] == ""].set_index("test_set")
     found = {}
-    for test_set, metric in SHOWN:
+    for figure, (test_set, metric) in MEASURED.items():
         if test_set in overall.index:
             value, n = (overall.at[test_set, name] for name in (metric, "n_images"))
             known = None if math.isnan(value) else float(value)
-            found[name_of(test_set, metric)] = Measure(value=known, n=int(n))
+            found[figure] = Measure(value=known, n=int(n))
     return found
-
-
-def name_of(test_set: str, metric: str) -> str:
-    """Return what a card calls a metric: those on the common set have its bare name.
-
-    Example:
-        >>> name_of("old_test", "mAP50")
-        'mAP50 on old_test'
-    """
-    return metric if test_set == "common" else f"{metric} on {test_set}"

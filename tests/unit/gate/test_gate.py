@@ -152,11 +152,11 @@ def test_a_gate_needs_to_know_whose_models_it_is_for() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"alpha": 0},
-        {"alpha": 0.5},
+        {"compare": {"alpha": 0}},
+        {"compare": {"alpha": 0.5}},
         {"min_gain": 1},
         {"floors": [{"name": "a", "ap50": 2}]},
-        {"metric": "mAP"},
+        {"compare": {"metric": "mAP"}},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
