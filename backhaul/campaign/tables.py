@@ -86,6 +86,7 @@ def _of_round(record: RoundRecord) -> pd.DataFrame:
         "epoch": record.evaluated.epoch,
         **_carried(record),
         **_told(record),
+        **({} if record.verdict is None else {"verdict": record.verdict.ruling}),
     }
     for place, (name, value) in enumerate(known.items()):
         table.insert(place, name, value)

@@ -60,7 +60,7 @@ def _measures(record: RoundRecord) -> dict[str, Measure]:
     found = {}
     for figure, (test_set, metric) in MEASURED.items():
         if test_set in overall.index:
-            value, n = (overall.at[test_set, name] for name in (metric, "n_images"))
-            known = None if math.isnan(value) else float(value)
+            value, n = overall.loc[test_set, [metric, "n_images"]].astype(float)
+            known = None if math.isnan(value) else value
             found[figure] = Measure(value=known, n=int(n))
     return found
