@@ -10,8 +10,11 @@ from backhaul.registry.cards import Card, read_cards
 from backhaul.registry.history import history_of
 from backhaul.registry.log import Entry, Value, append, read_log
 from backhaul.registrylayout import RegistryFiles
+from backhaul.untrusted import one_line
 
 Verdict: TypeAlias = Literal["accepted", "rejected"]
+MOST_REASON = 500
+"""Characters of a reason that are kept."""
 _OPEN = ("candidate", "awaiting")
 """States of versions that are not decided."""
 
@@ -104,3 +107,38 @@ def _last(entries: Sequence[Entry], version: int) -> Entry | None:
     decided = history_of(entries).decided.get(version)
     asked = (e for e in entries if (e.kind, e.version) == ("awaiting", version))
     return next(asked, None) if decided is None else decided
+
+
+def answer(
+    files: RegistryFiles,
+    version: int,
+    decision: Literal["approve", "reject"],
+    *,
+    by: str,
+    reason: str,
+) -> Entry:
+    """Decide of a version that waits for a person, and return the entry that says so.
+
+    To answer the same again changes nothing.
+
+    Args:
+        files: Where the registry lies.
+        version: Number of the version.
+        decision: What the person says.
+        by: Who it is.
+        reason: Why; it is kept as one line.
+
+    Raises:
+        InputError: If there is no such version, it does not wait, no reason is given, or
+            somebody else said otherwise before.
+    """
+    if not (said := one_line(reason.strip(), MOST_REASON)):
+        raise InputError("reason: expected why, in one line")
+    state = history_of(read_log(files)).states.get(version)
+    if state == "candidate":
+        raise InputError(
+            f"{files.run.name}@{version}: is not judged yet: expected a version that awaits "
+            "approval"
+        )
+    verdict: Verdict = "accepted" if decision == "approve" else "rejected"
+    return decide(files, version, verdict, by=by, reason=said)
