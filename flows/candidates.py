@@ -14,9 +14,10 @@ from typing import get_args
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord, Standing, Verdict
 from backhaul.campaign.rounds import read_round
+from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Play
 from backhaul.layout import INITIAL, RunFiles
-from backhaul.measure.gate import reason_of, ruling
+from backhaul.measure.gate import reason_of, require_classes, ruling
 from backhaul.measure.gateerror import chance_of_any, expected_a_year
 from backhaul.measure.gatesettings import Gate
 from backhaul.registry.cards import Card
@@ -41,8 +42,14 @@ def publishes(config: CampaignConfig, label: str) -> bool:
 
 
 def register_first(config: CampaignConfig, files: RunFiles, label: str) -> None:
-    """Register the initial model as a version, and accept it; nothing for any other arm."""
+    """Register the initial model as a version, and accept it; nothing for any other arm.
+
+    Raises:
+        InputError: If a rule of the gate is of a class that there is not.
+    """
     if publishes(config, label):
+        if isinstance(config.accept, Gate):
+            require_classes(config.accept, RunRecords(files).beginning.class_names)
         registry = RegistryFiles(files)
         card = register(registry, card_of(registry, read_round(files, INITIAL), None))
         decide(registry, card.version, "accepted", by="initial", reason="the initial model")

@@ -205,6 +205,12 @@ class CampaignConfig(Part):
                 f"publish.method: {self.publish.method!r} is none of the arms: "
                 f"{', '.join(labels)}"
             )
+        exports = self.publish is not None and self.publish.export is not None
+        if exports and self.training.detector is not None:
+            raise ValueError(
+                "publish.export: expected one of Ultralytics' detectors, which alone can "
+                "be exported"
+            )
         if self.publish is None and isinstance(self.accept, Gate):
             raise ValueError(
                 "accept.kind gate: expected publish.method, the arm whose models it is for"

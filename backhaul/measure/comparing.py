@@ -60,7 +60,7 @@ def compare(
         for each in (candidate, basis)
     )
     found = resample(first, second, common.weights, how.metric, how.resamples, rng)
-    low, high = found.interval()
+    low, high = middle(found.candidates - found.bases)
     n = len(common.images)
     return Comparison(
         metric=how.metric,

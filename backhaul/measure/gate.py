@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from backhaul.errors import InputError
 from backhaul.measure.gatesettings import ExportLimits, Gate
 from backhaul.values.comparison import Comparison, Measure, Pair, Rule, Ruling
 from backhaul.values.results import NodeModel, Reevaluated
+
+
+def require_classes(gate: Gate, class_names: Sequence[str]) -> None:
+    """Do nothing if all floors are of classes that there are.
+
+    Raises:
+        InputError: If one is not.
+    """
+    for floor in gate.floors:
+        if floor.name not in class_names:
+            known = ", ".join(class_names)
+            raise InputError(f"accept.floors: {floor.name!r} is none of the classes: {known}")
 
 
 def compared_rules(found: Comparison, gate: Gate) -> tuple[Rule, ...]:

@@ -8,11 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.errors import InputError
 from backhaul.measure.gate import (
     compared_rules,
     export_rules,
     forgetting_rules,
     reason_of,
+    require_classes,
     ruling,
 )
 from backhaul.measure.gateerror import YEAR_S, chance_of_any, expected_a_year
@@ -74,6 +76,13 @@ def test_floors_are_of_each_class() -> None:
     rules = compared_rules(comparison(0.03, 0.01, **classes), gate)
     assert broken(rules) == ["floor: bus", "floor: tram"]
     assert reason_of(rules).startswith("floor: bus: AP50 0.300 of 9 objects; asked: at least")
+
+
+def test_a_floor_is_of_a_class_that_there_is() -> None:
+    gate = Gate(floors=(Floor(name="car", ap50=0.5), Floor(name="tram", ap50=0.5)))
+    require_classes(gate, ("car", "tram"))
+    with pytest.raises(InputError, match=r"accept\.floors: 'tram' is none of the classes: car"):
+        require_classes(gate, ("car", "bus"))
 
 
 def test_the_class_that_fell_most_is_named() -> None:
@@ -145,6 +154,8 @@ def test_a_gate_needs_to_know_whose_models_it_is_for() -> None:
     assert config().accept.kind == "always"
     with pytest.raises(ValidationError, match=r"accept.kind gate: expected publish.method"):
         config(accept={"kind": "gate"})
+    with pytest.raises(ValidationError, match=r"publish.export: expected one of Ultralytics"):
+        config(publish={"method": "true-random", "export": {}})
     gated = config(accept={"kind": "gate"}, publish={"method": "true-random"})
     assert gated.accept == Gate()
 
