@@ -56,11 +56,12 @@ def draft(files: RegistryFiles, record: RoundRecord, parent: int | None) -> Card
 
 def _measures(record: RoundRecord) -> dict[str, Measure]:
     table = read_value(pd.DataFrame, record.evaluation)
-    overall = table[table["class"] == ""].set_index("test_set")
+    overall = table[table["class"] == ""]
     found = {}
     for figure, (test_set, metric) in MEASURED.items():
-        if test_set in overall.index:
-            value, n = overall.loc[test_set, [metric, "n_images"]].astype(float)
+        row = overall[overall["test_set"] == test_set]
+        if len(row):
+            value = float(row[metric].iloc[0])
             known = None if math.isnan(value) else value
-            found[figure] = Measure(value=known, n=int(n))
+            found[figure] = Measure(value=known, n=int(row["n_images"].iloc[0]))
     return found
