@@ -39,7 +39,7 @@ SILENT = timedelta(seconds=90)
 PENDING = timedelta(minutes=15)
 """How long a flow run may take to begin once a worker took it, to pull an image for example."""
 OVER = (
-    *("Completed", "CompletedWithFailures", "AwaitingLabels"),
+    *("Completed", "CompletedWithFailures", "AwaitingLabels", "AwaitingApproval"),
     *("Failed", "Crashed", "Stuck", "Cancelled"),
     *("Scheduled", "AwaitingRetry", "Paused", "Suspended"),
 )

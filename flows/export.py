@@ -14,18 +14,13 @@ from backhaul.errors import InputError
 from backhaul.layout import run_at
 from backhaul.learn.export.report import Origin, refusal, write_export
 from backhaul.learn.export.settings import ModelExport
-from backhaul.storage.objects import read_value
-from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.images import ImageSet
 from blocks.opening import resolve, take_up_keys
 from flows.events import emit_flow_run
+from flows.exporting import export_measured
 from flows.forms import NO_FORM
 from flows.leftovers import end_leftovers
-from tasks.export import export, reevaluate
-from tasks.series import predict_part
 from tasks.stage import Step
-from tasks.validation import validation_set
 
 
 @flow(name="export-model")
@@ -53,19 +48,10 @@ def export_model(
     records = _one_run(run)
     played = round_of(records, wanted.method, wanted.batch)
     looking = records.looking
-    size = looking.training.img_size
     step = _step(records, played, trust)
-    images = validation_set(played.standing.seen, step=step)
-    _require_truth(images)
     checkpoints = _ensemble(played, looking, wanted.checkpoints)
-    model = export(checkpoints, played.standing.seen, wanted.export, size, step=step)
-    floor = looking.evaluation.conf_floor
-    before = tuple(
-        predict_part(images, each, looking.inference, floor, size, step=step)
-        for each in checkpoints
-    )
-    measured = reevaluate(
-        model, before, images, looking.inference, looking.evaluation, step=step
+    model, measured = export_measured(
+        checkpoints, played.standing.seen, wanted.export, looking, step
     )
     reason = refusal(measured, wanted.max_drop)
     if reason is None:
@@ -112,11 +98,3 @@ def _ensemble(
             "which alone can be exported"
         )
     return found
-
-
-def _require_truth(images: Artifact) -> None:
-    if not read_value(ImageSet, images).presence().any():
-        raise InputError(
-            "the run has no labelled objects in validation images: a model is evaluated on "
-            "them before it leaves"
-        )

@@ -34,8 +34,8 @@ _RESOURCES: Any = {
     "inference": set(Inference.resources),
 }
 """What of a config cannot change a result."""
-_OF_INBOXES: Any = _RESOURCES | {"data": set(InboxData.resources)}
-"""The same, where images arrive in an inbox."""
+_OF_INBOXES: Any = _RESOURCES | {"data": set(InboxData.resources), "accept": True}
+"""The same, where images arrive in an inbox: rules for models hold from the next hour on."""
 
 
 def files_of(config: CampaignConfig) -> RunFiles:

@@ -30,6 +30,7 @@ from backhaul.learn.settings import (
 )
 from backhaul.link.settings import LinkedBandwidth
 from backhaul.look.settings import Inference
+from backhaul.measure.gatesettings import Accept, Always, Gate
 from backhaul.measure.settings import Evaluation, Futility
 from backhaul.sampling import ArrivedSampling, Method, NoNewData
 from backhaul.settings import Part, PositiveInt
@@ -117,6 +118,7 @@ class CampaignConfig(Part):
         description="what has to hold before batches that are full are played, all: [...], "
         "any: [...] or one condition (docs/triggers.md); null = they are played at once",
     )
+    accept: Accept = Always()
 
     @field_validator("store")
     @classmethod
@@ -208,6 +210,16 @@ class CampaignConfig(Part):
             raise ValueError(
                 f"publish.method: {self.publish.method!r} is none of the arms: "
                 f"{', '.join(labels)}"
+            )
+        exports = self.publish is not None and self.publish.export is not None
+        if exports and self.training.detector is not None:
+            raise ValueError(
+                "publish.export: expected one of Ultralytics' detectors, which alone can "
+                "be exported"
+            )
+        if self.publish is None and isinstance(self.accept, Gate):
+            raise ValueError(
+                "accept.kind gate: expected publish.method, the arm whose models it is for"
             )
         return self
 

@@ -6,6 +6,7 @@ import importlib.util
 
 from pydantic import Field, field_validator
 
+from backhaul.learn.export.settings import Export
 from backhaul.settings import Part
 
 
@@ -13,6 +14,9 @@ class Publish(Part):
     """The arm of a campaign whose models are registered as versions."""
 
     method: str = Field(description="label of the arm whose rounds end in candidates")
+    export: Export | None = Field(
+        None, description="export the model of each round for nodes, and measure it; null = not"
+    )
     mlflow: bool = Field(
         False,
         description="copy versions, aliases and figures into the model registry of the MLflow "

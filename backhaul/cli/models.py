@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
+from backhaul.cli.approval import approve_version, reject_version
 from backhaul.cli.versions import diff_versions, list_versions, mirror_versions, show_version
 from backhaul.errors import InputError
 
@@ -30,6 +31,8 @@ models.command("list")(list_versions)
 models.command("show")(show_version)
 models.command("diff")(diff_versions)
 models.command("mirror")(mirror_versions)
+models.command("approve")(approve_version)
+models.command("reject")(reject_version)
 Store = Annotated[
     str,
     typer.Option(

@@ -14,41 +14,10 @@ from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.conditional import create
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.comparison import Measure, Rule
 from backhaul.values.results import NodeModel, Reevaluated
 
-
-class Measure(BaseModel):
-    """A figure with its interval.
-
-    Args:
-        value: The figure.
-        low: Lower end of its 95 % interval; None = no interval is known.
-        high: Upper end.
-        n: What it was measured on: images, frames.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-
-
-class Rule(BaseModel):
-    """What one rule of the gate found.
-
-    Args:
-        rule: Its name, for example ``gain`` or ``floor: car``.
-        passed: Whether the candidate keeps to it.
-        text: What was found and what was asked, one line.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    rule: str
-    passed: bool
-    text: str
+__all__ = ["CARD", "Card", "Measure", "Rule", "put_card", "read_card", "read_cards"]
 
 
 class Card(BaseModel):

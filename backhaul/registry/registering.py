@@ -21,7 +21,7 @@ def register(files: RegistryFiles, draft: Card) -> Card:
         files: Where the registry lies.
         draft: The card; its number is set here.
     """
-    card = _known(files, draft) or put_card(files, draft)
+    card = known(files, draft) or put_card(files, draft)
 
     def entry_for(entries: Sequence[Entry]) -> Entry | None:
         if card.version in history_of(entries).states:
@@ -34,7 +34,13 @@ def register(files: RegistryFiles, draft: Card) -> Card:
     return card
 
 
-def _known(files: RegistryFiles, draft: Card) -> Card | None:
+def known(files: RegistryFiles, draft: Card) -> Card | None:
+    """Return the card of a version of the same round with the same checkpoint, if there is.
+
+    Args:
+        files: Where the registry lies.
+        draft: A card, of any number.
+    """
     for card in reversed(read_cards(files).values()):
         same_round = (card.method, card.batch) == (draft.method, draft.batch)
         if same_round and card.current == draft.current:

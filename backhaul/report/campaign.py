@@ -21,7 +21,14 @@ from backhaul.registry.overview import Registry, read_registry
 from backhaul.registrylayout import RegistryFiles
 from backhaul.report.fleetnow import Fleet, fleet_of
 
-STATES = ("failed", "completed-with-failures", "awaiting-labels", "running", "completed")
+STATES = (
+    "failed",
+    "completed-with-failures",
+    "awaiting-labels",
+    "awaiting-approval",
+    "running",
+    "completed",
+)
 """States of a run, the worst first."""
 
 
