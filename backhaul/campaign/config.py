@@ -203,6 +203,9 @@ class CampaignConfig(Part):
                 f"publish.method: {self.publish.method!r} is none of the arms: "
                 f"{', '.join(labels)}"
             )
+        keys = None if self.publish is None else self.publish.keys
+        if keys is not None and not isinstance(self.data, InboxData):
+            raise ValueError("publish.keys: `hourly` publishes: expected data.kind inbox")
         return self
 
     @model_validator(mode="after")

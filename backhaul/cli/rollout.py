@@ -14,8 +14,9 @@ from backhaul.cli.models import Days, Store, repository_at
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
+    from backhaul.campaign.steps import Steps
     from backhaul.fleet.nodes import NodeView
-    from backhaul.fleet.rollout import Rollout, Steps
+    from backhaul.fleet.rollout import Rollout
     from backhaul.publication.repository import Repository
 
 LATE_S = 900.0
@@ -172,7 +173,7 @@ def _repository(store: str, key_folder: Path | None, days: float) -> Repository:
 def _steps(cohorts: str, soak: str, most_failed: float, silent: str) -> Steps:
     from pydantic import ValidationError
 
-    from backhaul.fleet.rollout import Steps
+    from backhaul.campaign.steps import Steps
 
     try:
         shares = tuple(float(each) for each in cohorts.split(","))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from backhaul.campaign.recordfiles import RecordType
+from backhaul.campaign.steps import Steps
 from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.problems import in_words, refused_model
 from backhaul.fleet.status import Status
 from backhaul.node.updates.release import in_cohort
-from backhaul.settings import Part, Probability
+from backhaul.settings import Part
 
 State: TypeAlias = Literal["going", "paused", "done", "back", "replaced"]
 Fate: TypeAlias = Literal["soaked", "runs", "waits", "failed"]
@@ -22,35 +23,6 @@ SHORT_DIGEST = 12
 """Digits of a release's digest in a status."""
 MOST_NAMED = 10
 """Nodes that are named where it says why a rollout pauses."""
-
-
-class Steps(Part):
-    """How carefully a release goes from a few nodes to all."""
-
-    cohorts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        (0.1, 0.5, 1.0), min_length=1, max_length=20, description="shares of the nodes, growing"
-    )
-    soak_s: float = Field(
-        21_600.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="how long a node must run the release, seconds",
-    )
-    most_failed: Probability = Field(
-        0.1, description="share of a cohort that may refuse it, go back, or fall silent"
-    )
-    silent_s: float = Field(
-        7_200.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="a node that is not heard of for longer fell silent, seconds",
-    )
-
-    @model_validator(mode="after")
-    def _check_growing(self) -> Self:
-        if list(self.cohorts) != sorted(set(self.cohorts)):
-            raise ValueError("cohorts: expected shares that grow, as 0.1,0.5,1")
-        return self
 
 
 class Rollout(Part):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from backhaul.campaign.steps import Steps
 from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.nodes import NodeView
-from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
+from backhaul.fleet.rollout import ROLLOUT, Rollout, decide, resumed
 from backhaul.node.updates.release import Release, in_cohort, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication.publishing import Targets, republish
