@@ -8,16 +8,19 @@ from typing import Annotated
 from prefect import flow
 
 from backhaul.campaign.modelchoice import round_of
-from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import LookingConfig, RunRecords, required_runs
 from backhaul.errors import InputError
 from backhaul.layout import run_at
 from backhaul.learn.export.report import Origin, refusal, write_export
-from backhaul.learn.export.settings import ModelExport
+from backhaul.learn.export.settings import Export, ModelExport
+from backhaul.registry.cards import Card
+from backhaul.registry.exports import Exported, exported_of, put_exported
+from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import ImageSet
+from backhaul.values.results import NodeModel, Reevaluated
 from blocks.opening import resolve, take_up_keys
 from flows.events import emit_flow_run
 from flows.forms import NO_FORM
@@ -26,6 +29,10 @@ from tasks.export import export, reevaluate
 from tasks.series import predict_part
 from tasks.stage import Step
 from tasks.validation import validation_set
+
+
+class RefusedExportError(InputError):
+    """A version loses too much where it becomes a model for nodes."""
 
 
 @flow(name="export-model")
@@ -53,12 +60,60 @@ def export_model(
     records = _one_run(run)
     played = round_of(records, wanted.method, wanted.batch)
     looking = records.looking
+    step = _step(records, played.method, played.batch, trust)
+    checkpoints = _ensemble(played.standing.checkpoints, looking, wanted.checkpoints)
+    model, measured = _measured(
+        checkpoints, played.standing.seen, looking, wanted.export, step=step
+    )
+    reason = refusal(measured, wanted.max_drop)
+    if reason is None:
+        origin = Origin(run=records.files.name, method=played.method, batch=played.batch)
+        write_export(model, measured, origin, wanted.max_drop, Path(folder))
+    return reason
+
+
+def version_for_nodes(
+    files: RegistryFiles, card: Card, wanted: Export, *, trust: bool = False
+) -> NodeModel:
+    """Return the model for nodes of a version; it is made and recorded if there is none yet.
+
+    Args:
+        files: Where the registry lies.
+        card: The version.
+        wanted: How it is made.
+        trust: Whether code in checkpoints may be run; False = Ultralytics' classes alone.
+
+    Raises:
+        RefusedExportError: If it loses too much by that.
+        InputError: If a detector of the user's own trained it, or nothing is there to evaluate
+            it on.
+    """
+    known = exported_of(files, card)
+    if known is not None:
+        return known
+    records = RunRecords(files.run)
+    checkpoints = _ensemble(card.checkpoints, records.looking, None)
+    step = _step(records, card.method, card.batch, trust)
+    model, measured = _measured(checkpoints, card.seen, records.looking, wanted, step=step)
+    reason = refusal(measured, ModelExport().max_drop)
+    if reason is not None:
+        raise RefusedExportError(f"{card.name}: {reason}")
+    return put_exported(files, card, Exported(model=model, reevaluated=measured))
+
+
+def _measured(
+    checkpoints: tuple[Checkpoint, ...],
+    seen: Artifact,
+    looking: LookingConfig,
+    wanted: Export,
+    *,
+    step: Step,
+) -> tuple[NodeModel, Reevaluated]:
+    """Return the model of an ensemble for nodes, and what it reaches beside it."""
     size = looking.training.img_size
-    step = _step(records, played, trust)
-    images = validation_set(played.standing.seen, step=step)
+    images = validation_set(seen, step=step)
     _require_truth(images)
-    checkpoints = _ensemble(played, looking, wanted.checkpoints)
-    model = export(checkpoints, played.standing.seen, wanted.export, size, step=step)
+    model = export(checkpoints, seen, wanted, size, step=step)
     floor = looking.evaluation.conf_floor
     before = tuple(
         predict_part(images, each, looking.inference, floor, size, step=step)
@@ -67,11 +122,7 @@ def export_model(
     measured = reevaluate(
         model, before, images, looking.inference, looking.evaluation, step=step
     )
-    reason = refusal(measured, wanted.max_drop)
-    if reason is None:
-        origin = Origin(run=records.files.name, method=played.method, batch=played.batch)
-        write_export(model, measured, origin, wanted.max_drop, Path(folder))
-    return reason
+    return model, measured
 
 
 def _one_run(run: str) -> RunRecords:
@@ -86,13 +137,13 @@ def _one_run(run: str) -> RunRecords:
     return runs[0]
 
 
-def _step(records: RunRecords, played: RoundRecord, trust: bool) -> Step:
+def _step(records: RunRecords, method: str, batch: int | None, trust: bool) -> Step:
     looking = records.looking
     return Step(
         root=records.files.root,
         seed=looking.seed,
-        method="" if played.batch is None else played.method,
-        batch=played.batch,
+        method="" if batch is None else method,
+        batch=batch,
         device=looking.training.device,
         threads=looking.training.threads,
         trust=trust,
@@ -100,12 +151,12 @@ def _step(records: RunRecords, played: RoundRecord, trust: bool) -> Step:
 
 
 def _ensemble(
-    played: RoundRecord, looking: LookingConfig, most: int | None
+    checkpoints: tuple[Checkpoint, ...], looking: LookingConfig, most: int | None
 ) -> tuple[Checkpoint, ...]:
     inference = looking.inference
     if most is not None:
         inference = inference.model_copy(update={"conf_check_num": most})
-    found = inference.looking(played.standing.checkpoints)
+    found = inference.looking(checkpoints)
     if any(each.detector for each in found):
         raise InputError(
             "a detector of the user's own trained the model: expected one of Ultralytics, "

@@ -34,6 +34,7 @@ from flows.healing import LOSSES, can_be_made_again, lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
 from flows.mirroring import mirror_models
+from flows.publication import publish_versions
 from flows.server.publish import publish_models, publish_run
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
@@ -94,6 +95,7 @@ def _play_hour(
     pending = [label for label in labels if state.pending(label)]
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
+        publish_versions(config, files)
         return Completed(message=f"nothing to play, {state.formed} batches so far")
     first = min(state.pending(label).start for label in pending)
     emit_plan(config, range(first, state.formed))
@@ -107,6 +109,7 @@ def _play_hour(
     offer_images(inbox, files)
     keep_futility(config, files)
     publish_run(files)
+    publish_versions(config, files)
     publish_models(files)
     mirror_models(config, files)
     return overall(outcomes)

@@ -17,8 +17,8 @@ def frame_scores(
     """Return F1 of each frame, 2 TP / (detections + truths), in [0, 1].
 
     A frame without objects in which nothing is detected is seen rightly: 1. Frames are what
-    chance draws, so a mean over them says something of all that were captured; average precision
-    ranks the detections of all frames together, and has no value of a single one.
+    chance draws, so a mean over them says something of all that were captured; average
+    precision ranks the detections of all frames together, and has no value of a single one.
 
     Args:
         benchmark: Benchmark table of the frames, see `backhaul.measure.matching.benchmark`.

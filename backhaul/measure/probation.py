@@ -55,9 +55,9 @@ def compare(
 ) -> Comparison:
     """Return what frames say by now.
 
-    Two errors are bounded by `alpha`, each on its own: a model that is as good as the one before
-    is called worse at any time (`evidence`), and one that is worse by the margin is found not to
-    be at the end, where it is asked once (`interval`).
+    Two errors are bounded by `alpha`, each on its own: a model that is as good as the one
+    before is called worse at any time (`evidence`), and one that is worse by the margin passes
+    at the end, where it is asked once (`interval`).
 
     Args:
         weight: What each of n frames stands for, > 0, in the order in which they were scored.

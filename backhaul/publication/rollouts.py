@@ -44,7 +44,7 @@ def rollout_of(root: str, group: str) -> Rollout:
     return found
 
 
-def begin(  # noqa: PLR0913 - what a rollout is made of
+def begin(
     repository: Repository,
     group: str,
     steps: Steps,

@@ -123,9 +123,7 @@ def test_later_frames_do_not_count() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(-1, 1), st.floats(0.1, 100.0)), min_size=1, max_size=30
-    ),
+    st.lists(st.tuples(st.floats(-1, 1), st.floats(0.1, 100.0)), min_size=1, max_size=30),
     st.floats(0.1, 10.0),
 )
 def test_the_unit_of_weights_does_not_matter_and_nobody_owes(
