@@ -46,14 +46,17 @@ def gather(
     now, before = (_exported(config, publication, v) for v in (record.version, record.against))
     known = [frame.image_id for frame in record.frames]
     drawn = drawn_frames(root, now.file.sha256, record.log, known)
-    class_names = RunRecords(publication.files.run).beginning.class_names
-    truth = read_truth(labels_at(root, inbox), drawn.table, class_names).labelled()
+    truth = None
+    if len(drawn):
+        class_names = RunRecords(publication.files.run).beginning.class_names
+        truth = read_truth(labels_at(root, inbox), drawn.table, class_names).labelled()
+    n_labelled = 0 if truth is None else len(truth)
     get_run_logger().info(
-        "%s: %d frames were drawn by chance, %d of them labelled, %d scored before",
+        "%s: chance drew %d frames, of which %d are labelled, %d were scored before",
         *(publication.named(record.version), len(known) + len(drawn)),
-        *(len(known) + len(truth), len(known)),
+        *(len(known) + n_labelled, len(known)),
     )
-    if not len(truth):
+    if truth is None or not n_labelled:
         return record
     images = truth.take(truth.ids[:left])
     frames = _scored(config, images, drawn.of(images.ids), before, now)
