@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.probation RUN`` takes the folder of a run with all its checkpoints. Each
 looks at the run's common test set, and each frame is scored. Many probations are then played
-with frames drawn from these with replacement: the model before is a checkpoint three quarters up
-in F1, and the new one mixes, frame by frame, a checkpoint that is worse with one that is better,
-so that its mean differs by what is asked.
+with frames drawn from these with replacement: the model before is a checkpoint three quarters
+up in F1, and the new one mixes, frame by frame, a checkpoint that is worse with one that is
+better, so that its mean differs by what is asked.
 """
 
 from __future__ import annotations

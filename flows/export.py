@@ -13,22 +13,17 @@ from backhaul.errors import InputError
 from backhaul.layout import run_at
 from backhaul.learn.export.report import Origin, refusal, write_export
 from backhaul.learn.export.settings import Export, ModelExport
-from backhaul.registry.cards import Card
+from backhaul.registry.cards import Card, read_card
 from backhaul.registry.exports import Exported, exported_of, put_exported
 from backhaul.registrylayout import RegistryFiles
-from backhaul.storage.objects import read_value
-from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.images import ImageSet
-from backhaul.values.results import NodeModel, Reevaluated
+from backhaul.values.results import NodeModel
 from blocks.opening import resolve, take_up_keys
 from flows.events import emit_flow_run
+from flows.exporting import export_measured
 from flows.forms import NO_FORM
 from flows.leftovers import end_leftovers
-from tasks.export import export, reevaluate
-from tasks.series import predict_part
 from tasks.stage import Step
-from tasks.validation import validation_set
 
 
 class RefusedExportError(InputError):
@@ -62,8 +57,8 @@ def export_model(
     looking = records.looking
     step = _step(records, played.method, played.batch, trust)
     checkpoints = _ensemble(played.standing.checkpoints, looking, wanted.checkpoints)
-    model, measured = _measured(
-        checkpoints, played.standing.seen, looking, wanted.export, step=step
+    model, measured = export_measured(
+        checkpoints, played.standing.seen, wanted.export, looking, step
     )
     reason = refusal(measured, wanted.max_drop)
     if reason is None:
@@ -72,15 +67,33 @@ def export_model(
     return reason
 
 
+@flow(name="export-version")
+def export_version(run: str, version: int, wanted: Annotated[Export, NO_FORM]) -> NodeModel:
+    """Return the model for nodes of a version; it is made and recorded if there is none yet.
+
+    Args:
+        run: Folder of the run, in its store, or its s3:// or block:// address.
+        version: The version.
+        wanted: How it is made.
+
+    Raises:
+        InputError: If there is none, it loses too much by that, or it cannot be exported.
+    """
+    emit_flow_run()
+    end_leftovers()
+    files = RegistryFiles(_one_run(run).files)
+    return version_for_nodes(files, read_card(files, version), wanted)
+
+
 def version_for_nodes(
-    files: RegistryFiles, card: Card, wanted: Export, *, trust: bool = False
+    files: RegistryFiles, card: Card, wanted: Export | None, *, trust: bool = False
 ) -> NodeModel:
     """Return the model for nodes of a version; it is made and recorded if there is none yet.
 
     Args:
         files: Where the registry lies.
         card: The version.
-        wanted: How it is made.
+        wanted: How it is made; None = as by default.
         trust: Whether code in checkpoints may be run; False = Ultralytics' classes alone.
 
     Raises:
@@ -94,35 +107,13 @@ def version_for_nodes(
     records = RunRecords(files.run)
     checkpoints = _ensemble(card.checkpoints, records.looking, None)
     step = _step(records, card.method, card.batch, trust)
-    model, measured = _measured(checkpoints, card.seen, records.looking, wanted, step=step)
+    model, measured = export_measured(
+        checkpoints, card.seen, wanted or Export(), records.looking, step
+    )
     reason = refusal(measured, ModelExport().max_drop)
     if reason is not None:
         raise RefusedExportError(f"{card.name}: {reason}")
     return put_exported(files, card, Exported(model=model, reevaluated=measured))
-
-
-def _measured(
-    checkpoints: tuple[Checkpoint, ...],
-    seen: Artifact,
-    looking: LookingConfig,
-    wanted: Export,
-    *,
-    step: Step,
-) -> tuple[NodeModel, Reevaluated]:
-    """Return the model of an ensemble for nodes, and what it reaches beside it."""
-    size = looking.training.img_size
-    images = validation_set(seen, step=step)
-    _require_truth(images)
-    model = export(checkpoints, seen, wanted, size, step=step)
-    floor = looking.evaluation.conf_floor
-    before = tuple(
-        predict_part(images, each, looking.inference, floor, size, step=step)
-        for each in checkpoints
-    )
-    measured = reevaluate(
-        model, before, images, looking.inference, looking.evaluation, step=step
-    )
-    return model, measured
 
 
 def _one_run(run: str) -> RunRecords:
@@ -163,11 +154,3 @@ def _ensemble(
             "which alone can be exported"
         )
     return found
-
-
-def _require_truth(images: Artifact) -> None:
-    if not read_value(ImageSet, images).presence().any():
-        raise InputError(
-            "the run has no labelled objects in validation images: a model is evaluated on "
-            "them before it leaves"
-        )

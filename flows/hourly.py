@@ -95,7 +95,9 @@ def _play_hour(
     pending = [label for label in labels if state.pending(label)]
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
-        publish_versions(config, files)
+        if publish_versions(config, files):
+            publish_models(files)
+            mirror_models(config, files)
         return Completed(message=f"nothing to play, {state.formed} batches so far")
     first = min(state.pending(label).start for label in pending)
     emit_plan(config, range(first, state.formed))

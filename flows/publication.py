@@ -37,7 +37,7 @@ from flows.probation import gather
 _LATE_S = 900.0
 
 
-def publish_versions(config: CampaignConfig, files: RunFiles) -> None:
+def publish_versions(config: CampaignConfig, files: RunFiles) -> bool:
     """Do what is due for the versions of a run, if it says how they reach nodes.
 
     The champion that was not published yet goes to the first nodes; a version that is there is
@@ -48,12 +48,16 @@ def publish_versions(config: CampaignConfig, files: RunFiles) -> None:
         config: The campaign, opened.
         files: The files of the run.
 
+    Returns:
+        Whether the registry says something else now.
+
     Raises:
         InputError: If keys or probe images are missing.
     """
     if config.publish is None or config.publish.keys is None:
-        return
+        return False
     publication = _publication(config.publish, config.publish.keys, files)
+    before = read_log(publication.files)
     for done in made_up(publication):
         get_run_logger().warning("%s", done)
     _advance(publication)
@@ -62,6 +66,7 @@ def publish_versions(config: CampaignConfig, files: RunFiles) -> None:
         _publish_next(config, publication)
     else:
         _judge(config, publication, canary)
+    return read_log(publication.files) != before
 
 
 def _publication(settings: Publish, keys: str, files: RunFiles) -> Publication:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backhaul.campaign.claim import claim
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.runrecords import BEGINNING
+from backhaul.campaign.setting import Beginning
 from backhaul.fleet.rollout import ROLLOUT, Rollout
 from backhaul.layout import RunFiles
 from backhaul.node.updates.release import Release
@@ -23,12 +27,12 @@ from backhaul.registry.registering import register
 from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import write_bytes
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.results import NodeModel
+from backhaul.values.results import Arrangement, NodeModel
 from tests.publishing import Publisher
-from tests.tinymodels import SIZE, tiny_model
+from tests.tinymodels import CLASSES, SIZE, tiny_model
 
 RUN = "cars"
-NODES = tuple(f"cam-{number}" for number in range(6))
+NODES = tuple(f"cam-{number}" for number in range(8))
 
 
 @dataclass
@@ -74,6 +78,19 @@ class RegisteredHome:
                 "publish": publish | self.changes,
             }
         )
+
+    def begin(self) -> None:
+        """Let the run have begun, so that commands find it."""
+        claim(self.config)
+        sizes: dict[str, int] = {}
+        table = write_bytes(self.root, b"table", ".parquet")
+        arrangement = Arrangement(
+            initial=table, batches=(), holdout=table, leftover=table, sizes=sizes
+        )
+        beginning = Beginning(
+            started=datetime.now(UTC), arrangement=arrangement, class_names=CLASSES
+        )
+        BEGINNING.write(self.files.run.beginning, beginning)
 
     def register(self, gain: float, verdict: str | None = "accepted") -> int:
         """Register a version whose model is as sure as this, and decide on it."""

@@ -78,7 +78,8 @@ def roll_out(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
 
     Each step waits until enough nodes have run the release for the soak time. Too many that
     refuse it, go back from it or fall silent pause it. The flow `fleet`, or --advance by cron,
-    takes the steps.
+    takes the steps. What all nodes had before is what was published; of a run's versions,
+    `backhaul models rollback` goes back further, and its registry says so at once.
 
     [bold]Examples[/bold]
 

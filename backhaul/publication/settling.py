@@ -98,15 +98,17 @@ def give_back(repository: Repository, files: RegistryFiles, group: str) -> Relea
     now = required_release(repository.root, targets, group)
     if target is not None and now.model.sha256 == target.model and now.cohort == 1:
         return now
-    try:
-        before, _ = release_before(repository.root, targets, group)
-    except InputError:
-        if target is None:
-            raise
+    if target is not None and _had_before(repository, targets, group) != target.model:
         return _give(repository, group, target)
-    if target is None or before.model.sha256 == target.model:
-        return rollouts.back(repository, group)
-    return _give(repository, group, target)
+    return rollouts.back(repository, group)
+
+
+def _had_before(repository: Repository, targets: Targets, group: str) -> str:
+    """Return the digest of the model that all nodes had before; empty where that is gone."""
+    try:
+        return release_before(repository.root, targets, group)[0].model.sha256
+    except InputError:
+        return ""
 
 
 def made_up(publication: Publication) -> list[str]:
@@ -120,11 +122,11 @@ def made_up(publication: Publication) -> list[str]:
     published = published_versions(entries, publication.group)
     release, plan = publication.release, publication.rollout
     done = []
-    if release is not None and _is_taken_back(history, published, release.model.sha256):
+    if release is not None and is_taken_back(history, published, release.model.sha256):
         given = give_back(publication.repository, publication.files, publication.group)
         done.append(f"{publication.group}: {given.name} again for all nodes")
         release, plan = publication.release, publication.rollout
-    if plan is not None and plan.held_for:
+    if plan is not None and plan.held_for and plan.state in {"going", "paused"}:
         version = _held(plan.held_for, publication)
         if version is not None and history.states.get(version) == "published":
             rollouts.let_go(publication.repository.root, publication.group, plan.held_for)
@@ -136,7 +138,7 @@ def made_up(publication: Publication) -> list[str]:
     return done
 
 
-def _is_taken_back(
+def is_taken_back(
     history: History, published: Mapping[int, PublishedVersion], model: str
 ) -> bool:
     """Return whether a model is that of versions which were all taken back."""

@@ -77,6 +77,18 @@ def name_in_release(run: str, version: int) -> str:
     return f"{run.replace('/', '-')[:_MOST_NAME]}-v{version}"
 
 
+def as_published(release: Release, group: str) -> PublishedVersion:
+    """Return what the registry notes of a release that was published for a group."""
+    return PublishedVersion(
+        group=group,
+        name=release.name,
+        model=release.model.sha256,
+        model_bytes=release.model.bytes,
+        probe=release.probe.sha256,
+        probe_bytes=release.probe.bytes,
+    )
+
+
 def version_due(history: History, plan: Rollout | None, run: str) -> int | None:
     """Return the version that is to be published next; None for none.
 
@@ -169,14 +181,7 @@ def _publish(
             *(repository, group, steps, publication.fleet, publication.now_s),
             held_for=publication.named(version) if is_held else "",
         )
-    return PublishedVersion(
-        group=group,
-        name=release.name,
-        model=release.model.sha256,
-        model_bytes=release.model.bytes,
-        probe=release.probe.sha256,
-        probe_bytes=release.probe.bytes,
-    )
+    return as_published(release, group)
 
 
 def _note(
