@@ -32,7 +32,7 @@ from tests.publishing import Publisher
 from tests.tinymodels import CLASSES, SIZE, tiny_model
 
 RUN = "cars"
-NODES = tuple(f"cam-{number}" for number in range(8))
+NODES = tuple(f"cam-{number}" for number in range(10))
 
 
 @dataclass
