@@ -108,10 +108,8 @@ def in_words(found: Comparison, settings: Probation) -> str:
     """Return what the frames of a probation say, in one line."""
     if not found.n:
         return f"no frame of {settings.frames} is labelled"
-    figures = (
-        f"F1 of a frame differs by {found.difference:+.3f} ({found.low:+.3f} to "
-        f"{found.high:+.3f}) on {found.n} frames"
-    )
+    between = f" ({found.low:+.3f} to {found.high:+.3f})" if np.isfinite(found.low) else ""
+    figures = f"F1 of a frame differs by {found.difference:+.3f}{between} on {found.n} frames"
     said = {
         "worse": f"worse: {figures}",
         "not worse": f"not worse by {settings.margin:g}: {figures}",

@@ -153,14 +153,15 @@ def publish_version(
     kept = publication.settings.probation is not None and publication.has_one_before
     against = before if kept else None
     published = _publish(publication, version, model, digest, is_held=against is not None)
-    share = f"{publication.settings.group} by steps"
+    group = publication.group
     if against is None:
-        return _note(publication, "published", version, f"goes to {share}", published)
+        reason = f"goes by steps to the nodes of {group}"
+        return _note(publication, "published", version, reason, published)
     record = ProbationRecord(
         version=version, against=against, began_s=publication.now_s, log=log
     )
     begin_probation(publication.files, record)
-    reason = f"on the first nodes of {share}, beside {publication.named(against)}"
+    reason = f"on the first nodes of {group}, compared with {publication.named(against)}"
     return _note(publication, "canary", version, reason, published)
 
 
