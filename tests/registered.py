@@ -17,8 +17,10 @@ from backhaul.fleet.rollout import ROLLOUT, Rollout
 from backhaul.layout import RunFiles
 from backhaul.node.updates.release import Release
 from backhaul.nodelayout import rollout_place
+from backhaul.publication.keys import read_keys
 from backhaul.publication.probations import PROBATION, ProbationRecord, ScoredFrame, add_frames
 from backhaul.publication.releases import digest_of, release_at
+from backhaul.publication.repository import Repository
 from backhaul.registry.cards import Card
 from backhaul.registry.decisions import decide
 from backhaul.registry.history import History, history_of
@@ -42,17 +44,23 @@ class RegisteredHome:
     Args:
         folder: Where all lies.
         changes: Other settings of ``publish``.
+        store: Address of the store; empty = a folder.
     """
 
     folder: Path
     changes: dict[str, Any] = field(default_factory=dict)
+    store: str = ""
 
     def __post_init__(self) -> None:
         self.publisher = Publisher(self.folder)
 
     @property
     def root(self) -> str:
-        return str(self.publisher.root)
+        return self.store or str(self.publisher.root)
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(self.root, read_keys(self.folder / "keys"))
 
     @property
     def files(self) -> RegistryFiles:
@@ -136,7 +144,7 @@ class RegisteredHome:
 
     @property
     def release(self) -> Release:
-        targets = self.publisher.repository.read().targets.targets
+        targets = self.repository.read().targets.targets
         found = release_at(self.root, targets, "all")
         assert found is not None
         return found
