@@ -40,6 +40,19 @@ class RegistryFiles:
         """The card of a version, from 1."""
         return f"{self.cards}/{version:06d}.json"
 
+    @property
+    def exports(self) -> str:
+        """The folder of the models for nodes that were made after a version had its card."""
+        return f"{self.folder}/exports"
+
+    def export(self, version: int) -> str:
+        """The model for nodes of a version, from 1."""
+        return f"{self.exports}/{version:06d}.json"
+
+    def probation(self, version: int) -> str:
+        """What was seen of a version on its probation, from 1."""
+        return f"{self.folder}/probations/{version:06d}.json"
+
 
 def card_page(view: View, version: int) -> str:
     """Return where the page of a version lies that people look at."""

@@ -40,6 +40,7 @@ from flows.heartbeats import of_this_run_alone
 from flows.intake import take_in_new
 from flows.leftovers import end_leftovers
 from flows.mirroring import mirror_models
+from flows.publication import publish_versions
 from flows.server.publish import publish_models, publish_run
 from flows.server.triggers import publish_decision
 from flows.states import awaiting, overall
@@ -109,6 +110,9 @@ def _play_hour(
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
         offer_images(inbox, files)
+        if publish_versions(config, files):
+            publish_models(files)
+            mirror_models(config, files)
         return Completed(message=_nothing(state, decision))
     first = min(state.pending(label).start for label in pending)
     emit_plan(config, range(first, state.playable))
@@ -124,6 +128,7 @@ def _play_hour(
     offer_images(inbox, files)
     keep_futility(config, files)
     publish_run(files)
+    publish_versions(config, files)
     publish_models(files)
     mirror_models(config, files)
     return overall(outcomes)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.publish import Publish
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
@@ -26,6 +27,7 @@ _RESOURCES: Any = {
     "futility": True,
     "keep_checkpoints": True,
     "parallel": True,
+    "publish": set(Publish.resources),
     "queue": True,
     "restarts": True,
     "store": True,

@@ -31,9 +31,10 @@ class History:
 
     Args:
         states: What became of each version so far, by number.
-        decided: The entry that accepted or rejected each version, by number.
-        champion: The last version that was accepted for good: nodes are to run it, and the
-            next round starts from it unless there is a canary.
+        decided: The entry that accepted or rejected each version, by number, in the order of
+            their first decision.
+        champions: The versions that were accepted for good, the present champion last. One that
+            was on probation comes back to its place: others may have been accepted meanwhile.
         canary: The version on probation on the first nodes.
         candidate: The version that waits for its decision.
     """
@@ -51,8 +52,16 @@ class History:
 
     @property
     def basis(self) -> int | None:
-        """The version that the next round starts from, and that a candidate has to match."""
-        return self.champion if self.canary is None else self.canary
+        """The version that the next round starts from, and that a candidate has to match.
+
+        That is the canary, unless a later version was accepted meanwhile.
+        """
+        champion, canary, order = self.champion, self.canary, [*self.decided]
+        if champion is None or canary is None:
+            return canary or champion
+        decided = champion in order and canary in order
+        is_later = decided and order.index(champion) > order.index(canary)
+        return champion if is_later else canary
 
     @property
     def aliases(self) -> dict[str, int]:
@@ -85,6 +94,8 @@ def _after(history: History, entry: Entry, version: int) -> History:
         after = replace(after, candidate=version)
     if state in ("accepted", "published"):
         after = _accepted(after, version)
+    if entry.kind == "promoted":
+        after = _in_turn(after)
     if state in ("canary", "rolled-back"):
         after = _off(after, version)
     return replace(after, canary=version) if state == "canary" else after
@@ -100,6 +111,17 @@ def _accepted(history: History, version: int) -> History:
     before = tuple(each for each in history.champions if each != version)
     canary = None if history.canary == version else history.canary
     return replace(history, champions=(*before, version), canary=canary)
+
+
+def _in_turn(history: History) -> History:
+    """Return a history whose champions are in the order in which they were accepted."""
+    *before, promoted = history.champions
+    order = [*history.decided]
+    if promoted not in order:
+        return history
+    later = order[order.index(promoted) + 1 :]
+    at = next((n for n, each in enumerate(before) if each in later), len(before))
+    return replace(history, champions=(*before[:at], promoted, *before[at:]))
 
 
 def _off(history: History, version: int) -> History:

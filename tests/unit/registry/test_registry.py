@@ -136,6 +136,17 @@ def test_a_canary_that_fails_leaves_the_champion_before() -> None:
     assert promoted.aliases == {"champion": 2}
 
 
+def test_a_version_that_was_accepted_during_a_probation_comes_after_it() -> None:
+    log = entries(("accepted", 1), ("accepted", 2), ("canary", 2), ("accepted", 3))
+    assert history_of(log).aliases == {"champion": 3, "canary": 2}
+    assert history_of(log).basis == 3
+    promoted = history_of(log + entries(("promoted", 2)))
+    assert promoted.champions == (1, 2, 3)
+    assert promoted.states[3] == "accepted"
+    failed = history_of(log + entries(("rolled-back", 2)))
+    assert (failed.champions, failed.basis) == ((1, 3), 3)
+
+
 def test_a_champion_taken_back_leaves_the_one_before() -> None:
     log = entries(("accepted", 1), ("accepted", 2), ("accepted", 3), ("rolled-back", 3))
     assert history_of(log).champion == 2
