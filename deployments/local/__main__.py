@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from backhaul.errors import InputError
+from deployments.local.beside import LABELLING
 from deployments.local.identities import Identity
 from deployments.local.label_studio import PERSON
-from deployments.local.labelling_environment import is_made, program
 from deployments.local.options import AllBut, Another, Name, Prefix, RoleOf
 from deployments.local.packages import install, missing_packages
 from deployments.local.registration import ROOT
@@ -62,9 +62,9 @@ def services() -> None:
 @app.command()
 def up(folder: Folder = USUAL, labels: Labels = False) -> None:
     """Start what does not run yet, and say where it is and what to do next."""
-    if labels and not is_made():
+    if labels and not LABELLING.is_made:
         with step("installing Label Studio beside ours, once: minutes, and a gigabyte"):
-            program()
+            LABELLING.program("label-studio")
     stack = claimed_stack(folder, labels)
     missing = [service for service in stack.services if not service.running]
     if not missing:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import httpx
 
 from backhaul.errors import InputError
-from deployments.local.labelling_environment import program
+from deployments.local.beside import LABELLING
 from deployments.local.ports import is_free
 from deployments.local.service import BASICS, Service
 
@@ -100,7 +100,13 @@ class LabelStudioServer(Service):
         """Return the command; all that is secret goes by the environment."""
         sqlite = ["--database", str(self.folder / "labels.sqlite3")]
         return [
-            *(str(program()), "start", "--no-browser", "--log-level", "WARNING"),
+            *(
+                str(LABELLING.program("label-studio")),
+                "start",
+                "--no-browser",
+                "--log-level",
+                "WARNING",
+            ),
             *("--internal-host", "127.0.0.1", "--port", str(self.port)),
             *(sqlite if self.database is None else []),
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,20 @@ from backhaul.registry.cards import read_card
 from backhaul.registry.decisions import decide
 from backhaul.registry.mirror import EXPERIMENT, VERSION, mirror
 from backhaul.registrylayout import RegistryFiles
+from deployments.local.beside import ROOT, Beside
 from deployments.local.ports import free_port
 from deployments.local.service import Service
 from tests.commands import called
 from tests.services import running
 from tests.versions import RUN, registered, unpacked_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.services]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.services,
+    pytest.mark.index,  # the environment of the server is made of it, once
+    pytest.mark.timeout(900),
+]
+MLFLOW = Beside("MLflow", ROOT / ".mlflow", ROOT / "tests" / "mlflow.txt")
 
 
 @dataclass
@@ -42,7 +48,7 @@ class Mlflow(Service):
 
     def command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "mlflow", "server", "--port", str(self.port)),
+            *(str(MLFLOW.program("mlflow")), "server", "--port", str(self.port)),
             *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
             *("--artifacts-destination", str(self.folder / "artifacts")),
             *("--workers", "1"),

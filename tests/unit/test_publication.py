@@ -124,7 +124,7 @@ def test_the_commands_publish_show_and_refresh(tmp_path: Path) -> None:
     said = run("keys", signing)
     assert "OFFLINE" in said
     assert "ONLINE" in said
-    assert run("list", *given) == "nothing is published\n"
+    assert run("published", *given) == "nothing is published\n"
     with pytest.raises(InputError, match="nothing is published"):
         run("refresh", *given)
 
@@ -140,5 +140,5 @@ def test_the_commands_publish_show_and_refresh(tmp_path: Path) -> None:
     assert "all: m.onnx" in said
     assert "for 10% of the nodes, policies: night" in said
     assert "100%" in run("publish", *given, "--cohort", "1")
-    assert "night" in run("list", *given)
+    assert "night" in run("published", *given)
     assert "good until" in run("refresh", *given, "--days", "3")
