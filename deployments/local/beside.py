@@ -1,4 +1,4 @@
-"""Python environments beside ours, of programs that need other versions of the same packages."""
+"""Python environments beside ours, of programs that need other versions of some packages."""
 
 from __future__ import annotations
 
