@@ -43,8 +43,9 @@ def campaign(config: Config) -> State[None]:
 
     A method that fails leaves the others alone; the campaign then ends Failed, named
     CompletedWithFailures where others did not fail. One that waits for labels does not fail:
-    the campaign then ends Completed, named AwaitingLabels. A second start computes only what
-    is missing; where the first one goes on, it waits, and on a worker it is rescheduled.
+    the campaign then ends Completed, named AwaitingLabels, or AwaitingApproval where a model
+    waits for a person. A second start computes only what is missing; where the first one goes
+    on, it waits, and on a worker it is rescheduled.
 
     With several seeds this is a campaign a seed, one after the other, and a page of them all.
 

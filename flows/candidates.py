@@ -134,9 +134,9 @@ def _decision(config: CampaignConfig, registry: RegistryFiles, card: Card) -> En
         reason = "every round's model is accepted"
         return decide(registry, card.version, "accepted", by="always", reason=reason)
     said, reason = ruling(card.rules, gate), reason_of(card.rules)
-    if said == "awaiting":
-        return ask(registry, card.version, by="gate", reason=reason)
     values = _values(registry, card, gate)
+    if said == "awaiting":
+        return ask(registry, card.version, by="gate", reason=reason, values=values)
     return decide(registry, card.version, said, by="gate", reason=reason, values=values)
 
 

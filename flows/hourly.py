@@ -54,7 +54,8 @@ def hourly(config: Config, now: bool = False) -> State[None]:
 
     Every method goes on from where it stood, so an hour costs what is new in it. An hour
     without anything new changes nothing, one that failed is caught up by the next, and a method
-    whose labels are missing waits: this then ends Completed, named AwaitingLabels. In its first
+    whose labels are missing waits: this then ends Completed, named AwaitingLabels, or
+    AwaitingApproval where a person has to accept or reject its model. In its first
     hour a run trains its initial model on ``initial.data``. With ``triggers`` it plays what is
     full once they fire, and else ends Completed with what is still missing.
 

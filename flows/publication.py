@@ -54,9 +54,9 @@ def publish_versions(config: CampaignConfig, files: RunFiles) -> bool:
     Raises:
         InputError: If keys or probe images are missing.
     """
-    if config.publish is None or config.publish.keys is None:
+    if config.publish is None or config.publish.signing is None:
         return False
-    publication = _publication(config.publish, config.publish.keys, files)
+    publication = _publication(config.publish, config.publish.signing, files)
     before = read_log(publication.files)
     for done in made_up(publication):
         get_run_logger().warning("%s", done)

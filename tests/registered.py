@@ -70,7 +70,7 @@ class RegisteredHome:
     def config(self) -> CampaignConfig:
         publish = {
             "method": "iqr",
-            "keys": str(self.folder / "keys"),
+            "signing": str(self.folder / "keys"),
             "probe": str(self.folder / "probe"),
             "rollout": {"cohorts": [0.5, 1.0], "soak_s": 0.0},
         }

@@ -221,9 +221,9 @@ class CampaignConfig(Part):
             raise ValueError(
                 "accept.kind gate: expected publish.method, the arm whose models it is for"
             )
-        keys = None if self.publish is None else self.publish.keys
-        if keys is not None and not isinstance(self.data, InboxData):
-            raise ValueError("publish.keys: `hourly` publishes: expected data.kind inbox")
+        signing = None if self.publish is None else self.publish.signing
+        if signing is not None and not isinstance(self.data, InboxData):
+            raise ValueError("publish.signing: `hourly` publishes: expected data.kind inbox")
         return self
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ class Publish(Part):
     resources: ClassVar[frozenset[str]] = frozenset(
         {
             "group",
-            "keys",
+            "signing",
             "days",
             "probe",
             "labelled",
@@ -69,7 +69,7 @@ class Publish(Part):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
         description="group of nodes that versions are published for",
     )
-    keys: str | None = Field(
+    signing: str | None = Field(
         None,
         min_length=1,
         description="folder of `backhaul models keys` where `hourly` runs; null = nothing is "
@@ -82,7 +82,7 @@ class Publish(Part):
         None,
         min_length=1,
         description="folder of images as the nodes have them, where `hourly` runs: nodes try a "
-        "model on 8 of them; needed with keys",
+        "model on 8 of them; needed with signing",
     )
     labelled: str | None = Field(
         None,
@@ -105,6 +105,6 @@ class Publish(Part):
 
     @model_validator(mode="after")
     def _check_probe(self) -> Self:
-        if self.keys is not None and self.probe is None:
+        if self.signing is not None and self.probe is None:
             raise ValueError("probe: expected a folder of images as the nodes have them")
         return self

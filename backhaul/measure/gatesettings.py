@@ -40,7 +40,7 @@ class Comparing(Part):
 
     metric: GateMetric = Field("mAP50", description="what they are compared by")
     alpha: float = Field(
-        0.025,
+        0.05,
         gt=0,
         lt=0.5,
         description="probability that the gain is not above its lower bound: that a model is "

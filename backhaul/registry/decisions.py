@@ -81,7 +81,14 @@ def reject_superseded(files: RegistryFiles, card: Card) -> None:
             decide(files, version, "rejected", by=card.method, reason=reason)
 
 
-def ask(files: RegistryFiles, version: int, *, by: str, reason: str) -> Entry:
+def ask(
+    files: RegistryFiles,
+    version: int,
+    *,
+    by: str,
+    reason: str,
+    values: Mapping[str, Value] | None = None,
+) -> Entry:
     """Note that a version waits for a person, and return the entry that says so.
 
     Where somebody has decided by now, it is that entry.
@@ -91,8 +98,11 @@ def ask(files: RegistryFiles, version: int, *, by: str, reason: str) -> Entry:
         version: Number of the version.
         by: Who asks.
         reason: What is known of it, one line.
+        values: What it was judged by.
     """
-    asked = Entry(kind="awaiting", version=version, by=by, reason=reason)
+    asked = Entry(
+        kind="awaiting", version=version, by=by, reason=reason, values=dict(values or {})
+    )
 
     def entry_for(entries: Sequence[Entry]) -> Entry | None:
         return None if _last(entries, version) is not None else asked

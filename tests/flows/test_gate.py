@@ -171,7 +171,7 @@ def test_the_card_says_what_was_measured_and_the_log_how_often_it_errs(
     assert [rule.rule for rule in registry.cards[4].rules] == ["gain", "forgetting"]
     values = registry.history.decided[4].values
     assert values["rounds"] == 3
-    assert values["any_wrong"] == pytest.approx(1 - 0.975**3)
+    assert values["any_wrong"] == pytest.approx(1 - 0.95**3)
 
 
 def test_tables_and_files_tell_of_a_rejected_round(

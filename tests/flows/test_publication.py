@@ -78,7 +78,7 @@ def test_the_first_version_goes_by_steps_and_the_second_on_probation(
 
 
 def test_without_keys_nothing_is_published(tmp_path: Path) -> None:
-    home = RegisteredHome(tmp_path / "home", {"keys": None})
+    home = RegisteredHome(tmp_path / "home", {"signing": None})
     home.register(FIRST)
     hour(home)
     assert not home.publisher.published.exists()

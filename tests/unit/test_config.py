@@ -1,10 +1,11 @@
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.configfile import load_config, settle
@@ -223,3 +224,22 @@ def test_each_wrong_key_is_named_and_no_right_one(
     file.write_text("\n".join(rest) + f"\n{data}{text}\n")
     lines = settle(file).wrong
     assert [line.split(": ")[1] for line in lines] == expected
+
+
+def models_in(kind: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a type is made of."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from models_in(field.annotation)
+    for part in get_args(kind):
+        yield from models_in(part)
+
+
+def test_no_part_has_a_field_called_keys() -> None:
+    """Prefect makes a dict of a config; Python would call the field, as of a mapping."""
+    for part in models_in(CampaignConfig):
+        assert "keys" not in part.model_fields, part
+    config = CampaignConfig.model_validate(MINIMAL | {"publish": {"method": "iqr"}})
+    assert config.publish is not None
+    assert dict(config.publish)["method"] == "iqr"
