@@ -38,6 +38,8 @@ from backhaul.values.images import ImageSet
 
 DIFFERENCES = (-0.2, -0.1, -0.05, -0.02, 0.0, 0.02)
 N_PLAYS, SEED = 2_000, 0
+MOST_CHECKPOINTS = 24
+"""Of a run, evenly spread over its training."""
 EXPLORED = (0.05, 0.1, 0.2)
 """Probabilities with which windows draw frames, in the plays with uneven weights."""
 
@@ -62,10 +64,11 @@ def main(run: str) -> None:
 
 
 def scores_of(records: RunRecords) -> FloatArray:
-    """Return F1 of each checkpoint in each frame of the common test set."""
+    """Return F1 of checkpoints in each frame of the common test set, (checkpoints, frames)."""
     looking, setting = records.looking, records.required_setting
     images = read_value(ImageSet, setting.common).labelled()
     every = [c for each in records.rounds for c in each.new_checkpoints]
+    picked = np.unique(np.linspace(0, len(every) - 1, MOST_CHECKPOINTS).round().astype(int))
     rows = []
     with scratch_folder() as folder:
         settings = PredictionSettings(
@@ -74,7 +77,7 @@ def scores_of(records: RunRecords) -> FloatArray:
             nms_thres=looking.inference.nms_thres,
         )
         local = localise(images, folder).local()
-        for each in every:
+        for each in (every[at] for at in picked.tolist()):
             path = local_object(each.artifact, folder)
             weights = LocalCheckpoint(each.epoch, path, each.artifact.content_digest)
             raw = predictor_of(None).predict(local, (weights,), settings, lambda *_: None)

@@ -111,7 +111,7 @@ def _play_hour(
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
         offer_images(inbox, files)
-        if publish_versions(config, files):
+        if publish_versions(run.config, files):
             publish_models(files)
             mirror_models(config, files)
         return Completed(message=_nothing(state, decision))
@@ -129,7 +129,7 @@ def _play_hour(
     offer_images(inbox, files)
     keep_futility(config, files)
     publish_run(files)
-    publish_versions(config, files)
+    publish_versions(run.config, files)
     publish_models(files)
     mirror_models(config, files)
     return overall(outcomes)

@@ -25,10 +25,11 @@ class Probation(Part):
         description="after so many hours those decide that there are; null = it waits for all",
     )
     margin: float = Field(
-        0.05,
+        0.1,
         gt=0,
         le=1,
-        description="by so much F1 of a frame may be worse than before, and no more",
+        description="in the end the frames must show that F1 of a frame is worse by less than "
+        "this; one that is shown to be worse before goes in any case",
     )
     alpha: Fraction = Field(
         0.05,

@@ -82,6 +82,7 @@ def _faults(settled: Settled) -> Iterator[Fault]:
         return
     from backhaul.cli.data import progress
     from backhaul.health.campaign import faults
+    from backhaul.publication.needs import missing_for
 
     blocks: tuple[Fault, ...] = ()
     resolve: Callable[[str], str] = _without_server
@@ -97,6 +98,8 @@ def _faults(settled: Settled) -> Iterator[Fault]:
         for fault in faults(settled.config, settled.replaced, resolve, bar):
             if fault.key not in told:
                 yield fault
+    here = settled.config.execution == "local"
+    yield from missing_for(settled.config.publish, here=here)
 
 
 def _without_server(address: str) -> str:

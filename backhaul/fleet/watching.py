@@ -111,7 +111,7 @@ def _pause_of(plan: Rollout) -> Problem:
 
 def _probation_of(plan: Rollout, since_s: float) -> Problem:
     text = (
-        f"{plan.held_for} is on probation for {in_words(since_s)}: waits for labelled frames "
-        f"that chance drew on its nodes; `hourly` says how many there are"
+        f"{plan.held_for} is on probation for {in_words(since_s)}: it waits for labelled "
+        "frames that chance drew on its nodes; `hourly` says how many there are"
     )
     return Problem(one_line(f"group {plan.group}"), "probation", one_line(text, MOST_TEXT))

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backhaul.errors import InputError
-from backhaul.node.updates.release import Choice, Release, release_place
+from backhaul.node.updates.release import Choice, Release
 from backhaul.publication.publishing import NewModel, publish
-from backhaul.publication.releases import has_one_before, required_release
+from backhaul.publication.releases import required_release
 from backhaul.publication.repository import Repository
-from backhaul.publication.settling import give_back, is_taken_back, note_taken_back
+from backhaul.publication.settling import (
+    give_back,
+    had_before,
+    is_taken_back,
+    note_taken_back,
+)
 from backhaul.publication.versions import as_published
 from backhaul.registry.history import History, history_of
 from backhaul.registry.log import Entry, append, read_log
@@ -114,11 +119,13 @@ def _to_take_back(
     """Return the versions that are to be taken back, the last one first."""
     if to is not None:
         return _after(history, _required(order, history, known, to))
-    targets = order.repository.read().targets.targets
-    release = required_release(order.repository.root, targets, order.group)
+    repository, group = order.repository, order.group
+    targets = repository.read().targets.targets
+    release = required_release(repository.root, targets, group)
     if is_taken_back(history, known, release.model.sha256):
         return ()  # the registry says so, and only nodes are to follow
-    if not has_one_before(targets.get(release_place(order.group))):
+    before = had_before(repository, targets, group)
+    if not before or is_taken_back(history, known, before):
         raise InputError(
             f"{order.group}: nothing else was published for all of its nodes before "
             f"{release.name}, or it is there again: say which version: --to VERSION"

@@ -98,12 +98,12 @@ def give_back(repository: Repository, files: RegistryFiles, group: str) -> Relea
     now = required_release(repository.root, targets, group)
     if target is not None and now.model.sha256 == target.model and now.cohort == 1:
         return now
-    if target is not None and _had_before(repository, targets, group) != target.model:
+    if target is not None and had_before(repository, targets, group) != target.model:
         return _give(repository, group, target)
     return rollouts.back(repository, group)
 
 
-def _had_before(repository: Repository, targets: Targets, group: str) -> str:
+def had_before(repository: Repository, targets: Targets, group: str) -> str:
     """Return the digest of the model that all nodes had before; empty where that is gone."""
     try:
         return release_before(repository.root, targets, group)[0].model.sha256

@@ -99,7 +99,7 @@ def test_a_version_as_good_goes_on_to_all(home: RegisteredHome) -> None:
     assert home.history.aliases == {"champion": 2}
     [*_, last] = home.entries(2)
     assert (last.kind, last.by, last.values["frames"]) == ("promoted", "canary", 200)
-    assert last.reason.startswith("not worse by 0.05: F1 of a frame differs by +0.000")
+    assert last.reason.startswith("not worse by 0.1: F1 of a frame differs by +0.000")
     settle(home)
     assert home.release.cohort == 1
 
@@ -121,11 +121,11 @@ def test_one_that_is_worse_is_taken_back_as_soon_as_it_shows(home: RegisteredHom
 
 def test_frames_that_show_nothing_in_the_end_take_it_back(home: RegisteredHome) -> None:
     with_canary(home)
-    home.score(2, 0.8, 0.55, 100, every_other=1.0)
+    home.score(2, 0.57, 0.0, 100, every_other=1.0)
     hour(home)
     [*_, last] = home.entries(2)
     assert last.kind == "rolled-back"
-    assert last.reason.startswith("not shown to be less than 0.05 worse: F1 of a frame")
+    assert last.reason.startswith("not shown to be less than 0.1 worse: F1 of a frame")
     assert home.release.name == "cars-v1"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Literal
 
@@ -18,6 +19,7 @@ from backhaul.fleet.rollout import (
     NodeFate,
     Rollout,
     decide,
+    failed_by_model,
     fates_of,
     named,
     resumed,
@@ -203,6 +205,34 @@ def test_a_plan_is_kept_as_it_is(tmp_path: object) -> None:
     place = f"{tmp_path}/.backhaul/fleet/rollouts/all.json"
     ROLLOUT.write(place, plan)
     assert ROLLOUT.read(place) == plan
+    assert plan.held_for == ""
+
+
+def test_a_rollout_that_an_earlier_version_recorded_is_read() -> None:
+    fields = plan_of().model_dump(mode="json")
+    del fields["held_for"]
+    earlier = json.dumps({"schema": 1, **fields}).encode()
+    assert ROLLOUT.decode(earlier, "/store/.backhaul/fleet/rollouts/all.json") == plan_of()
+
+
+def test_a_rollout_that_is_held_waits_and_yet_pauses_when_nodes_fail() -> None:
+    held = plan_of(held_for="cars@2")
+    [name, *_] = INSIDE
+    digest = RELEASES[0][:12]
+    soaked = held.model_copy(update={"ran_since": {name: NOW - SOAK}})
+    waits = decide(soaked, [view(name, NOW, digest)], NOW)
+    assert (waits.state, waits.step) == ("going", 0)
+    assert waits.why == "of 1 nodes 1 have run it for long enough; cars@2 is on probation"
+    assert decide(
+        soaked.model_copy(update={"held_for": ""}), [view(name, NOW, digest)], NOW
+    ).step
+    refused = view(name, NOW, "", "model x: 3 looks in a row failed")
+    failed = decide(soaked, [refused], NOW)
+    assert failed.state == "paused"
+    assert [each.node for each in failed_by_model(soaked, [refused], NOW)] == [name]
+    silent = view(name, NOW - SILENT - 1, digest)
+    assert decide(soaked, [silent], NOW).state == "paused"
+    assert failed_by_model(soaked, [silent], NOW) == []
 
 
 @pytest.mark.parametrize("cohorts", [(), (0.5, 0.1), (0.1, 0.1), (0.0, 1.0), (0.5, 1.5)])

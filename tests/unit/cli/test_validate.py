@@ -15,6 +15,7 @@ from backhaul.cli.commands import app
 from backhaul.data.digits import write_scenes
 from backhaul.data.settings import DigitsData
 from backhaul.errors import InputError
+from backhaul.publication.keys import make_keys
 
 Check: TypeAlias = Callable[..., tuple[Sequence[str], str]]
 
@@ -261,6 +262,25 @@ def test_quick_looks_at_the_config_alone(check: Check) -> None:
     assert (lines, "cars.yaml: valid" in said) == ((), True)
     lines, _ = check("--quick", data={"root": "nosuch"}, training={"img_size": 33})
     assert keys(lines) == ["training.img_size"]
+
+
+def test_what_versions_need_to_be_published_is_looked_for(
+    check: Check, scenes: Path, tmp_path: Path
+) -> None:
+    make_keys(tmp_path / "signing")
+    right = {"method": "true-random", "keys": "signing", "probe": str(scenes / "images")}
+    inbox = {
+        "data": {"kind": "inbox"},
+        "initial": {"data": {"kind": "folder", "root": str(scenes)}, "images": None},
+        "control": None,
+    }
+    assert check(**inbox, publish=right)[0] == ()
+    lines, _ = check(**inbox, publish=right | {"keys": "none", "probe": "none"})
+    assert keys(lines) == ["publish.keys", "publish.probe"]
+    lines, _ = check(publish=right)
+    assert "publish.keys: `hourly` publishes: expected data.kind inbox" in lines[0]
+    lines, _ = check(**inbox, publish={**right, "probe": None})
+    assert "probe: expected a folder of images as the nodes have them" in lines[0]
 
 
 def test_an_inbox_is_looked_at(check: Check, scenes: Path) -> None:

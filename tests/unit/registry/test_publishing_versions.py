@@ -70,6 +70,8 @@ def test_commands_publish_versions_and_take_them_back(home: RegisteredHome) -> N
     assert "cars@2: taken back" in said
     again = called(models, "rollback", run, "--to", "1", *keys)
     assert "taken back" not in again
+    with pytest.raises(InputError, match="or it is there again"):  # version 3 was there last
+        called(models, "rollback", run, *keys)
     with pytest.raises(InputError, match=r"cars@2: expected a version .* taken back: 1; "):
         called(models, "rollback", run, "--to", "2", *keys)
     called(models, "publish", f"{run}@2", *probe)
