@@ -22,6 +22,7 @@ from backhaul.errors import InputError
 from backhaul.layout import RunFiles
 from blocks import LabelStudio as LabelStudioBlock
 from blocks.opening import load_block
+from flows.course import labels_at
 from flows.server.operation import LABELLED
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ def take_labels(inbox: InboxData, files: RunFiles) -> None:
     settings = inbox.annotation
     if settings is None:
         return
+    labels_at(files.root, inbox)  # takes up the keys of where labels are put
     taken = _asked(settings, lambda server: pull_labels(server, files, settings))
     if taken is None:
         return
@@ -75,6 +77,7 @@ def offer_images(inbox: InboxData, files: RunFiles) -> None:
     settings = inbox.annotation
     if settings is None:
         return
+    labels_at(files.root, inbox)
     n_new = _asked(settings, lambda server: push_images(server, files, settings))
     if n_new:
         get_run_logger().info("%d images wait in the labelling service", n_new)

@@ -68,4 +68,9 @@ def labels_at(root: str, inbox: InboxData) -> str:
     """Return the folder for labels of images from the inbox."""
     if inbox.label_source is None:
         return place_of(root, inbox.labels)
-    return place_of(root, load_block(LabelSource, inbox.label_source).address)
+    return open_labels(root, inbox.label_source)
+
+
+def open_labels(root: str, label_source: str) -> str:
+    """Return the folder that a block LabelSource names, with its keys taken up."""
+    return place_of(root, load_block(LabelSource, label_source).address)

@@ -28,10 +28,10 @@ class Seconds(Part):
 
     image: float = Field(2.0, ge=0, description="to look at an image (an assumption)")
     draw: float = Field(7.0, ge=0, description="to draw a box and choose its class")
-    accept: float = Field(1.0, ge=0, description="to see that a box is right (an assumption)")
-    move: float = Field(4.0, ge=0, description="to move the corners of a box (an assumption)")
-    reclassify: float = Field(2.0, ge=0, description="to choose another class (an assumption)")
-    remove: float = Field(1.5, ge=0, description="to remove a box (an assumption)")
+    accept: float = Field(2.0, ge=0, description="to see that a box is right (an assumption)")
+    move: float = Field(5.0, ge=0, description="to move the corners of a box (an assumption)")
+    reclassify: float = Field(3.0, ge=0, description="to choose another class (an assumption)")
+    remove: float = Field(2.0, ge=0, description="to remove a box (an assumption)")
 
 
 class Annotator(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,9 +19,10 @@ from backhaul.values.splits import Splits
 from tests.e2e.conftest import Place
 from tests.e2e.edge import BATCH, Edge
 
-pytestmark = [pytest.mark.prefect, pytest.mark.train, pytest.mark.slow]
+pytestmark = [pytest.mark.prefect, pytest.mark.train]
 
 
+@pytest.mark.slow
 def test_labels_by_a_tool_s_file_and_by_the_simulated_annotator(
     new_place: Callable[[str], Place],
 ) -> None:
@@ -68,3 +70,18 @@ def test_labels_by_a_tool_s_file_and_by_the_simulated_annotator(
 def test_a_run_that_waits_for_nothing(new_place: Callable[[str], Place]) -> None:
     place = new_place("no-labels")
     assert "no run there" in place.backhaul("labels", "status", "gone").one_error()
+
+
+def test_what_the_boxes_of_a_model_save_is_said_of_any_run(played: Any, tmp_path: Path) -> None:
+    out = tmp_path / "savings.csv"
+    place: Place = played.place
+    ended = place.backhaul("labels", "savings", "tiny", "--min-confidence", "0", "--out", out)
+    assert ended.code == 0, ended.err
+    table = pd.read_csv(out)
+    assert set(table["method"]) == {"random", "true-random"}
+    assert (table["images"] > 0).all()
+    assert (table["accepted"] <= table["shown"]).all()
+    assert (table["accepted"] <= table["objects"]).all()
+    assert (table["seconds"] > 0).all()
+    by_hand = 2 * table["images"] + 7 * table["objects"]
+    assert table["seconds_from_nothing"].tolist() == by_hand.tolist()

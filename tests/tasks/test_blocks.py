@@ -10,12 +10,15 @@ from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.data.annotation import LabelStudioAnnotation
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from backhaul.storage.places import filesystem
 from backhaul.values.bandwidth import Bandwidth
 from blocks import LabelSource, LabelStudio, ObjectStore, Uplink, patience
 from blocks.opening import load_block, resolve, take_up_keys
+from deployments.local.private import secret
+from flows.annotation import server_of
 from flows.arguments import blocks_of, run_key
 from flows.course import labels_at
 from flows.uplinks import agree_on_bandwidth, expected_bandwidth
@@ -68,6 +71,20 @@ def test_a_label_source_says_where_labels_are_put(tmp_path: Path) -> None:
     assert labels_at("/store", InboxData(label_source="desk")) == f"{tmp_path}/desk"
     assert labels_at("/store", InboxData(labels="labels")) == "/store/labels"
     assert labels_at("s3://a/b", InboxData(labels="x/y/")) == "s3://a/b/x/y"
+
+
+def test_a_label_studio_of_a_block_or_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    LabelStudio(address="http://labels:8080", token=SecretStr(secret())).save("desk")
+    with server_of(LabelStudioAnnotation(block="desk")) as server:
+        assert server.address == "http://labels:8080"
+    given = LabelStudioAnnotation(url="http://other:8080/", key_variable="DESK_KEY")
+    with pytest.raises(InputError, match="DESK_KEY is not set"):
+        server_of(given)
+    monkeypatch.setenv("DESK_KEY", secret())
+    with server_of(given) as server:
+        assert server.address == "http://other:8080"
 
 
 def test_the_keys_of_a_store_are_kept_secret(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """X-AnyLabeling, and Labelme: a JSON file beside each image, corners in pixels.
 
-Rectangles are written with two corners, which all versions read, and read with two or four;
-shapes of other kinds are read as the box around their points. Source: the page "User guide" of
-X-AnyLabeling's documentation, and the files that Labelme writes.
+Rectangles are written with two opposite corners, as Labelme has them, and read with two, or
+with four as newer versions of X-AnyLabeling write them; shapes of other kinds are read as the
+box around their points.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from. It needs no keys of ours, and annotators' browsers need not reach the stor
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -18,7 +19,10 @@ from backhaul.annotation.labelstudio.tasks import (
     tasks_by_image,
 )
 from backhaul.annotation.waiting import WaitingImage
+from backhaul.errors import MissingObjectError
 from backhaul.storage.objects import read_uri
+
+LOG = logging.getLogger(__name__)
 
 
 def push(
@@ -39,17 +43,25 @@ def push(
 
     Raises:
         LabelStudioError: If the server does not answer, or refuses a task.
-        MissingObjectError: If an image is gone from the store.
+        StoreError: If the store cannot be used.
     """
     there = tasks_by_image(server, project.number, [image.file.image_id for image in waiting])
     new = [image for image in waiting if image.file.image_id not in there]
+    n_new = 0
     for start in range(0, len(new), AT_ONCE):
         tasks = []
         for image in new[start : start + AT_ONCE]:
-            data = task_of(image, _uploaded(server, project, image))
+            try:
+                picture = read_uri(image.file.path)
+            except MissingObjectError as error:
+                LOG.warning("%s: nobody can label it", error)
+                continue
+            data = task_of(image, _uploaded(server, project, image, picture))
             shown = prediction_of(image, class_names, min_confidence)
             tasks.append({"data": data, "predictions": [shown] if shown["result"] else []})
-        server.post(f"/api/projects/{project.number}/import", tasks)
+        if tasks:
+            server.post(f"/api/projects/{project.number}/import", tasks)
+            n_new += len(tasks)
     for image in waiting:
         task = there.get(image.file.image_id)
         if task is None or task.total_predictions or task.annotations:
@@ -57,14 +69,16 @@ def push(
         shown = prediction_of(image, class_names, min_confidence)
         if shown["result"]:  # the server was killed between the task and its boxes
             server.post("/api/predictions/", shown | {"task": task.id})
-    return len(new)
+    return n_new
 
 
-def _uploaded(server: LabelStudio, project: Project, image: WaitingImage) -> str:
+def _uploaded(
+    server: LabelStudio, project: Project, image: WaitingImage, picture: bytes
+) -> str:
     """Return the place at the server of a picture that was sent there."""
     name = f"{image.file.image_id}{PurePosixPath(image.file.path).suffix}"
     path, params = f"/api/projects/{project.number}/import", {"commit_to_project": "false"}
-    answer = server.upload(path, name, read_uri(image.file.path), params)
+    answer = server.upload(path, name, picture, params)
     try:
         [number] = answer["file_upload_ids"]
         file = str(server.get(f"/api/import/file-upload/{int(number)}")["file"])

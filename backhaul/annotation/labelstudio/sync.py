@@ -14,9 +14,11 @@ from backhaul.annotation.taking import Taken
 from backhaul.annotation.waiting import waiting_images
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.data.annotation import LabelStudioAnnotation
+from backhaul.labellayout import project_place
 from backhaul.layout import RunFiles
 from backhaul.storage.holder import Holder
 from backhaul.storage.lease import lease
+from backhaul.storage.objects import exists_at
 
 LOG = logging.getLogger(__name__)
 
@@ -36,8 +38,11 @@ def pull_labels(server: LabelStudio, files: RunFiles, settings: LabelStudioAnnot
     class_names = RunRecords(files).beginning.class_names
     server.require_ours()
     with _alone(files):
+        waiting = waiting_images(files)
+        if not waiting and not exists_at(project_place(files)):
+            return Taken()
         project = project_of(server, files, class_names, settings.annotators)
-        return pull(server, project, files, waiting_images(files), class_names, settings)
+        return pull(server, project, files, waiting, class_names, settings)
 
 
 def push_images(server: LabelStudio, files: RunFiles, settings: LabelStudioAnnotation) -> int:
