@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from backhaul.analysis.results import METRICS, check_metric, measured
+from backhaul.analysis.results import METRICS, check_metric
 from backhaul.arrays import FloatArray
 from backhaul.campaign.finding import Chart, Finding, Series, cells, name_of, values
 from backhaul.campaign.run import CONTROL, Run
@@ -51,19 +51,13 @@ def leaderboard(
         on both sides of the ratio, the gain with its interval and number of seeds.
 
     Raises:
-        InputError: If the metric or the test set is not there, or nothing was measured yet.
+        InputError: If there is no such metric, or nothing was measured there yet.
     """
     check_metric(metric, RANKED_BY)
-    points = pd.concat(
-        [
-            _points(run, metric, test_set).assign(run=name, seed=seed)
-            for name, runs in campaigns.items()
-            for seed, run in runs.items()
-        ],
-        ignore_index=True,
-    )
+    parts = [_campaign(runs, metric, test_set).assign(run=n) for n, runs in campaigns.items()]
+    points = pd.concat(parts, ignore_index=True)
     if points.empty:
-        raise InputError(f"{', '.join(campaigns)}: no method has played a batch yet")
+        raise InputError(f"{', '.join(campaigns)}: nothing measured on {test_set!r} yet")
     points[GAIN] = _gains(points, baseline)
     table = _ranked(points, metric)
     return Finding(
@@ -80,21 +74,28 @@ def leaderboard(
     )
 
 
-def _points(run: Run, metric: str, test_set: str) -> pd.DataFrame:
-    """Return what each method of a run reached in the end, with its ratio and bytes."""
-    rows = measured(run, test_set)
-    rows = rows[(rows["method"] != INITIAL) & rows["batch"].notna()]
-    rows = rows.assign(value=_values(run, rows, metric, test_set)).sort_values("batch")
-    by_method = rows.groupby("method", sort=False)
-    last = by_method.last()
-    return pd.DataFrame(
-        {
-            "method": last.index,
-            "value": last["value"].to_numpy(float),
-            "ratio": by_method["samples_transfer_ratio"].mean().to_numpy(float),
-            "bytes_sent": last["bytes_sent_total"].to_numpy(float),
-        }
+def _campaign(runs: Mapping[int, Run], metric: str, test_set: str) -> pd.DataFrame:
+    """Return what each method reached after the last batch, with its ratio, bytes and seed.
+
+    A method that has not come so far with a seed, in a run that goes on, is left out of it.
+    """
+    parts = [_rounds(run, metric, test_set).assign(seed=seed) for seed, run in runs.items()]
+    rounds = pd.concat(parts, ignore_index=True)
+    by_method = rounds.groupby(["method", "seed"], sort=False)
+    reached = by_method.agg(
+        batch=("batch", "last"),
+        value=("value", lambda values: values.iloc[-1]),  # "last" passes over NaN
+        ratio=("samples_transfer_ratio", "mean"),
+        bytes_sent=("bytes_sent_total", "last"),
     )
+    return reached[reached["batch"] == rounds["batch"].max()].reset_index()
+
+
+def _rounds(run: Run, metric: str, test_set: str) -> pd.DataFrame:
+    """Return the rows of a run's rounds on a test set, by batch, with the ``value`` of each."""
+    rows = run.summary[run.summary["test_set"] == test_set]
+    rows = rows[(rows["method"] != INITIAL) & rows["batch"].notna()]
+    return rows.assign(value=_values(run, rows, metric, test_set)).sort_values("batch")
 
 
 def _values(run: Run, rows: pd.DataFrame, metric: str, test_set: str) -> pd.Series[float]:

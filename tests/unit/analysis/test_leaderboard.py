@@ -99,6 +99,18 @@ def test_nothing_is_extrapolated_but_the_control_arm_is_the_ratio_0(
     assert np.isnan(table.loc[CONTROL, "over_baseline"])
 
 
+def test_a_method_that_has_not_come_so_far_is_left_out(made: Callable[..., Run]) -> None:
+    """Of a run that goes on: half of a method, or a seed that has just begun."""
+    whole = made(iqr=(0.3, 0.5), normal=(0.2, 0.6))
+    rows = whole.summary
+    half = rows[(rows["method"] != "normal") | (rows["batch"] == 0)]
+    begun = rows[rows["method"] == "init"]
+    runs = {i: with_tables(whole, summary=t) for i, t in enumerate((rows, half, begun))}
+    table = leaderboard({"a": runs}).table.set_index("method")
+    assert table["seeds"].to_dict() == {"iqr": 2, "normal": 1}
+    assert table.loc["normal", "f1"] == pytest.approx(f1(0.6))
+
+
 def test_equal_values_are_ranked_by_ratio(made: Callable[..., Run]) -> None:
     table = leaderboard({"a": {0: made(iqr=(0.3, 0.5), normal=(0.2, 0.5))}}).table
     assert table["method"].tolist() == ["normal", "iqr"]
@@ -134,7 +146,10 @@ def test_its_chart_has_a_line_a_method_over_all_campaigns(made: Callable[..., Ru
 
 @pytest.mark.parametrize(
     ("metric", "test_set", "reason"),
-    [("f2", "common", "unknown metric 'f2'"), ("f1", "elsewhere", "no test set 'elsewhere'")],
+    [
+        ("f2", "common", "unknown metric 'f2'"),
+        ("f1", "elsewhere", "a: nothing measured on 'elsewhere' yet"),
+    ],
 )
 def test_what_is_not_there_is_one_line(
     made: Callable[..., Run], metric: str, test_set: str, reason: str
