@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -66,6 +67,16 @@ def translate_benchmark(document: Document) -> Translation:
         *_environment(environment),
         *_algorithm(algorithms[0]),
         *_ranking(job),
+        *_others(job, "name|workspace|testenv|test_object[.].*|rank[.]sort_by[.].*"),
+        *_others(
+            environment.below(ENVIRONMENT),
+            "dataset[.](train|test)_index|incremental_rounds|model_eval[.].*|metrics[.].*",
+        ),
+        *_others(
+            algorithms[0].below(ALGORITHM),
+            "paradigm_type|initial_model_url|modules[.].*"
+            "|incremental_learning_data_setting[.]train_ratio",
+        ),
     ]
     fields = {name: value for each in given for name, value in each.fields.items()}
     defaults = {
@@ -202,6 +213,15 @@ def _letters(number: int) -> str:
     """Return a number as letters, with which labels end: a to z, ba, bb, ..."""
     last = chr(ord("a") + number % 26)
     return (_letters(number // 26) if number >= 26 else "") + last  # noqa: PLR2004 - the alphabet
+
+
+def _others(fields: Mapping[str, str], known: str) -> list[Taken]:
+    """Return what is left of a file: fields that match no pattern, by their part."""
+    left: dict[str, str] = {}
+    for key, text in fields.items():
+        if not re.fullmatch(known, key):
+            left.setdefault(".".join(key.split(".")[:2]), text)
+    return [told(key, text, "refused", "", "no field here") for key, text in left.items()]
 
 
 def _ranking(job: Mapping[str, str]) -> Iterator[Taken]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from backhaul.campaign.legacy.row import Row
 from backhaul.campaign.legacy.rules import file as path
 from backhaul.campaign.legacy.rules import number, positive
 from backhaul.campaign.sedna.filters import DEFAULT, WHY, method_of
@@ -194,8 +193,11 @@ def _environment(job: Document) -> Iterator[Taken]:
 
 
 _READ = re.compile(
-    r"spec\.(dataset\.|initialModel\.|outputDir|trainSpec\.trigger\.|deploySpec\.trigger\."
-    r"|deploySpec\.model\.(hotUpdateEnabled|pollPeriodSeconds)|deploySpec\.hardExampleMining\.)"
+    r"spec\.(dataset\.(name|trainProb)|initialModel\.name|outputDir"
+    r"|(trainSpec|deploySpec)\.trigger\.(checkPeriodSeconds|timer\.(start|end|type)"
+    r"|condition\.(operator|threshold|metric))"
+    r"|deploySpec\.model\.(hotUpdateEnabled|pollPeriodSeconds)"
+    r"|deploySpec\.hardExampleMining\.(name|parameters\..*))"
 )
 _PASSED_OVER = re.compile(r"apiVersion|kind|metadata\..*|status\..*")
 _PART = re.compile(r"spec\.(\w+Spec\.template)\..*")
@@ -208,7 +210,7 @@ def _others(job: Document, known: set[str]) -> dict[str, str]:
         variable = _VARIABLE.fullmatch(key)
         if variable and f"trainSpec env.{variable[2]}" in known:
             continue
-        if _READ.match(key) or _PASSED_OVER.fullmatch(key):
+        if _READ.fullmatch(key) or _PASSED_OVER.fullmatch(key):
             continue
         part = _PART.fullmatch(key)
         if part is None:
@@ -243,4 +245,4 @@ def _left(key: str, text: str) -> Taken:
             "what nodes run is what was published last; NODE.yaml's `model` is where they begin"
         )
         return told(key, text, "changed", "model in NODE.yaml", why)
-    return Taken(Row(one_line(key), one_line(text), "refused", "", "no field here"))
+    return told(one_line(key), text, "refused", "", "no field here")

@@ -75,11 +75,16 @@ def gate(fields: Mapping[str, str], file: object) -> list[Taken]:
     Raises:
         InputError: If a value cannot be understood.
     """
-    if "condition.threshold" not in fields:
-        return []
     where = "deploySpec.trigger"
-    _, _, text = _compared(fields, where, file)
-    return [told(f"{where}.condition", text, *GATE)]
+    found = [
+        told(f"{where}.{key}", fields[key], *JUDGED_AT_ONCE)
+        for key in ("checkPeriodSeconds", "timer.start", "timer.end")
+        if key in fields
+    ]
+    if "condition.threshold" in fields:
+        _, _, text = _compared(fields, where, file)
+        found.append(told(f"{where}.condition", text, *GATE))
+    return found
 
 
 def hot_update(fields: Mapping[str, str]) -> list[Taken]:
@@ -130,6 +135,7 @@ SAMPLED = (
     "images of a batch: that many arrive, then a round is played; there, samples that somebody "
     "has labelled"
 )
+JUDGED_AT_ONCE: Verdict = ("refused", "", "a model is judged as soon as its round ends")
 TIMER: Verdict = ("refused", "", "not carried over yet")
 GATE: Verdict = ("refused", "", "not carried over yet")
 HOT_UPDATE: dict[str, Verdict] = {

@@ -64,6 +64,7 @@ BENCHMARK = {
             algorithms: [{name: one, url: ./bench/one.yaml}]
           rank:
             sort_by: [{f1_score: descend}, {samples_transfer_ratio: ascend}]
+            save_mode: selected_only
         """,
     "bench/env/testenv.yaml": """\
         testenv:

@@ -61,10 +61,16 @@ def test_it_says_what_became_of_each_field(job: Write) -> None:
     assert Path("job-campaign.yaml").exists()
 
 
+TIMED = '      timer: {start: 01:00}\n      condition: {operator: ">", threshold: 0.1'
+
+
 def test_every_field_of_a_job_has_a_row(job: Write) -> None:
     path = job("  outputDir:", '  strange: {more: "1"}\n  outputDir:', RESOURCES)
+    text = path.read_text().replace("trainProb: 0.8", "trainProb: 0.8, odd: 1")
+    path.write_text(text.replace('      condition: {operator: ">", threshold: 0.1', TIMED))
     rows = rows_of(path)
-    assert rows["strange.more"].fate == "refused"
+    assert {rows[key].fate for key in ("strange.more", "dataset.odd")} == {"refused"}
+    assert rows["deploySpec.trigger.timer.start"].value == "01:00"
     assert rows["trainSpec.trigger.timer"].value == "02:00-20:00"
     assert rows["deploySpec.trigger.condition"].value == "precision_delta > 0.1"
     assert rows["trainSpec.template"].value == "registry/train:v1"
@@ -221,6 +227,14 @@ def test_a_benchmark_becomes_a_campaign_with_an_arm_a_point(
     }
     assert thresholds == {(a, b) for a in (0.9, 0.5) for b in (0.9, 0.3)}
     assert "backhaul analyze leaderboard" in result.output
+
+
+def test_what_a_benchmark_says_beside_is_told(benchmark: Write) -> None:
+    rows = {row.key: row for row in translate_benchmark(read_documents([benchmark()])[0]).rows}
+    beside = {"rank.save_mode", "incremental_learning_data_setting.splitting_method"}
+    assert beside <= {key for key, row in rows.items() if row.why == "no field here"}
+    assert rows["model_eval"].value == "f1_score >= 0.01"
+    assert rows["basemodel.hyperparameters"].value == "momentum=0.95|0.5"
 
 
 def test_files_of_a_benchmark_are_found_from_a_folder_above(
