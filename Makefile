@@ -28,8 +28,8 @@ demo: $(READY)  ## Run a real campaign on handwritten digits, with no service to
 services: $(READY)  ## Install PostgreSQL and Chromium, for `make up` and `make test-all`.
 	$(BIN)/python -m deployments.local services
 
-up: $(READY)  ## Start a Prefect server on PostgreSQL, S3 and workers on this machine.
-	$(BIN)/python -m deployments.local up
+up: $(READY)  ## Start a Prefect server on PostgreSQL, S3 and workers here; LABELS=1: Label Studio.
+	$(BIN)/python -m deployments.local up $(if $(LABELS),--labels)
 
 down:  ## Stop what `make up` started; the data stay.
 	$(BIN)/python -m deployments.local down

@@ -1,4 +1,4 @@
-"""What a Prefect server does by itself: crash zombies, start on labels, raise an alarm.
+"""What a Prefect server does by itself: crash zombies, wake triggers, raise an alarm.
 
 ``make automations`` (``python -m deployments.automations``) creates or updates them on the
 server at ``PREFECT_API_URL``. It may be repeated: what is as it should be stays as it is.
@@ -27,27 +27,25 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from backhaul.errors import InputError
-from flows.server.operation import ALARM, NODES, PROBLEM, STUCK, WELL, ZOMBIES
+from flows.server.operation import ALARM, LABELLED, NODES, PROBLEM, STUCK, WELL, ZOMBIES
 
-LABELS = "backhaul: run on new labels"
+LABELS = "backhaul: ask the triggers on new labels"
+EARLIER_LABELS = "backhaul: run on new labels"
+"""What counted labels before; whatever makes automations removes it."""
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-LABELLED = "backhaul.labelled"
-"""The event that stands for one labelled image."""
 SILENT = timedelta(seconds=90)
 """Three heartbeats that did not come."""
 PENDING = timedelta(minutes=15)
 """How long a flow run may take to begin once a worker took it, to pull an image for example."""
-LONG = timedelta(days=365)
-"""How long labelled images are counted until there are enough of them."""
 OVER = (
-    *("Completed", "CompletedWithFailures", "AwaitingLabels"),
+    *("Completed", "CompletedWithFailures", "AwaitingLabels", "AwaitingApproval"),
     *("Failed", "Crashed", "Stuck", "Cancelled"),
     *("Scheduled", "AwaitingRetry", "Paused", "Suspended"),
 )
 """States in which a flow run sends no heartbeats, and need not."""
 ALARMING = ("CompletedWithFailures", "Failed", "Crashed", "Stuck")
-WATCHED = ("campaign", "hourly", "analyze", "fleet")
+WATCHED = ("campaign", "hourly", "triggers", "analyze", "fleet")
 """Flows that somebody, or a schedule, starts; they tell how their methods ended."""
 MESSAGE = """\
 {{ event.resource['prefect.resource.name'] }}: {{ event.resource['prefect.state-name'] }}
@@ -57,7 +55,8 @@ NODE_MESSAGE = """\
 {{ event.resource['prefect.resource.name'] }}: {{ event.payload['text'] }}
 {{ 'It is over.' if event.event == 'backhaul.problem.over' else 'It has begun.' }}"""
 
-N_LABELLED = 50
+PAUSE_S = 60
+LEAST_PAUSE_S, MOST_DIGITS = 10, 6
 WRONG_INPUT = 2
 
 
@@ -118,22 +117,21 @@ def _crash(
     )
 
 
-def run_on_labels(deployment: UUID, n_labelled: int) -> AutomationCore:
-    """Return what runs a deployment whenever so many more images have been labelled.
+def wake_on_labels(deployment: UUID, pause: timedelta) -> AutomationCore:
+    """Return what runs a deployment once labels have come, and then none for a while.
 
-    The event that begins to count is not counted itself, hence one less. Without such an event
-    counting would go by the clock, and what is left of one period would be forgotten.
+    Each label begins to wait anew, so that many of them wake it once, and none is forgotten.
     """
-    alone = n_labelled == 1
+    seconds = f"{pause.total_seconds():.0f} s"
     return AutomationCore(
         name=LABELS,
-        description=f"Every {n_labelled} events {LABELLED}, one a labelled image.",
+        description=f"An event {LABELLED}, and none for {seconds} after it.",
         trigger=EventTrigger(
-            posture=Posture.Reactive,
-            after=set() if alone else {LABELLED},
+            posture=Posture.Proactive,
+            after={LABELLED},
             expect={LABELLED},
-            threshold=1 if alone else n_labelled - 1,
-            within=timedelta(0) if alone else LONG,
+            threshold=1,
+            within=pause,
         ),
         actions=[RunDeployment(deployment_id=deployment)],
     )
@@ -196,19 +194,24 @@ def automations(
         InputError: If a deployment or a block is not there.
     """
     wanted = [crash_zombies(), crash_stuck()]
-    if n_labelled := _count(environment):
-        name = environment.get("BACKHAUL_LABELLED_RUNS") or "hourly/hourly"
-        wanted.append(run_on_labels(_deployment(client, name), n_labelled))
+    if pause := _pause(environment):
+        name = environment.get("BACKHAUL_LABELLED_RUNS") or "triggers/triggers"
+        wanted.append(wake_on_labels(_deployment(client, name), pause))
     if block := environment.get("BACKHAUL_ALARM_BLOCK"):
         wanted += [alarm_on_nodes(_block(client, block)), raise_alarm(_block(client, block))]
     return wanted
 
 
-def _count(environment: Mapping[str, str]) -> int:
-    text = environment.get("BACKHAUL_LABELLED") or str(N_LABELLED)
-    if not text.isdecimal():
-        raise InputError(f"BACKHAUL_LABELLED: {text!r}: expected a number of images, or 0")
-    return int(text)
+def _pause(environment: Mapping[str, str]) -> timedelta:
+    """Return how long no label may have come before triggers are asked; 0 = they are not."""
+    if environment.get("BACKHAUL_LABELLED") == "0":  # as it was switched off before
+        return timedelta(0)
+    text = environment.get("BACKHAUL_LABELLED_PAUSE_S") or str(PAUSE_S)
+    seconds = int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else -1
+    if seconds and seconds < LEAST_PAUSE_S:
+        least = f"at least {LEAST_PAUSE_S} seconds, or 0"
+        raise InputError(f"BACKHAUL_LABELLED_PAUSE_S: {text!r}: expected {least}")
+    return timedelta(seconds=seconds)
 
 
 def _deployment(client: SyncPrefectClient, name: str) -> UUID:
@@ -277,10 +280,22 @@ def apply(environment: Mapping[str, str]) -> None:
         try:
             for wanted in automations(client, environment):
                 _say(f"{wanted.name}: {ensure(client, wanted)}")
-            if not _count(environment) and remove(client, LABELS):
-                _say(f"{LABELS}: removed")
+            _remove_old(client, environment)
         except httpx.HTTPError as error:
             raise InputError(f"{PREFECT_API_URL.value()}: {error}") from None
+
+
+def _remove_old(client: SyncPrefectClient, environment: Mapping[str, str]) -> None:
+    """Remove what wakes triggers if nobody wants it, and what counted labels before."""
+    old = [EARLIER_LABELS, *([] if _pause(environment) else [LABELS])]
+    for name in old:
+        if remove(client, name):
+            _say(f"{name}: removed")
+    if environment.get("BACKHAUL_LABELLED", "0") != "0":
+        _say(
+            "BACKHAUL_LABELLED counts no labels any more: set `triggers: {kind: labelled, "
+            "images: N}` in the run's config (docs/triggers.md)"
+        )
 
 
 def _say(text: str) -> None:

@@ -14,8 +14,9 @@ from backhaul.campaign.setting import Play
 from backhaul.code import UserCode
 from backhaul.errors import AwaitingLabelsError
 from backhaul.events import ImagesSent, emit
-from backhaul.inbox.tolabel import write_list
+from backhaul.inbox.tolabel import Seen, write_list
 from backhaul.link.exchange import Carried
+from backhaul.measure.gatesettings import Gate
 from backhaul.sampling import Method
 from backhaul.storage.objects import read_value
 from backhaul.values.artifacts import Artifact
@@ -33,6 +34,7 @@ from flows.states import awaiting
 from flows.uplinks import limits_of
 from tasks.augmentation import augment
 from tasks.evaluation import TestSets, benchmark_batch, evaluate, measure_explored
+from tasks.gate import drawn_tests
 from tasks.inference import infer
 from tasks.labelling import require_labels
 from tasks.mixing import merge_seen, mix_splits
@@ -56,7 +58,8 @@ def batch(
     try:
         return play_batch(config, method, play, standing)
     except AwaitingLabelsError as error:
-        uri = write_list(files_of(config), method.label, play, error.image_ids)
+        seen = _seen(config, method, play, standing)
+        uri = write_list(files_of(config), method.label, play, error.image_ids, seen)
         return awaiting(str(error) if uri is None else f"{error}; all of them: {uri}")
 
 
@@ -107,6 +110,7 @@ def play_batch(
             mixed = mix_splits(new, standing.seen, mixing, step=step)
             training, standing = _retrain(mixed, new, config, standing, step)
         standing = standing.having_sent(sent)
+        standing = _with_drawn(config, method, play, new, standing, step)
         carried, standing = _carry(sent, training, config, limits, standing, step)
         evaluation = evaluate(
             standing.current,
@@ -148,6 +152,15 @@ def _look(
         return play.seen
     img_size = config.training.img_size
     return infer(play.images, looking, config.inference, img_size, needs=needs, step=step)
+
+
+def _seen(config: CampaignConfig, method: Method, play: Play, standing: Standing) -> Seen:
+    """Return what the batch was chosen by, which is in the cache by now, and whose it is."""
+    looking = config.inference.looking(standing.checkpoints)
+    step = step_of(config, method.label, play.number)
+    boxes = _look(config, method, play, looking, step)
+    of_node = boxes == play.seen
+    return Seen(boxes, "node" if of_node else f"{method.label} epoch {looking[-1].epoch}")
 
 
 def _look_back(
@@ -236,6 +249,24 @@ def _explored(
     if play.arrivals is None:
         return None
     return measure_explored(images, seen, play.arrivals, config.evaluation, step=step)
+
+
+def _with_drawn(
+    config: CampaignConfig,
+    method: Method,
+    play: Play,
+    new: Artifact | None,
+    standing: Standing,
+    step: Step,
+) -> Standing:
+    """Return the standing with what chance drew for tests, if a gate judges by that."""
+    gate, publish = config.accept, config.publish
+    if publish is None or publish.method != method.label or not isinstance(gate, Gate):
+        return standing
+    if new is None or play.arrivals is None or not gate.fresh_images:
+        return standing
+    drawn = drawn_tests(new, play.arrivals, step=step)
+    return standing.having_drawn(drawn, gate.fresh_images)
 
 
 def _carry(

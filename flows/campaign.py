@@ -30,7 +30,7 @@ from flows.futility import keep_futility
 from flows.healing import lost
 from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
-from flows.server.publish import publish_run
+from flows.server.publish import publish_models, publish_run
 from flows.slots import wait_or_give_way
 from flows.states import failed, overall
 from flows.transport import TRANSPORTS
@@ -74,6 +74,7 @@ def campaign(config: Config) -> State[None]:
         if exists_at(files.round(INITIAL)):
             keep_futility(config, files)
             publish_run(files)
+            publish_models(files)
             write_report(stored_campaign(files), RemotePictures())
     return overall(outcomes)
 

@@ -55,7 +55,7 @@ def fleet(
     nodes = read_fleet(root, now_s, watch.late_min * 60)
     published = [] if keys is None else _publish(root, keys, days, nodes, now_s)
     windows, damaged = _windows(root, now_s)
-    found = [*problems_now(root, watch, nodes, windows), *published, *damaged]
+    found = [*problems_now(root, watch, nodes, windows, now_s), *published, *damaged]
     new = keep_news(root, found, now_s, tell)
     for each in new.begun:
         get_run_logger().warning("%s: %s", each.subject, each.text)

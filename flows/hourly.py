@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 
 from prefect import flow, get_run_logger
@@ -14,42 +15,52 @@ from backhaul.campaign.continued import forget_tables
 from backhaul.campaign.mending import set_damaged_aside, set_damaged_state_aside
 from backhaul.campaign.outcome import MethodOutcome
 from backhaul.campaign.provenance import note_start
-from backhaul.campaign.runrecords import RunRecords, has_begun
+from backhaul.campaign.runrecords import has_begun
 from backhaul.campaign.runstate import RunState, advance, read_state
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.inbox.continuation import continue_view
-from backhaul.inbox.ingestion import ingest
-from backhaul.inbox.state import take_in
 from backhaul.layout import RunFiles
 from backhaul.storage.holder import Holder
 from backhaul.storage.lease import Lease, lease
+from backhaul.triggers.decisions import Decision
+from backhaul.triggers.hours import begin_hour, finish_hour, fire_if_full
+from backhaul.triggers.labelling import list_unplayed
+from backhaul.triggers.unplayed import Hourly
+from backhaul.triggers.wording import line_of
+from flows.annotation import offer_images, take_labels
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
+from flows.course import labels_at
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
 from flows.futility import keep_futility
 from flows.healing import LOSSES, can_be_made_again, lost
 from flows.heartbeats import of_this_run_alone
+from flows.intake import take_in_new
 from flows.leftovers import end_leftovers
-from flows.server.publish import publish_run
+from flows.mirroring import mirror_models
+from flows.publication import publish_versions
+from flows.server.publish import publish_models, publish_run
+from flows.server.triggers import publish_decision
 from flows.states import awaiting, overall
 from flows.transport import TRANSPORTS, Transport
-from tasks.progress import Progress
 from tasks.stage import is_thorough, thorough
 
 
 @flow(name="hourly", flow_run_name="hourly-{config.name}", on_cancellation=[cancel_children])
-def hourly(config: Config) -> State[None]:
+def hourly(config: Config, now: bool = False) -> State[None]:
     """Take in what nodes dropped, form batches, and play those that are full.
 
     Every method goes on from where it stood, so an hour costs what is new in it. An hour
     without anything new changes nothing, one that failed is caught up by the next, and a method
     whose labels are missing waits: this then ends Completed, named AwaitingLabels. In its first
-    hour a run trains its initial model on ``initial.data``.
+    hour a run trains its initial model on ``initial.data``. With ``triggers`` it plays what is
+    full once they fire, and else ends Completed with what is still missing.
 
     Args:
         config: The campaign, with ``data.kind: inbox``.
+        now: Fire the triggers by hand: what is full now is played, whatever they ask.
     """
     if not isinstance(config.data, InboxData):
         raise InputError("data.kind: expected inbox, the images that nodes drop, for `hourly`")
@@ -59,7 +70,7 @@ def hourly(config: Config) -> State[None]:
     with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
         set_damaged_state_aside(files_of(here))
         files = claim(here)
-        hour = partial(_play_hour, config, config.data, files, own_lease)
+        hour = partial(_play_hour, config, config.data, files, own_lease, now)
         try:
             return hour()
         except LOSSES as error:
@@ -67,14 +78,14 @@ def hourly(config: Config) -> State[None]:
                 raise
             get_run_logger().warning("%s: all hours are looked through again", error)
         set_damaged_aside(files)
-        advance(files, lambda state: RunState())
+        advance(files, lambda state: RunState(triggered=state.triggered))
         forget_tables(files)
         with thorough():
             return hour()
 
 
 def _play_hour(
-    config: CampaignConfig, inbox: InboxData, files: RunFiles, own_lease: Lease
+    config: CampaignConfig, inbox: InboxData, files: RunFiles, own_lease: Lease, now: bool
 ) -> State[None]:
     """Play what is to be played, and return how that ended.
 
@@ -87,22 +98,39 @@ def _play_hour(
         return awaiting(began.error or "")
     if began.state == "failed":
         return overall({"initial training": began})
-    state = _take_in(opened(config), inbox, files)
+    take_labels(inbox, files)
+    run = Hourly(opened(config), inbox, files, labels_at(files.root, inbox))
+    taken_in = take_in_new(run.config, inbox, files)
+    if now:
+        fire_if_full(run, taken_in, datetime.now(UTC))
+    state, decision = begin_hour(run, taken_in, datetime.now(UTC))
+    publish_decision(files, decision)
+    list_unplayed(run, state)
     pending = [label for label in labels if state.pending(label)]
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
-        return Completed(message=f"nothing to play, {state.formed} batches so far")
+        offer_images(inbox, files)
+        if publish_versions(config, files):
+            publish_models(files)
+            mirror_models(config, files)
+        return Completed(message=_nothing(state, decision))
     first = min(state.pending(label).start for label in pending)
-    emit_plan(config, range(first, state.formed))
+    emit_plan(config, range(first, state.playable))
     note_start(files)
-    turn = f"{state.formed} again" if is_thorough() else str(state.formed)
+    turn = f"{state.playable} again" if is_thorough() else str(state.playable)
     outcomes = transport.play(config, pending, turn=turn)
     for label in () if is_thorough() else lost(outcomes):
         raise MissingObjectError(f"{label}: {outcomes[label].error}")
     own_lease.require()
-    continue_view(files, labels, read_state(files), outcomes)
+    after = read_state(files)
+    finish_hour(run, after, datetime.now(UTC))
+    continue_view(files, labels, after, outcomes)
+    offer_images(inbox, files)
     keep_futility(config, files)
     publish_run(files)
+    publish_versions(config, files)
+    publish_models(files)
+    mirror_models(config, files)
     return overall(outcomes)
 
 
@@ -114,28 +142,10 @@ def _begin(config: CampaignConfig, files: RunFiles, transport: Transport) -> Met
     return transport.begin(config)
 
 
-def _take_in(config: CampaignConfig, inbox: InboxData, files: RunFiles) -> RunState:
-    class_names = RunRecords(files).beginning.class_names
-    progress = Progress("reading the inbox")
-    found = ingest(config.store, inbox.inbox, class_names, progress, inbox.limits)
-    for problem in found.problems:
-        get_run_logger().warning("%s", problem)
-    get_run_logger().info(
-        "inbox: %d new images (%d bytes), %d duplicates, %d unreadable, %d to look at again",
-        found.n_new,
-        found.new_bytes,
-        found.n_duplicates,
-        found.n_unreadable,
-        found.n_waiting,
-    )
-    if found.n_sidecars or found.n_windows or found.n_awaiting:
-        get_run_logger().info(
-            "agents of nodes: %d sidecars, %d windows; %d pictures wait for their sidecars",
-            found.n_sidecars,
-            found.n_windows,
-            found.n_awaiting,
-        )
-    return take_in(config, files)
+def _nothing(state: RunState, decision: Decision | None) -> str:
+    """Return why nothing is played."""
+    formed = f"nothing to play, {state.formed} batches so far"
+    return formed if decision is None else f"triggers: {line_of(decision)}; {formed}"
 
 
 def _log_wait(holder: Holder, waited_s: float) -> None:

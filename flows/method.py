@@ -24,6 +24,7 @@ from blocks.patience import await_prefect
 from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
+from flows.candidates import decided, from_start, register_first
 from flows.course import course_of
 from flows.events import emit_round
 from flows.forms import Config
@@ -33,7 +34,7 @@ from flows.heartbeats import of_this_run_alone
 from flows.leftovers import end_leftovers
 from flows.server.publish import publish_round
 from flows.slots import impatient, wait_or_give_way
-from flows.states import AWAITING, awaiting
+from flows.states import AWAITING, awaiting, awaiting_approval
 from flows.uplinks import agree_on_bandwidth
 
 
@@ -47,8 +48,8 @@ def method(config: Config, label: str) -> State[None]:
 
     The run has begun: its initial model is trained. What was computed before comes from the
     cache. Of several runs of one method, one at a time goes on; one on a worker is rescheduled
-    while another is at it. Ends Completed, named
-    AwaitingLabels, where labels of sent images are not there yet.
+    while another is at it. Ends Completed, named AwaitingLabels, where labels of sent images
+    are not there yet, and AwaitingApproval where a person has to accept or reject its model.
 
     Args:
         config: The campaign.
@@ -68,13 +69,17 @@ def _play_all(
 ) -> State[None]:
     """Play the batches that a method has not behind it, and return how that ended."""
     course = course_of(config, files, arm.label)
+    register_first(config, files, arm.label)
     standing = course.standing
     for play in course.plays(partial(agree_on_bandwidth, config)):
+        standing = from_start(config, files, arm.label, play.number, standing)
         state = _play(config, arm, play, standing)
         if state.name == AWAITING:
             return awaiting(state.message or "")
-        record: RoundRecord = state.result()
         own_lease.require()
+        record: RoundRecord = decided(config, files, play, state.result())
+        if record.verdict is not None and record.verdict.ruling == "awaiting":
+            return awaiting_approval(files, record.verdict)
         write_round(files, record)
         write_round_files(files.view, record)
         course.passed(record)

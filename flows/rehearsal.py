@@ -17,6 +17,7 @@ from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
 from backhaul.values.results import LookedUp
 from flows.batch import play_batch
+from flows.candidates import from_start
 from flows.initial_training import first_round
 from flows.preparation import prepare
 from flows.uplinks import expected_bandwidth
@@ -98,7 +99,9 @@ def _rounds(
     """Return the rounds of one method that are cached, up to the first that is not."""
     rounds: list[RoundRecord] = []
     with suppress(NotCachedError, AwaitingLabelsError):
+        files = files_of(config)
         for play in setting.plays(partial(expected_bandwidth, config)):
+            standing = from_start(config, files, arm.label, play.number, standing)
             record = play_batch(config, arm, play, standing, lookups)
             rounds.append(record)
             standing = record.standing

@@ -8,8 +8,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from backhaul.campaign.outcome import MethodOutcome
+from backhaul.campaign.records import Verdict
+from backhaul.layout import RunFiles
 
 AWAITING = "AwaitingLabels"
+APPROVAL = "AwaitingApproval"
 FAILURES = "CompletedWithFailures"
 _PREFECTS_WORDS = "Flow run encountered an exception: "
 
@@ -19,10 +22,22 @@ def awaiting(message: str) -> State[None]:
     return Completed(name=AWAITING, message=message)
 
 
+def awaiting_approval(files: RunFiles, verdict: Verdict) -> State[None]:
+    """Return the final state of a flow run that waits for a person's decision of a version."""
+    name = f"{files.name}@{verdict.version}"
+    message = (
+        f"{name} keeps to all rules and waits for approval ({verdict.reason}): "
+        f"backhaul models approve|reject {name}, or the deployment decide"
+    )
+    return Completed(name=APPROVAL, message=message)
+
+
 def outcome_of(state: State[Any]) -> MethodOutcome:
     """Return how a method ended, from the final state of its flow run."""
     if state.name == AWAITING:
         return MethodOutcome(state="waiting", error=state.message)
+    if state.name == APPROVAL:
+        return MethodOutcome(state="waiting", error=state.message, for_approval=True)
     if state.is_completed():
         return MethodOutcome(state="completed")
     reason = (state.message or state.name or "").removeprefix(_PREFECTS_WORDS)
@@ -46,6 +61,8 @@ def overall(methods: dict[str, MethodOutcome]) -> State[None]:
         return Failed(message=message)
     if "failed" in states:
         return Failed(name=FAILURES, message=message)
+    if any(outcome.for_approval for outcome in methods.values()):
+        return Completed(name=APPROVAL, message=message)
     if "waiting" in states:
         return awaiting(message)
     number = "1 method" if len(methods) == 1 else f"{len(methods)} methods"

@@ -26,10 +26,12 @@ from backhaul.storage.objects import read_uri, replace
 from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
+from backhaul.values.comparison import Comparison
 from backhaul.values.results import (
     Arrangement,
     Cropped,
     Dataset,
+    Drawn,
     ListedArrangement,
     Measured,
     NodeModel,
@@ -123,6 +125,8 @@ KINDS = {
         Kind("offered", Offered),
         Kind("node-model", NodeModel),
         Kind("reevaluated", Reevaluated),
+        Kind("drawn", Drawn),
+        Kind("comparison", Comparison),
     )
 }
 """All types of results, by name."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from deployments.local.label_studio import TOKEN_LENGTH, LabelStudioServer
 from deployments.local.ports import DEFAULTS, free_port
 from deployments.local.postgresql import PostgreSQL
 from deployments.local.prefect_server import PrefectServer
@@ -191,6 +192,16 @@ def prefect_on_postgres(
     database = postgres_server.create_database("prefect")
     login = f"admin:{secret()}"
     with running(PrefectServer(folder / "prefect", free_port(), database, login)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    """A Label Studio on SQLite; its environment beside ours is made the first time."""
+    folder = tmp_path_factory.mktemp("label_studio")
+    token = secret()[:TOKEN_LENGTH]
+    server = LabelStudioServer(folder / "labelling", free_port(), secret(), token)
+    with running(server):
         yield server
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import select
 import socket
 import struct
 import termios
@@ -156,9 +157,8 @@ class _Pair:
         self.ends = 0
 
     def carry_up(self) -> None:
-        with self._ending(), suppress(OSError):
-            while data := self.client.recv(_BUFFER):
-                self.link.up_bytes += len(data)
+        with self._ending(), suppress(OSError, ValueError):  # of one that is closed already
+            while data := self._receive():
                 if not self._passes():
                     return
                 with self.guard:
@@ -192,6 +192,14 @@ class _Pair:
                     return
                 self._take_time(len(data))
             self.client.shutdown(socket.SHUT_WR)
+
+    def _receive(self) -> bytes:
+        """Return the next bytes of the client, each counted once, also where a reset comes."""
+        select.select([self.client], [], [])
+        with self.guard:
+            data = self.client.recv(_BUFFER)
+            self.link.up_bytes += len(data)
+        return data
 
     def _passes(self) -> bool:
         """Wait while nothing passes; return False where the connection breaks."""

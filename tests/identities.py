@@ -16,6 +16,9 @@ HOUR = "hour"
 RING = "ring"
 """Prefix of the store of the whole way, from frames to the model that looks next."""
 
+ROLLBACK = "rollback"
+"""Prefix of the store of nodes that go back to an earlier model."""
+
 IDENTITIES = (
     Identity("home", "site", STORE),
     Identity("worker", "gpu", STORE),
@@ -29,6 +32,9 @@ IDENTITIES = (
     Identity("home", "ring", RING),
     Identity("annotator", "ring", RING),
     *(Identity("node", name, RING) for name in ("pole-1", "pole-2")),
+    Identity("home", "rollback", ROLLBACK),
+    Identity("annotator", "rollback", ROLLBACK),
+    *(Identity("node", name, ROLLBACK) for name in ("post-1", "post-2")),
 )
 
 

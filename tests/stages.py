@@ -26,6 +26,7 @@ from backhaul.learn.settings import (
 from backhaul.link.settings import Link
 from backhaul.link.state import LinkState
 from backhaul.look.settings import Inference
+from backhaul.measure.gatesettings import Comparing
 from backhaul.measure.settings import Evaluation
 from backhaul.sampling import IqrSampling, Method
 from backhaul.values.artifacts import Artifact
@@ -33,6 +34,7 @@ from backhaul.values.bandwidth import Bandwidth, NodeBandwidths
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import NodeModel, Offered
 from tasks.evaluation import TestSets
+from tasks.gate import Common
 from tasks.stage import Stage, Step
 
 ARTIFACT = Artifact(uri="/store/.backhaul/objects/aa/a.parquet", sha256="a" * 64)
@@ -63,6 +65,8 @@ EXAMPLES: list[tuple[Any, Any]] = [
     (Offered, Offered(captured=ARTIFACT, images=ARTIFACT, sources=ARTIFACT)),
     (Prepared, SendReencoded()),
     (Batches, Batches()),
+    (Common, Common(fixed=ARTIFACT, old_test=ARTIFACT)),
+    (Comparing, Comparing()),
     (Cropping, Cropping()),
     (Evaluation, Evaluation()),
     (Export, Export()),

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.publish import Publish
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
@@ -26,15 +27,17 @@ _RESOURCES: Any = {
     "futility": True,
     "keep_checkpoints": True,
     "parallel": True,
+    "publish": set(Publish.resources),
     "queue": True,
     "restarts": True,
     "store": True,
+    "triggers": True,
     "training": set(Training.resources),
     "inference": set(Inference.resources),
 }
 """What of a config cannot change a result."""
-_OF_INBOXES: Any = _RESOURCES | {"data": set(InboxData.resources)}
-"""The same, where images arrive in an inbox."""
+_OF_INBOXES: Any = _RESOURCES | {"data": set(InboxData.resources), "accept": True}
+"""The same, where images arrive in an inbox: rules for models hold from the next hour on."""
 
 
 def files_of(config: CampaignConfig) -> RunFiles:

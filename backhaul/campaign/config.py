@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from backhaul.campaign.publish import Publish
+from backhaul.campaign.triggers import Trigger
 from backhaul.data.recipes import Sending, SendOriginal
 from backhaul.data.settings import (
     Batches,
@@ -28,6 +30,7 @@ from backhaul.learn.settings import (
 )
 from backhaul.link.settings import LinkedBandwidth
 from backhaul.look.settings import Inference
+from backhaul.measure.gatesettings import Accept, Always, Gate
 from backhaul.measure.settings import Evaluation, Futility
 from backhaul.sampling import ArrivedSampling, Method, NoNewData
 from backhaul.settings import Part, PositiveInt
@@ -107,6 +110,15 @@ class CampaignConfig(Part):
         description="say after each round whether a wished gain over chance is still to be "
         "expected; null = nothing is said",
     )
+    publish: Publish | None = Field(
+        None, description="which method's models become versions for nodes; null = none"
+    )
+    triggers: Trigger | None = Field(
+        None,
+        description="what has to hold before batches that are full are played, all: [...], "
+        "any: [...] or one condition (docs/triggers.md); null = they are played at once",
+    )
+    accept: Accept = Always()
 
     @field_validator("store")
     @classmethod
@@ -189,6 +201,35 @@ class CampaignConfig(Part):
             )
         if len(labels) == 1:
             raise ValueError("futility: expected a method beside its baseline")
+        return self
+
+    @model_validator(mode="after")
+    def _check_publish(self) -> Self:
+        labels = [method.label for method in self.arms]
+        if self.publish is not None and self.publish.method not in labels:
+            raise ValueError(
+                f"publish.method: {self.publish.method!r} is none of the arms: "
+                f"{', '.join(labels)}"
+            )
+        exports = self.publish is not None and self.publish.export is not None
+        if exports and self.training.detector is not None:
+            raise ValueError(
+                "publish.export: expected one of Ultralytics' detectors, which alone can "
+                "be exported"
+            )
+        if self.publish is None and isinstance(self.accept, Gate):
+            raise ValueError(
+                "accept.kind gate: expected publish.method, the arm whose models it is for"
+            )
+        keys = None if self.publish is None else self.publish.keys
+        if keys is not None and not isinstance(self.data, InboxData):
+            raise ValueError("publish.keys: `hourly` publishes: expected data.kind inbox")
+        return self
+
+    @model_validator(mode="after")
+    def _check_triggers(self) -> Self:
+        if self.triggers is not None and not isinstance(self.data, InboxData):
+            raise ValueError("triggers: are asked hour by hour: expected data.kind inbox")
         return self
 
     @model_validator(mode="after")

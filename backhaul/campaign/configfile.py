@@ -159,7 +159,7 @@ def _is_by_change(error: Any, data: dict[str, Any], changed: set[str]) -> bool:
     """
     if error["type"] == "missing":
         return bool(changed)
-    if error["type"] != "value_error":
+    if error["type"] not in ("value_error", "union_tag_not_found"):
         return False
     if not error["loc"]:
         return not {key.split(".")[0] for key in changed}.isdisjoint(

@@ -31,7 +31,10 @@ TABLES: Mapping[str, Callable[[Iterable[RoundRecord]], pd.DataFrame]] = {
 }
 """How each table is made of rounds, by its name."""
 
-WORDS = ("method", "test_set", "class", "file", "uri", "sha256", "node", "policy", "model")
+WORDS = (
+    *("method", "test_set", "class", "file", "uri", "sha256", "node", "policy", "model"),
+    "verdict",
+)
 """Columns of text: a class may be called 01, or None."""
 
 

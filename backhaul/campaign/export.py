@@ -79,13 +79,13 @@ def _write_tables(folder: Path, record: RoundRecord) -> None:
 def _write_checkpoints(
     folder: Path, records: RunRecords, on_progress: OnProgress, trust: bool
 ) -> None:
-    made = [(r.method, checkpoint) for r in records.rounds for checkpoint in r.new_checkpoints]
+    made = [(r.checkpoints_of, c) for r in records.rounds for c in r.new_checkpoints]
     class_names = records.beginning.class_names
     with scratch_folder() as fetched:
-        for done, (method, checkpoint) in enumerate(made):
+        for done, (label, checkpoint) in enumerate(made):
             on_progress(done, len(made))
             source = local_object(checkpoint.artifact, fetched)
-            name = checkpoint_name(method, checkpoint.epoch)
+            name = checkpoint_name(label, checkpoint.epoch)
             target = (folder / name).with_suffix(source.suffix)
             shutil.copyfile(source, target)
             if not checkpoint.detector:

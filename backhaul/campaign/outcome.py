@@ -7,18 +7,30 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 Overall: TypeAlias = Literal[
-    "running", "completed", "awaiting-labels", "completed-with-failures", "failed"
+    "running",
+    "completed",
+    "awaiting-labels",
+    "awaiting-approval",
+    "completed-with-failures",
+    "failed",
 ]
 """How a run as a whole stands: it completed with failures only if not all of it failed."""
 
 
 class MethodOutcome(BaseModel):
-    """How a method ended, and if it did not complete, why."""
+    """How a method ended, and if it did not complete, why.
+
+    Args:
+        state: How it ended.
+        error: Why it did not complete.
+        for_approval: Whether it waits for a person's decision, and not for labels.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: Literal["running", "completed", "failed", "waiting"]
     error: str | None = None
+    for_approval: bool = False
 
 
 class RunOutcome(BaseModel):
@@ -37,5 +49,7 @@ class RunOutcome(BaseModel):
             return cls(methods=methods, state="failed")
         if "failed" in states:
             return cls(methods=methods, state="completed-with-failures")
+        if any(outcome.for_approval for outcome in methods.values()):
+            return cls(methods=methods, state="awaiting-approval")
         waiting = "waiting" in states
         return cls(methods=methods, state="awaiting-labels" if waiting else "completed")

@@ -9,7 +9,8 @@ from backhaul.link.exchange import Carried
 from backhaul.link.state import LinkState
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
-from backhaul.values.results import Sent, Timing, TrainingResult
+from backhaul.values.comparison import Ruling
+from backhaul.values.results import Drawn, Sent, Timing, TrainingResult
 
 
 class Standing(BaseModel):
@@ -23,6 +24,7 @@ class Standing(BaseModel):
         bytes_sent: Bytes of those.
         sent: What the method sent of each batch so far (`ImageSet`), where it sent anything.
         link: Where the links of the nodes stand, if the campaign has one.
+        drawn: The images of the last rounds that chance drew, for the common set of a gate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +36,7 @@ class Standing(BaseModel):
     bytes_sent: int = 0
     sent: tuple[Artifact, ...] = ()
     link: LinkState = LinkState()
+    drawn: tuple[Drawn, ...] = ()
 
     def having_sent(self, sent: Sent) -> Standing:
         """Return the standing with `sent` added to what was sent before."""
@@ -44,6 +47,18 @@ class Standing(BaseModel):
                 "sent": (*self.sent, sent.as_sent) if sent.n_images else self.sent,
             }
         )
+
+    def having_drawn(self, drawn: Drawn, most: int) -> Standing:
+        """Return the standing with the images that chance drew in one more round.
+
+        Args:
+            drawn: The images.
+            most: Where they are more, the oldest rounds are left out, but never this one.
+        """
+        kept = [*self.drawn, drawn] if drawn.n_images else [*self.drawn]
+        while len(kept) > 1 and sum(each.n_images for each in kept) > most:
+            del kept[0]
+        return self.model_copy(update={"drawn": tuple(kept)})
 
     def after(self, seen: Artifact, training: TrainingResult, current_epoch: int) -> Standing:
         """Return the standing after a training, of which one checkpoint is selected.
@@ -57,6 +72,28 @@ class Standing(BaseModel):
         kept = tuple(c for c in lineage if c.epoch <= current_epoch)
         new = {"seen": seen, "checkpoints": kept, "current": kept[-1]}
         return self.model_copy(update=new)
+
+
+class Verdict(BaseModel):
+    """What became of the model that a round trained, where models are registered.
+
+    Args:
+        version: Number of the model's version.
+        parent: Number of the version that it was trained from.
+        candidate: The checkpoint that was judged.
+        ruling: Whether it was accepted.
+        by: Who decided.
+        reason: Why, one line.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: int
+    parent: int | None
+    candidate: Checkpoint
+    ruling: Ruling
+    by: str
+    reason: str
 
 
 class RoundRecord(BaseModel):
@@ -73,12 +110,15 @@ class RoundRecord(BaseModel):
             if none was chosen.
         training: The training of this round; None if there was none.
         evaluation: Table of metrics by test set and class.
-        standing: Where the method stands now.
+        standing: Where the method stands now; where its model was rejected, with the one that
+            it was to replace.
         carried: What went over the link; None if the campaign has none.
         told: Table of what nodes told meanwhile; None if the method does not go by that.
         explored: Table of what frames say that chance drew (`backhaul.measure.explored`); None
             if the method does not go by them.
         timings: How long each stage took.
+        verdict: What became of its model; None where models are not registered, or there is
+            none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,6 +137,21 @@ class RoundRecord(BaseModel):
     told: Artifact | None = None
     explored: Artifact | None = None
     timings: tuple[Timing, ...] = ()
+    verdict: Verdict | None = None
+
+    @property
+    def evaluated(self) -> Checkpoint:
+        """The checkpoint that its metrics are of: a rejected one, too."""
+        return self.standing.current if self.verdict is None else self.verdict.candidate
+
+    @property
+    def checkpoints_of(self) -> str:
+        """What the names of its checkpoints begin with.
+
+        Where models are registered, several may have been trained for the same epochs: after
+        one was taken back, the next starts from the one before it.
+        """
+        return self.method if self.verdict is None else f"{self.method}@{self.verdict.version}"
 
     @property
     def prefix(self) -> str:
@@ -138,8 +193,18 @@ class Waiting(BaseModel):
 
     Args:
         files: A table of node, name, image, and the file that its labels are to be put into.
+        method: Label of the method; empty in records of earlier versions.
+        batch: Number of the batch; None in those.
+        images: The images (`ImageSet`), in the order of the table; None in those.
+        seen: What the method's model saw in them (`FusedDetections`); None in those.
+        model: Which model that was, as annotators are told.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: Artifact
+    method: str = ""
+    batch: int | None = None
+    images: Artifact | None = None
+    seen: Artifact | None = None
+    model: str = ""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typing_extensions import TypeAliasType
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.sampling import Method
@@ -45,16 +46,13 @@ def _field(name: str, field: FieldInfo) -> list[str]:
     parts = _parts(field.annotation)
     if not parts:
         return [*_comment(field.description, _bounds(field)), f"{name}: {_value(field)}"]
-    if field.default is None:
-        (part,) = parts
-        lines = [*_comment(field.description), f"{name}: null"]
-        return [*lines, *_commented([f"{name}:", *_indent(_fields(part))])]
     first, *others = parts
-    lines = [*_comment(field.description or _summary(first)), f"{name}:"]
-    lines += _indent(_fields(first))
+    lines = [f"{name}:", *_indent(_fields(first))]
     for other in others:
         lines += _indent(["# or", *_comment(_summary(other)), *_commented(_fields(other))])
-    return lines
+    if field.default is None:
+        return [*_comment(field.description), f"{name}: null", *_commented(lines)]
+    return [*_comment(field.description or _summary(first)), *lines]
 
 
 def _methods() -> list[str]:
@@ -76,6 +74,8 @@ def _label_meaning(method: type[BaseModel]) -> str:
 
 def _parts(annotation: Any) -> list[type[BaseModel]]:
     """Return the models among the types of a field; a model with a shorthand is not listed."""
+    if isinstance(annotation, TypeAliasType):
+        return _parts(annotation.__value__)
     origin = get_origin(annotation)
     if origin is Annotated:
         return _parts(get_args(annotation)[0])

@@ -23,6 +23,8 @@ class RunState(BaseModel):
         played: Batches that each method has behind it, by label.
         windows: Number of the last entry of the nodes' windows that belongs to a batch.
         told: Rows of the windows that belong to those batches, by number.
+        triggered: Batches that triggers have let be played, from the first on; None = all that
+            are formed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,10 +36,16 @@ class RunState(BaseModel):
     played: dict[str, int] = {}
     windows: int = 0
     told: dict[int, Artifact] = {}
+    triggered: int | None = None
+
+    @property
+    def playable(self) -> int:
+        """How many batches may be played, from the first on."""
+        return self.formed if self.triggered is None else min(self.triggered, self.formed)
 
     def pending(self, label: str) -> range:
-        """Return the numbers of the batches that a method has not finished yet."""
-        return range(self.played.get(label, 0), self.formed)
+        """Return the numbers of the batches that a method may play and has not finished yet."""
+        return range(self.played.get(label, 0), self.playable)
 
     def after(self, label: str, number: int, labels: tuple[str, ...]) -> RunState:
         """Return the state after one of the methods has finished batch `number`.

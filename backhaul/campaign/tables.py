@@ -38,7 +38,7 @@ def checkpoints_table(records: Iterable[RoundRecord]) -> pd.DataFrame:
         (
             r.method,
             r.batch,
-            checkpoint_name(r.method, c.epoch),
+            checkpoint_name(r.checkpoints_of, c.epoch),
             c.epoch,
             c.artifact.uri,
             c.artifact.sha256,
@@ -83,9 +83,10 @@ def _of_round(record: RoundRecord) -> pd.DataFrame:
         "images_sent_total": record.standing.images_sent,
         "bytes_sent_total": record.standing.bytes_sent,
         "epochs_trained": 0 if record.training is None else record.training.epochs,
-        "epoch": record.standing.current.epoch,
+        "epoch": record.evaluated.epoch,
         **_carried(record),
         **_told(record),
+        **({} if record.verdict is None else {"verdict": record.verdict.ruling}),
     }
     for place, (name, value) in enumerate(known.items()):
         table.insert(place, name, value)

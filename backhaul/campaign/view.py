@@ -168,7 +168,8 @@ def write_round_files(view: View, record: RoundRecord) -> None:
     if is_local(view.folder):  # in an object store this would be a second copy
         for checkpoint in record.new_checkpoints:
             if exists(checkpoint.artifact):  # some may have been pruned
-                _place(checkpoint.artifact, view.checkpoint(record.method, checkpoint.epoch))
+                place = view.checkpoint(record.checkpoints_of, checkpoint.epoch)
+                _place(checkpoint.artifact, place)
 
 
 def write_logs(view: View, record: RoundRecord) -> None:
@@ -181,7 +182,7 @@ def write_logs(view: View, record: RoundRecord) -> None:
         if len(steps):
             write_csv(view.steps(record.prefix), steps)
     evaluation = read_value(pd.DataFrame, record.evaluation)
-    epoch = record.standing.current.epoch
+    epoch = record.evaluated.epoch
     with _local_events(view.events(record.prefix)) as place:
         write_events(place, history, steps, evaluation, epoch)
 

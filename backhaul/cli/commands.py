@@ -28,6 +28,14 @@ COMMANDS = {
         "backhaul.cli.hourly:hourly",
         "Take in the images that nodes dropped, and play the batches that are full.",
     ),
+    "labels": Entry(
+        "backhaul.cli.labels:labels",
+        "See what waits for labels, and exchange it with annotators' tools.",
+    ),
+    "triggers": Entry(
+        "backhaul.cli.triggers:triggers",
+        "Say when a run is played and why, or let it be played now.",
+    ),
     "plan": Entry(
         "backhaul.cli.plan:plan",
         "Say what a campaign will take: trainings, time, bytes sent, and disk.",
@@ -62,7 +70,8 @@ COMMANDS = {
         "See how nodes are, change what they go by, and ask for frames.",
     ),
     "models": Entry(
-        "backhaul.cli.models:models", "Publish models and policies for nodes, signed."
+        "backhaul.cli.models:models",
+        "See a run's models, decide on them, and publish them for nodes, signed.",
     ),
     "doctor": Entry(
         "backhaul.cli.doctor:doctor",

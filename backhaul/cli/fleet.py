@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,25 +78,29 @@ def show(
         return
     from backhaul.fleet.nodes import read_fleet
     from backhaul.fleet.prometheus import exposition
+    from backhaul.fleet.versions import named_versions
 
     root = resolved(store)
     if problems:
         _print_problems(root, late)
         return
     nodes = read_fleet(root, time.time(), late * 60)
+    versions = named_versions(root, nodes)
     if prometheus is not None:
         draft = prometheus.with_name(f".{prometheus.name}")
         draft.write_text(exposition(nodes, time.time()), encoding="utf-8")
         draft.replace(prometheus)
     elif as_json:
-        typer.echo(json.dumps([_to_json(view) for view in nodes], indent=1))
+        told = [_to_json(view, versions.get(view.name)) for view in nodes]
+        typer.echo(json.dumps(told, indent=1))
     elif watch:
-        with Live(_table(nodes), console=Console(), auto_refresh=False) as live:
+        with Live(_table(nodes, versions), console=Console(), auto_refresh=False) as live:
             while True:
                 time.sleep(WATCH_S)
-                live.update(_table(read_fleet(root, time.time(), late * 60)), refresh=True)
+                nodes = read_fleet(root, time.time(), late * 60)
+                live.update(_table(nodes, named_versions(root, nodes)), refresh=True)
     else:
-        Console(highlight=False, soft_wrap=True).print(_table(nodes))
+        Console(highlight=False, soft_wrap=True).print(_table(nodes, versions))
 
 
 @fleet.command()
@@ -124,11 +128,12 @@ def _print_problems(root: str, late_min: float) -> None:
     from backhaul.fleet.watching import Watch, problems_now, watched
 
     watch = Watch(late_min=late_min)
-    for each in problems_now(root, watch, *watched(root, watch, time.time())):
+    now_s = time.time()
+    for each in problems_now(root, watch, *watched(root, watch, now_s), now_s):
         typer.echo(f"{each.subject}: {each.text}")
 
 
-def _table(nodes: Sequence[NodeView]) -> Table:
+def _table(nodes: Sequence[NodeView], versions: Mapping[str, str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for title in ("node", "heard", "agent", "model"):
         table.add_column(title, no_wrap=True)
@@ -138,13 +143,13 @@ def _table(nodes: Sequence[NodeView]) -> Table:
     table.add_column("to know")
     now_s = time.time()
     for view in nodes:
-        table.add_row(*(Text(cell) for cell in _cells(view, now_s)))
+        table.add_row(*(Text(cell) for cell in _cells(view, versions.get(view.name), now_s)))
     if not nodes:
         table.add_row(Text("no node has told how it is"))
     return table
 
 
-def _cells(view: NodeView, now_s: float) -> list[str]:
+def _cells(view: NodeView, version: str | None, now_s: float) -> list[str]:
     status, problems = view.status, "; ".join(view.problems)
     heard = f"{max(now_s - view.told_s, 0):.0f} s"
     if status is None:
@@ -154,7 +159,7 @@ def _cells(view: NodeView, now_s: float) -> list[str]:
         view.name,
         heard,
         status.agent,
-        status.model[:12],
+        version or status.model[:12],
         ", ".join(status.policies),
         *(f"{totals.get(name, 0):,}" for name in ("seen", "chosen", "sent")),
         f"{status.waiting:,}",
@@ -163,10 +168,10 @@ def _cells(view: NodeView, now_s: float) -> list[str]:
     ]
 
 
-def _to_json(view: NodeView) -> dict[str, object]:
+def _to_json(view: NodeView, version: str | None) -> dict[str, object]:
     status = None if view.status is None else view.status.model_dump()
     told = {"name": view.name, "told_s": view.told_s, "status": status}
-    return {**told, "problems": view.problems}
+    return {**told, "version": version, "problems": view.problems}
 
 
 @fleet.command()

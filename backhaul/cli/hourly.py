@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Annotated, TypeAlias
+
 import typer
 
 from backhaul.cli.options import ConfigFile, Overrides, Plain, read_config
@@ -11,16 +14,26 @@ from backhaul.cli.view.watch import Watch
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 
+Now: TypeAlias = Annotated[
+    bool,
+    typer.Option("--now", help="Fire the triggers by hand: play what is full now."),
+]
 
-def hourly(config: ConfigFile, settings: Overrides = None, plain: Plain = False) -> None:
+
+def hourly(
+    config: ConfigFile, settings: Overrides = None, now: Now = False, plain: Plain = False
+) -> None:
     """Take in the images that nodes dropped, and play the batches that are full.
 
     Every method goes on from where it stood. Run it as often as you like, by hand or by cron:
     without new images it changes nothing. On workers, the deployment `hourly` does the same.
+    With `triggers` in the campaign it plays once they fire: see `backhaul triggers`.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       backhaul hourly configs/hourly.yaml --set initial.data.root=~/bccd
+
+      backhaul hourly edge.yaml --now
     """
     campaign = read_config(config, settings)
     if not isinstance(campaign.data, InboxData):
@@ -34,7 +47,7 @@ def hourly(config: ConfigFile, settings: Overrides = None, plain: Plain = False)
 
             begin_temporary_server()  # it starts while the flows are imported
             from flows.hourly import hourly as flow
-        state = play(flow, campaign, watch)
+        state = play(partial(flow, now=now), campaign, watch)
         from backhaul.campaign.claim import files_of
         from blocks.opening import resolve
 

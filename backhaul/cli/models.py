@@ -1,4 +1,4 @@
-"""`backhaul models`: publish models and policies for nodes, signed."""
+"""`backhaul models`: versions of a run's model, and what is published for nodes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from rich.table import Table
 from rich.text import Text
 
 from backhaul.cli.address import resolved
-from backhaul.errors import InputError
+from backhaul.cli.approval import approve_version, reject_version
+from backhaul.cli.rollback import roll_back
+from backhaul.cli.versions import diff_versions, list_versions, mirror_versions, show_version
 
 if TYPE_CHECKING:
     from backhaul.node.updates.release import Choice
-    from backhaul.publication.publishing import NewModel
     from backhaul.publication.repository import Repository
 
-MOST_MODEL_BYTES = 2 * 10**9
 models = typer.Typer(
-    no_args_is_help=True, help="Publish models and policies for nodes, signed."
+    no_args_is_help=True, help="See a run's models, decide on them, and publish them, signed."
 )
+models.command("list")(list_versions)
+models.command("show")(show_version)
+models.command("diff")(diff_versions)
+models.command("mirror")(mirror_versions)
+models.command("approve")(approve_version)
+models.command("reject")(reject_version)
+models.command("rollback")(roll_back)
 Store = Annotated[
     str,
     typer.Option(
@@ -45,7 +52,7 @@ Days = Annotated[
 
 @models.callback()
 def _group() -> None:
-    """Publish models and policies for nodes, signed."""
+    """See a run's models, decide on them, and publish them and policies for nodes, signed."""
 
 
 @models.command()
@@ -92,10 +99,10 @@ def keys(
 def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     key_folder: KeyFolder,
     model: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
-            metavar="MODEL.onnx",
-            help="File that `backhaul export-model` wrote.",
+            metavar="MODEL.onnx|RUN@VERSION",
+            help="File that `backhaul export-model` wrote, or a version of a run's model.",
             show_default="the model that is published",
         ),
     ] = None,
@@ -104,7 +111,7 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         typer.Option(
             metavar="FOLDER",
             help="Images as the nodes have them: they check that a model sees there what it "
-            "sees here. Needed with MODEL.onnx; 8 are used.",
+            "sees here. Needed with a model; 8 are used.",
             show_default=False,
         ),
     ] = None,
@@ -125,7 +132,14 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             show_default="those that are published, else as each node has them",
         ),
     ] = None,
-    group: Annotated[str, typer.Option(metavar="G", help="Group of nodes.")] = "all",
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="G",
+            help="Group of nodes.",
+            show_default="all; of a version, publish.group of its run",
+        ),
+    ] = None,
     cohort: Annotated[
         float | None,
         typer.Option(
@@ -142,20 +156,34 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Publish a model, a policy, or both for a group of nodes.
 
+    A version of a run is published in the store of the run, and its registry says so.
+
     [bold]Examples[/bold]
 
+      backhaul models publish runs/cars@3 --probe frames --keys signing
       backhaul models publish new/model.onnx --probe frames --keys signing --store s3://edge/a
       backhaul models publish new/model.onnx --probe frames --cohort 0.1 --keys signing
       backhaul models publish --cohort 1 --keys signing
       backhaul models publish new/model.onnx --probe frames --cohort 0 --keys signing
       backhaul models publish --policy policy.yaml --group night --keys signing
     """
+    from backhaul.cli import publishing as of
+    from backhaul.cli.versionplace import find_version
+    from backhaul.publication.byhand import publish_by_hand
     from backhaul.publication.publishing import policies_in_words
     from backhaul.publication.publishing import publish as put
 
-    repository = repository_at(store, key_folder, days)
-    new = None if model is None else _new_model(model, probe, labelled)
-    release = put(repository, group, new, _choice(policy), cohort)
+    choice = _choice(policy)
+    if model is not None and "@" in model and not Path(model).exists():
+        files, version = find_version(model)
+        order = of.order_of(files, key_folder, days, group)
+        new = of.model_of_version(files, version, probe, labelled)
+        repository, group = order.repository, order.group
+        release = publish_by_hand(order, version, new, choice, cohort)
+    else:
+        repository, group = repository_at(store, key_folder, days), group or "all"
+        given = None if model is None else of.model_of_file(Path(model), probe, labelled)
+        release = put(repository, group, given, choice, cohort)
     size, policies = decimal(release.model.bytes), policies_in_words(release.policies)
     typer.echo(
         f"{group}: {release.name} ({size}, {release.model.sha256[:12]}) for "
@@ -166,13 +194,13 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         typer.echo(f"the root expires on {expires:%Y-%m-%d}: backhaul models keys --renew")
 
 
-@models.command("list")
-def show(key_folder: KeyFolder, store: Store = ".") -> None:
-    """Show what is published, and until when it is good.
+@models.command()
+def published(key_folder: KeyFolder, store: Store = ".") -> None:
+    """Show what is published for groups of nodes, and until when it is good.
 
     [bold]Examples[/bold]
 
-      backhaul models list --keys signing --store s3://edge/a
+      backhaul models published --keys signing --store s3://edge/a
     """
     from backhaul.publication.publishing import groups_of, policies_in_words
 
@@ -228,25 +256,3 @@ def _choice(policy: Path | None) -> Choice:
     if policy is None:
         return Choice()
     return validated(policy, Choice, fields_of(policy), "a policy")
-
-
-def _new_model(path: Path, plain: Path | None, labelled: Path | None) -> NewModel:
-    from backhaul.look.onnx import OnnxModel
-    from backhaul.look.onnxcontent import require_self_contained
-    from backhaul.publication.probing import f1_of, is_blind, looked_at, probe_images
-    from backhaul.publication.publishing import NewModel
-    from backhaul.untrusted import read_bytes
-
-    if plain is None:
-        raise InputError("--probe: expected a folder of images as the nodes have them")
-    data = read_bytes(path, MOST_MODEL_BYTES)
-    require_self_contained(data, path)
-    model = OnnxModel(path)
-    probe = looked_at(probe_images(plain, labelled, model.info.class_names), model)
-    if is_blind(probe):
-        typer.echo(
-            "the model finds nothing in the probe images: nodes can only see that it runs"
-        )
-    if (score := f1_of(probe)) is not None:
-        typer.echo(f"F1 on labelled probe images: {score:.2f}")
-    return NewModel(path.name, data, probe)

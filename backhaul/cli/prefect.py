@@ -69,8 +69,13 @@ def blocks_of(config: CampaignConfig) -> dict[str, str]:
     blocks = {key: a for key, a in addresses.items() if a.startswith("block://")}
     if config.uplink is not None:
         blocks["uplink"] = config.uplink
-    if isinstance(config.data, InboxData) and config.data.label_source is not None:
-        blocks["data.label_source"] = config.data.label_source
+    if isinstance(config.data, InboxData):
+        service = config.data.annotation
+        named = {
+            "data.label_source": config.data.label_source,
+            "data.annotation.block": None if service is None else service.block,
+        }
+        blocks |= {key: name for key, name in named.items() if name is not None}
     return blocks
 
 

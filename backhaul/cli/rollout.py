@@ -14,8 +14,9 @@ from backhaul.cli.models import Days, Store, repository_at
 from backhaul.errors import InputError
 
 if TYPE_CHECKING:
+    from backhaul.campaign.steps import Steps
     from backhaul.fleet.nodes import NodeView
-    from backhaul.fleet.rollout import Rollout, Steps
+    from backhaul.fleet.rollout import Rollout
     from backhaul.publication.repository import Repository
 
 LATE_S = 900.0
@@ -77,7 +78,8 @@ def roll_out(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
 
     Each step waits until enough nodes have run the release for the soak time. Too many that
     refuse it, go back from it or fall silent pause it. The flow `fleet`, or --advance by cron,
-    takes the steps.
+    takes the steps. What all nodes had before is what was published; of a run's versions,
+    `backhaul models rollback` goes back further, and its registry says so at once.
 
     [bold]Examples[/bold]
 
@@ -172,7 +174,7 @@ def _repository(store: str, key_folder: Path | None, days: float) -> Repository:
 def _steps(cohorts: str, soak: str, most_failed: float, silent: str) -> Steps:
     from pydantic import ValidationError
 
-    from backhaul.fleet.rollout import Steps
+    from backhaul.campaign.steps import Steps
 
     try:
         shares = tuple(float(each) for each in cohorts.split(","))

@@ -11,6 +11,7 @@ import typer
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.configfile import Settled, settle
+from backhaul.campaign.triggers import described as triggers_in_words
 from backhaul.cli.address import BLOCK
 from backhaul.cli.extras import EXTRAS
 from backhaul.cli.options import ConfigFile, Overrides, find_code_beside
@@ -112,15 +113,18 @@ def _blocks(config: CampaignConfig) -> tuple[tuple[Fault, ...], Callable[[str], 
         return (), _without_server
     with flows_at_hand():
         from blocks.label_source import LabelSource
+        from blocks.label_studio import LabelStudio
         from blocks.opening import load_block, resolve
         from blocks.uplink import Uplink
     from backhaul.health.faults import faults_of
 
     wrong: list[Fault] = []
     source = getattr(config.data, "label_source", None)
+    service = getattr(getattr(config.data, "annotation", None), "block", None)
     for key, kind, name in (
         ("uplink", Uplink, config.uplink),
         ("data.label_source", LabelSource, source),
+        ("data.annotation.block", LabelStudio, service),
     ):
         try:
             block = None if name is None else load_block(kind, name)
@@ -146,6 +150,8 @@ def _show(config: Path, campaign: CampaignConfig) -> None:
     each = ", for each node" if bandwidth.per_node else ""
     if limits:
         typer.echo(f"  bandwidth  {' and '.join(limits)} a batch{each}")
+    if campaign.triggers is not None:
+        typer.echo(f"  triggers   {triggers_in_words(campaign.triggers)}")
     if bandwidth.link is not None:
         typer.echo(f"  link       {described(bandwidth.link)}{each}")
     typer.echo(f"  detector   {campaign.training.model}, {campaign.training.img_size} px")

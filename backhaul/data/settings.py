@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.code import Code, UserCode
+from backhaul.data.annotation import LabelStudioAnnotation
 from backhaul.data.limits import ImageLimits, InboxLimits
 from backhaul.settings import Fraction, Part, PositiveInt
 from backhaul.untrusted import user_path
@@ -135,8 +136,8 @@ class StreamData(Part):
 class InboxData(Part):
     """Images that edge nodes drop hour by hour; for the flow `hourly`."""
 
-    resources: ClassVar[frozenset[str]] = frozenset({"limits"})
-    """Limits say what is taken in from now on, and change nothing of what was."""
+    resources: ClassVar[frozenset[str]] = frozenset({"annotation", "limits"})
+    """They say what is taken in from now on, and who labels it; what was stays as it is."""
 
     kind: Literal["inbox"] = "inbox"
     inbox: str = Field(
@@ -157,6 +158,11 @@ class InboxData(Part):
         "the node saw, for images that it dropped NAME.detections.json of",
     )
     limits: InboxLimits = InboxLimits()
+    annotation: LabelStudioAnnotation | None = Field(
+        None,
+        description="a labelling service, in which images wait with the boxes that the model "
+        "saw; null = labels are put into the folder by other means, which always works",
+    )
 
     @field_validator("inbox", "labels")
     @classmethod

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from backhaul.campaign.recordfiles import RecordType
+from backhaul.campaign.steps import Steps
 from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.problems import in_words, refused_model
 from backhaul.fleet.status import Status
 from backhaul.node.updates.release import in_cohort
-from backhaul.settings import Part, Probability
+from backhaul.settings import Part
 
 State: TypeAlias = Literal["going", "paused", "done", "back", "replaced"]
 Fate: TypeAlias = Literal["soaked", "runs", "waits", "failed"]
@@ -22,35 +23,6 @@ SHORT_DIGEST = 12
 """Digits of a release's digest in a status."""
 MOST_NAMED = 10
 """Nodes that are named where it says why a rollout pauses."""
-
-
-class Steps(Part):
-    """How carefully a release goes from a few nodes to all."""
-
-    cohorts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        (0.1, 0.5, 1.0), min_length=1, max_length=20, description="shares of the nodes, growing"
-    )
-    soak_s: float = Field(
-        21_600.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="how long a node must run the release, seconds",
-    )
-    most_failed: Probability = Field(
-        0.1, description="share of a cohort that may refuse it, go back, or fall silent"
-    )
-    silent_s: float = Field(
-        7_200.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="a node that is not heard of for longer fell silent, seconds",
-    )
-
-    @model_validator(mode="after")
-    def _check_growing(self) -> Self:
-        if list(self.cohorts) != sorted(set(self.cohorts)):
-            raise ValueError("cohorts: expected shares that grow, as 0.1,0.5,1")
-        return self
 
 
 class Rollout(Part):
@@ -70,6 +42,8 @@ class Rollout(Part):
         ran_since: By node, since when it has been seen to run the release, seconds since 1970;
             None = it has run it and does not any more.
         excused: Nodes that no longer count: they had failed when it was resumed.
+        held_for: The version, RUN@VERSION, whose probation has to end well before it goes
+            further than the first cohort; empty = none.
     """
 
     group: str
@@ -83,6 +57,7 @@ class Rollout(Part):
     why: str = ""
     ran_since: dict[str, float | None] = Field(default_factory=dict)
     excused: tuple[str, ...] = ()
+    held_for: str = ""
 
     @model_validator(mode="after")
     def _check_steps(self) -> Self:
@@ -118,11 +93,13 @@ class NodeFate:
         fate: soaked = it has run it for long enough; runs = not yet for so long; waits = it has
             not taken it yet; failed = it refused it, went back from it, or fell silent.
         reason: Why it failed.
+        by_model: Whether it failed by the release, which it refused or went back from.
     """
 
     node: str
     fate: Fate
     reason: str = ""
+    by_model: bool = False
 
 
 def decide(plan: Rollout, fleet: Sequence[NodeView], now_s: float) -> Rollout:
@@ -139,11 +116,14 @@ def decide(plan: Rollout, fleet: Sequence[NodeView], now_s: float) -> Rollout:
     fates = fates_of(plan, fleet, now_s)
     failed = [each for each in fates if each.fate == "failed"]
     n_soaked = sum(each.fate == "soaked" for each in fates)
-    may_fail = math.floor(plan.steps.most_failed * len(fates) + 1e-9)
+    may_fail = _may_fail(plan, fates)
     if len(failed) > may_fail:
         return plan.ended("paused", f"{len(failed)} of {len(fates)} nodes: {named(failed)}")
     if not n_soaked or len(fates) - n_soaked > may_fail:
         return plan.model_copy(update={"why": _waits_for(plan, fates)})
+    if plan.held_for:
+        why = f"of {len(fates)} nodes {n_soaked} have run it for long enough; {plan.held_for} "
+        return plan.model_copy(update={"why": f"{why}is on probation"})
     if plan.is_last:
         return plan.ended("done", f"{n_soaked} of {len(fates)} nodes run it")
     return plan.model_copy(update={"step": plan.step + 1, "why": "the next cohort has it now"})
@@ -154,6 +134,18 @@ def resumed(plan: Rollout, fleet: Sequence[NodeView], now_s: float) -> Rollout:
     failed = [each.node for each in fates_of(plan, fleet, now_s) if each.fate == "failed"]
     excused = tuple(dict.fromkeys((*plan.excused, *failed)))
     return plan.ended("going", "").model_copy(update={"excused": excused})
+
+
+def failed_by_model(
+    plan: Rollout, fleet: Sequence[NodeView], now_s: float
+) -> Sequence[NodeFate]:
+    """Return the nodes that a release failed on, if these are more than may fail; else none.
+
+    Nodes that fell silent say nothing of the release, and do not count.
+    """
+    fates = fates_of(plan, fleet, now_s)
+    failed = [each for each in fates if each.by_model]
+    return failed if len(failed) > _may_fail(plan, fates) else []
 
 
 def fates_of(plan: Rollout, fleet: Sequence[NodeView], now_s: float) -> list[NodeFate]:
@@ -196,10 +188,14 @@ def _fate(plan: Rollout, view: NodeView, now_s: float) -> NodeFate:
         return NodeFate(view.name, "soaked" if soaked else "runs")
     if has_run:
         reason = status.update_refused or f"runs {status.release or 'its own settings'}"
-        return NodeFate(view.name, "failed", f"went back: {reason}")
+        return NodeFate(view.name, "failed", f"went back: {reason}", by_model=True)
     if _refuses(plan, view.told_s, status):
-        return NodeFate(view.name, "failed", f"refused: {status.update_refused}")
+        return NodeFate(view.name, "failed", f"refused: {status.update_refused}", by_model=True)
     return NodeFate(view.name, "waits")
+
+
+def _may_fail(plan: Rollout, fates: Sequence[NodeFate]) -> int:
+    return math.floor(plan.steps.most_failed * len(fates) + 1e-9)
 
 
 def _refuses(plan: Rollout, told_s: float, status: Status) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -28,6 +29,24 @@ SOME = 0.1
 """Share of the frames of a day that could not be looked at, from which on it is told."""
 ENOUGH_FRAMES = 50
 _GATES = ("dark", "blurred", "still")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How far what a node sees has moved since its first windows.
+
+    Args:
+        what: ``confidences`` or ``classes``.
+        index: Population stability index; NaN where there is nothing to compare.
+        by_chance: About how far chance alone moves it.
+    """
+
+    what: str
+    index: float
+    by_chance: float
+
+    def __str__(self) -> str:
+        return f"PSI {self.index:.2f}"
 
 
 def recent_windows(root: str, now_s: float) -> dict[str, list[Summary]]:
@@ -105,21 +124,35 @@ def drifted(
         references: What it saw at first, by model.
         most_drift: Index of confidences or classes that is no drift yet.
     """
+    for moved in moves(told, references):
+        if moved.index > most_drift + moved.by_chance:
+            what = moved.what
+            yield f"drift of {what}", f"{what} of the objects seen have moved: {moved}"
+
+
+def moves(told: Sequence[Summary], references: Mapping[str, Reference]) -> tuple[Moved, ...]:
+    """Return how far confidences and classes have moved; none where too little was seen.
+
+    Args:
+        told: Windows of a node; those of its last model count.
+        references: What it saw at first, by model.
+    """
     if not told:
-        return
+        return ()
     model = max(told, key=lambda each: each.number).model
     reference = references.get(model)
     if reference is None or not reference.is_complete:
-        return
+        return ()
     later = [s for s in told if s.model == model and s.number not in reference.windows]
     n, m = sum(sum(each.confidence) for each in later), sum(reference.confidence)
     if n < ENOUGH_OBJECTS or not m:
-        return
+        return ()
     names = {*reference.classes, *(name for each in later for name in each.classes)}
-    indices = zip(drift(later, reference), (TENTHS, len(names)), strict=True)
-    for what, (index, bins) in zip(("confidences", "classes"), indices, strict=True):
-        if index > most_drift + (bins - 1) * (1 / n + 1 / m):
-            yield f"drift of {what}", f"{what} of the objects seen have moved: PSI {index:.2f}"
+    confidence, classes = drift(later, reference)
+    return (
+        Moved("confidences", confidence, (TENTHS - 1) * (1 / n + 1 / m)),
+        Moved("classes", classes, (len(names) - 1) * (1 / n + 1 / m)),
+    )
 
 
 def _of_counts(told: Sequence[Summary]) -> Iterator[tuple[str, str]]:

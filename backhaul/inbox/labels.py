@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -21,11 +21,16 @@ from backhaul.values.labels import Labels
 
 LOG = logging.getLogger(__name__)
 
+NONE_TOLD: Mapping[str, str] = {}
 _FILE = ["uri", "image_id", "width", "height", "size_bytes"]
 
 
 def read_truth(
-    labels: str, table: pd.DataFrame, class_names: tuple[str, ...], source: str = "labels"
+    labels: str,
+    table: pd.DataFrame,
+    class_names: tuple[str, ...],
+    source: str = "labels",
+    sources: Mapping[str, str] = NONE_TOLD,
 ) -> ImageSet:
     """Return images with the labels that annotators put into the store, None where missing.
 
@@ -37,6 +42,7 @@ def read_truth(
         table: The images, with columns ``LOG_COLUMNS``; no others are looked up.
         class_names: The class list.
         source: What the images are to say of where their labels came from.
+        sources: What those say whose labels are known to come from elsewhere, by image_id.
 
     Raises:
         StoreError: If the store cannot be used.
@@ -52,9 +58,12 @@ def read_truth(
         found = list(threads.map(read, files, uris))
     boxes = [_if_right(uri, *labels_of) for uri, labels_of in zip(uris, found, strict=True)]
     images = images_of(table, class_names)
-    sources = [None if found is None else source for found in boxes]
+    told = [
+        None if found is None else sources.get(image_id, source)
+        for image_id, found in zip(images.ids, boxes, strict=True)
+    ]
     known = images.table.assign(
-        labels=pd.Series(boxes, dtype=object), label_source=pd.Series(sources, dtype=object)
+        labels=pd.Series(boxes, dtype=object), label_source=pd.Series(told, dtype=object)
     )
     return ImageSet(known, class_names)
 

@@ -17,6 +17,8 @@ from backhaul.values.columns import names_of
 
 Word: TypeAlias = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 PolicyName: TypeAlias = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")]
+SHORT_DIGEST = 12
+"""Digits of a model's digest by which nodes name it."""
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=2**48)]
 """A count, or bytes: sums of thousands of them are exact."""
 
@@ -33,6 +35,7 @@ class Origin(BaseModel):
         why: Why it was sent: ``explored``, ``valued`` or ``wanted``.
         value: What it was worth to the policy, in [0, 1].
         probability: With which probability chance would have drawn it, in [0, 1].
+        recipe: In what form it was sent: ``original`` or ``reencoded``; empty = unknown.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
@@ -45,6 +48,7 @@ class Origin(BaseModel):
     why: Literal["wanted", "explored", "valued", "candidate"]
     value: Probability = 0.0
     probability: Probability = 0.0
+    recipe: Word = ""
 
 
 def arrivals_of(rows: pd.DataFrame) -> Arrivals:
@@ -55,8 +59,7 @@ def arrivals_of(rows: pd.DataFrame) -> Arrivals:
     Raises:
         InputError: If the log says what no ingestion has written.
     """
-    texts = rows["origin"] if "origin" in rows else [None] * len(rows)
-    origins = [None if pd.isna(text) else _origin(text) for text in texts]
+    origins = origins_of(rows)
     unknown = float("nan")
     return Arrivals(
         image_id=names_of(rows["image_id"]),
@@ -65,6 +68,16 @@ def arrivals_of(rows: pd.DataFrame) -> Arrivals:
         probability=_column(unknown if each is None else each.probability for each in origins),
         captured_s=_column(unknown if each is None else each.captured_s for each in origins),
     )
+
+
+def origins_of(rows: pd.DataFrame) -> list[Origin | None]:
+    """Return what nodes told of the images of a table with ``LOG_COLUMNS``, in order.
+
+    Raises:
+        InputError: If the log says what no ingestion has written.
+    """
+    texts = rows["origin"] if "origin" in rows else [None] * len(rows)
+    return [None if pd.isna(text) else _origin(text) for text in texts]
 
 
 def _origin(text: str) -> Origin:

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from backhaul.campaign.config import CampaignConfig
+from backhaul.campaign.labelled import sources_of
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.rounds import read_round
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.runstate import RunState, advance, read_state
 from backhaul.campaign.setting import Play
 from backhaul.data.settings import InboxData
-from backhaul.inbox.files import fused_of, images_of, label_file
+from backhaul.inbox.files import fused_of, images_of
 from backhaul.inbox.labels import read_truth
 from backhaul.inbox.log import read_log
 from backhaul.inbox.origin import arrivals_of
 from backhaul.inbox.telling import told_table, with_told
-from backhaul.inbox.tolabel import remove_list
+from backhaul.inbox.tolabel import label_places, remove_list
 from backhaul.inbox.windows import summaries_in
 from backhaul.layout import INITIAL, RunFiles
 from backhaul.sampling import ArrivedSampling
@@ -116,7 +117,8 @@ class ArrivingCourse:
     def _play(self, number: int, rows: pd.DataFrame, bandwidth: Bandwidth) -> Play:
         images = images_of(rows, self._class_names)
         source = self._inbox.label_source or self._inbox.labels
-        truth = read_truth(self._labels_at, rows, self._class_names, source)
+        told = sources_of(self._files, (f"{label}{number}" for label in self._labels))
+        truth = read_truth(self._labels_at, rows, self._class_names, source, told)
         from_node = self._inbox.detections == "node" and bool(rows["detections"].notna().all())
         seen = fused_of(rows, self._class_names) if from_node else None
         return Play(
@@ -128,7 +130,7 @@ class ArrivingCourse:
             old_test=self._setting.old_test,
             bandwidth=bandwidth,
             seen=None if seen is None else write_value(self._root, seen),
-            label_files=write_value(self._root, self._label_files(rows)),
+            label_files=write_value(self._root, label_places(rows, self._labels_at)),
             nodes=self._nodes(rows),
         )
 
@@ -148,10 +150,3 @@ class ArrivingCourse:
         if not self._per_node:
             return None
         return write_value(self._root, rows[["image_id", "node"]].reset_index(drop=True))
-
-    def _label_files(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return where annotators shall put the labels of each image."""
-        names = zip(rows["node"], rows["name"], strict=True)
-        files = [f"{self._labels_at}/{label_file(node, name)}" for node, name in names]
-        table = rows[["image_id", "node", "name"]]
-        return table.assign(image=rows["uri"], labels=files)

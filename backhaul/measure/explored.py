@@ -42,9 +42,9 @@ def explored_rates(
     weight = 1 / np.maximum(own.probability[drawn], LEAST_PROBABILITY)
     ids = own.image_id[drawn].tolist()
     detected = benchmark[benchmark["conf"] >= pos_thres]
-    hits = _per_image(detected[detected["hit"].fillna(False).astype(bool)], ids)
-    found = ratio(weight, hits, _per_image(detected, ids))
-    objects = ratio(weight, hits, _per_image(benchmark[benchmark["actual"].notna()], ids))
+    hits = per_image(detected[detected["hit"].fillna(False).astype(bool)], ids)
+    found = ratio(weight, hits, per_image(detected, ids))
+    objects = ratio(weight, hits, per_image(benchmark[benchmark["actual"].notna()], ids))
     return pd.DataFrame([(len(ids), *found, *objects)], columns=list(OF_EXPLORED))
 
 
@@ -74,7 +74,7 @@ def ratio(weight: FloatArray, part: FloatArray, whole: FloatArray) -> tuple[floa
     return rate, float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * deviation)
 
 
-def _per_image(rows: pd.DataFrame, ids: list[str]) -> FloatArray:
+def per_image(rows: pd.DataFrame, ids: list[str]) -> FloatArray:
     """Return how many rows there are of each image."""
     counts = rows["image_id"].value_counts().to_dict()
     return np.array([counts.get(name, 0) for name in ids], dtype=np.float64)

@@ -134,11 +134,25 @@ def release_before(
     release = _read(root, TargetFile(known["length"], {"sha256": known["sha256"]}, place))
     if release is None:
         raise InputError(f"{group}: the release before is no more in the store as it was")
+    return release, files_of(root, release)
+
+
+def has_one_before(target: TargetFile | None) -> bool:
+    """Return whether the list says of a release what all nodes of its group had before."""
+    return _recorded(target) is not None
+
+
+def files_of(root: str, release: Release) -> dict[str, TargetFile]:
+    """Return the files that a release names, which are in the store as they were published.
+
+    Raises:
+        InputError: If one is not.
+    """
     named = {
         model_place(release.model.sha256): release.model,
         probe_place(release.probe.sha256): release.probe,
     }
-    return release, {where: _there(root, where, file) for where, file in named.items()}
+    return {where: _there(root, where, file) for where, file in named.items()}
 
 
 def data_of(release: Release) -> bytes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from backhaul.campaign.steps import Steps
 from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.nodes import NodeView
-from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps, decide, resumed
+from backhaul.fleet.rollout import ROLLOUT, Rollout, decide, resumed
 from backhaul.node.updates.release import Release, in_cohort, release_place
 from backhaul.nodelayout import rollout_place
 from backhaul.publication.publishing import Targets, republish
@@ -44,7 +45,13 @@ def rollout_of(root: str, group: str) -> Rollout:
 
 
 def begin(
-    repository: Repository, group: str, steps: Steps, fleet: Sequence[NodeView], now_s: float
+    repository: Repository,
+    group: str,
+    steps: Steps,
+    fleet: Sequence[NodeView],
+    now_s: float,
+    *,
+    held_for: str = "",
 ) -> Rollout:
     """Let what is published for a group go to the first cohort alone, and return the rollout.
 
@@ -56,6 +63,7 @@ def begin(
         steps: How carefully it goes.
         fleet: The nodes, as they told last.
         now_s: The time, seconds since 1970.
+        held_for: See `Rollout`.
 
     Raises:
         InputError: If nothing is published, it is on its way already, or no known node of the
@@ -70,8 +78,7 @@ def begin(
         raise InputError(
             f"{group}: {before.name} is on its way already ({before.state}): see --status"
         )
-    heard = [each for each in fleet if now_s - each.told_s <= steps.silent_s]
-    _require_first_node(release, group, steps, heard)
+    _require_first_node(release, group, steps, heard_of(fleet, steps, now_s))
 
     def change(targets: Targets) -> tuple[Release, Targets]:
         return with_cohort(required_release(root, targets, group), first), {}
@@ -84,6 +91,7 @@ def begin(
         releases=tuple(digest_of(with_cohort(release, each)) for each in steps.cohorts),
         steps=steps,
         began_s=now_s,
+        held_for=held_for,
     )
     return changed(ROLLOUT, place, lambda _: plan)
 
@@ -127,6 +135,16 @@ def advance(
     except _ReplacedError:
         return advance(repository, group, fleet, now_s)
     return plan
+
+
+def let_go(root: str, group: str, held_for: str) -> Rollout:
+    """Let a rollout go on that waited for the probation of a version; others stay."""
+
+    def change(plan: Rollout) -> Rollout:
+        is_its = plan.held_for == held_for
+        return plan.model_copy(update={"held_for": ""}) if is_its else plan
+
+    return _changed(root, group, change)
 
 
 def pause(root: str, group: str) -> Rollout:
@@ -175,6 +193,28 @@ def back(repository: Repository, group: str) -> Release:
     return republish(repository, group, change)
 
 
+def heard_of(fleet: Sequence[NodeView], steps: Steps, now_s: float) -> list[NodeView]:
+    """Return the nodes that did not fall silent before a rollout begins."""
+    return [each for each in fleet if now_s - each.told_s <= steps.silent_s]
+
+
+def least_share(model: str, group: str, fleet: Sequence[NodeView]) -> float:
+    """Return the least share of a group that has a node, in whole per cent; 0 without nodes.
+
+    Args:
+        model: Digest of the model, by which nodes are drawn.
+        group: The group.
+        fleet: The nodes that are there.
+    """
+    names = _names(group, fleet)
+    shares = (n / _PER_CENT for n in range(1, _PER_CENT + 1))
+    return next((x for x in shares if any(in_cohort(model, name, x) for name in names)), 0.0)
+
+
+def _names(group: str, fleet: Sequence[NodeView]) -> list[str]:
+    return [each.name for each in fleet if each.status and each.status.group == group]
+
+
 def _published(repository: Repository, group: str) -> Release:
     return required_release(repository.root, repository.read().targets.targets, group)
 
@@ -182,16 +222,11 @@ def _published(repository: Repository, group: str) -> Release:
 def _require_first_node(
     release: Release, group: str, steps: Steps, fleet: Sequence[NodeView]
 ) -> None:
-    names = [each.name for each in fleet if each.status and each.status.group == group]
-    shares = [n / _PER_CENT for n in range(1, _PER_CENT + 1)]
-    least = next(
-        (x for x in shares if any(in_cohort(release.model.sha256, name, x) for name in names)),
-        0.0,
-    )
+    least = least_share(release.model.sha256, group, fleet)
     if least > steps.cohorts[0]:
         raise InputError(
-            f"{group}: none of its {len(names)} nodes is among {steps.cohorts[0]:.0%} of them: "
-            f"begin with {least:g} or more: "
+            f"{group}: none of its {len(_names(group, fleet))} nodes is among "
+            f"{steps.cohorts[0]:.0%} of them: begin with {least:g} or more: "
             f"`backhaul fleet rollout {group} --cohorts {least:g},1`"
         )
 

@@ -17,9 +17,18 @@ from backhaul.campaign.run import Findings, Run, SampledBatch
 from backhaul.campaign.runrecords import required_runs
 from backhaul.campaign.runtables import run_of
 from backhaul.layout import RunFiles, seed_in_name
+from backhaul.registry.overview import Registry, read_registry
+from backhaul.registrylayout import RegistryFiles
 from backhaul.report.fleetnow import Fleet, fleet_of
 
-STATES = ("failed", "completed-with-failures", "awaiting-labels", "running", "completed")
+STATES = (
+    "failed",
+    "completed-with-failures",
+    "awaiting-labels",
+    "awaiting-approval",
+    "running",
+    "completed",
+)
 """States of a run, the worst first."""
 
 
@@ -35,6 +44,7 @@ class Campaign:
         classes: All rows of all ``classes.csv``, with the column ``seed``.
         findings: What analyses found.
         fleet: The nodes whose choice the runs go by; None = they go by none.
+        models: The versions of the run's model; None of several seeds, or without its store.
     """
 
     place: str
@@ -44,6 +54,7 @@ class Campaign:
     classes: pd.DataFrame
     findings: Findings
     fleet: Fleet | None = None
+    models: Registry | None = None
 
     @property
     def name(self) -> str:
@@ -103,7 +114,9 @@ def stored_campaign(files: RunFiles) -> Campaign:
     """
     runs = tuple(run_of(records) for records in required_runs(files))
     found = {each.finding.name: each.finding for each in read_findings(files)}
-    return replace(_campaign(files.view.folder, runs, found), fleet=fleet_of(files.root, runs))
+    models = read_registry(RegistryFiles(files)) if len(runs) == 1 else None
+    fleet = fleet_of(files.root, runs)
+    return replace(_campaign(files.view.folder, runs, found), fleet=fleet, models=models)
 
 
 def imported_campaign(folder: Path) -> Campaign:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+_MARKUP = re.compile(r"([\\`*_\[\]|])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +19,14 @@ class Cell:
         words: Whether it is text, set to the left, and not a number.
         heat: Strength of its background in [0, 1], None for none.
         colour: Colour of the dot before it, empty for none.
+        href: Page that it leads to, empty for none.
     """
 
     text: str
     words: bool = False
     heat: float | None = None
     colour: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +35,17 @@ class Table:
 
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+
+def in_markdown(table: Table) -> list[str]:
+    """Return a table as lines of Markdown; what could be markup there shows as it is."""
+    rows = [[_plain(cell.text) for cell in row] for row in table.rows]
+    return [_line(table.head), _line(["---"] * len(table.head)), *map(_line, rows)]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    return html.escape(_MARKUP.sub(r"\\\1", " ".join(text.split())), quote=False)

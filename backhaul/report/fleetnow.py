@@ -67,7 +67,7 @@ def fleet_of(root: str, runs: Sequence[Run]) -> Fleet | None:
         return None
     watch, now_s = Watch(), time.time()
     nodes, told = watched(root, watch, now_s)
-    problems = problems_now(root, watch, nodes, told)
+    problems = problems_now(root, watch, nodes, told, now_s)
     return Fleet(tuple(nodes), tuple(problems), tuple(last_windows(root)), now_s)
 
 

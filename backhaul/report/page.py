@@ -18,6 +18,9 @@ from backhaul.report import curves, figures, overview, tables, views, wording
 from backhaul.report.campaign import Campaign
 from backhaul.report.findings import show_findings
 from backhaul.report.fleetnow import FIGURE, fleet_figure, fleet_table
+from backhaul.report.modelpage import write_card_pages
+from backhaul.report.models import FIGURE as MODELS_FIGURE
+from backhaul.report.models import gain_figure, timeline_table, versions_table
 from backhaul.report.pictures import SHEET_BYTES, SIDE_PX, Album
 from backhaul.report.plot import Figure, method_colours
 from backhaul.report.sections import method_section
@@ -31,7 +34,8 @@ from backhaul.storage.objects import exists_at, replace
 def write_report(campaign: Campaign, fetch: Fetch | None = None) -> str:
     """Write the page of a run, or of several seeds, and return where it lies.
 
-    ``sent.csv``, what each method sent of each batch, is written beside it.
+    ``sent.csv``, what each method sent of each batch, is written beside it, and a page for the
+    card of each version of the run's model.
     The page needs nothing but itself: scripts, styles and pictures lie within. Images are shown
     where they are still there. It replaces an earlier page in one step. That of several seeds
     shows means and intervals, and leads to the pages of the seeds that are there.
@@ -41,6 +45,8 @@ def write_report(campaign: Campaign, fetch: Fetch | None = None) -> str:
         fetch: Reads images in object stores; None = the page shows none of them.
     """
     view = View(campaign.place)
+    if campaign.models is not None:
+        write_card_pages(campaign.models, view)
     sent = all_sent(campaign, fetch)
     write_csv(view.table("sent"), sent.counts)
     replace(view.page, _render(campaign, sent, fetch).encode())
@@ -63,6 +69,8 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
         charts["times"] = figures.stage_times(by_method, times["cached_seconds"], colours)
     if (by_hour := fleet_figure(campaign.fleet)) is not None:
         charts[FIGURE] = by_hour
+    if campaign.models is not None and (gain := gain_figure(campaign.models)) is not None:
+        charts[MODELS_FIGURE] = gain
     sections = tuple(
         method_section(campaign, label, colours[label], album, charts) for label in labels
     )
@@ -92,6 +100,8 @@ def _render(campaign: Campaign, sent: SentImages, fetch: Fetch | None) -> str:
             by_nodes=views.nodes_table(tables.by_nodes(summary), colours),
             fleet=fleet_table(campaign.fleet),
             fleet_moment="" if campaign.fleet is None else campaign.fleet.moment,
+            models=campaign.models and versions_table(campaign.models),
+            timeline=campaign.models and timeline_table(campaign.models),
             old_start=_old_start(old),
             forgetting=views.forgetting_table(forgetting, colours),
             classes=views.class_table(

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from backhaul.campaign.records import RoundRecord, Standing
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.look.settings import Inference
+from backhaul.registry.cards import Card, read_cards
+from backhaul.registry.history import history_of
+from backhaul.registry.log import read_log
+from backhaul.registrylayout import RegistryFiles
 from backhaul.values.checkpoints import Checkpoint
 
 
@@ -28,7 +32,8 @@ def lean_run(run: RunRecords) -> LeanRun | None:
 
     It needs those that its ensembles predicted with, on a batch or on test sets, those that are
     evaluated and retrained, and until the run is over also those that an ensemble of a later
-    batch may have: all after the fraction of epochs that its config leaves out.
+    batch may have: all after the fraction of epochs that its config leaves out. Of versions of
+    its models the same holds, as a later round starts from an earlier one after a rollback.
 
     Raises:
         InputError: If its records cannot be understood.
@@ -38,7 +43,7 @@ def lean_run(run: RunRecords) -> LeanRun | None:
     needed = _needed(run)
     view = run.files.view
     spare = {
-        name_of(checkpoint): view.checkpoint(record.method, checkpoint.epoch)
+        name_of(checkpoint): view.checkpoint(record.checkpoints_of, checkpoint.epoch)
         for record in run.rounds
         for checkpoint in record.new_checkpoints
         if name_of(checkpoint) not in needed
@@ -54,10 +59,18 @@ def _needed(run: RunRecords) -> frozenset[str]:
     if run.outcome.state != "completed" or run.goes_on_for_ever:
         last = {record.method: record.standing for record in records}
         needed |= {c for standing in last.values() for c in _later(standing, inference)}
-    return frozenset(map(name_of, needed))
+    return frozenset(map(name_of, needed | _of_versions(run, inference)))
 
 
-def _later(standing: Standing, inference: Inference) -> list[Checkpoint]:
+def _of_versions(run: RunRecords, inference: Inference) -> set[Checkpoint]:
+    registry = RegistryFiles(run.files)
+    cards, champions = read_cards(registry), history_of(read_log(registry)).champions
+    needed = {c for card in cards.values() for c in inference.looking(card.checkpoints)}
+    needed |= {card.current for card in cards.values()}
+    return needed | {c for each in champions for c in _later(cards[each], inference)}
+
+
+def _later(standing: Standing | Card, inference: Inference) -> list[Checkpoint]:
     """Return the checkpoints that can still be chosen: the epoch of the first only rises."""
     first = inference.first_epoch_fraction * standing.current.epoch
     return [c for c in standing.checkpoints if c.epoch >= first]

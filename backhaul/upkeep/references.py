@@ -17,6 +17,9 @@ from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Beginning
 from backhaul.layout import CHECKPOINT
+from backhaul.registry.cards import read_cards
+from backhaul.registry.exports import EXPORTED
+from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.listing import Stored
 from backhaul.storage.objects import artifacts_in, read_uri
@@ -40,12 +43,14 @@ class References:
 
 
 def references_of_run(run: RunRecords) -> References:
-    """Return the references of a run's records.
+    """Return the references of a run's records, and of the cards and exports of its models.
 
     Raises:
         InputError: If one of them cannot be understood.
     """
-    return union(map(_references_of_record, run.parts))
+    files = RegistryFiles(run.files)
+    versions = (*read_cards(files).values(), *EXPORTED.read_all(files.exports).values())
+    return union(map(_references_of_record, (*run.parts, *versions)))
 
 
 def _references_of_record(record: BaseModel) -> References:

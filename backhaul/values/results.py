@@ -10,6 +10,22 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 
 
+class Drawn(BaseModel):
+    """Labelled images of a round that chance drew on nodes, kept for tests alone.
+
+    Args:
+        images: The images (`ImageSet`).
+        chances: A table of image_id and the probability with which each was drawn.
+        n_images: How many there are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Artifact
+    chances: Artifact
+    n_images: int
+
+
 class Timing(BaseModel):
     """Duration of a stage, whether its result came from the cache, and its cache key."""
 

@@ -14,6 +14,8 @@ import typer
 
 from backhaul.errors import InputError
 from deployments.local.identities import Identity
+from deployments.local.label_studio import PERSON
+from deployments.local.labelling_environment import is_made, program
 from deployments.local.options import AllBut, Another, Name, Prefix, RoleOf
 from deployments.local.packages import install, missing_packages
 from deployments.local.registration import ROOT
@@ -23,6 +25,12 @@ WRONG_INPUT = 2
 
 Folder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="Where data, logs and generated secrets lie.")
+]
+Labels = Annotated[
+    bool,
+    typer.Option(
+        "--labels", help="With Label Studio; it belongs to the folder's services from then on."
+    ),
 ]
 USUAL = ROOT / ".up"
 
@@ -52,15 +60,23 @@ def services() -> None:
 
 
 @app.command()
-def up(folder: Folder = USUAL) -> None:
+def up(folder: Folder = USUAL, labels: Labels = False) -> None:
     """Start what does not run yet, and say where it is and what to do next."""
-    stack = claimed_stack(folder)
+    if labels and not is_made():
+        with step("installing Label Studio beside ours, once: minutes, and a gigabyte"):
+            program()
+    stack = claimed_stack(folder, labels)
     missing = [service for service in stack.services if not service.running]
     if not missing:
         typer.echo("all is up already")
     stack.start(step)
     _print_status(stack)
     typer.echo(f"\nUI: {stack.server.address}   login: the line in {_short(stack.login_file)}")
+    if stack.labelling is not None:
+        password = _short(stack.folder / "secrets" / "labelling")
+        typer.echo(
+            f"Label Studio: {stack.labelling.address}   {PERSON}, password in {password}"
+        )
     typer.echo("Next, a campaign through the workers:")
     typer.echo(f"  . {_short(stack.folder / 'env')}")
     typer.echo("  prefect deployment run campaign/campaign --watch")

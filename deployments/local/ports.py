@@ -12,6 +12,7 @@ ABOVE = 10_000
 """SeaweedFS takes for each of its ports also the one this far above it."""
 
 DEFAULTS = {
+    "labelling": {"http": 18081},
     "postgresql": {"sql": 15432},
     "prefect": {"api": 4200},
     "seaweedfs": {"s3": 18333, "master": 19333, "volume": 18080, "filer": 18888},
@@ -50,7 +51,7 @@ def read_ports(folder: Path) -> dict[str, dict[str, int]]:
     if not file.exists():
         return DEFAULTS
     ports: dict[str, dict[str, int]] = json.loads(file.read_text())
-    return ports
+    return DEFAULTS | ports
 
 
 def claim_ports(folder: Path) -> dict[str, dict[str, int]]:

@@ -14,6 +14,7 @@ from deployments.local.service import BASICS, inherited
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE_BLOCK = "store"
+LABELLING_BLOCK = "labels"
 LAST_LINES = 5
 SOURCES = ("flows", "blocks", "backhaul")
 """What the forms of the deployments are made of, beside prefect.yaml."""
@@ -71,6 +72,25 @@ def create_store_block(environment: Mapping[str, str], bucket: str, log: Path) -
     if not Api(environment).find("block_documents", block_documents=named):
         code = f"import blocks; blocks.ObjectStore(bucket={bucket!r}).save({STORE_BLOCK!r})"
         _python(environment, log, "-c", code)
+
+
+def create_labelling_block(environment: Mapping[str, str], log: Path) -> None:
+    """Create or update the block LabelStudio that a config calls ``block: labels``.
+
+    Args:
+        environment: Environment of the process that registers the block; it has the token.
+        log: File for the output.
+
+    Raises:
+        InputError: If Prefect refuses.
+    """
+    code = (
+        "import os, blocks; "
+        "blocks.LabelStudio(address=os.environ['LABEL_STUDIO_URL'], "
+        "token=os.environ['LABEL_STUDIO_API_KEY'])"
+        f".save({LABELLING_BLOCK!r}, overwrite=True)"
+    )
+    _python(environment, log, "-c", code)
 
 
 def deploy(environment: Mapping[str, str], log: Path) -> None:

@@ -11,13 +11,15 @@ import httpx
 from deployments.local.api import Api
 from deployments.local.gpus import gpus
 from deployments.local.identities import Identity, Keys, Role
+from deployments.local.label_studio import TOKEN_LENGTH, Database, LabelStudioServer
 from deployments.local.ports import claim_ports, read_ports
-from deployments.local.postgresql import PostgreSQL
+from deployments.local.postgresql import USER, PostgreSQL
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.private import kept_secret, write_private
 from deployments.local.registration import (
     ROOT,
     automate,
+    create_labelling_block,
     create_pools,
     create_store_block,
     deploy,
@@ -49,7 +51,7 @@ Step = Callable[[str], AbstractContextManager[None]]
 
 
 class Stack:
-    """PostgreSQL, SeaweedFS, a Prefect server, and workers.
+    """PostgreSQL, SeaweedFS, a Prefect server, workers, and where it is wanted Label Studio.
 
     Args:
         folder: Where all of it lies: data, logs, generated secrets, remembered ports.
@@ -79,6 +81,7 @@ class Stack:
             self.postgresql.url("prefect"),
             kept_secret(self.login_file, "admin:"),
         )
+        self.labelling = self._labelling(ports) if is_labelling(folder) else None
         plain, self.gpus = self._of_worker(""), gpus() or ("", "")
         self.workers = [
             Worker(folder / "cpu", "cpu", (), PARENTS_AT_ONCE, plain),
@@ -89,10 +92,22 @@ class Stack:
             queues, variables = ("hours", own, "default"), self._of_worker(gpu)
             self.workers.append(Worker(folder / own, "gpu", queues, 1, variables))
 
+    def _labelling(self, ports: Mapping[str, Mapping[str, int]]) -> LabelStudioServer:
+        secrets = self.folder / "secrets"
+        return LabelStudioServer(
+            labelling_folder(self.folder),
+            ports["labelling"]["http"],
+            kept_secret(secrets / "labelling"),
+            kept_secret(secrets / "labelling-token")[:TOKEN_LENGTH],
+            Database(self.postgresql.port, USER, self.postgresql.password, "labelling"),
+        )
+
     @property
     def groups(self) -> list[list[Service]]:
         """All services in the order of their start; those of one group start together."""
-        return [[self.postgresql], [self.seaweedfs, self.server], [*self.workers]]
+        labelling = [] if self.labelling is None else [self.labelling]
+        servers = [self.seaweedfs, self.server, *labelling]
+        return [[self.postgresql], servers, [*self.workers]]
 
     @property
     def services(self) -> list[Service]:
@@ -106,6 +121,7 @@ class Stack:
             **self.server.environment,
             "PREFECT_HOME": str(self.folder / "prefect" / "client"),
             **self.seaweedfs.environment,
+            **({} if self.labelling is None else self.labelling.environment),
             "BACKHAUL_ROOT": str(ROOT),
             "PYTHONPATH": str(ROOT),
             **QUIET,
@@ -128,6 +144,8 @@ class Stack:
         databases, servers, workers = self.groups
         _start(databases, step)
         self.postgresql.create_database("prefect")
+        if self.labelling is not None:
+            self.postgresql.create_database("labelling")
         _start(servers, step)
         if self._write_environment():
             _stop(workers, step)  # they have the old addresses
@@ -145,7 +163,8 @@ class Stack:
     def _register(self, step: Step) -> None:
         """Register pools, blocks and deployments, unless just that was done before."""
         done = self.postgresql.folder / "registered"  # it goes when the database goes
-        digest = f"{digest_of_sources()} {len(self.gpus)}"
+        labelling = "" if self.labelling is None else f" {self.labelling.address}"
+        digest = f"{digest_of_sources()} {len(self.gpus)}{labelling}"
         if done.exists() and done.read_text() == digest:
             return
         with step("creating the work pools cpu and gpu"):
@@ -154,6 +173,8 @@ class Stack:
         with step("registering the blocks"):
             register_blocks(self.environment, self.folder / "blocks.log")
             create_store_block(self.environment, BUCKET, self.folder / "store-block.log")
+            if self.labelling is not None:
+                create_labelling_block(self.environment, self.folder / "labelling-block.log")
         with step("deploying the flows of prefect.yaml"):
             deploy(self.environment, self.folder / "deploy.log")
         with step("creating the automations"):
@@ -224,12 +245,29 @@ def _stop(group: list[Service], step: Step) -> None:
             service.wait_until_gone(processes)
 
 
+def labelling_folder(folder: Path) -> Path:
+    """Return where Label Studio lies in the folder of a stack."""
+    return folder / "labelling"
+
+
+def is_labelling(folder: Path) -> bool:
+    """Return whether Label Studio belongs to the stack in a folder."""
+    return labelling_folder(folder).exists()
+
+
 def known_stack(folder: Path) -> Stack | None:
     """Return the stack that was started in a folder before; None = there was none."""
     started = (folder / "ports.json").exists()
     return Stack(folder.absolute(), read_ports(folder)) if started else None
 
 
-def claimed_stack(folder: Path) -> Stack:
-    """Return the stack of a folder, to be started: with ports that are free."""
+def claimed_stack(folder: Path, labels: bool = False) -> Stack:
+    """Return the stack of a folder, to be started: with ports that are free.
+
+    Args:
+        folder: Where all of it lies.
+        labels: Whether Label Studio belongs to it from now on.
+    """
+    if labels:
+        labelling_folder(folder).mkdir(parents=True, exist_ok=True)
     return Stack(folder.absolute(), claim_ports(folder.absolute()))

@@ -23,6 +23,9 @@ NODES = "backhaul: alarm on nodes"
 PROBLEM, WELL = "backhaul.problem.begun", "backhaul.problem.over"
 """Events of a node, a group, or what publishes: something is wrong, and is no longer."""
 
+LABELLED = "backhaul.labelled"
+"""The event that stands for one labelled image."""
+
 PATIENCE = timedelta(minutes=10)
 """How long a run may wait for a slot before that is worth a warning: a training takes long."""
 MANY_RUNS = 1_000_000

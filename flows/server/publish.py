@@ -25,6 +25,10 @@ from backhaul.campaign.run import Run
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.runtables import run_of
 from backhaul.layout import INITIAL, RunFiles
+from backhaul.registry.overview import read_registry
+from backhaul.registrylayout import RegistryFiles
+from backhaul.report.cells import in_markdown
+from backhaul.report.models import timeline_table, versions_table
 from backhaul.storage.objects import read_value
 from backhaul.values.results import TrainingResult
 from flows.server.temporary import is_temporary
@@ -74,6 +78,24 @@ def publish_run(files: RunFiles) -> None:
         table = [dict(zip(last.columns, row, strict=True)) for row in cells(last)]
         description = f"{name}: the last batch of each method"
         show("table", json.dumps(table), description, key_of(name, "summary"))
+
+
+def publish_models(files: RunFiles) -> None:
+    """Show the versions of a run's model and all decisions as the artifact ``<run>-models``.
+
+    A run without versions has none; a temporary server has no UI, and gets none.
+    """
+    if is_temporary():
+        return
+    with best_effort("the list of models"):
+        registry = read_registry(RegistryFiles(files))
+        if not registry.entries:
+            return
+        versions, timeline = versions_table(registry), timeline_table(registry)
+        lines = [f"# Models of {files.name}", "", *in_markdown(versions)]
+        lines += ["", "## Decisions, the last one first", "", *in_markdown(timeline)]
+        description = f"{files.name}: versions and decisions"
+        show("markdown", "\n".join(lines), description, key_of(files.name, "models"))
 
 
 def publish_finding(files: RunFiles, finding: Finding) -> None:

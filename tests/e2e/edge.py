@@ -82,6 +82,14 @@ class Edge:
         _, label = self._files(N_INITIAL + number)
         self.fs.put_file(str(label), f"{self.store}/labels/{node}/{label.name}")
 
+    def label_sent(self, node: str) -> None:
+        """Put the labels of all that an agent put into the inbox, found by their content."""
+        scenes = {image.read_bytes(): image for image in (self.scenes / "images").iterdir()}
+        for sent in self.fs.ls(f"{self.store}/inbox/{node}", detail=False):
+            label = self.scenes / "labels" / f"{scenes[self.fs.cat_file(sent)].stem}.txt"
+            name = f"{sent.rpartition('/')[2].rpartition('.')[0]}.txt"
+            self.fs.put_file(str(label), f"{self.store}/labels/{node}/{name}")
+
     def _files(self, number: int) -> tuple[Path, Path]:
         image = sorted((self.scenes / "images").iterdir())[number]
         return image, self.scenes / "labels" / f"{image.stem}.txt"

@@ -1,7 +1,6 @@
 """From a node that chooses to retrained arms at home: what arrived, by two policies."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -33,22 +32,13 @@ class Site:
         self.edge = Edge.begin(place.folder / "scenes", str(place.folder), images=n_scenes)
         frames = sorted((place.folder / "scenes" / "images").iterdir())[N_INITIAL:]
         self.played = play_node("cam", place.folder, place.folder / "node", frames, POLICIES)
-        self._label(frames)
+        self.edge.label_sent("cam")
         methods = [{"kind": "arrived", "policy": policy.name} for policy in POLICIES]
         config = self.edge.config(str(place.folder), methods=methods, bandwidth={"images": 999})
         config["batches"] = {"sampling_batch": N_FRAMES, "train": 0.5, "valid": 0.25}
         self.config = place.folder / "edge.yaml"
         self.config.write_text(yaml.safe_dump(config))
         self.run = Run(place.folder / "runs" / "edge")
-
-    def _label(self, frames: list[Path]) -> None:
-        by_content = {frame.read_bytes(): frame for frame in frames}
-        labels = self.place.folder / "labels" / "cam"
-        labels.mkdir(parents=True)
-        for image in (self.place.folder / "inbox" / "cam").iterdir():
-            frame = by_content[image.read_bytes()]
-            label = frame.parents[1] / "labels" / f"{frame.stem}.txt"
-            (labels / f"{image.stem}.txt").write_bytes(label.read_bytes())
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Automations on a real server: zombies, runs on new labels, alarms."""
+"""Automations on a real server: zombies, triggers that new labels wake, alarms."""
 
 import json
 import os
@@ -17,9 +17,16 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from deployments.automations import LABELLED, LABELS, crash_stuck, crash_zombies, ensure
+from deployments.automations import (
+    EARLIER_LABELS,
+    LABELS,
+    crash_stuck,
+    crash_zombies,
+    ensure,
+    wake_on_labels,
+)
 from deployments.local.prefect_server import PrefectServer
-from flows.server.operation import ALARM, NODES, PROBLEM, STUCK, WELL, ZOMBIES
+from flows.server.operation import ALARM, LABELLED, NODES, PROBLEM, STUCK, WELL, ZOMBIES
 from tests.services import ROOT, asking
 
 pytestmark = [pytest.mark.prefect, pytest.mark.services]
@@ -48,15 +55,15 @@ def client(prefect_on_postgres: PrefectServer) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture(scope="module")
-def hourly(client: SyncPrefectClient) -> UUID:
+def triggers(client: SyncPrefectClient) -> UUID:
     """A deployment that no worker serves: its runs stay scheduled."""
-    flow_id = client.create_flow_from_name("hourly")
-    return client.create_deployment(flow_id=flow_id, name="hourly")
+    flow_id = client.create_flow_from_name("triggers")
+    return client.create_deployment(flow_id=flow_id, name="triggers")
 
 
 @pytest.fixture
 def make(
-    client: SyncPrefectClient, hourly: UUID, prefect_on_postgres: PrefectServer
+    client: SyncPrefectClient, triggers: UUID, prefect_on_postgres: PrefectServer
 ) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Runs the command of `make automations`; no automation is left."""
 
@@ -153,7 +160,7 @@ def emit(
 
 
 def test_repeating_the_command_changes_nothing(
-    make: Any, client: SyncPrefectClient, hourly: UUID
+    make: Any, client: SyncPrefectClient, triggers: UUID
 ) -> None:
     first = make()
     assert first.returncode == 0, first.stderr
@@ -165,19 +172,23 @@ def test_repeating_the_command_changes_nothing(
 
     same = [f"{name}: unchanged" for name in (ZOMBIES, STUCK)]
     assert make().stdout.splitlines() == [*same, f"{LABELS}: unchanged"]
-    assert make(BACKHAUL_LABELLED="7").stdout.splitlines() == [*same, f"{LABELS}: updated"]
+    assert make(BACKHAUL_LABELLED_PAUSE_S="70").stdout.splitlines() == [
+        *same,
+        f"{LABELS}: updated",
+    ]
 
     now = {a.name: a for a in client.read_automations()}
     assert {name: a.id for name, a in now.items()} == ids
     assert not now[ZOMBIES].enabled
-    assert make(BACKHAUL_LABELLED="0").stdout.splitlines()[-1] == f"{LABELS}: removed"
+    assert make(BACKHAUL_LABELLED_PAUSE_S="0").stdout.splitlines()[-1] == f"{LABELS}: removed"
     assert {a.name for a in client.read_automations()} == {ZOMBIES, STUCK}
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("BACKHAUL_LABELLED", "many", "expected a number"),
+        ("BACKHAUL_LABELLED_PAUSE_S", "9", "expected at least 10 seconds, or 0"),
+        ("BACKHAUL_LABELLED_PAUSE_S", "soon", "expected at least 10 seconds, or 0"),
         ("BACKHAUL_LABELLED_RUNS", "hourly/daily", "no deployment hourly/daily"),
         ("BACKHAUL_ALARM_BLOCK", "slack-webhook/none", "no block slack-webhook/none"),
         ("PREFECT_API_URL", "http://127.0.0.1:9/api", "127.0.0.1:9"),
@@ -262,26 +273,36 @@ def test_a_run_that_does_not_begin_is_crashed_and_no_other(
     assert [state(run).name for run in (begun, waiting)] == ["Running", "AwaitingRetry"]
 
 
-def test_labelled_images_start_a_run(
-    make: Any, client: SyncPrefectClient, hourly: UUID, prefect_on_postgres: PrefectServer
+def test_what_counted_labels_before_is_replaced(
+    make: Any, client: SyncPrefectClient, triggers: UUID
 ) -> None:
-    assert make(BACKHAUL_LABELLED="5").returncode == 0
+    earlier = wake_on_labels(triggers, timedelta(seconds=90))
+    client.create_automation(earlier.model_copy(update={"name": EARLIER_LABELS}))
+    *_, created, removed, advice = make(BACKHAUL_LABELLED="50").stdout.splitlines()
+    assert (created, removed) == (f"{LABELS}: created", f"{EARLIER_LABELS}: removed")
+    assert "BACKHAUL_LABELLED counts no labels any more" in advice
+    assert make(BACKHAUL_LABELLED="0").stdout.splitlines()[-1] == f"{LABELS}: removed"
+
+
+@pytest.mark.slow
+def test_labels_wake_the_triggers_once_they_pause(
+    make: Any, client: SyncPrefectClient, triggers: UUID, prefect_on_postgres: PrefectServer
+) -> None:
+    assert make(BACKHAUL_LABELLED_PAUSE_S="10").returncode == 0
     time.sleep(2)
 
     def runs() -> int:
-        chosen = {"deployments": {"id": {"any_": [str(hourly)]}}}
+        chosen = {"deployments": {"id": {"any_": [str(triggers)]}}}
         return len(post(prefect_on_postgres, "flow_runs/filter", chosen))
 
     emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-1", 4)
-    time.sleep(4)
-    assert runs() == 0
-    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 1)
+    time.sleep(6)
+    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 3)
+    time.sleep(6)
+    assert runs() == 0  # somebody is labelling
     until(lambda: runs() == 1)
-    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 4)
-    assert make(BACKHAUL_LABELLED="5").returncode == 0  # which goes on counting
-    assert runs() == 1
-    emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 1)
-    until(lambda: runs() == 2)
+    time.sleep(12)
+    assert runs() == 1  # once for all of them
 
 
 def save_block(address: str) -> None:

@@ -13,9 +13,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
 import flows.fleet
+from backhaul.campaign.steps import Steps
 from backhaul.fleet import alarms
 from backhaul.fleet.alarms import News
-from backhaul.fleet.rollout import Steps
 from backhaul.fleet.watching import Watch
 from backhaul.nodelayout import problems_place, windows_entry
 from backhaul.publication import rollouts

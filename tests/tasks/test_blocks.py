@@ -14,7 +14,7 @@ from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 from backhaul.storage.places import filesystem
 from backhaul.values.bandwidth import Bandwidth
-from blocks import LabelSource, ObjectStore, Uplink, patience
+from blocks import LabelSource, LabelStudio, ObjectStore, Uplink, patience
 from blocks.opening import load_block, resolve, take_up_keys
 from flows.arguments import blocks_of, run_key
 from flows.course import labels_at
@@ -145,7 +145,7 @@ def test_a_run_and_a_method_of_another_never_share_a_lease() -> None:
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("kind", [LabelSource, ObjectStore, Uplink])
+@pytest.mark.parametrize("kind", [LabelSource, LabelStudio, ObjectStore, Uplink])
 def test_a_block_explains_each_field(kind: type[Block]) -> None:
     fields = kind.model_json_schema()["properties"]
     assert all(field.get("description") for field in fields.values())

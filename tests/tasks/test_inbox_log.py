@@ -295,6 +295,11 @@ def test_labels_are_read_for_the_images_that_have_some(
     assert by_name["c.jpg"] is None
     assert by_name["2026/d.jpg"].rows().tolist() == [[0, 0.5, 0.5, 1, 1]]
     assert set(truth["label_source"].dropna()) == {"labels"}
+    [first, *_] = truth[truth["labels"].notna()].index
+    told = read_truth(f"{store.root}/labels", rows, CLASSES, "labels", {first: "cvat"}).table
+    sources = told.set_index("image_id")["label_source"].dropna()
+    assert sources[first] == "cvat"
+    assert set(sources.drop(first)) == {"labels"}
 
 
 @pytest.mark.parametrize(

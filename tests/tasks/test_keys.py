@@ -205,7 +205,7 @@ def test_a_file_of_a_model_may_lie_anywhere(tmp_path: Path) -> None:
             "faster-coco-eval",
             {"evaluate", "measure", "measure_small", "compare_trials", "reevaluate"},
         ),
-        ("onnxruntime", {"export", "reevaluate"}),
+        ("onnxruntime", {"export", "reevaluate", "look_as_node"}),
         ("pillow", {"read_data", "prepare_offers"}),
         ("pyarrow", set()),
         ("pandas", set()),

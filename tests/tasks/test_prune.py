@@ -17,6 +17,9 @@ from backhaul.campaign.rounds import write_round
 from backhaul.campaign.runrecords import OUTCOME, WAITING
 from backhaul.errors import InputError, StoreError
 from backhaul.layout import INTERNAL, RunFiles, data_root_place
+from backhaul.registry.cards import Card
+from backhaul.registry.registering import register
+from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.holder import ABANDONED_S, Holder
 from backhaul.storage.lease import lease
 from backhaul.storage.listing import listing
@@ -26,7 +29,7 @@ from backhaul.upkeep.prune import Leftovers, find_leftovers, remove_leftovers
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.images import IMAGE_COLUMNS, ImageSet
-from backhaul.values.results import Timing, TrainingResult
+from backhaul.values.results import Drawn, Timing, TrainingResult
 from deployments.local.seaweedfs import SeaweedFS
 
 DAY_S = 24 * 3600
@@ -210,6 +213,31 @@ def test_a_run_that_goes_on_keeps_what_later_ensembles_may_choose(
     store.run("lean", store.record(*made), state=state, **config)
     store.pruned()
     assert [c.epoch for c in made if exists(c.artifact)] == list(range(4, 11))
+
+
+def test_versions_keep_what_a_rollback_starts_from(store: Store) -> None:
+    """A rejected candidate keeps the checkpoint that was judged, and its images for tests."""
+    made = [store.checkpoint(epoch) for epoch in (1, 2, 3, 4, 5)]
+    drawn = write_value(store.root, pd.DataFrame({"image_id": ["a"]}))
+    record = store.record(made[0], made[1])
+    tests = (Drawn(images=drawn, chances=store.table, n_images=1),)
+    standing = record.standing.model_copy(update={"drawn": tests})
+    record = record.model_copy(update={"standing": standing})
+    store.run("lean", record, keep_checkpoints="ensemble")
+    card = Card(
+        version=0,
+        run="lean",
+        method="iqr",
+        batch=0,
+        checkpoints=(made[0], made[1], made[3], made[4]),
+        current=made[4],
+        seen=store.seen,
+        evaluation=store.table,
+    )
+    register(RegistryFiles(RunFiles(store.root, "lean")), card)
+    store.pruned()
+    assert [exists(c.artifact) for c in made] == [True, True, False, False, True]
+    assert exists(drawn)
 
 
 def test_findings_and_lists_keep_what_they_refer_to(store: Store) -> None:

@@ -30,7 +30,7 @@ from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.results import Arrangement, Sent, TrainingResult
 from flows.server import publish
-from flows.server.publish import key_of, publish_round, publish_run
+from flows.server.publish import key_of, publish_models, publish_round, publish_run
 from tasks import progress
 from tasks import stage as stages
 from tasks.evaluation import evaluate
@@ -38,6 +38,7 @@ from tasks.inference import infer
 from tasks.progress import Progress
 from tasks.stage import Step, stage
 from tasks.training import train_detector
+from tests.versions import registered, unpacked_run
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
@@ -290,3 +291,14 @@ def test_task_runs_name_their_epochs() -> None:
     assert infer.about({"checkpoints": at(10, 12, 14)}) == "-epochs-10+12+14"
     assert infer.about({"checkpoints": at(2, 4, 6, 8, 10)}) == "-epochs-2..10"
     assert evaluate.about({"current": at(14)[0]}) == "-epoch-14"
+
+
+def test_the_models_of_a_run_are_shown_with_all_decisions(tmp_path: Path) -> None:
+    run = unpacked_run(tmp_path)
+    in_a_flow(lambda: publish_models(run))
+    registered(run)
+    in_a_flow(lambda: publish_models(run))
+    text = shown("finished-models")
+    assert "asks for approval" in text
+    assert "| champion | init |" in text
+    assert "&lt;b&gt;gain&lt;/b&gt;" in text

@@ -15,11 +15,13 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backhaul.campaign.steps import Steps
 from backhaul.fleet import alarms
 from backhaul.fleet import windows as fleet_windows
 from backhaul.fleet.alarms import Alarms, News, keep_news, news
 from backhaul.fleet.nodes import MOST_BYTES, read_fleet
 from backhaul.fleet.problems import Problem, problems_of
+from backhaul.fleet.rollout import ROLLOUT, Rollout
 from backhaul.fleet.status import Status
 from backhaul.fleet.watching import Watch, problems_now, rollouts_in
 from backhaul.fleet.windows import problems_of_windows, recent_windows
@@ -163,14 +165,14 @@ def test_a_damaged_rollout_keeps_nobody_from_the_others(tmp_path: Path) -> None:
     root = str(tmp_path)
     replace(rollout_place(root, "night"), b"{}")
     assert rollouts_in(root)[0] == []
-    [problem] = problems_now(root, Watch(), [], {})
+    [problem] = problems_now(root, Watch(), [], {}, NOW)
     assert (problem.subject, problem.kind) == ("group night", "rollout")
 
 
 def test_no_windows_and_no_nodes_are_no_problem(tmp_path: Path) -> None:
     root = str(tmp_path)
     assert recent_windows(root, NOW) == {}
-    assert problems_now(root, Watch(), read_fleet(root, NOW, 900), {}) == []
+    assert problems_now(root, Watch(), read_fleet(root, NOW, 900), {}, NOW) == []
 
 
 def test_a_node_that_tells_without_end_fills_no_memory(
@@ -243,3 +245,21 @@ def test_what_lies_beside_statuses_is_not_listed(
 
     monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.find", refuse)
     assert [view.name for view in read_fleet(str(tmp_path), NOW, 900)] == ["a"]
+
+
+def test_a_probation_without_an_end_is_told(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    plan = Rollout(
+        group="all",
+        name="cars-v2",
+        model="ab" * 32,
+        releases=("1" * 64,),
+        steps=Steps(cohorts=(1.0,)),
+        began_s=NOW - 8 * 86_400,
+        held_for="cars@2",
+    )
+    ROLLOUT.write(rollout_place(root, "all"), plan)
+    [problem] = problems_now(root, Watch(), [], {}, NOW)
+    assert (problem.subject, problem.kind) == ("group all", "probation")
+    assert problem.text.startswith("cars@2 is on probation for 8 d: it waits for labelled")
+    assert problems_now(root, Watch(probation_d=9), [], {}, NOW) == []

@@ -128,3 +128,16 @@ def test_the_schema_takes_what_an_hour_and_a_campaign_send_on(data: dict[str, st
     given = {**MINIMAL, "data": data, "initial": initial, "methods": methods}
     config = CampaignConfig.model_validate(given)
     assert validate(config.model_dump(mode="json"), SCHEMA) == []
+
+
+def test_the_schema_takes_a_tree_of_triggers_and_refuses_a_wrong_leaf() -> None:
+    """Its schema refers to itself."""
+    folder = {"kind": "folder", "root": "/first"}
+    inbox: dict[str, Any] = {"data": {"kind": "inbox"}, "initial": {"data": folder}}
+    leaf = {"kind": "labelled", "images": 5}
+    tree = {"all": [{"kind": "window", "hours": "22:00-06:00"}, {"any": ["hand", leaf]}]}
+    config = CampaignConfig.model_validate({**MINIMAL, **inbox, "triggers": tree})
+    dumped = config.model_dump(mode="json")
+    assert validate(dumped, SCHEMA) == []
+    dumped["triggers"]["conditions"][1]["conditions"][1]["images"] = 0
+    assert len(validate(dumped, SCHEMA)) == 1

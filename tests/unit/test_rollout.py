@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from backhaul.campaign.steps import Steps
 from backhaul.fleet.nodes import NodeView
 from backhaul.fleet.rollout import (
     ROLLOUT,
     NodeFate,
     Rollout,
-    Steps,
     decide,
     fates_of,
     named,

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from tuf.api.metadata import TargetFile
 
+from backhaul.campaign.steps import Steps
 from backhaul.errors import InputError
 from backhaul.fleet.keeping import changed
 from backhaul.fleet.nodes import NodeView
-from backhaul.fleet.rollout import ROLLOUT, Rollout, Steps
+from backhaul.fleet.rollout import ROLLOUT, Rollout
 from backhaul.fleet.status import Status
 from backhaul.node.updates.release import in_cohort, model_place, release_place
 from backhaul.nodelayout import rollout_place

@@ -43,6 +43,7 @@ from backhaul.data.images import FROM_DISK, ImageFile, ImageReader, OnProgress
 from backhaul.errors import InputError
 from backhaul.untrusted import MissingFileError, UnreadableFileError, read_text, understanding
 from backhaul.values.images import ImageSet
+from backhaul.values.labels import Labels
 
 _FIELDS = 5
 _FEWEST_OF_OUTLINE = 7  # a class and three corners
@@ -193,13 +194,15 @@ def write(
     (folder / "labels").mkdir()
     for name, labels in zip(names, images.table["labels"], strict=True):
         if labels is not None:
-            lines = [
-                " ".join([str(int(row[0])), *map(repr, row[1:])])
-                for row in labels.rows().tolist()
-            ]
             path = folder / "labels" / f"{stem_and_suffix(name)[0]}.txt"
-            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            path.write_text(darknet_lines(labels), encoding="utf-8")
     write_data_yaml(folder, images.class_names)
+
+
+def darknet_lines(labels: Labels) -> str:
+    """Return the content of a label file; its numbers are read back as they were."""
+    rows = labels.rows().tolist()
+    return "".join(" ".join([str(int(row[0])), *map(repr, row[1:])]) + "\n" for row in rows)
 
 
 def write_data_yaml(folder: Path, class_names: tuple[str, ...]) -> None:

@@ -1,0 +1,197 @@
+"""Tasks of Label Studio: an image each, with the boxes that a model saw; and their answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+
+from backhaul.annotation.labelstudio.boxes import regions_of
+from backhaul.annotation.labelstudio.client import LabelStudio, LabelStudioError
+from backhaul.annotation.labelstudio.interface import IMAGE
+from backhaul.annotation.waiting import WaitingImage
+from backhaul.untrusted import one_line
+
+IMAGE_ID = "backhaul_image"
+"""Key in a task's data by which it is found again."""
+ROUND = "backhaul_round"
+AT_ONCE = 20
+"""Tasks of a question: all their ids stand in its address."""
+_MOST_REGIONS, _MOST_ANNOTATIONS = 10_000, 100
+_NAME_LENGTH = 200
+
+
+class Annotation(BaseModel):
+    """What one person made of an image."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: int
+    result: list[dict[str, Any]] = Field(default=[], max_length=_MOST_REGIONS)
+    completed_by: int | None = None
+    was_cancelled: bool = False
+    ground_truth: bool = False
+    lead_time: float | None = None
+    updated_at: AwareDatetime
+
+    @field_validator("completed_by", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return value.get("id") if isinstance(value, dict) else value
+
+
+class Task(BaseModel):
+    """An image in a project, with what people made of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: int
+    data: dict[str, Any]
+    annotations: list[Annotation] = Field(default=[], max_length=_MOST_ANNOTATIONS)
+    total_predictions: int = 0
+    updated_at: AwareDatetime
+
+    @property
+    def image_id(self) -> str:
+        """The image; empty if it is none of ours."""
+        return str(self.data.get(IMAGE_ID, ""))
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the names of the round that waits for it."""
+        return str(self.data.get(ROUND, ""))
+
+
+_TASKS = TypeAdapter(list[Task])
+
+
+def task_of(image: WaitingImage, picture: str) -> dict[str, Any]:
+    """Return the data of a new task.
+
+    Args:
+        image: The image, which waits for labels.
+        picture: Where the annotator's browser finds it.
+    """
+    return {
+        IMAGE: picture,
+        IMAGE_ID: image.file.image_id,
+        ROUND: image.prefix,
+        "node": image.node,
+        "name": image.name,
+    }
+
+
+def prediction_of(
+    image: WaitingImage, names: tuple[str, ...], min_confidence: float
+) -> dict[str, Any]:
+    """Return what a model saw in an image, as a prediction.
+
+    Args:
+        image: The image.
+        names: The class list.
+        min_confidence: Boxes with less are left out.
+    """
+    shown = image.shown.above(min_confidence)
+    score = float(np.mean(shown.confidence)) if len(shown.confidence) else 0.0
+    return {
+        "model_version": shown.model,
+        "score": score,
+        "result": regions_of(shown.boxes, shown.confidence, image.file, names),
+    }
+
+
+def tasks_by_image(
+    server: LabelStudio, project: int, image_ids: Sequence[str]
+) -> dict[str, Task]:
+    """Return the tasks of images, of each the first, by image_id; those without are left out.
+
+    Args:
+        server: The server.
+        project: The project.
+        image_ids: The images.
+
+    Raises:
+        LabelStudioError: If the server does not answer, or gives something else.
+    """
+    found: dict[str, Task] = {}
+    for start in range(0, len(image_ids), AT_ONCE):
+        some = set(image_ids[start : start + AT_ONCE])
+        items = [_filter(f"data.{IMAGE_ID}", "equal", "String", each) for each in sorted(some)]
+        for task in sorted(_asked(server, project, "or", items), key=lambda task: task.id):
+            if task.image_id in some:
+                found.setdefault(task.image_id, task)
+    return found
+
+
+def tasks_changed_since(server: LabelStudio, project: int, moment: datetime) -> list[Task]:
+    """Return the tasks that were changed after a moment, as the server told it.
+
+    Args:
+        server: The server.
+        project: The project.
+        moment: ``updated_at`` of the task that was changed last, as it was known.
+
+    Raises:
+        LabelStudioError: If the server does not answer, or gives something else.
+    """
+    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # no other form is taken
+    items = [_filter("updated_at", "greater", "Datetime", text)]
+    return list(_asked(server, project, "and", items))
+
+
+def people_at(server: LabelStudio) -> dict[int, str]:
+    """Return the mail addresses of the people who work there, by their numbers.
+
+    Raises:
+        LabelStudioError: If the server does not answer.
+    """
+    answer = server.get("/api/users/")
+    rows = answer if isinstance(answer, list) else []
+    return {
+        each["id"]: one_line(str(each.get("email", "")), _NAME_LENGTH)
+        for each in rows
+        if isinstance(each, dict) and isinstance(each.get("id"), int)
+    }
+
+
+def _filter(name: str, operator: str, kind: str, value: str) -> dict[str, str]:
+    return {
+        "filter": f"filter:tasks:{name}",
+        "operator": operator,
+        "type": kind,
+        "value": value,
+    }
+
+
+def _asked(
+    server: LabelStudio, project: int, conjunction: str, items: list[dict[str, str]]
+) -> Iterator[Task]:
+    """Yield the tasks that fit filters, page after page."""
+    query = json.dumps({"filters": {"conjunction": conjunction, "items": items}})
+    page, n_seen, n_all = 1, 0, 1
+    while n_seen < n_all:
+        params: dict[str, str | int] = {"project": project, "fields": "all", "query": query}
+        answer = server.get("/api/tasks", params | {"page": page, "page_size": AT_ONCE})
+        try:
+            n_all, tasks = int(answer["total"]), _TASKS.validate_python(answer["tasks"])
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            reason = one_line(str(error), _NAME_LENGTH)
+            raise LabelStudioError(
+                f"{server.address}: gives no tasks as version 1.23 does: {reason}"
+            ) from None
+        if not tasks:
+            return
+        yield from tasks
+        n_seen, page = n_seen + len(tasks), page + 1

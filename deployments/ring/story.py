@@ -1,0 +1,127 @@
+"""What happens in the ring, step by step, and told as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from backhaul.annotation.labelstudio.client import LabelStudio
+from backhaul.values.labels import Labels
+from deployments.ring.annotators import Answers, Desk, careful
+from deployments.ring.nodes import Agent
+from deployments.ring.site import Site, wait_until
+
+Tell = Callable[[str], None]
+"""Says a line to whoever watches."""
+FRAMES = 40
+"""Pictures that each camera takes in a turn."""
+MOST_TURNS = 6
+"""Turns after which a version on probation has to be decided on."""
+
+
+class Story:
+    """The ring as it goes on.
+
+    Args:
+        site: Home and its nodes.
+        tell: Says what happens.
+    """
+
+    def __init__(self, site: Site, tell: Tell) -> None:
+        self.site, self.tell = site, tell
+        labelling = site.stack.labelling
+        assert labelling is not None  # noqa: S101 - the ring's stack has one
+        self.desk = Desk(LabelStudio(labelling.address, labelling.token), site.scenes)
+        self.agents: dict[str, Agent] = {}
+        self.turns = 0
+
+    def first_model(self) -> None:
+        """Train the first model, which becomes the champion and is published."""
+        self.site.begin()
+        self.hour("trains the first model and publishes it")
+
+    def start_nodes(self, running: ExitStack) -> None:
+        """Enrol the nodes, each with keys of its own, and start their agents."""
+        for node in self.site.plan.nodes:
+            agent = self.agents[node] = self.site.enrol(node)
+            if not agent.running:
+                agent.start()
+            running.callback(agent.stop)
+            self.tell(f"{node}: enrolled, fetched the published model, looks at frames")
+
+    def hour(self, what: str, **changes: Any) -> Mapping[str, Any]:
+        """Let home play an hour, and return the state in which it ended."""
+        state = self.site.hour(**changes)
+        self.tell(f"hour: {what}: {state['name']}: {state['message'] or ''}")
+        return state
+
+    def turn(self) -> None:
+        """Let the cameras take pictures, and wait until what nodes chose is at home."""
+        number, site = self.turns, self.site
+        site.take_pictures(number, FRAMES)
+        self.turns += 1
+        for node in site.plan.nodes:
+            has_sent = partial(site.has_sent, node, self.turns * FRAMES)
+            wait_until(has_sent, f"{node} has sent what it chose")
+        totals = [site.told(node)["totals"] for node in site.plan.nodes]
+        seen, sent = (sum(each[what] for each in totals) for what in ("seen", "sent"))
+        self.tell(f"turn {number + 1}: cameras took {seen} pictures so far, nodes sent {sent}")
+
+    def round(self, answers: Answers = careful, **changes: Any) -> Mapping[str, Any]:
+        """Play a round: pictures, labels, a better model and its decision.
+
+        Args:
+            answers: What the person makes of what is to be labelled.
+            changes: Fields of the campaign that are other this time.
+        """
+        self.turn()
+        self.hour("takes in what arrived, and asks for labels", **changes)
+        n_labelled = self.desk.label(answers)
+        self.tell(f"label: {n_labelled} images were labelled in Label Studio")
+        self.hour("takes the labels, trains, and decides", **changes)
+        last = self.site.versions()[-1]
+        decided = last["decided"] or {}
+        self.tell(f"version {last['version']}: {last['state']}: {decided.get('reason', '')}")
+        return last
+
+    def until_decided(self, version: int) -> str:
+        """Let frames come in and be labelled until a canary is promoted or taken back."""
+        for _ in range(MOST_TURNS):
+            state = self.state_of(version)
+            if state != "canary":
+                break
+            self.round()
+        self.tell(f"version {version} on the nodes: {self.state_of(version)}")
+        return self.state_of(version)
+
+    def state_of(self, version: int) -> str:
+        """Return what became of a version."""
+        [found] = [v for v in self.site.versions() if v["version"] == version]
+        return str(found["state"])
+
+
+def shuffled(
+    chosen: Sequence[str],
+) -> Answers:
+    """Return answers of a person who labels what policies chose at random, and the rest right.
+
+    Args:
+        chosen: Names of the pictures that are labelled wrong.
+    """
+
+    def answers(
+        picture: Any, truth: Labels, shown: Labels, rng: np.random.Generator
+    ) -> tuple[Labels, float]:
+        if picture.name not in chosen:
+            return careful(picture, truth, shown, rng)
+        n_boxes = max(1, len(truth))
+        size = rng.uniform(0.1, 0.3, (n_boxes, 2))
+        centre = rng.uniform(0.2, 0.8, (n_boxes, 2))
+        boxes = np.hstack([centre, size])
+        return Labels(rng.integers(0, 5, n_boxes), boxes), 1.0
+
+    return answers
