@@ -35,7 +35,8 @@ def import_sedna(
     """Turn an IncrementalLearningJob of KubeEdge Sedna, or an Ianvs benchmark, into a campaign.
 
     Says field by field what was taken over, what means something else here, and what has no
-    counterpart. Nothing of the job is run or fetched. docs/coming-from-sedna.md has more.
+    counterpart. Beside the campaign of a job lies the policy by which nodes choose. Nothing of
+    the job is run or fetched. docs/coming-from-sedna.md has more.
 
     [bold]Examples[/bold]
 
@@ -44,10 +45,14 @@ def import_sedna(
       backhaul import-sedna benchmarkingjob.yaml --to pcb.yaml
     """
     target = to or files[0].with_name(f"{files[0].stem}-campaign.yaml")
-    if target.exists():
-        raise InputError(f"{target}: exists already; choose another file with --to")
+    policy = target.with_name(f"{target.stem}-policy.yaml")
+    for each in (target, policy):
+        if each.exists():
+            raise InputError(f"{each}: exists already; choose another file with --to")
     documents = read_documents(files)
     benchmarks = [each for each in documents if is_benchmark(each)]
     made = translate_benchmark(benchmarks[0]) if benchmarks else translate_job(documents)
     write_new(target, made.yaml)
-    tell(made.rows, target)
+    if made.policy:
+        write_new(policy, made.policy)
+    tell(made.rows, target, [policy] if made.policy else ())

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from backhaul.campaign.legacy.rules import file as path
-from backhaul.campaign.legacy.rules import positive
+from backhaul.campaign.legacy.rules import number, positive
 from backhaul.campaign.sedna.filters import DEFAULT, WHY, method_of
 from backhaul.campaign.sedna.job import name_from
+from backhaul.campaign.sedna.loop import GAINS, NO_GAIN, accepted
 from backhaul.campaign.sedna.resources import Document, read_documents
 from backhaul.campaign.sedna.taken import (
     Taken,
     Translation,
-    Verdict,
     fraction,
     read,
     taken,
@@ -62,10 +62,13 @@ def translate_benchmark(document: Document) -> Translation:
             f"{document.file}: test_object.algorithms: expected one, got {len(algorithms)}: a "
             "campaign has one detector"
         )
+    arms = _filters(algorithms[0])
     given = [
         *_workspace(job, document),
         *_environment(environment),
         *_algorithm(algorithms[0]),
+        arms,
+        *_gate(environment, arms.fields["methods"][0]),
         *_ranking(job),
         *_others(job, "name|workspace|testenv|test_object[.].*|rank[.]sort_by[.].*"),
         *_others(
@@ -133,10 +136,6 @@ def _environment(environment: Document) -> Iterator[Taken]:
     if (index := fields.get("dataset.test_index")) is not None:
         yield told("dataset.test_index", index, "refused", "batches.holdout_batches", TESTED)
     yield taken("incremental_rounds", str(rounds), {"batches.count": rounds})
-    if "model_eval.threshold" in fields:
-        metric = fields.get("model_eval.model_metric.name", "")
-        sign, threshold = fields.get("model_eval.operator", ""), fields["model_eval.threshold"]
-        yield told("model_eval", f"{metric} {sign} {threshold}", *GATE)
     metrics = [text for key, text in fields.items() if key.startswith("metrics.")]
     names = [each for each in metrics if not each.endswith(".py")]
     if names:
@@ -171,14 +170,12 @@ def _algorithm(algorithm: Document) -> Iterator[Taken]:
     if url := fields.get("initial_model_url"):
         yield told("initial_model_url", url, "refused", "start.checkpoint", STARTED)
     modules = [_module(algorithm, number) for number in range(MOST_ARMS)]
-    miners = [each for each in modules if each.get("type") == "hard_example_mining"]
     for each in modules:
         if each.get("type") == "basemodel":
             yield told("basemodel", each.get("name", ""), "refused", "training.detector", MODEL)
             if grid := _grid(each):
                 text = " ".join(f"{key}={'|'.join(given)}" for key, given in grid.items())
                 yield told("basemodel.hyperparameters", text, "refused", "training", GRID)
-    yield _filters(miners[0] if miners else {}, file)
 
 
 def _module(algorithm: Document, number: int) -> dict[str, str]:
@@ -195,8 +192,9 @@ def _grid(module: Mapping[str, str]) -> dict[str, list[str]]:
     return grid
 
 
-def _filters(miner: Mapping[str, str], file: Path) -> Taken:
+def _filters(algorithm: Document) -> Taken:
     """Return the arms of a campaign that the grid of a filter stands for."""
+    file, miner = algorithm.file, next(_miners(algorithm), {})
     name, grid = miner.get("name", DEFAULT), _grid(miner)
     points = [dict(zip(grid, each, strict=True)) for each in product(*grid.values())]
     if len(points) > MOST_ARMS:
@@ -207,6 +205,26 @@ def _filters(miner: Mapping[str, str], file: Path) -> Taken:
         methods = [m | {"label": label} for m, label in zip(methods, labels, strict=True)]
     shown = " ".join([name, *(f"{key}={'|'.join(given)}" for key, given in grid.items())])
     return taken("hard_example_mining", shown, {"methods": methods}, WHY)
+
+
+def _miners(algorithm: Document) -> Iterator[dict[str, str]]:
+    modules = (_module(algorithm, number) for number in range(MOST_ARMS))
+    return (each for each in modules if each.get("type") == "hard_example_mining")
+
+
+def _gate(environment: Document, arm: Mapping[str, Any]) -> Iterator[Taken]:
+    """Yield what becomes of the rule by which a model is taken, of the first arm."""
+    fields = environment.below(f"{ENVIRONMENT}.model_eval")
+    if (threshold := fields.get("threshold")) is None:
+        return
+    metric, sign = fields.get("model_metric.name", ""), fields.get("operator", "")
+    text = f"{metric} {sign} {threshold}"
+    if sign in GAINS:
+        least = read("model_eval.threshold", threshold, number, environment.file)
+        label = arm.get("label", f"hard-{arm['filter']['kind']}")
+        yield accepted("model_eval", text, metric, least, label)
+    else:
+        yield told("model_eval", text, *NO_GAIN)
 
 
 def _letters(number: int) -> str:
@@ -241,7 +259,6 @@ INDEXED = (
 TESTED = (
     "one batch is held out, never sampled, and tested on, with what is left of the initial set"
 )
-GATE: Verdict = ("refused", "", "not carried over yet")
 MEASURED = (
     "precision, recall, mAP and samples_transfer_ratio are always there; f1, f1_mean by "
     "`backhaul analyze leaderboard`"

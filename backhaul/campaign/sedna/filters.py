@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from backhaul.campaign.legacy.rules import number
 from backhaul.campaign.sedna.taken import read
 from backhaul.errors import InputError
+from backhaul.sampling.filtered import HardExampleSampling
 from backhaul.untrusted import one_line
 
 DEFAULT = "IBT"
@@ -44,7 +47,7 @@ def method_of(name: str, parameters: Mapping[str, str], file: object) -> dict[st
         file: Where they were written, for errors.
 
     Raises:
-        InputError: If there is no such filter or parameter, or a value is no number.
+        InputError: If there is no such filter or parameter, or it has no such value.
     """
     known = FILTERS.get(name)
     if known is None:
@@ -60,10 +63,22 @@ def method_of(name: str, parameters: Mapping[str, str], file: object) -> dict[st
         found[known.parameters[key]] = read(f"{name}.{key}", text, number, file)
     if known.judges_detections:
         found["undetected"] = "easy"
-    return {"kind": "hard-example", "filter": found}
+    method = {"kind": "hard-example", "filter": found}
+    try:
+        HardExampleSampling.model_validate(method)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{file}: {name}: {first['loc'][-1]}: {first['msg']}") from None
+    return method
 
 
 WHY = (
     "images without a detection are easy, as there, so what is missed whole is never sent; "
     "`undetected: hard` mends it. docs/results.md has it beside `diverse` and chance"
 )
+
+
+def policy_of(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how nodes choose by a filter, as ``policies`` of NODE.yaml have it."""
+    name = str(method["filter"]["kind"])
+    return {"policies": [{"kind": "window", "name": name, "explore": 0.0, "method": method}]}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
+
+import yaml
 
 from backhaul.campaign.legacy.rules import file as path
 from backhaul.campaign.legacy.rules import number, positive
-from backhaul.campaign.sedna.filters import DEFAULT, WHY, method_of
+from backhaul.campaign.sedna.filters import DEFAULT, WHY, method_of, policy_of
 from backhaul.campaign.sedna.loop import gate, hot_update, trigger_of_training
 from backhaul.campaign.sedna.resources import Document
 from backhaul.campaign.sedna.taken import (
@@ -57,7 +60,9 @@ def translate_job(documents: Sequence[Document]) -> Translation:
         f"Imported from {job.file}, {KIND} {one_line(job.name)}. Behind a value: the field it",
         "came from. docs/coming-from-sedna.md has every field; configs/hourly.yaml the rest.",
     )
-    return translation([*given, *rows], defaults, header, job.file)
+    policy = policy_of(method_of(*_filter(job), job.file))
+    made = translation([*given, *rows], defaults, header, job.file)
+    return replace(made, policy=yaml.safe_dump(policy, sort_keys=False))
 
 
 def name_from(text: str) -> str:
@@ -88,13 +93,22 @@ def _settings(job: Document, documents: Sequence[Document]) -> Iterator[Taken]:
         )
     yield from _environment(job)
     yield from trigger_of_training(job.below("spec.trainSpec.trigger"), job.file)
-    yield from gate(job.below("spec.deploySpec.trigger"), job.file)
+    yield from gate(job.below("spec.deploySpec.trigger"), ARM, job.file)
     yield from hot_update(job.below("spec.deploySpec.model"))
-    name = spec.get("deploySpec.hardExampleMining.name", DEFAULT)
-    parameters = job.below("spec.deploySpec.hardExampleMining.parameters")
+    name, parameters = _filter(job)
     shown = " ".join([name, *(f"{key}={text}" for key, text in parameters.items())])
-    method = method_of(name, parameters, job.file)
-    yield taken("deploySpec.hardExampleMining", shown, {"methods": [method]}, WHY)
+    yield taken("deploySpec.hardExampleMining", shown, {"methods": [{"kind": ARM}]}, CHOSEN)
+
+
+def _filter(job: Document) -> tuple[str, dict[str, str]]:
+    """Return name and parameters of a job's filter."""
+    part = "spec.deploySpec.hardExampleMining"
+    return job.fields.get(f"{part}.name", DEFAULT), job.below(f"{part}.parameters")
+
+
+ARM = "arrived"
+"""The arm of an imported job, which trains on all that nodes chose to send; also its label."""
+CHOSEN = f"on the node, as there: its policy is a file of its own; {WHY}"
 
 
 def _named(documents: Sequence[Document], kind: str, name: str) -> Document | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 from backhaul.campaign.legacy.rules import number
 from backhaul.campaign.sedna.taken import Taken, Verdict, read, taken, told
@@ -37,39 +39,56 @@ def trigger_of_training(fields: Mapping[str, str], file: object) -> list[Taken]:
     Raises:
         InputError: If a value cannot be understood.
     """
-    found = []
     where = "trainSpec.trigger"
-    if (period := fields.get("checkPeriodSeconds")) is not None:
-        found.append(
-            told(
-                f"{where}.checkPeriodSeconds", period, "changed", "schedule of `hourly`", ASKED
-            )
-        )
-    if "timer.start" in fields or "timer.end" in fields:
-        ends = [clock(f"{where}.timer", fields.get(f"timer.{k}", ""), file) for k in ENDS]
-        found.append(told(f"{where}.timer", "-".join(ends), *TIMER))
-    if "condition.threshold" in fields:
-        found.append(_condition(fields, where, file))
-    return found
+    found = [told(f"{where}.{key}", fields[key], *ASKED) for key in (PERIOD,) if key in fields]
+    conditions = [*_hours(fields, where, file), *_samples(fields, where, file)]
+    if "condition.threshold" in fields and not any(c["kind"] == "labelled" for c in conditions):
+        found.append(told(f"{where}.condition", _compared(fields, where, file)[2], *NEVER))
+    if not conditions:
+        return found
+    whole = conditions[0] if len(conditions) == 1 else _all_of(conditions)
+    given = {f"triggers.{key}": value for key, value in whole.items()}
+    if (n_images := conditions[-1].get("images")) is not None:
+        given["batches.sampling_batch"] = n_images
+    text = " and ".join(_words(each) for each in conditions)
+    return [*found, taken(where, text, given, FIRED)]
 
 
-def _condition(fields: Mapping[str, str], where: str, file: object) -> Taken:
-    """Return what becomes of the number of samples that a training waits for."""
-    sign, least, text = _compared(fields, where, file)
+def _hours(fields: Mapping[str, str], where: str, file: object) -> list[dict[str, Any]]:
+    """Return the condition that a timer is; none without."""
+    if not {"timer.start", "timer.end"} & fields.keys():
+        return []
+    start, end = (clock(f"{where}.timer", fields.get(f"timer.{k}", ""), file) for k in ENDS)
+    return [{"kind": "window", "hours": [f"{start}-{end}"]}]
+
+
+def _samples(fields: Mapping[str, str], where: str, file: object) -> list[dict[str, Any]]:
+    """Return the condition on labelled images that one on samples is; none of any other."""
+    if "condition.threshold" not in fields:
+        return []
+    sign, least, _ = _compared(fields, where, file)
     if fields.get("condition.metric") != SAMPLES or sign not in (">", ">=", "=="):
-        why = (
-            f"only {SAMPLES} is known there, and the trigger never fires; nothing to carry over"
-        )
-        return told(f"{where}.condition", text, "refused", "", why)
-    n_samples = max(int(least) + (sign == ">"), 1)
-    return taken(f"{where}.condition", text, {"batches.sampling_batch": n_samples}, SAMPLED)
+        return []
+    n_samples = math.floor(least) + 1 if sign == ">" else math.ceil(least)
+    return [{"kind": "labelled", "images": max(n_samples, 1)}]
 
 
-def gate(fields: Mapping[str, str], file: object) -> list[Taken]:
+def _all_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"kind": "all", "conditions": conditions}
+
+
+def _words(condition: Mapping[str, Any]) -> str:
+    if condition["kind"] == "window":
+        return f"timer {condition['hours'][0]}"
+    return f"{SAMPLES} >= {condition['images']}"
+
+
+def gate(fields: Mapping[str, str], label: str, file: object) -> list[Taken]:
     """Return what becomes of ``deploySpec.trigger``.
 
     Args:
         fields: Its fields.
+        label: Label of the arm whose models are judged.
         file: Where they were written, for errors.
 
     Raises:
@@ -78,13 +97,38 @@ def gate(fields: Mapping[str, str], file: object) -> list[Taken]:
     where = "deploySpec.trigger"
     found = [
         told(f"{where}.{key}", fields[key], *JUDGED_AT_ONCE)
-        for key in ("checkPeriodSeconds", "timer.start", "timer.end")
+        for key in (PERIOD, "timer.start", "timer.end")
         if key in fields
     ]
     if "condition.threshold" in fields:
-        _, _, text = _compared(fields, where, file)
-        found.append(told(f"{where}.condition", text, *GATE))
+        sign, least, text = _compared(fields, where, file)
+        metric = fields.get("condition.metric", "").partition("[")[0]
+        known = metric.endswith(DELTA)
+        found.append(
+            accepted(f"{where}.condition", text, metric.removesuffix(DELTA), least, label)
+            if known and sign in GAINS
+            else told(f"{where}.condition", text, *NO_GAIN)
+        )
     return found
+
+
+def accepted(key: str, text: str, metric: str, least: float, label: str) -> Taken:
+    """Return a rule that a model has to gain so much, as the gate here.
+
+    Args:
+        key: Name of the setting.
+        text: The rule as a text.
+        metric: What has to gain, by its name there.
+        least: The least gain.
+        label: Label of the arm whose models are judged.
+    """
+    given = {
+        "accept.kind": "gate",
+        "accept.compare.metric": METRICS.get(metric.lower(), "mAP50"),
+        "accept.min_gain": least,
+        "publish.method": label,
+    }
+    return taken(key, text, given, BOUNDED)
 
 
 def hot_update(fields: Mapping[str, str]) -> list[Taken]:
@@ -130,19 +174,37 @@ def clock(key: str, text: str, file: object) -> str:
 
 
 ENDS = ("start", "end")
-ASKED = "triggers are asked whenever `hourly` starts, as often as you schedule it"
-SAMPLED = (
-    "images of a batch: that many arrive, then a round is played; there, samples that somebody "
-    "has labelled"
+PERIOD = "checkPeriodSeconds"
+DELTA = "_delta"
+GAINS = (">", ">=")
+METRICS = {"f1": "F1", "f1_score": "F1"}
+"""Metrics there that the gate compares by, with their names here; for others, mAP50 does."""
+
+ASKED: Verdict = (
+    "changed",
+    "schedule of `hourly`",
+    "triggers are asked whenever `hourly` starts, as often as you schedule it",
+)
+FIRED = (
+    "a batch is full once so many arrive, and is played once so many have labels; times are "
+    "UTC unless `timezone` says whose"
+)
+NEVER: Verdict = ("refused", "", f"only {SAMPLES} is known there, and this trigger never fires")
+BOUNDED = (
+    "the lower end of an interval of the gain has to be above it, where the difference of two "
+    "numbers had to; of mAP50, mAP50-95 or F1"
+)
+NO_GAIN: Verdict = (
+    "refused",
+    "accept",
+    "no least gain over the model before; see min_gain, floors and class_drop",
 )
 JUDGED_AT_ONCE: Verdict = ("refused", "", "a model is judged as soon as its round ends")
-TIMER: Verdict = ("refused", "", "not carried over yet")
-GATE: Verdict = ("refused", "", "not carried over yet")
+UPDATED = (
+    "`hourly` publishes what was accepted, signed, for the first nodes and then for all; nodes "
+    "try it, swap, and go back by themselves"
+)
 HOT_UPDATE: dict[str, Verdict] = {
-    "hotUpdateEnabled": (
-        "changed",
-        "`updates` in NODE.yaml",
-        "nodes with `updates` fetch signed models, try them, swap and go back by themselves",
-    ),
+    "hotUpdateEnabled": ("changed", "publish.keys, `updates` in NODE.yaml", UPDATED),
     "pollPeriodSeconds": ("changed", "updates.every_s in NODE.yaml", "seconds, about"),
 }

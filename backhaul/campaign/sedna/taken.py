@@ -41,10 +41,12 @@ class Translation:
     Args:
         yaml: Text of its config; behind each value stands where it came from.
         rows: What became of each setting.
+        policy: Text of a file with the nodes' policy; empty without nodes.
     """
 
     yaml: str
     rows: tuple[Row, ...]
+    policy: str = ""
 
 
 def taken(key: str, value: str, fields: Mapping[str, Any], why: str = "") -> Taken:

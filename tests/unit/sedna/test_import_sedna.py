@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from backhaul.campaign.configfile import load_config
@@ -13,8 +14,11 @@ from backhaul.campaign.sedna.filters import FILTERS
 from backhaul.campaign.sedna.job import VARIABLES, translate_job
 from backhaul.campaign.sedna.loop import clock
 from backhaul.campaign.sedna.resources import read_documents
+from backhaul.campaign.triggers import AllCondition, LabelledCondition, WindowCondition
 from backhaul.cli.commands import app
 from backhaul.errors import InputError
+from backhaul.measure.gatesettings import Gate
+from backhaul.node.policies import WindowPolicy
 from tests.unit.sedna.conftest import RESOURCES
 
 Write = Callable[..., Path]
@@ -43,8 +47,29 @@ def test_a_job_becomes_a_campaign_that_is_read(job: Write) -> None:
     assert (config.batches.train, config.batches.valid) == (0.8, 0.1)
     assert (config.training.batch_size, config.training.img_size) == (32, 640)
     assert config.inference.conf_thres == 0.3
-    (method,) = config.methods
-    assert method.model_dump()["filter"] == {
+    assert [method.kind for method in config.methods] == ["arrived"]
+    assert isinstance(config.triggers, AllCondition)
+    window, labelled = config.triggers.conditions
+    assert isinstance(window, WindowCondition)
+    assert window.hours == ("02:00-20:00",)
+    assert isinstance(labelled, LabelledCondition)
+    assert labelled.images == 501
+    assert isinstance(config.accept, Gate)
+    assert (config.accept.compare.metric, config.accept.min_gain) == ("mAP50", 0.1)
+    assert config.publish is not None
+    assert config.publish.method == config.methods[0].label
+
+
+def policy_in(path: str) -> WindowPolicy:
+    (policy,) = yaml.safe_load(Path(path).read_text())["policies"]
+    return WindowPolicy.model_validate(policy)
+
+
+def test_nodes_get_a_policy_that_they_can_run(job: Write) -> None:
+    assert run(str(job())).exit_code == 0
+    policy = policy_in("job-campaign-policy.yaml")
+    assert policy.name == "ibt"
+    assert policy.method.model_dump()["filter"] == {
         "kind": "ibt",
         "threshold_img": 0.9,
         "threshold_box": 0.8,
@@ -71,7 +96,7 @@ def test_every_field_of_a_job_has_a_row(job: Write) -> None:
     rows = rows_of(path)
     assert {rows[key].fate for key in ("strange.more", "dataset.odd")} == {"refused"}
     assert rows["deploySpec.trigger.timer.start"].value == "01:00"
-    assert rows["trainSpec.trigger.timer"].value == "02:00-20:00"
+    assert rows["trainSpec.trigger"].value == "timer 02:00-20:00 and num_of_samples >= 501"
     assert rows["deploySpec.trigger.condition"].value == "precision_delta > 0.1"
     assert rows["trainSpec.template"].value == "registry/train:v1"
     parts = {"dataset", "initialModel", "outputDir", "evalSpec", "deploySpec", "trainSpec"}
@@ -107,8 +132,26 @@ def test_a_number_of_samples_is_that_of_a_batch(
     job: Write, condition: str, n_samples: int
 ) -> None:
     path = job('operator: ">", threshold: 500, metric: num_of_samples', condition)
-    expected = f"batches.sampling_batch = {n_samples}"
-    assert rows_of(path)["trainSpec.trigger.condition"].here == expected
+    assert f"batches.sampling_batch = {n_samples}" in rows_of(path)["trainSpec.trigger"].here
+
+
+def test_one_condition_stands_alone(job: Write) -> None:
+    row = rows_of(job("      timer: {start: 02:00, end: 20:00}\n"))["trainSpec.trigger"]
+    assert row.here.startswith("triggers.kind = labelled, triggers.images = 501")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fate"),
+    [
+        ("precision_delta", "'f1_score_delta[0]'", "changed"),
+        ('">", threshold: 0.1', '"<", threshold: 0.1', "refused"),
+        ("precision_delta", "precision", "refused"),
+    ],
+)
+def test_a_gate_asks_for_a_gain(job: Write, old: str, new: str, fate: str) -> None:
+    row = rows_of(job(old, new))["deploySpec.trigger.condition"]
+    assert row.fate == fate
+    assert ("accept.compare.metric = F1" in row.here) == (fate == "changed")
 
 
 def test_a_trigger_that_cannot_fire_there_is_refused(job: Write) -> None:
@@ -138,8 +181,7 @@ def test_each_filter_is_one_of_ours(job: Write, name: str) -> None:
         f"{before}    hardExampleMining: {{name: {name}, parameters: [{given}]}}\n{rest}"
     )
     assert run("job.yaml").exit_code == 0
-    (method,) = load_config(Path("job-campaign.yaml")).methods
-    chosen = method.model_dump()["filter"]
+    chosen = policy_in("job-campaign-policy.yaml").method.model_dump()["filter"]
     assert chosen["kind"] == FILTERS[name].kind
     assert [chosen[here] for here in FILTERS[name].parameters.values()] == [0.25] * len(
         FILTERS[name].parameters
@@ -156,7 +198,7 @@ def read_text(path: Path) -> str:
         ("name: IBT", "name: Mine", "job.yaml: hard_example_mining 'Mine': expected one of"),
         ("threshold_box", "thresh", "IBT: no parameter 'thresh'"),
         ('"0.8"}', '"high"}', "job.yaml: IBT.threshold_box: expected a number, got 'high'"),
-        ('"0.8"}', '"1.5"}', "job.yaml: deploySpec.hardExampleMining: Input should be less"),
+        ('"0.8"}', '"1.5"}', "job.yaml: IBT: threshold_box: Input should be less"),
         ("trainProb: 0.8", "trainProb: most", "job.yaml: dataset.trainProb: expected a number"),
         (
             "trainProb: 0.8",
@@ -217,6 +259,8 @@ def test_a_benchmark_becomes_a_campaign_with_an_arm_a_point(
     config = load_config(Path("bridges.yaml"))
     assert (config.name, config.store) == ("bridges", "space")
     assert config.batches.count == 3
+    assert config.publish is not None
+    assert config.publish.method == config.methods[0].label
     assert config.data.model_dump()["root"] == "pictures/train"
     n_initial, n_batch = config.initial.images, config.batches.sampling_batch
     assert n_initial is not None
@@ -234,6 +278,7 @@ def test_what_a_benchmark_says_beside_is_told(benchmark: Write) -> None:
     beside = {"rank.save_mode", "incremental_learning_data_setting.splitting_method"}
     assert beside <= {key for key, row in rows.items() if row.why == "no field here"}
     assert rows["model_eval"].value == "f1_score >= 0.01"
+    assert "accept.compare.metric = F1" in rows["model_eval"].here
     assert rows["basemodel.hyperparameters"].value == "momentum=0.95|0.5"
 
 
