@@ -60,29 +60,45 @@ def validated(
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one value in nested mappings.
+    """Set one value in nested mappings and lists.
 
     Args:
         data: The mappings; they are changed.
-        override: ``a.b=value``, the value in YAML.
+        override: ``a.b=value``, the value in YAML; an item of a list is named by its number,
+            from 0.
 
     Raises:
-        InputError: If it is no such text, or ``a`` is no mapping.
+        InputError: If it is no such text, or ``a`` is no mapping, and no list with that item.
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise InputError(f"--set {override}: expected KEY=VALUE, for example --set seed=3")
     *parents, last = key.split(".")
+    owner: Any = data
     for parent in parents:
-        if data.get(parent) is None:
-            data[parent] = {}
-        data = data[parent]
-        if not isinstance(data, dict):
+        place = _place(owner, parent, override)
+        if isinstance(owner, dict) and owner.get(place) is None:
+            owner[place] = {}
+        owner = owner[place]
+        if not isinstance(owner, dict | list):
             raise InputError(f"--set {override}: {parent} has no keys of its own")
+    place = _place(owner, last, override)
     try:
-        data[last] = parse_yaml(text)
+        owner[place] = parse_yaml(text)
     except InputError:
         raise InputError(f"--set {override}: the value is not YAML") from None
+
+
+def _place(owner: dict[str, Any] | list[Any], name: str, override: str) -> Any:
+    """Return the key of a mapping, or the number of a list's item, that a word names."""
+    if isinstance(owner, dict):
+        return name
+    if name in (numbers := [str(i) for i in range(len(owner))]):
+        return numbers.index(name)
+    raise InputError(
+        f"--set {one_line(override)}: {one_line(name)}: expected the number of one of "
+        f"{len(owner)} items, from 0"
+    )
 
 
 def _describe(path: Path, what: str, error: Any) -> str:

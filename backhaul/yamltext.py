@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import yaml
 from yaml.reader import ReaderError
 
 from backhaul.errors import InputError
+
+T = TypeVar("T")
 
 MOST_BYTES = 2**19
 """Of a text; the parser takes some seconds for as much."""
@@ -26,10 +29,23 @@ def parse_yaml(text: str | bytes) -> Any:
         InputError: If it is not YAML, is too large or nested too deeply, has a date or number
             that cannot be one, or aliases that multiply without end.
     """
+    return _parsed(text, lambda: yaml.load(text, _Loader))  # noqa: S506 - a safe loader
+
+
+def parse_documents(text: str | bytes) -> list[Any]:
+    """Return the content of each document of a YAML text, as `yaml.safe_load_all`.
+
+    Raises:
+        InputError: As `parse_yaml`.
+    """
+    return _parsed(text, lambda: list(yaml.load_all(text, _Loader)))
+
+
+def _parsed(text: str | bytes, parse: Callable[[], T]) -> T:
     if len(text) > MOST_BYTES:
         raise InputError(f"has {len(text):,} bytes, expected at most {MOST_BYTES:,} of YAML")
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        return parse()
     except InputError as error:
         raise InputError(f"not YAML: {error}") from None
     except Exception as error:  # whatever the parser raises
@@ -56,11 +72,11 @@ class _Loader(yaml.SafeLoader):
         Raises:
             InputError: If they do not.
         """
-        root: yaml.Node | None = super().get_single_node()
-        known: dict[int, int] = {}
-        if root is not None and _size(root, known) - len(known) > MOST_REPEATED:
-            raise InputError("its aliases stand for too many values")
-        return root
+        return _bounded(super().get_single_node())
+
+    def get_node(self) -> yaml.Node | None:
+        """Return the root of the next document, see `get_single_node`."""
+        return _bounded(super().get_node())
 
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 - the parser's
         """Begin a list or mapping in brackets.
@@ -96,6 +112,18 @@ class _Loader(yaml.SafeLoader):
             kind = node.tag.rpartition(":")[2]
             where = f"line {node.start_mark.line + 1}, column {node.start_mark.column + 1}"
             raise InputError(f"no valid {kind}, {where}") from None
+
+
+def _bounded(root: yaml.Node | None) -> yaml.Node | None:
+    """Return the root of a document whose aliases stand for few nodes.
+
+    Raises:
+        InputError: If they stand for many.
+    """
+    known: dict[int, int] = {}
+    if root is not None and _size(root, known) - len(known) > MOST_REPEATED:
+        raise InputError("its aliases stand for too many values")
+    return root
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

@@ -85,6 +85,11 @@ COMMANDS = {
         "backhaul.cli.import_cfg:import_cfg",
         "Turn a config of bandwidth-aware-learning (key = value, inherit) into a campaign.",
     ),
+    "import-sedna": Entry(
+        "backhaul.cli.import_sedna:import_sedna",
+        "Turn an IncrementalLearningJob of KubeEdge Sedna, or an Ianvs benchmark, into a "
+        "campaign.",
+    ),
     "export": Entry(
         "backhaul.cli.export:export",
         "Write lists, benchmarks, logs and checkpoints of a run as the earlier tool did.",

@@ -12,6 +12,8 @@ from numpy.random import Generator
 from backhaul.campaign.configfile import load_config
 from backhaul.campaign.legacy.cfgfile import read_cfg
 from backhaul.campaign.legacy.translation import translate
+from backhaul.campaign.sedna.job import translate_job
+from backhaul.campaign.sedna.resources import read_documents
 from backhaul.data.formats.files import read_names
 from backhaul.data.lists import play_lists, read_lists
 from backhaul.data.settings import Batches
@@ -53,6 +55,28 @@ _TINY = "".join(
 )
 
 
+_JOB = b"""\
+kind: IncrementalLearningJob
+metadata: {name: bridges}
+spec:
+  dataset: {name: bridges, trainProb: 0.8}
+  initialModel: {name: first}
+  outputDir: /srv/out
+  trainSpec:
+    template: {spec: {containers: [{env: [{name: batch_size, value: "32"}]}]}}
+    trigger:
+      timer: {start: 02:00, end: 20:00}
+      condition: {operator: ">", threshold: 500, metric: num_of_samples}
+  deploySpec:
+    model: {name: deployed, hotUpdateEnabled: true, pollPeriodSeconds: 30}
+    hardExampleMining: {name: IBT, parameters: [{key: threshold_img, value: "0.9"}]}
+---
+kind: Dataset
+metadata: {name: bridges}
+spec: {url: /srv/bridges/index.txt}
+"""
+
+
 @cache
 def _all_fields() -> bytes:
     """Return a config that gives all fields."""
@@ -84,6 +108,15 @@ def _cfg(_: Generator) -> Tree:
 
 def _import_cfg(folder: Path) -> Iterable[str]:
     translate(read_cfg(folder / "a.cfg"), "imported")
+    return ()
+
+
+def _job(_: Generator) -> Tree:
+    return {"job.yaml": _JOB}
+
+
+def _import_sedna(folder: Path) -> Iterable[str]:
+    translate_job(read_documents([folder / "job.yaml"]))
     return ()
 
 
@@ -120,6 +153,7 @@ READERS = (
     Reader("config", _config, _load_config, share=0.5),
     Reader("yaml", _config, _parse_yaml, share=0.5),
     Reader("earlier tool", _cfg, _import_cfg),
+    Reader("job of Sedna", _job, _import_sedna, share=0.5),
     Reader("darknet", _darknet, _recognise),
     Reader("lists", _lists, _play_lists),
     Reader("class names", _names, _read_names, share=2),

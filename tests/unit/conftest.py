@@ -324,7 +324,8 @@ class OtherTables:
     given: dict[str, Any]
 
     def summary(self) -> pd.DataFrame:
-        return self.run.summary
+        found: pd.DataFrame = self.given.get("summary", self.run.summary)
+        return found
 
     def classes(self) -> pd.DataFrame:
         return self.run.classes
@@ -342,7 +343,7 @@ class OtherTables:
 
 
 def with_tables(run: Run, **given: Any) -> Run:
-    """The run with other batches or losses."""
+    """The run with another summary, other batches or losses."""
     return replace(run, tables=OtherTables(run, given))
 
 

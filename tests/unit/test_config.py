@@ -114,6 +114,29 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str) -> None:
         load_config(write(tmp_path, MINIMAL | {"store": "."}), (override,))
 
 
+def test_an_item_of_a_list_is_set_by_its_number(tmp_path: Path) -> None:
+    methods = ["diverse", {"kind": "in-range", "low": 0.1, "high": 0.5}]
+    path = write(tmp_path, MINIMAL | {"methods": methods})
+    config = load_config(path, ("methods.1.high=0.75", "methods.0=iqr"))
+    assert [method.kind for method in config.methods] == ["iqr", "in-range"]
+    assert config.methods[1].model_dump()["high"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("methods.2=iqr", "2: expected the number of one of 1 items, from 0"),
+        ("methods.first=iqr", "first: expected the number of one of 1 items, from 0"),
+        ("methods.0.label=x", "0 has no keys of its own"),
+        (f"methods.{'9' * 5000}=iqr", "expected the number"),
+    ],
+)
+def test_what_is_no_item_of_a_list_is_said(tmp_path: Path, override: str, reason: str) -> None:
+    path = write(tmp_path, MINIMAL | {"methods": ["iqr"]})
+    with pytest.raises(InputError, match=reason):
+        load_config(path, (override,))
+
+
 def test_the_reference_is_up_to_date_and_complete() -> None:
     path = ROOT / "configs" / "reference.yaml"
     assert path.read_text(encoding="utf-8") == reference()

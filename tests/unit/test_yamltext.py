@@ -12,7 +12,7 @@ from backhaul.campaign.configfile import load_config
 from backhaul.data.formats import read
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.yamltext import parse_yaml
+from backhaul.yamltext import parse_documents, parse_yaml
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)
@@ -64,3 +64,9 @@ def test_other_text_is_read_as_ever(value: object) -> None:
     text = yaml.safe_dump([value, value])  # with aliases
     assert parse_yaml(text) == yaml.safe_load(text)
     assert parse_yaml(text.encode()) == yaml.safe_load(text)
+
+
+def test_documents_are_bounded_each() -> None:
+    assert parse_documents("a: 1\n---\nb: 2\n---\n") == [{"a": 1}, {"b": 2}, None]
+    with pytest.raises(InputError, match="aliases"):
+        parse_documents(f"a: 1\n---\n{HOSTILE['bomb']}")

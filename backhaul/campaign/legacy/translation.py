@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.legacy.cfgfile import INHERIT, Cfg, Entry, Parent
+from backhaul.campaign.legacy.commented import commented, inline, nested
 from backhaul.campaign.legacy.imageset import ListedSet, listed_set
 from backhaul.campaign.legacy.network import network_rows
 from backhaul.campaign.legacy.row import Row
@@ -79,7 +79,7 @@ def translate(cfg: Cfg, name: str, folder: Path = Path()) -> Translation:
     sets = {key: listed for key, listed in found.items() if listed is not None}
     values |= {key: listed.root.as_posix() for key, listed in sets.items()}
     fields, origins = _fields(values, entries)
-    tree = _nested({"name": name, **fields})
+    tree = nested({"name": name, **fields})
     config = _checked(tree, origins)
     rows = [_inherited(parent) for parent in cfg.parents]
     for key in RULES:
@@ -90,7 +90,7 @@ def translate(cfg: Cfg, name: str, folder: Path = Path()) -> Translation:
         rows += network_rows(_darknet(model), config)
     rows += [_unknown(entry) for key, entry in entries.items() if key not in RULES]
     rows = [_of_list(row) if row.key in sets else row for row in rows]
-    text = "\n".join([*_header(cfg), *_lines(tree, origins), ""])
+    text = "\n".join([*_header(cfg), *commented(tree, _notes(origins)), ""])
     return Translation(text, tuple(rows), tuple(sets.values()))
 
 
@@ -178,18 +178,6 @@ def _here(key: str, values: Mapping[str, Any]) -> Any:
             return value
 
 
-def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields as a tree, parts in the order of a campaign."""
-    tree: dict[str, Any] = {}
-    for dotted, value in fields.items():
-        *parents, last = dotted.split(".")
-        part = tree
-        for parent in parents:
-            part = part.setdefault(parent, {})
-        part[last] = value
-    return {key: tree[key] for key in CampaignConfig.model_fields if key in tree}
-
-
 def _checked(tree: Mapping[str, Any], origins: Mapping[str, Entry]) -> CampaignConfig:
     """Validate the campaign; errors name the file and line that a value comes from."""
     try:
@@ -229,7 +217,7 @@ def _inherited(parent: Parent) -> Row:
 def _absent(key: str, config: CampaignConfig) -> Row:
     """Return the row of a parameter that was not given."""
     fields = RULES[key].here
-    defaults = [f"{field} = {_inline(_value_of(config, field))}" for field in fields]
+    defaults = [f"{field} = {inline(_value_of(config, field))}" for field in fields]
     why = MISSING.get(
         key, "the default of this tool holds" if fields else "it has no field here"
     )
@@ -251,13 +239,8 @@ def _row(entry: Entry, values: Mapping[str, Any]) -> Row:
         return Row(key, entry.value, "refused", "", rule.changed)
     if key in ("strip_len", "successions") and not values.get("early_stop", False):
         return Row(key, entry.value, "refused", here, "without early_stop nothing stops early")
-    target = f"{here} = {_inline(_here(key, values))}"
+    target = f"{here} = {inline(_here(key, values))}"
     return Row(key, entry.value, "changed" if rule.changed else "mapped", target, rule.changed)
-
-
-def _inline(value: Any) -> str:
-    """Return a value as YAML in one line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).splitlines()[0]
 
 
 def _unknown(entry: Entry) -> Row:
@@ -272,20 +255,10 @@ def _header(cfg: Cfg) -> Iterator[str]:
     yield "# Behind a value: the parameter it came from, its file and line, its comment there."
 
 
-def _lines(
-    tree: Mapping[str, Any], origins: Mapping[str, Entry], prefix: str = "", indent: str = ""
-) -> Iterator[str]:
-    """Yield the lines of the YAML; behind a value stands the setting it came from."""
-    for key, value in tree.items():
-        field = f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield f"{indent}{key}:"
-            yield from _lines(value, origins, f"{field}.", f"{indent}  ")
-            continue
-        text = f"{key}: {_inline(value)}"
-        origin = origins.get(field)
-        note = NOTES.get(field, "")
-        if origin is not None:
-            note = f"{origin.key}, {origin.place}"
-            note += f": {origin.comment}" if origin.comment else ""
-        yield f"{indent}{text}" + (f"  # {note}" if note else "")
+def _notes(origins: Mapping[str, Entry]) -> dict[str, str]:
+    """Return the comment behind each field: the setting it came from, and its comment there."""
+    notes = dict(NOTES)
+    for field, origin in origins.items():
+        comment = f": {origin.comment}" if origin.comment else ""
+        notes[field] = f"{origin.key}, {origin.place}{comment}"
+    return notes

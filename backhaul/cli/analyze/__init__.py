@@ -17,6 +17,10 @@ COMMANDS = {
         "backhaul.cli.analyze.over_batches:compare",
         "Compare the methods by one metric, batch after batch.",
     ),
+    "leaderboard": Entry(
+        "backhaul.cli.analyze.leaderboard:leaderboard",
+        "Rank methods by what their last models reach, beside the share of images they sent.",
+    ),
     "regression": Entry(
         "backhaul.cli.analyze.regress:regression",
         "Regress a later gain on a feature of what was sent.",

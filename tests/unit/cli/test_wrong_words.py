@@ -32,6 +32,7 @@ CONFIG = Path(__file__).parents[3] / "configs/quickstart.yaml"
         ["validate", str(CONFIG), "--set", f"data={{kind: folder, root: {LONG}}}"],
         ["validate", str(CONFIG), "--quick", "--set", "training.model=~nouser/x.pt"],
         ["import-cfg", f"{LONG}.cfg"],
+        ["import-sedna", f"{LONG}.yaml"],
     ],
     ids=lambda arguments: " ".join(arguments).replace(LONG, "LONG").replace("\0", "NUL"),
 )

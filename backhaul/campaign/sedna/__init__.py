@@ -1,0 +1,1 @@
+"""Jobs of KubeEdge Sedna, and benchmarks of KubeEdge Ianvs, as campaigns."""
