@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from backhaul.campaign.publish import Publish
 from backhaul.data.images import is_image
@@ -19,13 +20,13 @@ def missing_for(publish: Publish | None, *, here: bool) -> Iterator[Fault]:
         publish: How they reach nodes; None = they do not.
         here: Whether hours run on this machine; else what is missing may lie where they do.
     """
-    severity = "error" if here else "warning"
-    if publish is None or publish.keys is None:
+    severity: Literal["error", "warning"] = "error" if here else "warning"
+    if publish is None or publish.signing is None:
         return
     try:
-        read_keys(Path(publish.keys).expanduser())
+        read_keys(Path(publish.signing).expanduser())
     except InputError as error:
-        for fault in faults_of("publish.keys", error):
+        for fault in faults_of("publish.signing", error):
             yield Fault(fault.key, fault.text, severity)
     for key in ("probe", "labelled"):
         folder: str | None = getattr(publish, key)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backhaul.errors import InputError
-from deployments.local import labelling_environment
+from deployments.local.beside import Beside
 from deployments.local.label_studio import TOKEN_LENGTH, LabelStudioServer
 from deployments.local.ports import DEFAULTS, free_port
 from deployments.local.private import secret
@@ -51,16 +51,13 @@ def test_no_secret_is_in_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_what_cannot_be_installed_is_said_and_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_installed_is_said_and_tried_again(tmp_path: Path) -> None:
     pinned = tmp_path / "labelling.txt"
     pinned.write_text(f"{tmp_path}/no-such-package.whl\n")
-    monkeypatch.setattr(labelling_environment, "PINNED", pinned)
-    monkeypatch.setattr(labelling_environment, "ENVIRONMENT", tmp_path / "made")
+    beside = Beside("Label Studio", tmp_path / "made", pinned)
     with pytest.raises(InputError, match="Label Studio cannot be installed here"):
-        labelling_environment.program()
-    assert not labelling_environment.is_made()
+        beside.program("pip")
+    assert not beside.is_made
     pinned.write_text("\n")
-    labelling_environment.program()
-    assert labelling_environment.is_made()
+    assert beside.program("pip").exists()
+    assert beside.is_made

@@ -205,6 +205,6 @@ UPDATED = (
     "try it, swap, and go back by themselves"
 )
 HOT_UPDATE: dict[str, Verdict] = {
-    "hotUpdateEnabled": ("changed", "publish.keys, `updates` in NODE.yaml", UPDATED),
+    "hotUpdateEnabled": ("changed", "publish.signing, `updates` in NODE.yaml", UPDATED),
     "pollPeriodSeconds": ("changed", "updates.every_s in NODE.yaml", "seconds, about"),
 }

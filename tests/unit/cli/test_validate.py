@@ -268,17 +268,17 @@ def test_what_versions_need_to_be_published_is_looked_for(
     check: Check, scenes: Path, tmp_path: Path
 ) -> None:
     make_keys(tmp_path / "signing")
-    right = {"method": "true-random", "keys": "signing", "probe": str(scenes / "images")}
+    right = {"method": "true-random", "signing": "signing", "probe": str(scenes / "images")}
     inbox = {
         "data": {"kind": "inbox"},
         "initial": {"data": {"kind": "folder", "root": str(scenes)}, "images": None},
         "control": None,
     }
     assert check(**inbox, publish=right)[0] == ()
-    lines, _ = check(**inbox, publish=right | {"keys": "none", "probe": "none"})
-    assert keys(lines) == ["publish.keys", "publish.probe"]
+    lines, _ = check(**inbox, publish=right | {"signing": "none", "probe": "none"})
+    assert keys(lines) == ["publish.signing", "publish.probe"]
     lines, _ = check(publish=right)
-    assert "publish.keys: `hourly` publishes: expected data.kind inbox" in lines[0]
+    assert "publish.signing: `hourly` publishes: expected data.kind inbox" in lines[0]
     lines, _ = check(**inbox, publish={**right, "probe": None})
     assert "probe: expected a folder of images as the nodes have them" in lines[0]
 
