@@ -82,13 +82,14 @@ def _campaign(runs: Mapping[int, Run], metric: str, test_set: str) -> pd.DataFra
     parts = [_rounds(run, metric, test_set).assign(seed=seed) for seed, run in runs.items()]
     rounds = pd.concat(parts, ignore_index=True)
     by_method = rounds.groupby(["method", "seed"], sort=False)
-    reached: pd.DataFrame = by_method.agg(
+    reached = by_method.agg(
         batch=("batch", "last"),
         value=("value", lambda values: values.iloc[-1]),  # "last" passes over NaN
         ratio=("samples_transfer_ratio", "mean"),
         bytes_sent=("bytes_sent_total", "last"),
     )
-    return reached[reached["batch"] == rounds["batch"].max()].reset_index()
+    last: pd.DataFrame = reached[reached["batch"] == rounds["batch"].max()]
+    return last.reset_index()
 
 
 def _rounds(run: Run, metric: str, test_set: str) -> pd.DataFrame:

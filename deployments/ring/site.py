@@ -112,7 +112,7 @@ class Site:
             "accept": {"kind": "gate"},
             "publish": {
                 "method": ARM,
-                "keys": str(self.signing),
+                "signing": str(self.signing),
                 "probe": str(self.folder / "probe"),
                 "rollout": {"cohorts": [0.3, 1.0], "soak_s": 0.0, "silent_s": 600.0},
                 "probation": {"frames": plan.frames},
