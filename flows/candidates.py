@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from typing import get_args
 
+from prefect import get_run_logger
+
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord, Standing, Verdict
 from backhaul.campaign.rounds import read_round
@@ -28,7 +30,7 @@ from backhaul.registry.log import Entry, Value, read_log
 from backhaul.registry.registering import known, register
 from backhaul.registry.starting import start_of
 from backhaul.registrylayout import RegistryFiles
-from backhaul.values.comparison import Ruling
+from backhaul.values.comparison import Measure, Ruling
 from flows.judging import Judging
 
 UNJUDGED = ("initial", "always")
@@ -100,6 +102,8 @@ def decided(
         by=entry.by,
         reason=entry.reason,
     )
+    said = (card.name, verdict.ruling, verdict.by, verdict.reason)
+    get_run_logger().info("%s: %s by %s: %s", *said)
     after = record.model_copy(update={"verdict": verdict})
     if verdict.ruling != "rejected" or card.parent is None:
         return after
@@ -145,7 +149,8 @@ def _values(registry: RegistryFiles, card: Card, gate: Gate) -> dict[str, Value]
     decided = history_of(read_log(registry)).decided.values()
     before = sorted(each.at_s for each in decided if each.by not in UNJUDGED)
     times = [*before, time.time()]
-    gain, alpha = card.measures["gain"], gate.compare.alpha
+    gain = card.measures.get("gain", Measure(value=None))
+    alpha = gate.compare.alpha
     return {
         "gain": gain.value,
         "gain_low": gain.low,

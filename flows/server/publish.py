@@ -148,6 +148,9 @@ def _rows(files: RunFiles, record: RoundRecord) -> list[str]:
             f"| trained | {epochs}, {training.n_train:,} images, {training.seconds:.0f} s |",
             f"| stopped | {training.stopped_because} |",
         ]
+    if (verdict := record.verdict) is not None:
+        said = f"{verdict.ruling} by {verdict.by}: {verdict.reason}".replace("|", "/")
+        rows.append(f"| version {verdict.version} | {said} |")
     rows.append(f"| current checkpoint | epoch {record.standing.current.epoch} |")
     rows.append(f"| {METRIC} on {COMMON} | {_score(files, record)} |")
     return rows

@@ -20,7 +20,7 @@ from prefect import flow, task
 from prefect.client.orchestration import get_client
 
 from backhaul.campaign.outcome import MethodOutcome, RunOutcome
-from backhaul.campaign.records import RoundRecord, Standing
+from backhaul.campaign.records import RoundRecord, Standing, Verdict
 from backhaul.campaign.rounds import write_round
 from backhaul.campaign.runrecords import BEGINNING, OUTCOME
 from backhaul.campaign.setting import Beginning
@@ -162,6 +162,22 @@ def test_a_round_shows_its_numbers_and_losses(tmp_path: Path) -> None:
     initial = shown("cars-init")
     assert "sent" not in initial
     assert "| mAP50 on common | 0.400 |" in initial
+
+
+def test_a_round_says_what_became_of_its_model(tmp_path: Path) -> None:
+    root, files = str(tmp_path), RunFiles(str(tmp_path), "Cars")
+    write_round(files, record(root, "init", None, 0.4))
+    bad = record(root, "iqr", 0, 0.3)
+    verdict = Verdict(
+        version=2,
+        parent=1,
+        candidate=bad.standing.current,
+        ruling="rejected",
+        by="gate",
+        reason="gain: 0.3 | 0.4",
+    )
+    in_a_flow(lambda: publish_round(files, bad.model_copy(update={"verdict": verdict})))
+    assert "| version 2 | rejected by gate: gain: 0.3 / 0.4 |" in shown("cars-iqr").splitlines()
 
 
 def scores(files: RunFiles, method: str, batch: int | None, score: float) -> None:
