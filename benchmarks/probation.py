@@ -57,7 +57,8 @@ def main(run: str) -> None:
         title=f"{N_PLAYS} probations of {settings.frames} frames, from {scores.shape[1]} "
         f"frames and {len(scores)} checkpoints of F1 {means[0]:.2f} to {means[-1]:.2f}",
     )
-    for difference in DIFFERENCES:
+    above = float(means[-1] - means[before_in(means)])
+    for difference in (each for each in DIFFERENCES if each <= above):
         for is_uneven in (False, True):
             table.add_row(*_row(scores, difference, settings, is_uneven=is_uneven))
     Console().print(table)
@@ -87,6 +88,11 @@ def scores_of(records: RunRecords) -> FloatArray:
     return np.array(rows)
 
 
+def before_in(means: FloatArray) -> int:
+    """Return which of the checkpoints, from the worst to the best, is the model before."""
+    return len(means) * 3 // 4
+
+
 def differences_of(scores: FloatArray, difference: float) -> FloatArray:
     """Return, for each frame, the differences of the worse and the better model, and the share.
 
@@ -99,7 +105,7 @@ def differences_of(scores: FloatArray, difference: float) -> FloatArray:
     """
     means = scores.mean(axis=1)
     order = np.argsort(means)
-    before = order[len(order) * 3 // 4]
+    before = order[before_in(means)]
     target = means[before] + difference
     others = [each for each in order if each != before]
     low = max((e for e in others if means[e] <= target), key=lambda e: means[e])

@@ -39,6 +39,7 @@ def test_a_sidecar_joins_its_picture(store: Store) -> None:
     assert (done.n_new, done.n_sidecars, done.n_awaiting, done.problems) == (1, 2, 0, ())
     expected = {"frame_id": "0007", "policy": "own", "why": "explored", "probability": 0.1}
     expected |= {"model": "m1", "window": 12, "value": 0.5, "captured_s": 1_764_000_000.5}
+    expected |= {"recipe": ""}
     assert origin(store) == expected
     found = fused_of(store.log, CLASSES)
     assert found.class_id.tolist() == [1]
