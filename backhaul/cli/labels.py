@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -39,6 +39,33 @@ MinConfidence: TypeAlias = Annotated[
     typer.Option(min=0, max=1, metavar="X", help="Boxes of the model with less are left out."),
 ]
 SHOWN_PROBLEMS = 20
+_COSTS = {
+    "method": "method",
+    "batch": "batch",
+    "images": "images",
+    "boxes": "boxes",
+    "seconds_per_box": "s/box",
+    "shown": "shown",
+    "accepted": "kept",
+    "moved": "moved",
+    "reclassified": "class",
+    "added": "added",
+    "removed": "removed",
+    "agreement": "F1",
+}
+"""Titles of the columns that `status` prints."""
+_SAVINGS = {
+    "seed": "seed",
+    "method": "method",
+    "batch": "batch",
+    "images": "images",
+    "objects": "objects",
+    "shown": "shown",
+    "accepted": "kept",
+    "accepted_of_objects": "of all",
+    "saved": "saved",
+}
+"""Titles of the columns that `savings` prints."""
 
 
 @labels.command()
@@ -73,7 +100,7 @@ def status(
     if not waiting:
         typer.echo("no image waits for labels")
     if len(costs):
-        Console(highlight=False, soft_wrap=True).print(_table(costs))
+        Console(highlight=False, soft_wrap=True).print(_table(costs, _COSTS))
 
 
 def _counts(
@@ -90,15 +117,13 @@ def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _table(costs: pd.DataFrame) -> Table:
+def _table(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
+    """Return a table of the columns in `titles`, which fits into a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    titles = {"seconds_per_box": "s/box", "accepted_share": "accepted of shown"}
-    shown = [name for name in costs.columns if name not in ("timed", "shown")]
-    for name in shown:
-        table.add_column(
-            titles.get(name, name), justify="left" if name == "method" else "right"
-        )
-    for row in costs[shown].to_dict("records"):
+    for name, title in titles.items():
+        side: Literal["left", "right"] = "left" if name == "method" else "right"
+        table.add_column(title, justify=side)
+    for row in rows[list(titles)].to_dict("records"):
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     return table
 
@@ -321,7 +346,7 @@ def savings(
     table = pd.concat(tables, ignore_index=True)
     if out is not None:
         out.write_text(table.to_csv(index=False), encoding="utf-8")
-    Console(highlight=False, soft_wrap=True).print(_table(table))
+    Console(highlight=False, soft_wrap=True).print(_table(table, _SAVINGS))
 
 
 def _waiting(files: RunFiles) -> list[WaitingImage]:
