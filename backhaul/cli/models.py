@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from backhaul.publication.repository import Repository
 
 models = typer.Typer(
-    no_args_is_help=True, help="See a run's models, decide on them, and publish them, signed."
+    no_args_is_help=True,
+    help="See a run's models, decide on them, and publish them for nodes, signed.",
 )
 models.command("list")(list_versions)
 models.command("show")(show_version)
