@@ -31,6 +31,7 @@ from backhaul.triggers.wording import line_of
 from flows.annotation import offer_images, take_labels
 from flows.arguments import opened, run_key
 from flows.cancellation import cancel_children
+from flows.candidates import register_first
 from flows.course import labels_at
 from flows.events import emit_flow_run, emit_plan
 from flows.forms import Config
@@ -99,6 +100,8 @@ def _play_hour(
         return awaiting(began.error or "")
     if began.state == "failed":
         return overall({"initial training": began})
+    if config.publish is not None:  # before any batch is full, so that nodes have a model
+        register_first(config, files, config.publish.method)
     take_labels(inbox, files)
     run = Hourly(opened(config), inbox, files, labels_at(files.root, inbox))
     taken_in = take_in_new(run.config, inbox, files)

@@ -37,6 +37,10 @@ class Steps(Part):
             raise ValueError("cohorts: expected shares that grow, as 0.1,0.5,1")
         return self
 
+    def at_once(self) -> Steps:
+        """Return the same steps with all nodes in the first."""
+        return self.model_copy(update={"cohorts": (1.0,)})
+
     def beginning_with(self, least: float) -> Steps:
         """Return the same steps with no share below `least`, which is one itself if any is."""
         if least <= self.cohorts[0]:

@@ -176,6 +176,8 @@ def _publish(
     plan = publication.rollout
     if plan is None or plan.model != digest or plan.state in {"back", "replaced"}:
         steps = publication.settings.rollout
+        if not publication.has_one_before:  # nodes have nothing that they could go back to
+            steps = steps.at_once()
         heard = rollouts.heard_of(publication.fleet, steps, publication.now_s)
         steps = steps.beginning_with(rollouts.least_share(digest, group, heard))
         rollouts.begin(

@@ -60,7 +60,7 @@ def with_canary(home: RegisteredHome) -> None:
     home.nodes_follow()
 
 
-def test_the_first_version_goes_by_steps_and_the_second_on_probation(
+def test_the_first_version_goes_to_all_and_the_second_on_probation(
     home: RegisteredHome,
 ) -> None:
     with_canary(home)
@@ -217,13 +217,21 @@ def test_the_registry_learns_what_a_person_took_back(home: RegisteredHome) -> No
 def test_the_first_share_is_one_that_has_a_node(tmp_path: Path) -> None:
     few = {"cohorts": [0.01, 1.0], "soak_s": 0.0}
     home = RegisteredHome(tmp_path / "home", {"rollout": few})
-    for node in NODES:
-        home.tell(node)
-    home.register(0.65)
-    hour(home)
+    with_canary(home)
     assert 0.01 < home.plan.steps.cohorts[0] < 1
     assert any(home.release.includes(node) for node in NODES)
     assert Steps(cohorts=(0.5, 1.0)).beginning_with(1.0).cohorts == (1.0,)
+
+
+def test_the_first_version_is_for_all_at_once_also_before_any_node_is_there(
+    tmp_path: Path,
+) -> None:
+    home = RegisteredHome(tmp_path / "home", {"rollout": {"cohorts": [0.01, 1.0]}})
+    home.register(FIRST)
+    hour(home)
+    assert home.kinds(1)[-1] == "published"
+    assert home.release.cohort == 1
+    assert home.plan.steps.cohorts == (1.0,)
 
 
 class KilledError(BaseException):
