@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backhaul.annotation.labelstudio.client import LabelStudio
+from backhaul.data.digits import NAMES
 from backhaul.values.labels import Labels
 from deployments.ring.annotators import Answers, Desk, careful
 from deployments.ring.nodes import Agent
@@ -104,24 +106,11 @@ class Story:
         return str(found["state"])
 
 
-def shuffled(
-    chosen: Sequence[str],
-) -> Answers:
-    """Return answers of a person who labels what policies chose at random, and the rest right.
-
-    Args:
-        chosen: Names of the pictures that are labelled wrong.
-    """
-
-    def answers(
-        picture: Any, truth: Labels, shown: Labels, rng: np.random.Generator
-    ) -> tuple[Labels, float]:
-        if picture.name not in chosen:
-            return careful(picture, truth, shown, rng)
-        n_boxes = max(1, len(truth))
-        size = rng.uniform(0.1, 0.3, (n_boxes, 2))
-        centre = rng.uniform(0.2, 0.8, (n_boxes, 2))
-        boxes = np.hstack([centre, size])
-        return Labels(rng.integers(0, 5, n_boxes), boxes), 1.0
-
-    return answers
+def careless(
+    picture: Path, truth: Labels, shown: Labels, rng: np.random.Generator
+) -> tuple[Labels, float]:
+    """Return boxes and classes at random: what a model learns of these makes it worse."""
+    n_boxes = max(1, len(truth))
+    centre = rng.uniform(0.2, 0.8, (n_boxes, 2))
+    size = rng.uniform(0.1, 0.3, (n_boxes, 2))
+    return Labels(rng.integers(0, len(NAMES), n_boxes), np.hstack([centre, size])), 1.0

@@ -1,0 +1,146 @@
+"""The loop closes by itself, on real parts: nodes, S3, PostgreSQL, workers, Label Studio.
+
+Nodes choose, a person labels, triggers fire, a better model is accepted, proves itself on the
+first nodes and reaches all. One that was trained on nonsense is rejected; one that slips
+through without the gate is taken back by the frames of its first nodes. Each part is killed
+once, and the ring goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.local.service import Service
+from deployments.local.stack import labelling_folder
+from deployments.ring.scenes import Scenes
+from deployments.ring.site import N_INITIAL, Plan, Site
+from deployments.ring.story import FRAMES, Story, careless
+from tests.e2e.operator import new_stack
+from tests.services import guarded
+
+pytestmark = [
+    pytest.mark.prefect,
+    pytest.mark.train,
+    pytest.mark.s3,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.index,
+    pytest.mark.timeout(3_600),
+]
+
+MOST_TURNS = 16
+WITHOUT_GATE = {"accept": {"kind": "always"}}
+DURING_S = 12
+"""After so long an hour has begun its work."""
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """A site with all its services and three nodes, whose first model is published."""
+    folder = tmp_path_factory.mktemp("ring")
+    labelling_folder(folder / "up").mkdir(parents=True)
+    stack, plan = new_stack(folder / "up"), Plan()
+    n_scenes = N_INITIAL + MOST_TURNS * FRAMES * len(plan.nodes)
+    site = Site(folder, stack, Scenes.draw(folder / "scenes", n_scenes), plan)
+    with guarded(folder / "up"), guarded(folder / "nodes"), ExitStack() as running:
+        for service in stack.services:
+            running.callback(service.kill)
+        stack.start(lambda _: nullcontext())
+        story = Story(site, print)
+        story.first_model()
+        story.start_nodes(running)
+        yield story
+
+
+def kill_and_start(service: Service) -> None:
+    """End a service by SIGKILL, and start it again, as what watches over it does."""
+    service.kill()
+    service.start()
+
+
+def killed_during_an_hour(story: Story, service: Service) -> None:
+    """Kill a service while an hour goes on; however that ends, it ends."""
+    hour = threading.Thread(target=lambda: endured(story), daemon=True)
+    hour.start()
+    time.sleep(DURING_S)
+    kill_and_start(service)
+    hour.join(900)
+    assert not hour.is_alive()
+
+
+def endured(story: Story) -> None:
+    try:
+        story.hour("is cut off")
+    except Exception as error:  # whatever the client of a dead server raises
+        story.tell(f"the hour was cut off: {error}")
+
+
+def kinds(story: Story, version: int) -> list[str]:
+    """Return what happened to a version, in order."""
+    said = story.site.home("models", "show", f"{story.site.run}@{version}", "--json")
+    return [entry["kind"] for entry in json.loads(said)["log"]]
+
+
+def models_on_nodes(story: Story) -> set[str]:
+    return {story.site.told(node)["model"] for node in story.site.plan.nodes}
+
+
+def test_the_ring_closes_and_outlives_the_end_of_each_part(story: Story) -> None:
+    site, stack = story.site, story.site.stack
+    assert [each["state"] for each in site.versions()] == ["champion"]
+    first = models_on_nodes(story)
+    assert len(first) == 1
+
+    for agent in story.agents.values():
+        kill_and_start(agent)
+    story.turn()
+    kill_and_start(stack.seaweedfs)
+    assert "labelled images" in story.hour("takes in what arrived")["message"]
+    assert stack.labelling is not None
+    kill_and_start(stack.labelling)
+    assert story.desk.label() > site.plan.batch / 2
+    kill_and_start(stack.postgresql)
+    kill_and_start(stack.server)
+    [gpu, *_] = [each for each in stack.workers if each.name == "gpu-0"]
+    killed_during_an_hour(story, gpu)
+    while len(site.versions()) == 1:  # what was cut off is caught up
+        story.hour("goes on")
+    assert story.state_of(2) == "canary"
+    assert story.until_decided(2) == "champion"
+    assert kinds(story, 2)[:4] == ["candidate", "accepted", "canary", "promoted"]
+
+
+def test_a_bad_candidate_is_rejected_and_one_that_slips_through_is_taken_back(
+    story: Story,
+) -> None:
+    champion = next(v["version"] for v in story.site.versions() if v["state"] == "champion")
+    bad = story.round(careless)
+    assert bad["state"] == "rejected"
+    assert bad["decided"]["by"] == "gate"
+    slipped = story.round(careless, **WITHOUT_GATE)
+    assert slipped["decided"]["by"] == "always"
+    assert story.until_decided(slipped["version"]) == "rolled-back"
+    assert kinds(story, slipped["version"])[-1] == "rolled-back"
+    assert story.state_of(champion) == "champion"
+
+
+def test_all_of_it_is_told(story: Story) -> None:
+    site = story.site
+    listed: Any = site.home("models", "list", site.run)
+    for state in ("champion", "rejected", "rolled-back"):
+        assert state in listed
+    site.home("report", site.run)
+    files = site.stack.seaweedfs.filesystem
+    page = files.cat_file(f"{Path(site.run.removeprefix('s3://'))}/report.html").decode()
+    for words in ("round triggered", "canary on the first nodes", "promoted", "rolled back"):
+        assert words in page
+    explained = site.home("triggers", "explain", site.run)
+    assert "labelled images" in explained
