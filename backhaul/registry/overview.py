@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
+from backhaul.campaign.labelled import LabelledRound, read_labelled
 from backhaul.registry.cards import Card, read_cards
 from backhaul.registry.history import History, history_of
 from backhaul.registry.log import Entry, read_log
@@ -18,11 +20,14 @@ class Registry:
         cards: The versions by number, in order.
         entries: The log, the first entry first.
         history: What follows from it.
+        labour_s: Seconds that annotators took for each version and its parents, by number; of
+            versions for which that is known.
     """
 
     cards: dict[int, Card]
     entries: tuple[Entry, ...]
     history: History
+    labour_s: Mapping[int, float] = field(default_factory=dict)
 
     def state(self, version: int) -> str:
         """Return what a version is now, in words: its aliases, else what became of it."""
@@ -46,5 +51,25 @@ _WAS_GOOD = ("accepted", "published")
 
 def read_registry(files: RegistryFiles) -> Registry:
     """Return all that is recorded of a run's models; empty where nothing is."""
-    entries = read_log(files)
-    return Registry(read_cards(files), entries, history_of(entries))
+    entries, cards = read_log(files), read_cards(files)
+    labelled = read_labelled(files.run).values() if cards else ()
+    return Registry(cards, entries, history_of(entries), _labour(cards, labelled))
+
+
+def _labour(cards: Mapping[int, Card], rounds: Collection[LabelledRound]) -> dict[int, float]:
+    """Return the seconds that are known of all rounds up to that of each version."""
+    known = [
+        (each.method, each.batch, image.seconds)
+        for each in rounds
+        for image in each.images
+        if each.batch is not None and image.seconds is not None
+    ]
+    return {
+        version: sum(
+            seconds
+            for method, batch, seconds in known
+            if method == card.method and card.batch is not None and batch <= card.batch
+        )
+        for version, card in cards.items()
+        if known
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from backhaul.registry.cards import Card, Measure
@@ -10,8 +11,8 @@ from backhaul.registry.log import Entry
 from backhaul.registry.overview import Registry
 from backhaul.registrylayout import card_page_name
 from backhaul.report.cells import Cell, Table
-from backhaul.report.plot import NEUTRAL, PALETTE, Figure, axes
-from backhaul.report.wording import NONE, count, number, size
+from backhaul.report.plot import NEUTRAL, PALETTE, Figure, Trace, axes
+from backhaul.report.wording import HOUR_S, NONE, count, duration, number, size
 
 FIGURE = "models-gain"
 HEIGHT_PX = 340
@@ -19,8 +20,8 @@ MOST_ENTRIES = 300
 """Rows of the timeline: the last ones."""
 _TIMELINE = ("when (UTC)", "what", "version", "by", "why", "by what figures")
 _VERSIONS = (
-    *("version", "is", "made by", "mAP50", "gain", "images sent", "bytes sent", "decided by"),
-    "why",
+    *("version", "is", "made by", "mAP50", "gain", "images sent", "bytes sent", "labelling"),
+    *("decided by", "why"),
 )
 _WORDS = {
     "candidate": "candidate made",
@@ -122,7 +123,32 @@ def gain_figure(registry: Registry) -> Figure | None:
     }
     layout = axes("bytes sent", "mAP50", height=HEIGHT_PX)
     layout["yaxis"]["rangemode"] = "normal"
-    return {"data": [points], "layout": layout}
+    if not registry.labour_s:
+        return {"data": [points], "layout": layout}
+    layout["showlegend"] = True
+    layout["yaxis2"] = {
+        "title": {"text": "labelling, hours"},
+        "overlaying": "y",
+        "side": "right",
+        "rangemode": "tozero",
+        "showgrid": False,
+    }
+    layout["margin"] = {**layout["margin"], "r": 56}
+    return {"data": [points, _labour(registry, known)], "layout": layout}
+
+
+def _labour(registry: Registry, cards: Sequence[Card]) -> Trace:
+    """Return the line of the hours that annotators took for each version."""
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "labelling time so far",
+        "yaxis": "y2",
+        "x": [card.bytes_sent for card in cards],
+        "y": [registry.labour_s[card.version] / HOUR_S for card in cards],
+        "line": {"color": PALETTE[1], "width": 2},
+        "marker": {"color": PALETTE[1], "size": 5},
+    }
 
 
 def _reach(low: float | None, high: float | None) -> float:
@@ -145,7 +171,7 @@ def _told(entry: Entry) -> tuple[Cell, ...]:
 
 def _row(registry: Registry, card: Card) -> tuple[Cell, ...]:
     verdict = registry.verdict(card.version)
-    gain = card.measures.get("gain")
+    gain, labour_s = card.measures.get("gain"), registry.labour_s.get(card.version)
     words = NONE if gain is None else f"{_figure(gain.value)} ({interval(gain)})"
     return (
         Cell(str(card.version), words=True, href=card_page_name(card.version)),
@@ -155,6 +181,7 @@ def _row(registry: Registry, card: Card) -> tuple[Cell, ...]:
         Cell(words),
         Cell(count(card.images_sent)),
         Cell(size(card.bytes_sent)),
+        Cell(NONE if labour_s is None else duration(labour_s)),
         Cell(NONE if verdict is None else verdict.by, words=True),
         Cell(NONE if verdict is None else verdict.reason or NONE, words=True),
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from backhaul.campaign.labelled import LABELLED, LabelledImage, LabelledRound
+from backhaul.labellayout import labelled_place
 from backhaul.layout import RunFiles
 from backhaul.registry.log import Entry
 from backhaul.registrylayout import card_page
@@ -51,6 +53,26 @@ def test_what_was_rejected_is_hollow_in_the_figure(run: RunFiles) -> None:
     assert points["y"] == [0.5, 0.6, 0.6]
     assert points["x"][0] == 0
     assert points["x"][1] > 0
+
+
+def test_labour_bytes_and_gain_are_in_one_figure(tmp_path: Path) -> None:
+    run = unpacked_run(tmp_path)
+    registered(run)
+    for batch, seconds in ((0, 1_800.0), (1, 5_400.0)):
+        image = LabelledImage(image_id="a", node="n", name="a", source="x", seconds=seconds)
+        record = LabelledRound(method="iqr", batch=batch, images=(image,))
+        LABELLED.write(labelled_place(run, f"iqr{batch}"), record)
+    models = stored_campaign(run).models
+    assert models is not None
+    figure = gain_figure(models)
+    assert figure is not None
+    reached, labour = figure["data"]
+    assert labour["y"] == [0.0, 0.5, 2.0]
+    assert labour["x"] == reached["x"]
+    labels = versions_table(models).head.index("labelling")
+    assert [row[labels].text for row in versions_table(models).rows] == [
+        *("2 h 0 min", "30 min 0 s", "0 s"),
+    ]
 
 
 def test_a_long_log_is_shown_from_its_end(run: RunFiles) -> None:
