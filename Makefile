@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(BIN)/python -m slipcover --json --out $(COVERED) \
 # Apart, since the processes' counts are lost where it checks the bound in the same call.
 ENOUGH_REACHED := $(BIN)/python -m slipcover --merge $(COVERED) --out $(COVERED) --fail-under 90
 
-.PHONY: demo services up down automations test test-all check docs bench fuzz lock clean help
+.PHONY: demo services up down ring automations test test-all check docs bench fuzz lock clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ up: $(READY)  ## Start a Prefect server on PostgreSQL, S3 and workers here; LABE
 
 down:  ## Stop what `make up` started; the data stay.
 	$(BIN)/python -m deployments.local down
+
+ring: $(READY)  ## Go once round on this machine: nodes choose, Label Studio, a gate, canary, fleet.
+	$(BIN)/python -m deployments.ring play
 
 automations: $(READY)  ## Create or update triggers and alarms on the Prefect server.
 	$(BIN)/python -m deployments.automations
