@@ -11,8 +11,8 @@ from backhaul.errors import InputError
 from backhaul.settings import Part, PositiveInt, Probability
 from backhaul.untrusted import one_line
 
-MIN_CONFIDENCE = 0.3
-"""Boxes of a model with less are more often wrong, and cost an annotator time to remove."""
+MIN_CONFIDENCE = 0.1
+"""Low, as a wrong box is removed sooner than a missing one is drawn: see docs/results.md."""
 
 
 class LabelStudioAnnotation(Part):
