@@ -9,7 +9,8 @@ from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 
 from backhaul.errors import InputError
-from backhaul.storage.places import absolute, open_bucket
+from backhaul.storage.addresses import absolute
+from backhaul.storage.places import open_bucket
 from blocks.object_store import ObjectStore
 from blocks.patience import await_prefect
 

@@ -9,7 +9,8 @@ from backhaul.code import UserCode
 from backhaul.data.settings import FolderData, StreamData
 from backhaul.errors import InputError
 from backhaul.sampling import Method
-from backhaul.storage.places import is_local, require_bucket
+from backhaul.storage.addresses import is_local
+from backhaul.storage.places import require_bucket
 from backhaul.values.artifacts import Artifact
 from blocks.opening import BLOCK, resolve
 from tasks.labelling import label_existing, label_known, label_with

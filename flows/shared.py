@@ -11,9 +11,9 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import Standing
 from backhaul.data.recipes import SendOriginal
 from backhaul.identity import content_digest
+from backhaul.storage.addresses import absolute
 from backhaul.storage.lease import lease
 from backhaul.storage.objects import read_value
-from backhaul.storage.places import absolute
 from backhaul.study.design import Cell, derived_seed, plan_of
 from backhaul.study.folder import note_start
 from backhaul.study.journal import Journal

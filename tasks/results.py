@@ -20,10 +20,10 @@ from backhaul.campaign.migration import converted
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.layout import result_place
 from backhaul.link.exchange import Carried
+from backhaul.storage.addresses import absolute
 from backhaul.storage.checksums import CHECKSUM, with_checksum, without_checksum
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.objects import read_uri, replace
-from backhaul.storage.places import absolute
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
 from backhaul.values.comparison import Comparison

@@ -25,6 +25,7 @@ from backhaul.learn.training.job import (
 )
 from backhaul.learn.training.process import UnusableStateError, train
 from backhaul.learn.training.workfolder import too_small, write_splits, write_work_folder
+from backhaul.storage.addresses import absolute
 from backhaul.storage.checksums import with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
@@ -41,7 +42,6 @@ from backhaul.storage.objects import (
     write_checkpoint,
     write_value,
 )
-from backhaul.storage.places import absolute
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint

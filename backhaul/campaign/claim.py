@@ -16,9 +16,9 @@ from backhaul.errors import InputError
 from backhaul.layout import RunFiles
 from backhaul.learn.settings import Training
 from backhaul.look.settings import Inference
+from backhaul.storage.addresses import absolute
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.objects import exists_at, replace
-from backhaul.storage.places import absolute
 
 CONFIG = RecordType("config", CampaignConfig)
 

@@ -29,10 +29,10 @@ from backhaul.campaign.tables import (
 from backhaul.identity import content_digest
 from backhaul.layout import View
 from backhaul.link.exchange import Carried
+from backhaul.storage.addresses import is_local
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.listing import names_in
 from backhaul.storage.objects import exists, has, put_file, read_value, remove, replace
-from backhaul.storage.places import is_local
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.artifacts import Artifact
 from backhaul.values.images import ImageSet

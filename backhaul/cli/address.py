@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backhaul.cli.prefect import flows_at_hand
 from backhaul.errors import InputError
-from backhaul.storage.places import absolute
+from backhaul.storage.addresses import absolute
 
 BLOCK = "block://"
 

@@ -17,7 +17,7 @@ from backhaul.campaign.proposal.text import campaign_file
 from backhaul.cli.data import FormatOrAuto, Names
 from backhaul.data.settings import FolderData
 from backhaul.errors import InputError
-from backhaul.storage.places import is_local
+from backhaul.storage.addresses import is_local
 from backhaul.untrusted import user_path
 
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ from backhaul.health.faults import Fault
 from backhaul.learn.settings import Training
 from backhaul.learn.training.speed import Speed, measure_speed
 from backhaul.learn.training.start import require_model
+from backhaul.storage.addresses import is_local
 from backhaul.storage.folders import plain_place
-from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
 from backhaul.values.images import ImageSet
 

@@ -103,7 +103,7 @@ def _faults(settled: Settled) -> Iterator[Fault]:
 
 
 def _without_server(address: str) -> str:
-    from backhaul.storage.places import absolute
+    from backhaul.storage.addresses import absolute
 
     if address.startswith(BLOCK):
         raise InputError(f"{address}: lies on a Prefect server: set PREFECT_API_URL")

@@ -15,8 +15,8 @@ from backhaul.data.formats import DataReport
 from backhaul.errors import InputError
 from backhaul.layout import run_at
 from backhaul.report.gallery import Gallery, gallery_of_data_set, gallery_of_run
+from backhaul.storage.addresses import is_local
 from backhaul.storage.folders import plain_place
-from backhaul.storage.places import is_local
 from backhaul.untrusted import user_path
 
 if TYPE_CHECKING:

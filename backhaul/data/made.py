@@ -15,11 +15,11 @@ from backhaul.data.wholefolder import Recipe, is_whole, write_whole
 from backhaul.errors import InputError
 from backhaul.identity import content_digest
 from backhaul.layout import made_place
+from backhaul.storage.addresses import absolute, is_local
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.objects import exists_at, put_file
-from backhaul.storage.places import absolute, is_local
 from backhaul.storage.scratch import scratch_folder
 
 

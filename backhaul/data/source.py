@@ -8,13 +8,12 @@ import os
 from backhaul.data.formats import DataReport, read, sources
 from backhaul.data.images import ImageReader, Look, OnProgress, at_header, at_pixels
 from backhaul.data.memory import Memory
-from backhaul.data.remote import fingerprint_remote, read_remote
 from backhaul.data.room import processors
 from backhaul.data.settings import FolderData
 from backhaul.identity import content_digest
 from backhaul.layout import made_place
+from backhaul.storage.addresses import absolute, is_local
 from backhaul.storage.folders import plain_place
-from backhaul.storage.places import absolute, is_local
 from backhaul.values.images import ImageSet
 
 READING = 3
@@ -37,6 +36,8 @@ def fingerprint(data: FolderData, root: str) -> str:
     if not place.startswith(made_place(store)):  # ours, which all versions read alike
         digest.update(f"{READING}\0".encode())
     if not is_local(data.root):
+        from backhaul.data.remote import fingerprint_remote
+
         digest.update(fingerprint_remote(data.root).encode())
         return digest.hexdigest()
     below = f"{plain_place(data.root)}/"
@@ -97,4 +98,6 @@ def read_anywhere(
         at_once = 1 if look is at_header else processors()
         reader = ImageReader(at_once=at_once, on_progress=on_progress, memory=memory, look=look)
         return read(data, reader)
+    from backhaul.data.remote import read_remote
+
     return read_remote(data, on_progress, on_labels, memory, look)

@@ -32,7 +32,8 @@ from backhaul.errors import InputError
 from backhaul.health.faults import Fault, Resolve, faults_of
 from backhaul.link.state import LinkState, bandwidth_in_window
 from backhaul.randomness import generator
-from backhaul.storage.places import filesystem, is_local
+from backhaul.storage.addresses import is_local
+from backhaul.storage.places import filesystem
 from backhaul.storage.scratch import scratch_folder
 from backhaul.values.images import ImageSet
 from backhaul.values.splits import Splits

@@ -14,7 +14,8 @@ from backhaul.errors import InputError, StoreError
 from backhaul.health.check import Answer, Status, failed, not_asked, ok
 from backhaul.health.storage import Resolve
 from backhaul.layout import internal
-from backhaul.storage.places import code_of, filesystem, filesystem_with, is_local
+from backhaul.storage.addresses import is_local
+from backhaul.storage.places import code_of, filesystem, filesystem_with
 
 REMEDY = "give every node keys of its own, with deployments/s3/node.json: see docs/security.md"
 MOST_BYTES = 65536

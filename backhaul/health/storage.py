@@ -20,8 +20,9 @@ from backhaul.errors import InputError, StoreError
 from backhaul.health.check import Answer, failed, ok
 from backhaul.health.clock import SET_CLOCK, compare_clocks
 from backhaul.layout import internal
+from backhaul.storage.addresses import is_local
 from backhaul.storage.conditional import create
-from backhaul.storage.places import code_of, filesystem, is_local
+from backhaul.storage.places import code_of, filesystem
 
 Resolve: TypeAlias = Callable[[str], str]
 """Returns where an address is, with the keys of a block taken up."""

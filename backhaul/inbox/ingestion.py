@@ -29,13 +29,13 @@ from backhaul.inbox.log import (
 from backhaul.inbox.look import Look, look_at
 from backhaul.inbox.told import take_told
 from backhaul.layout import inbox_name, inbox_waiting, set_aside_place
+from backhaul.storage.addresses import absolute, is_local
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.holder import Holder
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.lease import lease
 from backhaul.storage.moving import Found, move, read_found, walk
 from backhaul.storage.objects import exists_at, replace
-from backhaul.storage.places import absolute, is_local
 
 LOG = logging.getLogger(__name__)
 

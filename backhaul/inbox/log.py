@@ -27,13 +27,13 @@ from backhaul.errors import StoreError
 from backhaul.inbox.files import DETECTIONS, LOG_COLUMNS
 from backhaul.inbox.numbered import first_free
 from backhaul.layout import arrival_stem, inbox_entry, inbox_pending, set_aside_place
+from backhaul.storage.addresses import absolute
 from backhaul.storage.conditional import create, read_or_none
 from backhaul.storage.imagefiles import TRANSFERS
 from backhaul.storage.listing import names_in
 from backhaul.storage.moving import Found, move
 from backhaul.storage.objects import exists_at, read_uri, remove, replace
 from backhaul.storage.parquet import from_parquet, to_parquet
-from backhaul.storage.places import absolute
 from backhaul.untrusted import one_line
 
 ImageId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -26,7 +26,7 @@ from backhaul.report.cells import Cell, Table
 from backhaul.report.sheets import Sheet, Shrunk, contact_sheet
 from backhaul.report.shrinking import Fetch, read_picture
 from backhaul.report.wording import mean_count, size
-from backhaul.storage.places import is_local
+from backhaul.storage.addresses import is_local
 
 MOST_PICTURES = 240  # of all sheets
 MOST_OF_SHEET = 60

@@ -12,8 +12,9 @@ from typing import Any
 from fsspec.asyn import sync
 
 from backhaul.errors import InputError, MissingObjectError
+from backhaul.storage.addresses import is_local
 from backhaul.storage.objects import read_uri, refusal, replace
-from backhaul.storage.places import code_of, filesystem, is_local, of_one, patiently
+from backhaul.storage.places import code_of, filesystem, of_one, patiently
 from backhaul.untrusted import MissingFileError, TooLargeError, read_bytes
 
 _LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")

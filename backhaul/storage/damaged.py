@@ -9,7 +9,8 @@ from pathlib import Path
 
 from backhaul.errors import StoreError
 from backhaul.layout import damaged_place
-from backhaul.storage.places import filesystem, is_local, patiently
+from backhaul.storage.addresses import is_local
+from backhaul.storage.places import filesystem, patiently
 
 LOG = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from threading import Lock
 
 from backhaul.errors import StoreError
 from backhaul.layout import lease_place
+from backhaul.storage.addresses import absolute
 from backhaul.storage.conditional import create, read_or_none, swap
 from backhaul.storage.holder import EXPIRE_S, Holder, holder_in
 from backhaul.storage.objects import remove_files
-from backhaul.storage.places import absolute
 
 LOG = logging.getLogger(__name__)
 

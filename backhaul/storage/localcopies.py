@@ -13,10 +13,10 @@ from threading import Lock
 
 from backhaul.errors import CorruptArtifactError, InputError, MissingObjectError, StoreError
 from backhaul.layout import arrival_stem, digest_in_name, root_of
+from backhaul.storage.addresses import is_local
 from backhaul.storage.cachefolder import FOLDER, cache_folder
 from backhaul.storage.intact import is_intact, sha256_of
 from backhaul.storage.objects import get_file
-from backhaul.storage.places import is_local
 from backhaul.values.artifacts import Artifact
 
 BYTES = "BACKHAUL_CACHE_BYTES"

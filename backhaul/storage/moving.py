@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.errors import InputError, RefusedFileError, StoreError
+from backhaul.storage.addresses import is_local
 from backhaul.storage.conditional import body_of
-from backhaul.storage.places import code_of, filesystem, is_local, of_one, patiently
+from backhaul.storage.places import code_of, filesystem, of_one, patiently
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """What is said of a file that is no more, or whose folder became something else."""

@@ -23,12 +23,13 @@ from backhaul.layout import (
     object_place,
     root_of,
 )
+from backhaul.storage.addresses import absolute, is_local
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.dataroots import DataRoots, decode_root, encode_root
 from backhaul.storage.digests import table_digest
 from backhaul.storage.intact import is_intact, sha256_of
 from backhaul.storage.parquet import TABLE, from_arrow, parquet_in, parquet_of, to_arrow
-from backhaul.storage.places import absolute, filesystem, is_local, patiently
+from backhaul.storage.places import filesystem, patiently
 from backhaul.storage.relative import (
     data_sets_in,
     places_in,

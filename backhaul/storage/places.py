@@ -6,7 +6,6 @@ import errno
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import fsspec
@@ -28,6 +27,7 @@ from tenacity import (
 )
 
 from backhaul.errors import RefusedFileError, StoreError
+from backhaul.storage.addresses import is_local
 from backhaul.storage.patience import tell_of
 
 P = ParamSpec("P")
@@ -76,16 +76,6 @@ def open_bucket(bucket: str, options: Mapping[str, Any]) -> bool:
         False where the bucket is open with others already; these then stay.
     """
     return _opened.setdefault(bucket, dict(options)) == options
-
-
-def absolute(root: str) -> str:
-    """Return `root` as an absolute path or address, independent of the working directory."""
-    return root.rstrip("/") if "://" in root else Path(root).resolve().as_posix()
-
-
-def is_local(uri: str) -> bool:
-    """Return whether `uri` is a path on this machine."""
-    return "://" not in uri
 
 
 def filesystem(uri: str) -> tuple[Any, str]:

@@ -26,8 +26,8 @@ from backhaul.data.settings import (
     StreamData,
 )
 from backhaul.sampling import Method
+from backhaul.storage.addresses import is_local
 from backhaul.storage.objects import read_value
-from backhaul.storage.places import is_local
 from backhaul.values.images import ImageSet
 
 

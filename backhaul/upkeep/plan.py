@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from backhaul.campaign.config import CampaignConfig
 from backhaul.campaign.records import RoundRecord
 from backhaul.sampling import Method
-from backhaul.storage.places import is_local
+from backhaul.storage.addresses import is_local
 from backhaul.upkeep.experience import TRAINING, Experience
 from backhaul.upkeep.forecast import (
     ExpectedTraining,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -211,9 +212,28 @@ class Site:
             self.camera(node).take(str(turn), list(self.scenes.pictures[first : first + each]))
 
     def has_sent(self, node: str, n_seen: int) -> bool:
-        """Return whether a node has seen so many frames, and sent all that it chose."""
+        """Return whether a node has seen so many frames, and sent and told of all it chose."""
         status = self.told(node)
-        return bool(status) and status["totals"]["seen"] >= n_seen and not status["waiting"]
+        is_done = bool(status) and status["totals"]["seen"] >= n_seen and not status["waiting"]
+        return is_done and self._pictures_of(node) <= self._told_of(node)
+
+    def _pictures_of(self, node: str) -> set[str]:
+        """Return the digests of the pictures of a node that wait in the inbox."""
+        found = self._names(f"inbox/{node}")
+        return {name.rpartition("/")[2].partition(".")[0] for name in found}
+
+    def _told_of(self, node: str) -> set[str]:
+        """Return the digests of the pictures that a node told about, as far as they wait."""
+        files = self.stack.seaweedfs.filesystem
+        return {
+            each["digest"]
+            for name in self._names(f"nodes/{node}/sidecars")
+            for each in json.loads(gzip.decompress(files.cat_file(name)))
+        }
+
+    def _names(self, folder: str) -> list[str]:
+        files = self.stack.seaweedfs.filesystem
+        return list(files.find(f"{BUCKET}/{NAME}/{folder}"))
 
 
 def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> None:

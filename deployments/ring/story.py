@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -15,7 +16,7 @@ from backhaul.data.digits import NAMES
 from backhaul.values.labels import Labels
 from deployments.ring.annotators import Answers, Desk, careful
 from deployments.ring.nodes import Agent
-from deployments.ring.site import Site, wait_until
+from deployments.ring.site import NAME, Site, wait_until
 
 Tell = Callable[[str], None]
 """Says a line to whoever watches."""
@@ -92,6 +93,9 @@ class Story:
 
     def until_decided(self, version: int) -> str:
         """Let frames come in and be labelled until a canary is promoted or taken back."""
+        name = f"{NAME}@{version}"
+        wait_until(lambda: self.who_runs(name), f"a node runs {name}", 120)
+        self.tell(f"{name} runs on {', '.join(self.who_runs(name))}")
         for _ in range(MOST_TURNS):
             state = self.state_of(version)
             if state != "canary":
@@ -99,6 +103,11 @@ class Story:
             self.round()
         self.tell(f"version {version} on the nodes: {self.state_of(version)}")
         return self.state_of(version)
+
+    def who_runs(self, name: str) -> list[str]:
+        """Return the nodes that run the model of a version."""
+        fleet = json.loads(self.site.home("fleet", "--store", self.site.address, "--json"))
+        return [node["name"] for node in fleet if node["version"] == name]
 
     def state_of(self, version: int) -> str:
         """Return what became of a version."""

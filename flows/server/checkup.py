@@ -11,8 +11,8 @@ from backhaul.campaign.config import CampaignConfig
 from backhaul.health import machine, nodekeys, software, storage
 from backhaul.health.check import Answer, Check, not_asked, ok
 from backhaul.health.size import check_size
+from backhaul.storage.addresses import is_local
 from backhaul.storage.localcopies import copies
-from backhaul.storage.places import is_local
 from blocks.opening import BLOCK, resolve
 from flows.server import health as server
 from flows.server import operation

@@ -17,8 +17,8 @@ from backhaul.inbox import ingestion as inbox_tasks
 from backhaul.inbox import log as inboxlog
 from backhaul.inbox.log import read_log
 from backhaul.storage import moving
+from backhaul.storage.addresses import is_local
 from backhaul.storage.objects import exists_at, read_uri, remove, replace
-from backhaul.storage.places import is_local
 from tests.nodes import Store, fill, picture
 
 

@@ -13,8 +13,9 @@ from backhaul.data.images import probe_bytes
 from backhaul.inbox import ingestion
 from backhaul.inbox import log as ingestion_log
 from backhaul.storage import moving
+from backhaul.storage.addresses import is_local
 from backhaul.storage.objects import read_uri
-from backhaul.storage.places import filesystem, is_local
+from backhaul.storage.places import filesystem
 from tests.nodes import Store, picture
 
 OTHER, LATER = picture(8), picture(9, size=(20, 20))

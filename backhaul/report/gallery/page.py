@@ -19,8 +19,8 @@ from backhaul.report.gallery.thumbnails import place_of, write_thumbnails
 from backhaul.report.shrinking import Fetch
 from backhaul.report.templates import SOURCES, environment
 from backhaul.report.wording import plural
+from backhaul.storage.addresses import is_local
 from backhaul.storage.objects import replace
-from backhaul.storage.places import is_local
 from backhaul.untrusted import one_line
 from backhaul.values.labels import Labels
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from backhaul.campaign.records import RoundRecord
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.report.gallery.content import Gallery, Shown, shown
+from backhaul.storage.addresses import is_local
 from backhaul.storage.objects import read_value
-from backhaul.storage.places import is_local
 from backhaul.values.images import ImageSet
 from backhaul.values.labels import Labels
 from backhaul.values.selections import Selection
