@@ -107,7 +107,7 @@ class Story:
     def who_runs(self, name: str) -> list[str]:
         """Return the nodes that run the model of a version."""
         fleet = json.loads(self.site.home("fleet", "--store", self.site.address, "--json"))
-        return [node["name"] for node in fleet if node["version"] == name]
+        return [n["name"] for n in fleet if str(n["version"]).partition(" ")[0] == name]
 
     def state_of(self, version: int) -> str:
         """Return what became of a version."""
