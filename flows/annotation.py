@@ -12,7 +12,7 @@ from typing import TypeVar
 from prefect import get_run_logger
 from prefect.events import emit_event
 
-from backhaul.annotation.labelstudio.client import LabelStudio, LabelStudioError
+from backhaul.annotation.labelstudio.client import LabelStudio
 from backhaul.annotation.labelstudio.sync import pull_labels, push_images
 from backhaul.annotation.taking import Taken
 from backhaul.campaign.labelled import LabelledImage
@@ -97,6 +97,6 @@ def _asked(settings: LabelStudioAnnotation, what: Callable[[LabelStudio], T]) ->
     try:
         with server_of(settings) as server:
             return what(server)
-    except LabelStudioError as error:
+    except InputError as error:  # a missing token or block, too: hours go on without labels
         get_run_logger().warning("%s; the next hour asks again", error)
         return None

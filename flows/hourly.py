@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,6 +22,8 @@ from backhaul.data.settings import InboxData
 from backhaul.errors import InputError, MissingObjectError
 from backhaul.inbox.continuation import continue_view
 from backhaul.layout import RunFiles
+from backhaul.registry.log import length_of
+from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.holder import Holder
 from backhaul.storage.lease import Lease, lease
 from backhaul.triggers.decisions import Decision
@@ -72,18 +75,43 @@ def hourly(config: Config, now: bool = False) -> State[None]:
     with of_this_run_alone(), lease(here.store, run_key(config), _log_wait) as own_lease:
         set_damaged_state_aside(files_of(here))
         files = claim(here)
-        hour = partial(_play_hour, config, config.data, files, own_lease, now)
-        try:
-            return hour()
-        except LOSSES as error:
-            if not can_be_made_again(error):
-                raise
-            get_run_logger().warning("%s: all hours are looked through again", error)
-        set_damaged_aside(files)
-        advance(files, lambda state: RunState(triggered=state.triggered))
-        forget_tables(files)
-        with thorough():
-            return hour()
+        n_before = length_of(RegistryFiles(files))
+        state = _healed(partial(_play_hour, config, config.data, files, own_lease, now), files)
+        _settle_models(here, files, n_before)
+        return state
+
+
+def _healed(hour: Callable[[], State[None]], files: RunFiles) -> State[None]:
+    """Return how an hour ended; if computed objects were lost, after a second, thorough one."""
+    try:
+        return hour()
+    except LOSSES as error:
+        if not can_be_made_again(error):
+            raise
+        get_run_logger().warning("%s: all hours are looked through again", error)
+    set_damaged_aside(files)
+    advance(files, lambda state: RunState(triggered=state.triggered))
+    forget_tables(files)
+    with thorough():
+        return hour()
+
+
+def _settle_models(config: CampaignConfig, files: RunFiles, n_before: int) -> None:
+    """Publish what is due, then show and copy what became of the models, if anything did.
+
+    What goes wrong with that comes last and plays nothing again: all rounds are recorded.
+
+    Args:
+        config: The campaign, opened.
+        files: Where the files of the run lie.
+        n_before: How many entries the registry's log had as the hour began.
+    """
+    try:
+        publish_versions(config, files)
+    finally:
+        if length_of(RegistryFiles(files)) > n_before:
+            publish_models(files)
+            mirror_models(config, files)
 
 
 def _play_hour(
@@ -114,9 +142,6 @@ def _play_hour(
     if not pending:
         continue_view(files, labels, state, {})  # an hour may have been killed at its end
         offer_images(inbox, files)
-        if publish_versions(run.config, files):
-            publish_models(files)
-            mirror_models(config, files)
         return Completed(message=_nothing(state, decision))
     first = min(state.pending(label).start for label in pending)
     emit_plan(config, range(first, state.playable))
@@ -132,9 +157,6 @@ def _play_hour(
     offer_images(inbox, files)
     keep_futility(config, files)
     publish_run(files)
-    publish_versions(run.config, files)
-    publish_models(files)
-    mirror_models(config, files)
     return overall(outcomes)
 
 

@@ -7,9 +7,9 @@ import os
 from prefect import get_run_logger
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.errors import StoreError
 from backhaul.layout import RunFiles
 from backhaul.registrylayout import RegistryFiles
+from backhaul.untrusted import one_line
 
 ADDRESS = "MLFLOW_TRACKING_URI"
 
@@ -27,11 +27,12 @@ def mirror_models(config: CampaignConfig, files: RunFiles) -> None:
     if not address:
         get_run_logger().warning("publish.mlflow: %s is not set: nothing is copied", ADDRESS)
         return
-    from backhaul.registry.mirror import mirror
+    from backhaul.registry.mirror import mirror, without_login
 
     try:
         n_versions = mirror(RegistryFiles(files), address)
-    except StoreError as error:
-        get_run_logger().warning("models are not copied into MLflow: %s", error)
+    except Exception as error:  # also of whatever keeps MLflow's files
+        said = one_line(without_login(str(error)))
+        get_run_logger().warning("models are not copied into MLflow: %s", said)
         return
     get_run_logger().info("%d versions are in MLflow as they are here", n_versions)

@@ -211,11 +211,12 @@ class CampaignConfig(Part):
                 f"publish.method: {self.publish.method!r} is none of the arms: "
                 f"{', '.join(labels)}"
             )
-        exports = self.publish is not None and self.publish.export is not None
-        if exports and self.training.detector is not None:
+        wants = self.publish or Publish(method="")
+        exported = [k for k in ("export", "signing") if getattr(wants, k) is not None]
+        if exported and self.training.detector is not None:
             raise ValueError(
-                "publish.export: expected one of Ultralytics' detectors, which alone can "
-                "be exported"
+                f"publish.{exported[0]}: expected one of Ultralytics' detectors, which alone "
+                "can be exported for nodes"
             )
         if self.publish is None and isinstance(self.accept, Gate):
             raise ValueError(

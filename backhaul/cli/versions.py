@@ -138,12 +138,14 @@ def mirror_versions(
       backhaul models mirror runs/cars --to http://127.0.0.1:5000
     """
     from backhaul.cli.versionplace import registry_of
-    from backhaul.registry.mirror import mirror, model_name
+    from backhaul.registry.mirror import mirror, model_name, without_login
 
     if not to:
         raise InputError("--to: expected the tracking URI of MLflow, or MLFLOW_TRACKING_URI")
     files = registry_of(run)
-    typer.echo(f"{to}: {model_name(files.run.name)} has {mirror(files, to)} version(s)")
+    n_versions = mirror(files, to)
+    where = without_login(to)
+    typer.echo(f"{where}: {model_name(files.run.name)} has {n_versions} version(s)")
 
 
 def measured(measure: Measure) -> str:

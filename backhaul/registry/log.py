@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.conditional import create
+from backhaul.storage.listing import names_in
 
 Kind: TypeAlias = Literal[
     "candidate",
@@ -61,7 +62,12 @@ ENTRY = RecordType("registry entry", Entry)
 
 def read_log(files: RegistryFiles) -> tuple[Entry, ...]:
     """Return all entries, the first one first."""
-    return tuple(ENTRY.read_all(files.log).values())
+    return tuple(_numbered(files).values())
+
+
+def length_of(files: RegistryFiles) -> int:
+    """Return how many entries there are, without a look at them."""
+    return len(names_in(files.log))
 
 
 def append(
@@ -75,10 +81,16 @@ def append(
             is called again where somebody else was first.
     """
     while True:
-        entries = read_log(files)
+        known = _numbered(files)
+        entries = tuple(known.values())
         entry = entry_for(entries)
         if entry is None:
             return entries
-        place = files.entry(len(entries) + 1)
+        # Not by how many there are: one that was damaged may have been removed.
+        place = files.entry(max(known, default=0) + 1)
         if create(place, ENTRY.encode(entry, files.run.root)):
             return (*entries, entry)
+
+
+def _numbered(files: RegistryFiles) -> dict[int, Entry]:
+    return {int(stem): entry for stem, entry in ENTRY.read_all(files.log).items()}

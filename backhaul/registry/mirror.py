@@ -52,9 +52,20 @@ def mirror(files: RegistryFiles, address: str) -> int:
                 numbers[card.version] = _create(client, name, card)
             _describe(client, name, numbers[card.version], registry, card)
         _alias(client, name, {a: numbers[v] for a, v in registry.history.aliases.items()})
-    except MlflowException as error:
-        raise StoreError(f"{address}: MLflow: {one_line(str(error))}") from None
+    except (MlflowException, OSError) as error:  # OSError: of requests, of files
+        said = one_line(f"{address}: MLflow: {error}")
+        raise StoreError(without_login(said)) from None
     return len(registry.cards)
+
+
+def without_login(text: str) -> str:
+    """Return a text whose addresses have no user and password.
+
+    Example:
+        >>> without_login("at http://me:secret@host:5000: refused")
+        'at http://host:5000: refused'
+    """
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
 
 
 def model_name(run: str) -> str:

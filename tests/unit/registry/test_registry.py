@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -108,6 +109,19 @@ def test_no_entry_is_lost_where_many_write(files: RegistryFiles) -> None:
     with ThreadPoolExecutor(WRITERS) as threads:
         list(threads.map(write, range(3 * WRITERS)))
     assert sorted(int(e.reason) for e in read_log(files)) == [*range(3 * WRITERS)]
+
+
+def constant(entry: Entry) -> Callable[[Sequence[Entry]], Entry]:
+    return lambda _: entry
+
+
+def test_an_entry_that_was_removed_leaves_a_log_that_goes_on(files: RegistryFiles) -> None:
+    for entry in [Entry(kind="triggered", reason=str(number)) for number in range(3)]:
+        append(files, constant(entry))
+    Path(files.entry(2)).unlink()
+    after = append(files, constant(Entry(kind="triggered", reason="3")))
+    assert [entry.reason for entry in after] == ["0", "2", "3"]
+    assert Path(files.entry(4)).exists()
 
 
 def test_a_card_of_a_later_version_with_more_fields_is_read(files: RegistryFiles) -> None:
