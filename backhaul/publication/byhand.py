@@ -130,7 +130,10 @@ def _to_take_back(
             f"{order.group}: nothing else was published for all of its nodes before "
             f"{release.name}, or it is there again: say which version: --to VERSION"
         )
-    return _after(history, _before(history, known))
+    target = _before(history, known)
+    if target is None:
+        return _from(history, known, release.model.sha256)
+    return _after(history, target)
 
 
 def _before(history: History, known: dict[int, PublishedVersion]) -> int | None:
@@ -154,9 +157,20 @@ def _required(
     )
 
 
-def _after(history: History, target: int | None) -> Sequence[int]:
-    """Return what is taken back, the last one first."""
-    champions = history.champions
-    later = champions if target is None else champions[champions.index(target) + 1 :]
+def _after(history: History, target: int) -> Sequence[int]:
+    """Return what is taken back to go back to a version, the last one first."""
+    later = history.champions[history.champions.index(target) + 1 :]
     canary = () if history.canary is None else (history.canary,)
     return (*canary, *reversed(later))
+
+
+def _from(history: History, known: dict[int, PublishedVersion], model: str) -> Sequence[int]:
+    """Return the versions of a model and what was accepted after them, the last one first.
+
+    Versions before them stay: later rounds start from those, though no node ever had them.
+    """
+    order = [*history.decided]
+    out = [v for v, each in known.items() if each.model == model and v in order]
+    later = order[min(map(order.index, out)) :] if out else ()
+    held = {*history.champions, history.canary}
+    return [version for version in reversed(later) if version in held]

@@ -20,8 +20,10 @@ from backhaul.publication.versions import Publication, publish_version
 from backhaul.registry.cards import read_card
 from backhaul.registry.exports import exported_of
 from backhaul.registry.log import read_log
+from backhaul.registry.starting import basis_of, start_of
 from tests.commands import called
 from tests.registered import NODES, RegisteredHome
+from tests.tinymodels import tiny_model
 
 FIRST, SECOND, THIRD = 0.6, 0.7, 0.8
 NOW = 2_000_000_000.0
@@ -105,6 +107,32 @@ def test_of_the_first_version_there_is_nothing_to_go_back_to(home: RegisteredHom
     with pytest.raises(InputError, match="nothing else was published for all"):
         byhand.roll_back(order_of(home), None)
     assert home.history.champion == 1
+
+
+def test_versions_that_no_node_had_stay_when_the_first_one_is_taken_back(
+    home: RegisteredHome,
+) -> None:
+    home.publisher.put(tiny_model(0.95))
+    for gain in (FIRST, SECOND, THIRD):
+        home.register(gain)
+    publish(home, 2)
+    home.register(0.85)
+    assert home.history.champions == (1, 3, 2, 4)
+    release, taken_back = byhand.roll_back(order_of(home), None)
+    assert (release.name, taken_back) == ("tiny.onnx", [4, 3, 2])
+    assert home.history.champions == (1,)
+
+
+def test_rounds_start_from_the_initial_model_when_all_versions_are_taken_back(
+    home: RegisteredHome,
+) -> None:
+    home.publisher.put(tiny_model(0.95))
+    home.register(FIRST)
+    publish(home, 1)
+    _, taken_back = byhand.roll_back(order_of(home), None)
+    assert (taken_back, home.history.basis) == ([1], None)
+    assert start_of(home.files, "iqr", 7) == read_card(home.files, 1)
+    assert basis_of(home.files) == read_card(home.files, 1)
 
 
 def test_what_the_registry_said_before_it_was_cut_off_is_made_up_for(
