@@ -45,10 +45,8 @@ class ByHand:
     reason: str = ""
 
 
-def publish_by_hand(
-    order: ByHand, version: int, model: NewModel, choice: Choice, cohort: float | None
-) -> Release:
-    """Publish a version for a group of nodes, at once, and record that; return its release.
+def publish_by_hand(order: ByHand, version: int, model: NewModel, choice: Choice) -> Release:
+    """Publish a version for all nodes of a group, at once, and record that; return its release.
 
     A version that is on probation goes on to all by that; another one ends its probation.
 
@@ -57,7 +55,6 @@ def publish_by_hand(
         version: The version.
         model: Its model.
         choice: Policies and budget; what is null stays.
-        cohort: Share of the nodes that take it; None = all.
 
     Raises:
         InputError: If the version was not accepted.
@@ -69,12 +66,12 @@ def publish_by_hand(
             f"{files.run.name}@{version}: is {state or 'no version'}: expected one that was "
             "accepted"
         )
-    release = publish(order.repository, order.group, model, choice, cohort)
+    release = publish(order.repository, order.group, model, choice, 1.0)
     entry = Entry(
         kind="published",
         version=version,
         by=order.by,
-        reason=order.reason or f"for {release.cohort:.0%} of {order.group}",
+        reason=order.reason or f"for all nodes of {order.group}",
         values=as_published(release, order.group).values,
     )
     append(files, lambda _: entry)

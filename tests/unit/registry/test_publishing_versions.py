@@ -40,11 +40,11 @@ def order_of(home: RegisteredHome) -> ByHand:
     return ByHand(home.files, home.publisher.repository, "all", "ann")
 
 
-def publish(home: RegisteredHome, version: int, cohort: float | None = None) -> None:
+def publish(home: RegisteredHome, version: int) -> None:
     exported = exported_of(home.files, read_card(home.files, version))
     assert exported is not None
     model = model_in_store(exported, home.folder / "probe", None, f"cars-v{version}")
-    publish_by_hand(order_of(home), version, model, Choice(), cohort)
+    publish_by_hand(order_of(home), version, model, Choice())
 
 
 def test_commands_publish_versions_and_take_them_back(home: RegisteredHome) -> None:
@@ -90,6 +90,22 @@ def test_a_version_that_was_not_accepted_is_not_published(home: RegisteredHome) 
             *(models, "publish", f"{home.root}/runs/cars@1"),
             *("--keys", str(home.folder / "keys")),
         )
+
+
+def test_versions_are_for_all_nodes_of_the_group_of_their_run(home: RegisteredHome) -> None:
+    home.register(FIRST)
+    run = f"{home.root}/runs/cars"
+    keys = ("--keys", str(home.folder / "keys"))
+    given = ("publish", f"{run}@1", "--probe", str(home.folder / "probe"), *keys)
+    for_all = r"--group night: the versions of cars are for all .*: expected all"
+    with pytest.raises(InputError, match=for_all):
+        called(models, *given, "--group", "night")
+    with pytest.raises(InputError, match=for_all):
+        called(models, "rollback", run, "--group", "night", *keys)
+    with pytest.raises(InputError, match=r"--cohort 0.1: .*cars@1 .*: expected 1"):
+        called(models, *given, "--cohort", "0.1")
+    assert home.kinds(1) == ["candidate", "accepted"]
+    assert "for 100% of the nodes" in called(models, *given, "--group", "all", "--cohort", "1")
 
 
 def test_a_store_that_was_tampered_with_is_not_published(home: RegisteredHome) -> None:
