@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from backhaul.cli.person import user_name
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect
 from backhaul.errors import InputError
 
@@ -30,13 +30,15 @@ def order_of(
     from backhaul.publication.byhand import ByHand
     from backhaul.publication.keys import read_keys
     from backhaul.publication.repository import Repository
+    from backhaul.registry.decisions import MOST_REASON
+    from backhaul.untrusted import one_line
 
     return ByHand(
         files=files,
         repository=Repository(files.run.root, read_keys(key_folder), days),
         group=_group_of(files.run, group),
-        by=getpass.getuser(),
-        reason=reason,
+        by=user_name(),
+        reason=one_line(reason.strip(), MOST_REASON),
     )
 
 
@@ -104,8 +106,8 @@ def require_all_nodes(version: str, cohort: float | None) -> None:
     """
     if cohort is not None and cohort < 1:
         raise InputError(
-            f"--cohort {cohort:g}: {version} is a version of a run: expected 1; which nodes get "
-            "it first when an hour publishes it says publish.rollout of the run's config"
+            f"--cohort {cohort:g}: {version} is a version of a run: expected 1; publish.rollout "
+            "of the run's config says which nodes have it first when an hour publishes it"
         )
 
 

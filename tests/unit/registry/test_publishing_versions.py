@@ -108,6 +108,18 @@ def test_versions_are_for_all_nodes_of_the_group_of_their_run(home: RegisteredHo
     assert "for 100% of the nodes" in called(models, *given, "--group", "all", "--cohort", "1")
 
 
+def test_the_reason_of_a_rollback_is_kept_as_one_bounded_line(home: RegisteredHome) -> None:
+    for version, gain in enumerate((FIRST, SECOND), 1):
+        home.register(gain)
+        publish(home, version)
+    reason = " blind\nat night" + 1_000 * "!"
+    keys = ("--keys", str(home.folder / "keys"))
+    called(models, "rollback", f"{home.root}/runs/cars", "--reason", reason, *keys)
+    kept = home.entries(2)[-1].reason
+    assert kept.startswith(r"blind\nat night!!!")
+    assert len(kept) < 600
+
+
 def test_a_store_that_was_tampered_with_is_not_published(home: RegisteredHome) -> None:
     home.register(FIRST)
     exported = exported_of(home.files, read_card(home.files, 1))
