@@ -106,8 +106,8 @@ def require_all_nodes(version: str, cohort: float | None) -> None:
     """
     if cohort is not None and cohort < 1:
         raise InputError(
-            f"--cohort {cohort:g}: {version} is a version of a run: expected 1; publish.rollout "
-            "of the run's config says which nodes have it first when an hour publishes it"
+            f"--cohort {cohort:g}: {version} is a version of a run: expected 1; what hours "
+            "publish goes to nodes by steps (publish.rollout of the run's config)"
         )
 
 
