@@ -14,6 +14,7 @@ from backhaul.registry.cards import Card, read_cards
 from backhaul.registry.drafting import OLD_TEST
 from backhaul.registry.history import history_of
 from backhaul.registry.log import read_log
+from backhaul.registry.starting import basis_of
 from backhaul.registrylayout import RegistryFiles
 from backhaul.values.artifacts import Artifact
 from backhaul.values.checkpoints import Checkpoint
@@ -64,8 +65,9 @@ class Judging:
 
     def _gated(self, gate: Gate, draft: Card) -> Card:
         cards, history = read_cards(self.registry), history_of(read_log(self.registry))
-        assert history.basis is not None  # noqa: S101 - the initial model is a version
-        found = self._compared(gate, draft.current, cards[history.basis].current)
+        basis = basis_of(self.registry)
+        assert basis is not None  # noqa: S101 - the initial model is a version
+        found = self._compared(gate, draft.current, basis.current)
         before = [cards[version].figure(OLD_TEST) for version in history.champions]
         best = max((each for each in before if each is not None), default=None)
         rules = [*compared_rules(found, gate), *forgetting_rules(found.old_test, best, gate)]

@@ -58,8 +58,7 @@ def publish_versions(config: CampaignConfig, files: RunFiles) -> bool:
         return False
     publication = _publication(config.publish, config.publish.signing, files)
     before = read_log(publication.files)
-    for done in made_up(publication):
-        get_run_logger().warning("%s", done)
+    _make_up(publication)
     _advance(publication)
     canary = history_of(read_log(publication.files)).canary
     if canary is None:
@@ -78,6 +77,11 @@ def _publication(settings: Publish, keys: str, files: RunFiles) -> Publication:
         fleet=read_fleet(files.root, now_s, _LATE_S),
         now_s=now_s,
     )
+
+
+def _make_up(publication: Publication) -> None:
+    for done in made_up(publication):
+        get_run_logger().warning("%s", done)
 
 
 def _advance(publication: Publication) -> None:
@@ -112,8 +116,11 @@ def _publish_next(config: CampaignConfig, publication: Publication) -> None:
     )
     last = next_number(files.run.root) - 1
     entry = publish_version(publication, version, model, last)
-    if entry is not None:
-        get_run_logger().info("%s: %s: %s", name, entry.kind, entry.reason)
+    if entry is None:
+        get_run_logger().warning("%s: was decided on otherwise meanwhile", name)
+        _make_up(publication)
+        return
+    get_run_logger().info("%s: %s: %s", name, entry.kind, entry.reason)
 
 
 def _judge(config: CampaignConfig, publication: Publication, version: int) -> None:

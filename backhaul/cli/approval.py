@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Literal
 
 import typer
 
+from backhaul.cli.person import user_name
 from backhaul.cli.versions import Version
 
 Reason = Annotated[
@@ -41,6 +41,6 @@ def _answer(version: str, decision: Literal["approve", "reject"], reason: str) -
     from backhaul.registry.decisions import answer
 
     files, number = find_version(version)
-    entry = answer(files, number, decision, by=getpass.getuser(), reason=reason)
+    entry = answer(files, number, decision, by=user_name(), reason=reason)
     typer.echo(f"{files.run.name}@{number}: {entry.kind} by {entry.by}: {entry.reason}")
     typer.echo("the next start of the run goes on from there, with `hourly` by its schedule")

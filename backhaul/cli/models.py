@@ -137,7 +137,7 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         str | None,
         typer.Option(
             metavar="G",
-            help="Group of nodes.",
+            help="Group of nodes; for a version none but publish.group of its run.",
             show_default="all; of a version, publish.group of its run",
         ),
     ] = None,
@@ -148,7 +148,7 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             max=1,
             metavar="X",
             help="Share of the group's nodes that take it; 0 = none, until `backhaul fleet "
-            "rollout` begins with some.",
+            "rollout` begins with some. For a version 1 alone.",
             show_default="1 with a new model, else as it was",
         ),
     ] = None,
@@ -157,7 +157,8 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Publish a model, a policy, or both for a group of nodes.
 
-    A version of a run is published in the store of the run, and its registry says so.
+    A version of a run is published in the store of the run, for all nodes of its group, and its
+    registry says so.
 
     [bold]Examples[/bold]
 
@@ -176,11 +177,12 @@ def publish(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     choice = _choice(policy)
     if model is not None and "@" in model and not Path(model).exists():
+        of.require_all_nodes(model, cohort)
         files, version = find_version(model)
         order = of.order_of(files, key_folder, days, group)
         new = of.model_of_version(files, version, probe, labelled)
         repository, group = order.repository, order.group
-        release = publish_by_hand(order, version, new, choice, cohort)
+        release = publish_by_hand(order, version, new, choice)
     else:
         repository, group = repository_at(store, key_folder, days), group or "all"
         given = None if model is None else of.model_of_file(Path(model), probe, labelled)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from backhaul.cli.person import user_name
 from backhaul.cli.prefect import flows_at_hand, prepare_prefect
 from backhaul.errors import InputError
 
@@ -22,17 +22,23 @@ if TYPE_CHECKING:
 def order_of(
     files: RegistryFiles, key_folder: Path, days: float, group: str | None, reason: str = ""
 ) -> ByHand:
-    """Return who decides on the versions of a run, by the options of a command."""
+    """Return who decides on the versions of a run, by the options of a command.
+
+    Raises:
+        InputError: If the group is not the one that the versions of the run are for.
+    """
     from backhaul.publication.byhand import ByHand
     from backhaul.publication.keys import read_keys
     from backhaul.publication.repository import Repository
+    from backhaul.registry.decisions import MOST_REASON
+    from backhaul.untrusted import one_line
 
     return ByHand(
         files=files,
         repository=Repository(files.run.root, read_keys(key_folder), days),
-        group=group or str(_publish_of(files.run).get("group", "all")),
-        by=getpass.getuser(),
-        reason=reason,
+        group=_group_of(files.run, group),
+        by=user_name(),
+        reason=one_line(reason.strip(), MOST_REASON),
     )
 
 
@@ -88,6 +94,32 @@ def tell(model: NewModel) -> NewModel:
     if (score := f1_of(model.probe)) is not None:
         typer.echo(f"F1 on labelled probe images: {score:.2f}")
     return model
+
+
+def require_all_nodes(version: str, cohort: float | None) -> None:
+    """Refuse to publish a version by hand for a share of the nodes.
+
+    The registry would say that all have it.
+
+    Raises:
+        InputError: If the share is less than all.
+    """
+    if cohort is not None and cohort < 1:
+        raise InputError(
+            f"--cohort {cohort:g}: {version} is a version of a run: expected 1; what hours "
+            "publish goes to nodes by steps (publish.rollout of the run's config)"
+        )
+
+
+def _group_of(run: RunFiles, given: str | None) -> str:
+    publish = _publish_of(run)
+    own = str(publish.get("group", "all"))
+    if given is not None and publish and given != own:
+        raise InputError(
+            f"--group {given}: the versions of {run.name} are for {own} (publish.group of its "
+            f"config): expected {own}, or no --group"
+        )
+    return given or own
 
 
 def _export(run: RunFiles, version: int) -> NodeModel:

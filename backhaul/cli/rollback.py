@@ -27,7 +27,9 @@ def roll_back(
     group: Annotated[
         str | None,
         typer.Option(
-            metavar="G", help="Group of nodes.", show_default="publish.group of the run"
+            metavar="G",
+            help="Group of nodes; none but publish.group, where the run's config has one.",
+            show_default="publish.group of the run",
         ),
     ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the registry.")] = "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backhaul.cli.options import ConfigFile, Overrides, RunName, read_config
+from backhaul.cli.person import user_name
 from backhaul.data.settings import InboxData
 from backhaul.errors import InputError
 
@@ -100,17 +100,10 @@ def fire(
         raise InputError("--reason: is empty: expected why it is fired, one line")
     now_s = datetime.now(UTC).timestamp()
     decisions = _decisions_of(run)
-    fired = decisions.fire(_who(), why, now_s)
+    fired = decisions.fire(user_name(), why, now_s)
     before = "" if fired.first_s == now_s else ", stands from before"
     typer.echo(f"{run}: {line_of(fired)}{before}")
     typer.echo("the next `backhaul hourly`, or the deployment `triggers`, plays what is full")
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no user of that number
-        return "by hand"
 
 
 def _decisions_of(run: str) -> Decisions:

@@ -45,10 +45,8 @@ class ByHand:
     reason: str = ""
 
 
-def publish_by_hand(
-    order: ByHand, version: int, model: NewModel, choice: Choice, cohort: float | None
-) -> Release:
-    """Publish a version for a group of nodes, at once, and record that; return its release.
+def publish_by_hand(order: ByHand, version: int, model: NewModel, choice: Choice) -> Release:
+    """Publish a version for all nodes of a group, at once, and record that; return its release.
 
     A version that is on probation goes on to all by that; another one ends its probation.
 
@@ -57,7 +55,6 @@ def publish_by_hand(
         version: The version.
         model: Its model.
         choice: Policies and budget; what is null stays.
-        cohort: Share of the nodes that take it; None = all.
 
     Raises:
         InputError: If the version was not accepted.
@@ -69,12 +66,12 @@ def publish_by_hand(
             f"{files.run.name}@{version}: is {state or 'no version'}: expected one that was "
             "accepted"
         )
-    release = publish(order.repository, order.group, model, choice, cohort)
+    release = publish(order.repository, order.group, model, choice, 1.0)
     entry = Entry(
         kind="published",
         version=version,
         by=order.by,
-        reason=order.reason or f"for {release.cohort:.0%} of {order.group}",
+        reason=order.reason or f"for all nodes of {order.group}",
         values=as_published(release, order.group).values,
     )
     append(files, lambda _: entry)
@@ -130,7 +127,10 @@ def _to_take_back(
             f"{order.group}: nothing else was published for all of its nodes before "
             f"{release.name}, or it is there again: say which version: --to VERSION"
         )
-    return _after(history, _before(history, known))
+    target = _before(history, known)
+    if target is None:
+        return _from(history, known, release.model.sha256)
+    return _after(history, target)
 
 
 def _before(history: History, known: dict[int, PublishedVersion]) -> int | None:
@@ -154,9 +154,20 @@ def _required(
     )
 
 
-def _after(history: History, target: int | None) -> Sequence[int]:
-    """Return what is taken back, the last one first."""
-    champions = history.champions
-    later = champions if target is None else champions[champions.index(target) + 1 :]
+def _after(history: History, target: int) -> Sequence[int]:
+    """Return what is taken back to go back to a version, the last one first."""
+    later = history.champions[history.champions.index(target) + 1 :]
     canary = () if history.canary is None else (history.canary,)
     return (*canary, *reversed(later))
+
+
+def _from(history: History, known: dict[int, PublishedVersion], model: str) -> Sequence[int]:
+    """Return the versions of a model and what was accepted after them, the last one first.
+
+    Versions before them stay: later rounds start from those, though no node ever had them.
+    """
+    order = [*history.decided]
+    out = [v for v, each in known.items() if each.model == model and v in order]
+    later = order[min(map(order.index, out)) :] if out else ()
+    held = {*history.champions, history.canary}
+    return [version for version in reversed(later) if version in held]

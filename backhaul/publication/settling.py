@@ -19,7 +19,7 @@ from backhaul.publication.releases import (
     required_release,
 )
 from backhaul.publication.repository import Repository
-from backhaul.publication.versions import Publication
+from backhaul.publication.versions import Publication, name_in_release
 from backhaul.registry.history import History, history_of
 from backhaul.registry.log import Entry, Value, append, read_log
 from backhaul.registry.published import PublishedVersion, published_versions
@@ -122,7 +122,10 @@ def made_up(publication: Publication) -> list[str]:
     published = published_versions(entries, publication.group)
     release, plan = publication.release, publication.rollout
     done = []
-    if release is not None and is_taken_back(history, published, release.model.sha256):
+    if release is not None and (
+        is_taken_back(history, published, release.model.sha256)
+        or release.name in _unnoted(publication, history, published)
+    ):
         given = give_back(publication.repository, publication.files, publication.group)
         done.append(f"{publication.group}: {given.name} again for all nodes")
         release, plan = publication.release, publication.rollout
@@ -136,6 +139,21 @@ def made_up(publication: Publication) -> list[str]:
         if note_taken_back(publication.files, version, by="others", reason=reason):
             done.append(f"{publication.named(version)}: {reason}")
     return done
+
+
+def _unnoted(
+    publication: Publication, history: History, published: Mapping[int, PublishedVersion]
+) -> set[str]:
+    """Return what releases call versions of whose publication the registry knows nothing.
+
+    They were taken back while they were published, so that no entry followed.
+    """
+    run = publication.files.run.name
+    return {
+        name_in_release(run, version)
+        for version, state in history.states.items()
+        if state == "rolled-back" and version not in published
+    }
 
 
 def is_taken_back(

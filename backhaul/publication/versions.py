@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from backhaul.campaign.publish import Publish
@@ -118,10 +118,16 @@ def hindrance(plan: Rollout | None, model: str) -> str:
     return f"the rollout of {plan.name} is {plan.state}: {plan.why or 'it has just begun'}"
 
 
-def champion_before(history: History, version: int) -> int | None:
-    """Return the version that was champion before this one, as long as it is champion."""
+def champion_before(history: History, version: int, known: Collection[int]) -> int | None:
+    """Return the last champion before this one that nodes had; None for none.
+
+    Args:
+        history: What is true of the run's models.
+        version: A champion.
+        known: Versions that were published for nodes.
+    """
     before = history.champions[: history.champions.index(version)]
-    return before[-1] if before else None
+    return next((each for each in reversed(before) if each in known), None)
 
 
 def publish_version(
@@ -129,9 +135,9 @@ def publish_version(
 ) -> Entry | None:
     """Publish a version for the first nodes, and return what the registry says of it then.
 
-    It is on probation if there is one, a version before it, and something that nodes can go
-    back to. The entry comes last: where this ends before it, the next call finds what is done,
-    and does the rest.
+    It is on probation if there is one, a version before it that nodes had, and something that
+    they can go back to. The entry comes last: where this ends before it, the next call finds
+    what is done, and does the rest.
 
     Args:
         publication: How versions reach nodes.
@@ -144,9 +150,12 @@ def publish_version(
     """
     entries = read_log(publication.files)
     history = history_of(entries)
-    before = champion_before(history, version)
+    if version not in history.champions:
+        return None
+    known = published_versions(entries, publication.group)
+    before = champion_before(history, version, known)
     digest = hashlib.sha256(model.data).hexdigest()
-    was = published_versions(entries, publication.group).get(before or 0)
+    was = known.get(before or 0)
     if was is not None and was.model == digest:
         reason = f"the model is that of {publication.named(before or 0)}"
         return _note(publication, "published", version, reason, was)

@@ -17,6 +17,13 @@ MOST_REASON = 500
 """Characters of a reason that are kept."""
 _OPEN = ("candidate", "awaiting")
 """States of versions that are not decided."""
+_TAKE_BACK = "`backhaul models rollback` takes it back"
+_LATER = {
+    "canary": _TAKE_BACK,
+    "published": _TAKE_BACK,
+    "rolled-back": "`backhaul models publish` publishes it again",
+}
+"""What a person can do with a version in a state that comes after its decision."""
 
 
 def decide(
@@ -77,8 +84,18 @@ def reject_superseded(files: RegistryFiles, card: Card) -> None:
     for version, each in read_cards(files).items():
         same_round = (each.method, each.batch) == (card.method, card.batch)
         if same_round and version < card.version and states.get(version) in _OPEN:
-            reason = f"the round was played again: {card.name}"
-            decide(files, version, "rejected", by=card.method, reason=reason)
+            _reject_open(files, version, card)
+
+
+def _reject_open(files: RegistryFiles, version: int, card: Card) -> None:
+    """Reject a version, unless a person has decided on it meanwhile: then that stands."""
+    reason = f"the round was played again: {card.name}"
+    entry = Entry(kind="rejected", version=version, by=card.method, reason=reason)
+
+    def entry_for(entries: Sequence[Entry]) -> Entry | None:
+        return entry if history_of(entries).states.get(version) in _OPEN else None
+
+    append(files, entry_for)
 
 
 def ask(
@@ -139,8 +156,8 @@ def answer(
         reason: Why; it is kept as one line.
 
     Raises:
-        InputError: If there is no such version, it does not wait, no reason is given, or
-            somebody else said otherwise before.
+        InputError: If there is no such version, it does not wait, it was published or taken
+            back since, no reason is given, or somebody else said otherwise before.
     """
     if not (said := one_line(reason.strip(), MOST_REASON)):
         raise InputError("reason: expected why, in one line")
@@ -149,6 +166,11 @@ def answer(
         raise InputError(
             f"{files.run.name}@{version}: is not judged yet: expected a version that awaits "
             "approval"
+        )
+    if state in _LATER:
+        raise InputError(
+            f"{files.run.name}@{version}: is {state}: expected a version that awaits approval; "
+            f"{_LATER[state]}"
         )
     verdict: Verdict = "accepted" if decision == "approve" else "rejected"
     return decide(files, version, verdict, by=by, reason=said)

@@ -27,9 +27,25 @@ def start_of(files: RegistryFiles, method: str, batch: int) -> Card | None:
     """
     cards = read_cards(files)
     parent = _played_from(cards, method, batch)
-    if parent is None:
-        parent = history_of(read_log(files)).basis
-    return None if parent is None else cards[parent]
+    return basis_of(files) if parent is None else cards[parent]
+
+
+def basis_of(files: RegistryFiles) -> Card | None:
+    """Return the card of the version that the next round starts from and has to match.
+
+    Where all that were accepted are taken back, it is that of the initial model.
+
+    Args:
+        files: Where the registry lies.
+
+    Returns:
+        None where there is no version yet.
+    """
+    cards = read_cards(files)
+    basis = history_of(read_log(files)).basis
+    if basis is None:
+        basis = min(cards, default=None)
+    return None if basis is None else cards[basis]
 
 
 def _played_from(cards: Mapping[int, Card], method: str, batch: int) -> int | None:

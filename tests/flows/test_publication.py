@@ -15,6 +15,7 @@ import pytest
 from backhaul.campaign.steps import Steps
 from backhaul.publication import repository as repositories
 from backhaul.publication import rollouts
+from backhaul.publication.settling import note_taken_back
 from backhaul.registry.log import read_log
 from backhaul.registry.published import models_published, published_versions
 from backhaul.storage import conditional
@@ -201,6 +202,46 @@ def test_whoever_publishes_something_else_ends_a_probation(home: RegisteredHome)
     assert home.entries(2)[-1].reason == "something else was published for all"
     assert home.release.name == "tiny.onnx"
     assert home.history.aliases == {"champion": 1}
+
+
+def test_a_version_that_nodes_never_had_is_nothing_to_compare_with(
+    home: RegisteredHome,
+) -> None:
+    home.register(FIRST)
+    hour(home)
+    settle(home)
+    home.register(SECOND)  # it was accepted, and another one before it was published
+    home.register(THIRD)
+    hour(home)
+    assert home.kinds(2)[-1] == "accepted"
+    assert home.kinds(3)[-1] == "canary"
+    assert home.probation(3).against == 1
+    assert home.entries(3)[-1].reason == "on the first nodes of all, compared with cars@1"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_version_that_is_taken_back_while_it_is_published_is_undone(
+    home: RegisteredHome, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    home.register(FIRST)
+    hour(home)
+    settle(home)
+    home.register(SECOND)
+    place = publication if moment == "before" else rollouts
+    name = "model_in_store" if moment == "before" else "begin"
+    real: Callable[..., Any] = getattr(place, name)
+
+    def and_a_person_takes_it_back(*given: Any, **named: Any) -> Any:
+        done = real(*given, **named)
+        note_taken_back(home.files, 2, by="ann", reason="no")
+        return done
+
+    monkeypatch.setattr(place, name, and_a_person_takes_it_back)
+    hour(home)
+    assert home.kinds(2) == ["candidate", "accepted", "rolled-back"]
+    assert (home.release.name, home.release.cohort) == ("cars-v1", 1.0)
+    hour(home)
+    assert home.release.name == "cars-v1"
 
 
 def test_the_registry_learns_what_a_person_took_back(home: RegisteredHome) -> None:

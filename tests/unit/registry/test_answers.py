@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from backhaul.cli.models import models
 from backhaul.errors import InputError
 from backhaul.layout import RunFiles
+from backhaul.registry import decisions
 from backhaul.registry.cards import Card, read_cards
 from backhaul.registry.decisions import answer, ask, reject_superseded
 from backhaul.registry.history import history_of
-from backhaul.registry.log import read_log
+from backhaul.registry.log import Entry, append, read_log
 from backhaul.registry.registering import register
 from backhaul.registry.starting import start_of
 from backhaul.registrylayout import RegistryFiles
@@ -87,6 +90,51 @@ def test_what_is_not_judged_yet_cannot_be_answered(run: RunFiles) -> None:
     assert ask(files, card.version, by="gate", reason="gain").kind == "accepted"
     kinds = [entry.kind for entry in read_log(files) if entry.version == card.version]
     assert kinds == ["candidate", "awaiting", "accepted"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("canary", "is canary: .* `backhaul models rollback` takes it back"),
+        ("published", "is published: .* `backhaul models rollback` takes it back"),
+        ("rolled-back", "is rolled-back: .* `backhaul models publish` publishes it again"),
+    ],
+)
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_what_was_published_since_cannot_be_answered(
+    run: RunFiles, kind: str, said: str, decision: Literal["approve", "reject"]
+) -> None:
+    files = RegistryFiles(run)
+    answer(files, 3, "approve", by="ann", reason="good")
+    append(files, lambda _: Entry(kind=kind, version=3))
+    with pytest.raises(InputError, match=f"finished@3: {said}"):
+        answer(files, 3, decision, by="ann", reason="good")
+
+
+def test_a_user_without_a_name_may_decide(
+    run: RunFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    said = called(models, "approve", f"{run.view.folder}@3", "--reason", "good")
+    assert "accepted by a person: good" in said
+
+
+def test_what_a_person_approves_at_that_moment_is_not_superseded(
+    run: RunFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = RegistryFiles(run)
+    new = candidate(files, 1, "other labels")
+
+    def and_a_person_approves(of: RegistryFiles) -> Mapping[int, Card]:
+        answer(files, 3, "approve", by="ann", reason="good")
+        return read_cards(of)
+
+    monkeypatch.setattr(decisions, "read_cards", and_a_person_approves)
+    reject_superseded(files, new)
+    assert states(run)[3] == "accepted"
 
 
 def test_what_a_round_trained_before_is_superseded(run: RunFiles) -> None:

@@ -20,8 +20,10 @@ from backhaul.publication.versions import Publication, publish_version
 from backhaul.registry.cards import read_card
 from backhaul.registry.exports import exported_of
 from backhaul.registry.log import read_log
+from backhaul.registry.starting import basis_of, start_of
 from tests.commands import called
 from tests.registered import NODES, RegisteredHome
+from tests.tinymodels import tiny_model
 
 FIRST, SECOND, THIRD = 0.6, 0.7, 0.8
 NOW = 2_000_000_000.0
@@ -38,11 +40,11 @@ def order_of(home: RegisteredHome) -> ByHand:
     return ByHand(home.files, home.publisher.repository, "all", "ann")
 
 
-def publish(home: RegisteredHome, version: int, cohort: float | None = None) -> None:
+def publish(home: RegisteredHome, version: int) -> None:
     exported = exported_of(home.files, read_card(home.files, version))
     assert exported is not None
     model = model_in_store(exported, home.folder / "probe", None, f"cars-v{version}")
-    publish_by_hand(order_of(home), version, model, Choice(), cohort)
+    publish_by_hand(order_of(home), version, model, Choice())
 
 
 def test_commands_publish_versions_and_take_them_back(home: RegisteredHome) -> None:
@@ -90,6 +92,34 @@ def test_a_version_that_was_not_accepted_is_not_published(home: RegisteredHome) 
         )
 
 
+def test_versions_are_for_all_nodes_of_the_group_of_their_run(home: RegisteredHome) -> None:
+    home.register(FIRST)
+    run = f"{home.root}/runs/cars"
+    keys = ("--keys", str(home.folder / "keys"))
+    given = ("publish", f"{run}@1", "--probe", str(home.folder / "probe"), *keys)
+    for_all = r"--group night: the versions of cars are for all .*: expected all"
+    with pytest.raises(InputError, match=for_all):
+        called(models, *given, "--group", "night")
+    with pytest.raises(InputError, match=for_all):
+        called(models, "rollback", run, "--group", "night", *keys)
+    with pytest.raises(InputError, match=r"--cohort 0.1: .*cars@1 .*: expected 1"):
+        called(models, *given, "--cohort", "0.1")
+    assert home.kinds(1) == ["candidate", "accepted"]
+    assert "for 100% of the nodes" in called(models, *given, "--group", "all", "--cohort", "1")
+
+
+def test_the_reason_of_a_rollback_is_kept_as_one_bounded_line(home: RegisteredHome) -> None:
+    for version, gain in enumerate((FIRST, SECOND), 1):
+        home.register(gain)
+        publish(home, version)
+    reason = " blind\nat night" + 1_000 * "!"
+    keys = ("--keys", str(home.folder / "keys"))
+    called(models, "rollback", f"{home.root}/runs/cars", "--reason", reason, *keys)
+    kept = home.entries(2)[-1].reason
+    assert kept.startswith(r"blind\nat night!!!")
+    assert len(kept) < 600
+
+
 def test_a_store_that_was_tampered_with_is_not_published(home: RegisteredHome) -> None:
     home.register(FIRST)
     exported = exported_of(home.files, read_card(home.files, 1))
@@ -105,6 +135,32 @@ def test_of_the_first_version_there_is_nothing_to_go_back_to(home: RegisteredHom
     with pytest.raises(InputError, match="nothing else was published for all"):
         byhand.roll_back(order_of(home), None)
     assert home.history.champion == 1
+
+
+def test_versions_that_no_node_had_stay_when_the_first_one_is_taken_back(
+    home: RegisteredHome,
+) -> None:
+    home.publisher.put(tiny_model(0.95))
+    for gain in (FIRST, SECOND, THIRD):
+        home.register(gain)
+    publish(home, 2)
+    home.register(0.85)
+    assert home.history.champion == 4
+    release, taken_back = byhand.roll_back(order_of(home), None)
+    assert (release.name, taken_back) == ("tiny.onnx", [4, 3, 2])
+    assert home.history.champions == (1,)
+
+
+def test_rounds_start_from_the_initial_model_when_all_versions_are_taken_back(
+    home: RegisteredHome,
+) -> None:
+    home.publisher.put(tiny_model(0.95))
+    home.register(FIRST)
+    publish(home, 1)
+    _, taken_back = byhand.roll_back(order_of(home), None)
+    assert (taken_back, home.history.basis) == ([1], None)
+    assert start_of(home.files, "iqr", 7) == read_card(home.files, 1)
+    assert basis_of(home.files) == read_card(home.files, 1)
 
 
 def test_what_the_registry_said_before_it_was_cut_off_is_made_up_for(
