@@ -25,8 +25,9 @@ from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import read_value
 from backhaul.values.splits import Splits
 from flows import judging
+from flows import method as method_flow
 from flows.campaign import campaign
-from flows.candidates import from_start
+from flows.candidates import start_card
 from flows.rehearsal import rehearse
 from tests.own.graded_detector import write_truth
 
@@ -231,9 +232,30 @@ def test_after_a_rollback_the_next_round_starts_from_the_one_before(
     append(registry, lambda entries: taken_back)
     before = read_rounds(files)
     assert all(a.equals(b) for a, b in zip(before, played(config), strict=True))
-    standing = from_start(config, files, "true-random", BATCHES, before[-1].standing)
+    start = start_card(config, files, "true-random", BATCHES)
+    assert start is not None
+    standing = start.stand(before[-1].standing)
     assert standing.current == before[1].standing.current  # of version 2
     assert standing.seen == before[-1].standing.seen
+
+
+@pytest.mark.slow
+def test_a_rollback_during_a_round_does_not_change_what_it_was_trained_from(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = site.config(0.9, 0.2, accept={"kind": "always"})
+    registry, play = RegistryFiles(files_of(config)), method_flow._play
+    taken_back = Entry(kind="rolled-back", version=2, by="ann", reason="worse there")
+
+    def played_and_rolled_back(*given: Any) -> Any:
+        state = play(*given)
+        if given[2].number == 1:
+            append(registry, lambda entries: taken_back)
+        return state
+
+    monkeypatch.setattr(method_flow, "_play", played_and_rolled_back)
+    played(config)
+    assert read_cards(registry)[3].parent == 2
 
 
 @pytest.mark.slow
