@@ -169,10 +169,24 @@ def test_the_card_says_what_was_measured_and_the_log_how_often_it_errs(
     assert gain.value is not None
     assert gain.low is not None
     assert 0 < gain.low < gain.value
+    at_gate = registry.cards[4].measures["mAP50 at the gate"]
+    assert at_gate.value is not None
+    assert at_gate.low is not None
+    assert at_gate.low <= at_gate.value
     assert [rule.rule for rule in registry.cards[4].rules] == ["gain", "forgetting"]
     values = registry.history.decided[4].values
     assert values["rounds"] == 3
     assert values["any_wrong"] == pytest.approx(1 - 0.95**3)
+
+
+def test_map50_of_every_version_is_that_on_the_common_set(
+    finished: tuple[Site, CampaignConfig],
+) -> None:
+    _, config = finished
+    summary = pd.read_csv(Path(files_of(config).view.folder) / "summary.csv")
+    common = summary[summary["test_set"] == "common"]["mAP50"].tolist()
+    cards = read_cards(RegistryFiles(files_of(config)))
+    assert [card.figure("mAP50") for card in cards.values()] == pytest.approx(common)
 
 
 def test_tables_and_files_tell_of_a_rejected_round(
