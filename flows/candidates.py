@@ -14,7 +14,7 @@ from typing import get_args
 from prefect import get_run_logger
 
 from backhaul.campaign.config import CampaignConfig
-from backhaul.campaign.records import RoundRecord, Standing, Verdict
+from backhaul.campaign.records import RoundRecord, Verdict
 from backhaul.campaign.rounds import read_round
 from backhaul.campaign.runrecords import RunRecords
 from backhaul.campaign.setting import Play
@@ -57,26 +57,27 @@ def register_first(config: CampaignConfig, files: RunFiles, label: str) -> None:
         decide(registry, card.version, "accepted", by="initial", reason="the initial model")
 
 
-def from_start(
-    config: CampaignConfig, files: RunFiles, label: str, number: int, standing: Standing
-) -> Standing:
-    """Return what a round of an arm starts from: its images, with the last good model.
+def start_card(config: CampaignConfig, files: RunFiles, label: str, number: int) -> Card | None:
+    """Return the card of the model that a round of an arm starts from: the last good one.
 
     Args:
         config: The campaign.
         files: Where the files of the run lie.
         label: Label of the arm.
         number: Number of the batch.
-        standing: Where the arm stood after the round before.
+
+    Returns:
+        None for an arm that is not published: it starts from where it stands.
     """
-    if not publishes(config, label):
-        return standing
-    card = start_of(RegistryFiles(files), label, number)
-    return standing if card is None else card.stand(standing)
+    return start_of(RegistryFiles(files), label, number) if publishes(config, label) else None
 
 
 def decided(
-    config: CampaignConfig, files: RunFiles, play: Play, record: RoundRecord
+    config: CampaignConfig,
+    files: RunFiles,
+    play: Play,
+    record: RoundRecord,
+    start: Card | None,
 ) -> RoundRecord:
     """Return a round with what became of its model; as it is where nothing was trained.
 
@@ -87,11 +88,15 @@ def decided(
         files: Where the files of the run lie.
         play: The batch.
         record: The round.
+        start: The card of the model that it was trained from, see `start_card`. The registry
+            may name another by now, as a version may be rolled back while one is trained.
     """
-    if not publishes(config, record.method) or record.training is None:
+    if start is None or record.training is None:
         return record
     registry = RegistryFiles(files)
-    card = register(registry, _card(config, registry, play, record))
+    draft = card_of(registry, record, start.version)
+    judged = known(registry, draft) or Judging(config, registry, play, record).card(draft)
+    card = register(registry, judged)
     reject_superseded(registry, card)
     entry = _decision(config, registry, card)
     verdict = Verdict(
@@ -105,27 +110,9 @@ def decided(
     said = (card.name, verdict.ruling, verdict.by, verdict.reason)
     get_run_logger().info("%s: %s by %s: %s", *said)
     after = record.model_copy(update={"verdict": verdict})
-    if verdict.ruling != "rejected" or card.parent is None:
+    if verdict.ruling != "rejected":
         return after
-    kept = _start(registry, record).stand(record.standing)
-    return after.model_copy(update={"standing": kept})
-
-
-def _card(
-    config: CampaignConfig, registry: RegistryFiles, play: Play, record: RoundRecord
-) -> Card:
-    """Return the card of a round's model: the one that there is, or a new one, judged."""
-    draft = card_of(registry, record, _start(registry, record).version)
-    if (before := known(registry, draft)) is not None:
-        return before
-    return Judging(config, registry, play, record).card(draft)
-
-
-def _start(registry: RegistryFiles, record: RoundRecord) -> Card:
-    assert record.batch is not None  # noqa: S101 - the initial training starts from nothing
-    card = start_of(registry, record.method, record.batch)
-    assert card is not None  # noqa: S101 - the initial model is a version
-    return card
+    return after.model_copy(update={"standing": start.stand(record.standing)})
 
 
 def _decision(config: CampaignConfig, registry: RegistryFiles, card: Card) -> Entry:

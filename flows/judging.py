@@ -73,7 +73,8 @@ class Judging:
         rules = [*compared_rules(found, gate), *forgetting_rules(found.old_test, best, gate)]
         if draft.exported is not None and draft.reevaluated is not None:
             rules += export_rules(draft.exported, draft.reevaluated, gate.export)
-        measured = {found.metric: found.candidate, "gain": found.gain}
+        # of fixed and fresh frames, so not the figure of its name on the common set
+        measured = {f"{found.metric} at the gate": found.candidate, "gain": found.gain}
         measures = {**draft.measures, **measured}
         return draft.model_copy(update={"measures": measures, "rules": tuple(rules)})
 

@@ -24,7 +24,7 @@ from blocks.patience import await_prefect
 from flows.arguments import arm_of, opened, run_key
 from flows.batch import batch
 from flows.cancellation import cancel_children
-from flows.candidates import decided, from_start, register_first
+from flows.candidates import decided, register_first, start_card
 from flows.course import course_of
 from flows.events import emit_round
 from flows.forms import Config
@@ -72,12 +72,13 @@ def _play_all(
     register_first(config, files, arm.label)
     standing = course.standing
     for play in course.plays(partial(agree_on_bandwidth, config)):
-        standing = from_start(config, files, arm.label, play.number, standing)
+        start = start_card(config, files, arm.label, play.number)
+        standing = standing if start is None else start.stand(standing)
         state = _play(config, arm, play, standing)
         if state.name == AWAITING:
             return awaiting(state.message or "")
         own_lease.require()
-        record: RoundRecord = decided(config, files, play, state.result())
+        record: RoundRecord = decided(config, files, play, state.result(), start)
         if record.verdict is not None and record.verdict.ruling == "awaiting":
             return awaiting_approval(files, record.verdict)
         write_round(files, record)

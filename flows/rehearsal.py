@@ -17,7 +17,7 @@ from backhaul.errors import AwaitingLabelsError
 from backhaul.sampling import Method
 from backhaul.values.results import LookedUp
 from flows.batch import play_batch
-from flows.candidates import from_start
+from flows.candidates import start_card
 from flows.initial_training import first_round
 from flows.preparation import prepare
 from flows.uplinks import expected_bandwidth
@@ -101,7 +101,8 @@ def _rounds(
     with suppress(NotCachedError, AwaitingLabelsError):
         files = files_of(config)
         for play in setting.plays(partial(expected_bandwidth, config)):
-            standing = from_start(config, files, arm.label, play.number, standing)
+            start = start_card(config, files, arm.label, play.number)
+            standing = standing if start is None else start.stand(standing)
             record = play_batch(config, arm, play, standing, lookups)
             rounds.append(record)
             standing = record.standing

@@ -50,6 +50,7 @@ def triggers(config: Config, starts: str = HOURLY) -> State[None]:
     files = files_of(here)
     if not has_begun(files):
         return Completed(message="the run has not begun: its first `hourly` trains its model")
+    Decisions(files).set_aside_if_damaged()  # no hour may ever come that does so
     run = Hourly(here, config.data, files, labels_at(files.root, config.data))
     take_labels(config.data, files)
     state = take_in_new(here, config.data, files)

@@ -39,7 +39,8 @@ class Card(BaseModel):
         code: Commit of the code that registered it.
         versions: Versions of the software.
         evaluation: Table of metrics by test set and class.
-        measures: Figures by name, for example ``mAP50``, ``gain``, ``forgetting``.
+        measures: Figures by name, for example ``mAP50``, which is that on the common set,
+            ``mAP50 at the gate``, which is that on all frames of the comparison, and ``gain``.
         rules: What the gate found, in order.
         exported: The model for nodes that was made of it.
         reevaluated: What that reaches.

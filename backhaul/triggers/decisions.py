@@ -160,6 +160,14 @@ class Decisions:
         """Return the log; an empty one before the first decision."""
         return DECISIONS.read(self.place) or DecisionLog()
 
+    def set_aside_if_damaged(self) -> None:
+        """Set a damaged log aside, so that it counts as empty.
+
+        Raises:
+            InputError: If it is of a newer version.
+        """
+        DECISIONS.set_aside_if_damaged(self.place)
+
     def record(self, decision: Decision) -> Decision | None:
         """Add what was decided, and return what holds now.
 

@@ -15,7 +15,7 @@ from backhaul.registry.log import Entry, Value, append, read_log
 from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import read_value
 from backhaul.triggers.asking import decide
-from backhaul.triggers.decisions import DECISIONS, Decision, DecisionLog, Decisions
+from backhaul.triggers.decisions import Decision, DecisionLog, Decisions
 from backhaul.triggers.labelling import forget_lists
 from backhaul.triggers.unplayed import Hourly, Unplayed, let_be_played
 
@@ -36,7 +36,7 @@ def begin_hour(run: Hourly, state: RunState, now: datetime) -> tuple[RunState, D
         The state, and what was decided; None without triggers.
     """
     decisions, trigger = Decisions(run.files), run.config.triggers
-    DECISIONS.set_aside_if_damaged(decisions.place)
+    decisions.set_aside_if_damaged()
     log = finish_hour(run, state, now)
     decision = log.standing if trigger is None else decide(run, trigger, now)
     if decision is not None and decision.stands and Unplayed(run, state, log).n_batches:
@@ -57,6 +57,7 @@ def fire_if_full(run: Hourly, state: RunState, now: datetime) -> None:
         now: The time, with its zone.
     """
     decisions = Decisions(run.files)
+    decisions.set_aside_if_damaged()
     if run.config.triggers is not None and Unplayed(run, state, decisions.read()).n_batches:
         decisions.fire("hourly --now", "what is full now", now.timestamp())
 

@@ -89,6 +89,16 @@ def test_a_decision_starts_one_hour_however_often_it_is_asked(
     assert "| 2 labelled images of full batches | 4 | yes |" in page["data"]
 
 
+def test_a_damaged_record_of_decisions_stops_no_hour(
+    arriving: Arriving, hours: str, client: SyncPrefectClient
+) -> None:
+    arriving.drop(4)
+    asked(arriving, hours)
+    place = Path(arriving.decisions.place)
+    place.write_bytes(place.read_bytes()[:-20])
+    assert asked(arriving, hours) == "not yet: 0 of 2 labelled images; nothing to start"
+
+
 def test_images_that_have_just_come_are_taken_in(
     arriving: Arriving, hours: str, client: SyncPrefectClient
 ) -> None:

@@ -25,8 +25,9 @@ from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.objects import read_value
 from backhaul.values.splits import Splits
 from flows import judging
+from flows import method as method_flow
 from flows.campaign import campaign
-from flows.candidates import from_start
+from flows.candidates import start_card
 from flows.rehearsal import rehearse
 from tests.own.graded_detector import write_truth
 
@@ -168,10 +169,24 @@ def test_the_card_says_what_was_measured_and_the_log_how_often_it_errs(
     assert gain.value is not None
     assert gain.low is not None
     assert 0 < gain.low < gain.value
+    at_gate = registry.cards[4].measures["mAP50 at the gate"]
+    assert at_gate.value is not None
+    assert at_gate.low is not None
+    assert at_gate.low <= at_gate.value
     assert [rule.rule for rule in registry.cards[4].rules] == ["gain", "forgetting"]
     values = registry.history.decided[4].values
     assert values["rounds"] == 3
     assert values["any_wrong"] == pytest.approx(1 - 0.95**3)
+
+
+def test_map50_of_every_version_is_that_on_the_common_set(
+    finished: tuple[Site, CampaignConfig],
+) -> None:
+    _, config = finished
+    summary = pd.read_csv(Path(files_of(config).view.folder) / "summary.csv")
+    common = summary[summary["test_set"] == "common"]["mAP50"].tolist()
+    cards = read_cards(RegistryFiles(files_of(config)))
+    assert [card.figure("mAP50") for card in cards.values()] == pytest.approx(common)
 
 
 def test_tables_and_files_tell_of_a_rejected_round(
@@ -231,9 +246,30 @@ def test_after_a_rollback_the_next_round_starts_from_the_one_before(
     append(registry, lambda entries: taken_back)
     before = read_rounds(files)
     assert all(a.equals(b) for a, b in zip(before, played(config), strict=True))
-    standing = from_start(config, files, "true-random", BATCHES, before[-1].standing)
+    start = start_card(config, files, "true-random", BATCHES)
+    assert start is not None
+    standing = start.stand(before[-1].standing)
     assert standing.current == before[1].standing.current  # of version 2
     assert standing.seen == before[-1].standing.seen
+
+
+@pytest.mark.slow
+def test_a_rollback_during_a_round_does_not_change_what_it_was_trained_from(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = site.config(0.9, 0.2, accept={"kind": "always"})
+    registry, play = RegistryFiles(files_of(config)), method_flow._play
+    taken_back = Entry(kind="rolled-back", version=2, by="ann", reason="worse there")
+
+    def played_and_rolled_back(*given: Any) -> Any:
+        state = play(*given)
+        if given[2].number == 1:
+            append(registry, lambda entries: taken_back)
+        return state
+
+    monkeypatch.setattr(method_flow, "_play", played_and_rolled_back)
+    played(config)
+    assert read_cards(registry)[3].parent == 2
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ MOST_BYTES = 64 * 2**20
 TIMEOUT_S, PATIENCE_S, POLL_S = 60.0, 20.0, 1.0
 _JWT_PARTS = 3
 _OK, _UNAUTHORISED, _FORBIDDEN, _TOO_MANY, _BROKEN = 200, 401, 403, 429, 500
+_REFUSED = 400
 _SHOWN = 200  # characters of an answer in an error
 
 Json = Any
@@ -31,6 +32,10 @@ Json = Any
 
 class LabelStudioError(InputError):
     """Label Studio refuses something, is another program, or does not answer."""
+
+
+class LabelStudioRefusalError(LabelStudioError):
+    """Label Studio refuses what it was sent, whoever sends it; it may take something else."""
 
 
 class LabelStudioAwayError(LabelStudioError):
@@ -190,7 +195,9 @@ class LabelStudio:
             reason = self._reason(answer)
             raise LabelStudioAwayError(f"{place}: {answer.status_code}: {reason}")
         if not answer.is_success:
-            raise LabelStudioError(f"{place}: {answer.status_code}: {self._reason(answer)}")
+            is_refused = answer.status_code >= _REFUSED
+            kind = LabelStudioRefusalError if is_refused else LabelStudioError
+            raise kind(f"{place}: {answer.status_code}: {self._reason(answer)}")
         try:
             return json.loads(answer.content)
         except (ValueError, RecursionError):

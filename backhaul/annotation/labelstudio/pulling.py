@@ -18,7 +18,9 @@ from backhaul.annotation.labelstudio.project import Project, note_seen
 from backhaul.annotation.labelstudio.tasks import (
     Annotation,
     Task,
+    UnreadTask,
     people_at,
+    place_of,
     tasks_by_image,
     tasks_changed_since,
 )
@@ -71,9 +73,12 @@ def pull(
     given, problems = list[Given](), list[Problem]()
     for image in waiting:
         task = tasks.get(image.file.image_id)
+        if isinstance(task, UnreadTask):
+            problems.append(task.problem)
+            continue
         if task is None or not task.annotations:
             continue
-        place = _place(server, project, task)
+        place = place_of(server, project.number, task.id)
         found = _Reader(image, task, class_names, settings, people, place).given()
         if isinstance(found, Given):
             given.append(found)
@@ -81,11 +86,8 @@ def pull(
             problems.append(found)
     taken = take(files, given, len(class_names))
     problems += _changed_later(server, project, files)
-    return Taken(taken.images, [*problems, *taken.problems])
-
-
-def _place(server: LabelStudio, project: Project, task: Task) -> str:
-    return f"{server.address}/projects/{project.number}/data?task={task.id}"
+    # a task that cannot be read is told once, though it waits and was changed
+    return Taken(taken.images, list(dict.fromkeys([*problems, *taken.problems])))
 
 
 @dataclass(frozen=True)
@@ -210,10 +212,11 @@ def _review_of(annotation: Annotation) -> str:
 
 def _changed_later(server: LabelStudio, project: Project, files: RunFiles) -> list[Problem]:
     """Tell of annotations that were changed after their labels were taken; these stay."""
-    changed = tasks_changed_since(server, project.number, project.since or BEFORE_ALL)
+    found = tasks_changed_since(server, project.number, project.since or BEFORE_ALL)
+    problems = [task.problem for task in found if isinstance(task, UnreadTask)]
+    changed = [task for task in found if isinstance(task, Task)]
     if not changed:
-        return []
-    problems = []
+        return problems
     known = _known(files, {task.prefix for task in changed})
     for task in changed:
         labelled = known.get(task.image_id)
@@ -223,7 +226,7 @@ def _changed_later(server: LabelStudio, project: Project, files: RunFiles) -> li
                 f"{name}: was changed after its labels were taken, which stay as they are; "
                 "while its batch waits for others, remove their file to take the change"
             )
-            place = _place(server, project, task)
+            place = place_of(server, project.number, task.id)
             problems.append(Problem(place, None, reason, "warning"))
     note_seen(files, max(task.updated_at for task in changed))
     return problems

@@ -9,11 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
-from backhaul.annotation.labelstudio.client import LabelStudio, LabelStudioError
+from backhaul.annotation.labelstudio.client import (
+    LabelStudio,
+    LabelStudioError,
+    LabelStudioRefusalError,
+)
 from backhaul.annotation.labelstudio.project import Project
 from backhaul.annotation.labelstudio.tasks import (
     AT_ONCE,
+    IMAGE_ID,
+    Task,
+    UnreadTask,
     prediction_of,
     task_of,
     tasks_by_image,
@@ -21,6 +29,7 @@ from backhaul.annotation.labelstudio.tasks import (
 from backhaul.annotation.waiting import WaitingImage
 from backhaul.errors import MissingObjectError
 from backhaul.storage.objects import read_uri
+from backhaul.untrusted import one_line
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +43,9 @@ def push(
 ) -> int:
     """Make a task of each image that has none, and return how many were made.
 
+    An image that the server refuses is told of and passed over, and so is one whose task cannot
+    be read: `pull` tells of that.
+
     Args:
         server: The server.
         project: The project of the run.
@@ -42,34 +54,75 @@ def push(
         min_confidence: Boxes of the model with less are left out.
 
     Raises:
-        LabelStudioError: If the server does not answer, or refuses a task.
+        LabelStudioError: If the server does not answer, or refuses the token.
         StoreError: If the store cannot be used.
     """
     there = tasks_by_image(server, project.number, [image.file.image_id for image in waiting])
     new = [image for image in waiting if image.file.image_id not in there]
     n_new = 0
     for start in range(0, len(new), AT_ONCE):
-        tasks = []
-        for image in new[start : start + AT_ONCE]:
-            try:
-                picture = read_uri(image.file.path)
-            except MissingObjectError as error:
-                LOG.warning("%s: nobody can label it", error)
-                continue
-            data = task_of(image, _uploaded(server, project, image, picture))
-            shown = prediction_of(image, class_names, min_confidence)
-            tasks.append({"data": data, "predictions": [shown] if shown["result"] else []})
-        if tasks:
-            server.post(f"/api/projects/{project.number}/import", tasks)
-            n_new += len(tasks)
+        some = new[start : start + AT_ONCE]
+        made = (_task(server, project, each, class_names, min_confidence) for each in some)
+        n_new += _made(server, project, [task for task in made if task is not None])
     for image in waiting:
         task = there.get(image.file.image_id)
-        if task is None or task.total_predictions or task.annotations:
+        if task is None or isinstance(task, UnreadTask):
             continue
-        shown = prediction_of(image, class_names, min_confidence)
-        if shown["result"]:  # the server was killed between the task and its boxes
-            server.post("/api/predictions/", shown | {"task": task.id})
+        if not task.total_predictions and not task.annotations:
+            _show(server, task, image, class_names, min_confidence)
     return n_new
+
+
+def _task(
+    server: LabelStudio,
+    project: Project,
+    image: WaitingImage,
+    class_names: tuple[str, ...],
+    min_confidence: float,
+) -> dict[str, Any] | None:
+    """Return a new task, whose picture was sent; None if that is lost or refused."""
+    try:
+        picture = _uploaded(server, project, image, read_uri(image.file.path))
+    except (MissingObjectError, LabelStudioRefusalError) as error:
+        name = one_line(f"{image.node}/{image.name}")
+        LOG.warning("%s: nobody can label it: %s", name, error)
+        return None
+    shown = prediction_of(image, class_names, min_confidence)
+    return {
+        "data": task_of(image, picture),
+        "predictions": [shown] if shown["result"] else [],
+    }
+
+
+def _made(server: LabelStudio, project: Project, tasks: list[dict[str, Any]]) -> int:
+    """Make tasks, and return how many were made; where some are refused, those are told of."""
+    if not tasks:
+        return 0
+    try:
+        server.post(f"/api/projects/{project.number}/import", tasks)
+    except LabelStudioRefusalError as error:
+        if len(tasks) > 1:  # all of them were refused, whichever is wrong
+            return sum(_made(server, project, [task]) for task in tasks)
+        LOG.warning("image %s: nobody can label it: %s", tasks[0]["data"][IMAGE_ID], error)
+        return 0
+    return len(tasks)
+
+
+def _show(
+    server: LabelStudio,
+    task: Task,
+    image: WaitingImage,
+    class_names: tuple[str, ...],
+    min_confidence: float,
+) -> None:
+    """Add the model's boxes to a task without: the server was killed between the two."""
+    shown = prediction_of(image, class_names, min_confidence)
+    if not shown["result"]:
+        return
+    try:
+        server.post("/api/predictions/", shown | {"task": task.id})
+    except LabelStudioRefusalError as error:
+        LOG.warning("task %d: is labelled without the model's boxes: %s", task.id, error)
 
 
 def _uploaded(

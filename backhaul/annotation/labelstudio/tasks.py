@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     field_validator,
 )
@@ -22,6 +22,7 @@ from backhaul.annotation.labelstudio.boxes import regions_of
 from backhaul.annotation.labelstudio.client import LabelStudio, LabelStudioError
 from backhaul.annotation.labelstudio.interface import IMAGE
 from backhaul.annotation.waiting import WaitingImage
+from backhaul.data.formats.report import Problem
 from backhaul.untrusted import one_line
 
 IMAGE_ID = "backhaul_image"
@@ -29,8 +30,10 @@ IMAGE_ID = "backhaul_image"
 ROUND = "backhaul_round"
 AT_ONCE = 20
 """Tasks of a question: all their ids stand in its address."""
+MOST_PAGES = 5_000
+"""Of an answer: as many as 100,000 tasks have."""
 _MOST_REGIONS, _MOST_ANNOTATIONS = 10_000, 100
-_NAME_LENGTH = 200
+_NAME_LENGTH, _NUMBER_LENGTH = 200, 20
 
 
 class Annotation(BaseModel):
@@ -74,7 +77,29 @@ class Task(BaseModel):
         return str(self.data.get(ROUND, ""))
 
 
-_TASKS = TypeAdapter(list[Task])
+@dataclass(frozen=True)
+class UnreadTask:
+    """A task that cannot be read: its image keeps waiting, and others are gone on with.
+
+    Args:
+        image_id: The image; empty if that cannot be read either.
+        problem: Where it is, and why it cannot be read.
+    """
+
+    image_id: str
+    problem: Problem
+
+
+def place_of(server: LabelStudio, project: int, number: object) -> str:
+    """Return where people see a task.
+
+    Args:
+        server: The server.
+        project: The project.
+        number: Number of the task, as the server gives it.
+    """
+    task = one_line(str(number), _NUMBER_LENGTH)
+    return f"{server.address}/projects/{project}/data?task={task}"
 
 
 def task_of(image: WaitingImage, picture: str) -> dict[str, Any]:
@@ -114,8 +139,10 @@ def prediction_of(
 
 def tasks_by_image(
     server: LabelStudio, project: int, image_ids: Sequence[str]
-) -> dict[str, Task]:
+) -> dict[str, Task | UnreadTask]:
     """Return the tasks of images, of each the first, by image_id; those without are left out.
+
+    Of an image with several the first is returned that can be read.
 
     Args:
         server: The server.
@@ -125,17 +152,19 @@ def tasks_by_image(
     Raises:
         LabelStudioError: If the server does not answer, or gives something else.
     """
-    found: dict[str, Task] = {}
+    found: dict[str, Task | UnreadTask] = {}
     for start in range(0, len(image_ids), AT_ONCE):
         some = set(image_ids[start : start + AT_ONCE])
         items = [_filter(f"data.{IMAGE_ID}", "equal", "String", each) for each in sorted(some)]
-        for task in sorted(_asked(server, project, "or", items), key=lambda task: task.id):
+        for task in sorted(_asked(server, project, "or", items), key=_order):
             if task.image_id in some:
                 found.setdefault(task.image_id, task)
     return found
 
 
-def tasks_changed_since(server: LabelStudio, project: int, moment: datetime) -> list[Task]:
+def tasks_changed_since(
+    server: LabelStudio, project: int, moment: datetime
+) -> list[Task | UnreadTask]:
     """Return the tasks that were changed after a moment, as the server told it.
 
     Args:
@@ -175,23 +204,45 @@ def _filter(name: str, operator: str, kind: str, value: str) -> dict[str, str]:
     }
 
 
+def _order(task: Task | UnreadTask) -> tuple[bool, int]:
+    return (True, 0) if isinstance(task, UnreadTask) else (False, task.id)
+
+
 def _asked(
     server: LabelStudio, project: int, conjunction: str, items: list[dict[str, str]]
-) -> Iterator[Task]:
+) -> Iterator[Task | UnreadTask]:
     """Yield the tasks that fit filters, page after page."""
     query = json.dumps({"filters": {"conjunction": conjunction, "items": items}})
-    page, n_seen, n_all = 1, 0, 1
-    while n_seen < n_all:
+    n_seen = 0
+    for page in range(1, MOST_PAGES + 1):
         params: dict[str, str | int] = {"project": project, "fields": "all", "query": query}
         answer = server.get("/api/tasks", params | {"page": page, "page_size": AT_ONCE})
         try:
-            n_all, tasks = int(answer["total"]), _TASKS.validate_python(answer["tasks"])
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            n_all, rows = int(answer["total"]), list(answer["tasks"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = one_line(str(error), _NAME_LENGTH)
             raise LabelStudioError(
                 f"{server.address}: gives no tasks as version 1.23 does: {reason}"
             ) from None
-        if not tasks:
+        yield from (_read(server, project, row) for row in rows)
+        n_seen += len(rows)
+        if not rows or n_seen >= n_all:
             return
-        yield from tasks
-        n_seen, page = n_seen + len(tasks), page + 1
+    raise LabelStudioError(
+        f"{server.address}: gives tasks without end: expected {MOST_PAGES * AT_ONCE:,} at most"
+    )
+
+
+def _read(server: LabelStudio, project: int, row: Any) -> Task | UnreadTask:
+    """Return a task; what is wrong with it says nothing of the others."""
+    try:
+        return Task.model_validate(row)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+    known = row if isinstance(row, dict) else {}
+    data = known.get("data")
+    field = ".".join(map(str, first["loc"])) or "task"
+    reason = f"its task cannot be read, and waits: {field}: {first['msg']}"
+    place = place_of(server, project, known.get("id"))
+    image_id = str(data.get(IMAGE_ID, "")) if isinstance(data, dict) else ""
+    return UnreadTask(image_id, Problem(place, None, reason, "warning"))

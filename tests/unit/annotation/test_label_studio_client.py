@@ -16,6 +16,7 @@ from backhaul.annotation.labelstudio.client import (
     LabelStudio,
     LabelStudioAwayError,
     LabelStudioError,
+    LabelStudioRefusalError,
 )
 from deployments.local.private import secret
 
@@ -143,6 +144,19 @@ def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(LabelStudioError, match="more than 1,000 bytes"),
     ):
         server.get("/much")
+
+
+@pytest.mark.parametrize(
+    ("status", "is_refusal"), [(400, True), (413, True), (403, False), (429, False)]
+)
+def test_what_is_refused_is_told_from_a_token_that_is(status: int, is_refusal: bool) -> None:
+    with (
+        answering(lambda path, headers: as_json({"detail": "no"}, status)) as address,
+        LabelStudio(address, TOKEN) as server,
+        pytest.raises(LabelStudioError) as error,
+    ):
+        server.upload("/picture", "0.png", b"x", {})
+    assert isinstance(error.value, LabelStudioRefusalError) == is_refusal
 
 
 @pytest.mark.parametrize("token", ["", "  ", "a\nb", "ä"])

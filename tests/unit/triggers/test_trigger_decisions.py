@@ -266,11 +266,14 @@ def test_a_state_that_was_lost_plays_what_was_decided(arriving: Arriving) -> Non
     assert [*found.pending("iqr")] == [*state.pending("iqr")] == [0]
 
 
-def test_a_damaged_record_is_set_aside(arriving: Arriving) -> None:
+@pytest.mark.parametrize("now", [False, True], ids=["fired", "now"])
+def test_a_damaged_record_is_set_aside(arriving: Arriving, now: bool) -> None:
     labelled(arriving).label(arriving.drop(BATCH))
     decided(arriving)
     place = Path(arriving.decisions.place)
     place.write_bytes(place.read_bytes()[:-20])
+    if now:
+        fire_if_full(arriving.run, arriving.state, NOON)
     assert hour(arriving) == [0]
     assert arriving.decisions.read().fired == 1
 
