@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 Overall: TypeAlias = Literal[
     "running",
@@ -31,6 +31,14 @@ class MethodOutcome(BaseModel):
     state: Literal["running", "completed", "failed", "waiting"]
     error: str | None = None
     for_approval: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not used, so that earlier versions read it as well."""
+        fields: dict[str, Any] = handler(self)
+        if not self.for_approval:
+            del fields["for_approval"]
+        return fields
 
 
 class RunOutcome(BaseModel):

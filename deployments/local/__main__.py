@@ -64,7 +64,7 @@ def up(folder: Folder = USUAL, labels: Labels = False) -> None:
     """Start what does not run yet, and say where it is and what to do next."""
     if labels and not LABELLING.is_made:
         with step("installing Label Studio beside ours, once: minutes, and a gigabyte"):
-            LABELLING.program("label-studio")
+            LABELLING.make()
     stack = claimed_stack(folder, labels)
     missing = [service for service in stack.services if not service.running]
     if not missing:

@@ -34,12 +34,13 @@ class Beside:
     pinned: Path
 
     def program(self, name: str) -> Path:
-        """Return a program of it; the environment is made the first time.
+        """Return where a program of it lies, once it is made."""
+        return self.folder / "bin" / name
+
+    def make(self) -> None:
+        """Make the environment, unless it is there.
 
         That takes minutes, and a gigabyte. A start that was cut off is made good by the next.
-
-        Args:
-            name: Name of the program.
 
         Raises:
             InputError: If packages cannot be installed here; it says why.
@@ -51,7 +52,6 @@ class Beside:
                 self._ready.unlink(missing_ok=True)
                 self._make(self.folder / "log")
                 self._ready.write_text(self._digest)
-        return self.folder / "bin" / name
 
     @property
     def is_made(self) -> bool:

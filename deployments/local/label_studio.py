@@ -89,8 +89,10 @@ class LabelStudioServer(Service):
         """Make the folder.
 
         Raises:
-            InputError: If its port is taken, as it would move to another one.
+            InputError: If its port is taken, as it would move to another one, or its packages
+                cannot be installed here.
         """
+        LABELLING.make()
         super().prepare()
         self.folder.chmod(0o700)
         if not is_free(self.port):

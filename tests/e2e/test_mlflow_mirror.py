@@ -46,6 +46,10 @@ class Mlflow(Service):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def prepare(self) -> None:
+        MLFLOW.make()
+        super().prepare()
+
     def command(self) -> list[str]:
         return [
             *(str(MLFLOW.program("mlflow")), "server", "--port", str(self.port)),
