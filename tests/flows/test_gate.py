@@ -312,3 +312,19 @@ def test_a_person_accepts_or_rejects_and_the_next_start_goes_on(site: Site) -> N
     assert read_cards(registry)[4].parent == 3
     decide(registry, 4, "accepted", by="bob", reason="better still")
     assert rulings(played(config)) == [(2, "rejected"), (3, "accepted"), (4, "accepted")]
+
+
+@pytest.mark.slow
+def test_when_all_versions_are_taken_back_rounds_are_held_to_the_initial_model(
+    site: Site,
+) -> None:
+    config = site.config(0.2, 0.5, 0.8, accept=MANUAL)
+    registry = RegistryFiles(files_of(config))
+    played(config, "AwaitingApproval")
+    decide(registry, 2, "rejected", by="ann", reason="blind at night")
+    append(registry, lambda _: Entry(kind="rolled-back", version=1, by="ann"))
+    assert history_of(read_log(registry)).basis is None
+    assert rulings(played(config, "AwaitingApproval")) == [(2, "rejected")]
+    card = read_cards(registry)[3]
+    assert card.parent == 1
+    assert card.measures["gain"].value is not None
