@@ -55,7 +55,7 @@ class Desk:
             for project in projects
             for task in tasks_changed_since(self.server, int(project["id"]), _LONG_AGO)
         ]
-        return [task for task in found if not task.annotations]
+        return [task for task in found if isinstance(task, Task) and not task.annotations]
 
     def label(self, answers: Answers = careful) -> int:
         """Answer all open tasks, and return how many there were.
