@@ -187,6 +187,7 @@ def test_map50_of_every_version_is_that_on_the_common_set(
     common = summary[summary["test_set"] == "common"]["mAP50"].tolist()
     cards = read_cards(RegistryFiles(files_of(config)))
     assert [card.figure("mAP50") for card in cards.values()] == pytest.approx(common)
+    assert all(card.measures["mAP50"].low is None for card in cards.values())
 
 
 def test_tables_and_files_tell_of_a_rejected_round(

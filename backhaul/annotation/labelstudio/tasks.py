@@ -142,7 +142,9 @@ def tasks_by_image(
 ) -> dict[str, Task | UnreadTask]:
     """Return the tasks of images, of each the first, by image_id; those without are left out.
 
-    Of an image with several the first is returned that can be read.
+    Of an image with several the first is returned that can be read. A task of which not even
+    the image can be read may be that of any image that seems to have none, and is returned for
+    these: no second one is made then.
 
     Args:
         server: The server.
@@ -157,8 +159,9 @@ def tasks_by_image(
         some = set(image_ids[start : start + AT_ONCE])
         items = [_filter(f"data.{IMAGE_ID}", "equal", "String", each) for each in sorted(some)]
         for task in sorted(_asked(server, project, "or", items), key=_order):
-            if task.image_id in some:
-                found.setdefault(task.image_id, task)
+            is_lost = isinstance(task, UnreadTask) and not task.image_id
+            for image_id in some if is_lost else some & {task.image_id}:
+                found.setdefault(image_id, task)
     return found
 
 
@@ -204,8 +207,11 @@ def _filter(name: str, operator: str, kind: str, value: str) -> dict[str, str]:
     }
 
 
-def _order(task: Task | UnreadTask) -> tuple[bool, int]:
-    return (True, 0) if isinstance(task, UnreadTask) else (False, task.id)
+def _order(task: Task | UnreadTask) -> tuple[bool, bool, int]:
+    """Sort those that can be read first, and those of which nothing can last."""
+    if isinstance(task, Task):
+        return False, False, task.id
+    return True, not task.image_id, 0
 
 
 def _asked(

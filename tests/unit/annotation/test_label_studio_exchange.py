@@ -96,6 +96,12 @@ def test_a_task_that_cannot_be_read_waits_alone(
     assert server.made == []
 
 
+def test_no_second_task_is_made_where_one_may_be_there(images: list[WaitingImage]) -> None:
+    server = Served(task(1, images[0], data=None), task(2, images[1]))
+    assert push(server, PROJECT, images, CLASSES, 0.1) == 0
+    assert server.made == []
+
+
 @pytest.mark.parametrize("what", ["picture", "task"])
 def test_an_image_that_is_refused_holds_up_no_other(
     images: list[WaitingImage], what: str, caplog: pytest.LogCaptureFixture
