@@ -88,7 +88,8 @@ def _campaign(runs: Mapping[int, Run], metric: str, test_set: str) -> pd.DataFra
         ratio=("samples_transfer_ratio", "mean"),
         bytes_sent=("bytes_sent_total", "last"),
     )
-    return reached[reached["batch"] == rounds["batch"].max()].reset_index()
+    whole: pd.DataFrame = reached[reached["batch"] == rounds["batch"].max()].reset_index()
+    return whole
 
 
 def _rounds(run: Run, metric: str, test_set: str) -> pd.DataFrame:
