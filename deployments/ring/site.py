@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -237,13 +237,15 @@ class Site:
 
 
 def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait until something holds.
+    """Wait until something holds; what was listed may have been taken in before it is read.
 
     Raises:
         TimeoutError: If it does not come about in time.
     """
     end_s = time.monotonic() + patience_s
-    while not holds():
-        if time.monotonic() > end_s:
-            raise TimeoutError(f"after {patience_s:g} s still not: {what}")
+    while time.monotonic() < end_s:
+        with suppress(FileNotFoundError):
+            if holds():
+                return
         time.sleep(POLL_S)
+    raise TimeoutError(f"after {patience_s:g} s still not: {what}")

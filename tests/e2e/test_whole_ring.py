@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,13 @@ def kill_and_start(service: Service) -> None:
     service.start()
 
 
-def killed_during_an_hour(story: Story, service: Service) -> None:
-    """Kill a service while an hour goes on; however that ends, it ends."""
+def killed_during_an_hour(story: Story, services: Sequence[Service]) -> None:
+    """Kill services while an hour goes on; however that ends, it ends."""
     hour = threading.Thread(target=lambda: endured(story), daemon=True)
     hour.start()
     time.sleep(DURING_S)
-    kill_and_start(service)
+    for service in services:
+        kill_and_start(service)
     hour.join(900)
     assert not hour.is_alive()
 
@@ -109,8 +110,7 @@ def test_the_ring_closes_and_outlives_the_end_of_each_part(story: Story) -> None
     assert story.desk.label() > site.plan.batch / 2
     kill_and_start(stack.postgresql)
     kill_and_start(stack.server)
-    [gpu, *_] = [each for each in stack.workers if each.name == "gpu-0"]
-    killed_during_an_hour(story, gpu)
+    killed_during_an_hour(story, [each for each in stack.workers if each.pool == "gpu"])
     while len(site.versions()) == 1:  # what was cut off is caught up
         story.hour("goes on")
     assert story.state_of(2) == "canary"
