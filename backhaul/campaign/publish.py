@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from backhaul.campaign.steps import Steps
 from backhaul.learn.export.settings import Export
+from backhaul.learn.settings import require_mlflow
 from backhaul.settings import Fraction, Part, PositiveInt
 
 
@@ -100,9 +100,7 @@ class Publish(Part):
     @field_validator("mlflow")
     @classmethod
     def _check_mlflow(cls, value: bool) -> bool:
-        if value and importlib.util.find_spec("mlflow") is None:
-            raise ValueError("mlflow is not installed: pip install mlflow-skinny, or mlflow")
-        return value
+        return require_mlflow(value)
 
     @model_validator(mode="after")
     def _check_probe(self) -> Self:

@@ -162,9 +162,7 @@ class Training(Part):
     @field_validator("mlflow")
     @classmethod
     def _check_mlflow(cls, value: bool) -> bool:
-        if value and importlib.util.find_spec("mlflow") is None:
-            raise ValueError("mlflow is not installed: pip install mlflow-skinny, or mlflow")
-        return value
+        return require_mlflow(value)
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -355,3 +353,14 @@ class Start(Part):
     @classmethod
     def _expand_checkpoint(cls, value: str) -> str:
         return value if "://" in value else str(user_path(value).resolve())
+
+
+def require_mlflow(wanted: bool) -> bool:
+    """Return whether MLflow is wanted.
+
+    Raises:
+        ValueError: If it is, and is not installed.
+    """
+    if wanted and importlib.util.find_spec("mlflow") is None:
+        raise ValueError("mlflow is not installed: pip install mlflow-skinny, or mlflow")
+    return wanted
