@@ -37,7 +37,7 @@ from flows.probation import gather
 _LATE_S = 900.0
 
 
-def publish_versions(config: CampaignConfig, files: RunFiles) -> bool:
+def publish_versions(config: CampaignConfig, files: RunFiles) -> None:
     """Do what is due for the versions of a run, if it says how they reach nodes.
 
     The champion that was not published yet goes to the first nodes; a version that is there is
@@ -48,16 +48,12 @@ def publish_versions(config: CampaignConfig, files: RunFiles) -> bool:
         config: The campaign, opened.
         files: The files of the run.
 
-    Returns:
-        Whether the registry says something else now.
-
     Raises:
         InputError: If keys or probe images are missing.
     """
     if config.publish is None or config.publish.signing is None:
-        return False
+        return
     publication = _publication(config.publish, config.publish.signing, files)
-    before = read_log(publication.files)
     _make_up(publication)
     _advance(publication)
     canary = history_of(read_log(publication.files)).canary
@@ -65,7 +61,6 @@ def publish_versions(config: CampaignConfig, files: RunFiles) -> bool:
         _publish_next(config, publication)
     else:
         _judge(config, publication, canary)
-    return read_log(publication.files) != before
 
 
 def _publication(settings: Publish, keys: str, files: RunFiles) -> Publication:

@@ -127,18 +127,19 @@ def _to_take_back(
             f"{order.group}: nothing else was published for all of its nodes before "
             f"{release.name}, or it is there again: say which version: --to VERSION"
         )
-    target = _before(history, known)
+    target = _before(history, known, release.model.sha256)
     if target is None:
         return _from(history, known, release.model.sha256)
     return _after(history, target)
 
 
-def _before(history: History, known: dict[int, PublishedVersion]) -> int | None:
-    """Return the version that nodes had before what they run now."""
-    good = [version for version in history.champions if version in known]
-    if history.canary is None:
-        good = good[:-1]
-    return good[-1] if good else None
+def _before(history: History, known: dict[int, PublishedVersion], model: str) -> int | None:
+    """Return the last version that nodes had and whose model is not what is published now.
+
+    What is published now may be of a version of which the registry does not know that yet.
+    """
+    good = (v for v in reversed(history.champions) if v in known and known[v].model != model)
+    return next(good, None)
 
 
 def _required(

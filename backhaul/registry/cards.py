@@ -6,6 +6,7 @@ import time
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from backhaul.campaign.keptrecords import read_written_once
 from backhaul.campaign.provenance import GitState
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.campaign.records import Standing
@@ -93,7 +94,7 @@ CARD = RecordType("model card", Card)
 
 def read_cards(files: RegistryFiles) -> dict[int, Card]:
     """Return the cards of all versions by number, in order."""
-    return {each.version: each for each in CARD.read_all(files.cards).values()}
+    return {each.version: each for each in read_written_once(CARD, files.cards).values()}
 
 
 def read_card(files: RegistryFiles, version: int) -> Card:

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from backhaul.campaign.keptrecords import read_written_once
 from backhaul.campaign.recordfiles import RecordType
 from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.conditional import create
@@ -93,4 +94,4 @@ def append(
 
 
 def _numbered(files: RegistryFiles) -> dict[int, Entry]:
-    return {int(stem): entry for stem, entry in ENTRY.read_all(files.log).items()}
+    return {int(stem): entry for stem, entry in read_written_once(ENTRY, files.log).items()}

@@ -10,18 +10,9 @@ from typing import Any
 from backhaul.storage.places import filesystem, of_one, patiently
 
 
-@patiently
 def names_in(uri: str) -> list[str]:
     """Return the names of the files in a folder, sorted; empty if there is none."""
-    fs, path = filesystem(uri)
-    try:
-        return sorted(
-            entry["name"].rpartition("/")[2]
-            for entry in fs.ls(path, detail=True)
-            if entry["type"] == "file" and not entry["name"].endswith((".partial", "/"))
-        )
-    except FileNotFoundError:
-        return []
+    return [stored.uri.rpartition("/")[2] for stored in files_in(uri)]
 
 
 @patiently
@@ -66,6 +57,25 @@ def listing(uri: str) -> list[Stored]:
         for name, entry in sorted(fs.find(path, detail=True).items())
         if name.startswith(below) and entry["type"] == "file" and not name.endswith("/")
     ]
+
+
+@patiently
+def files_in(uri: str) -> list[Stored]:
+    """Return the files in a folder, sorted, not those in folders below it; empty if none."""
+    fs, path = filesystem(uri)
+    try:
+        return sorted(
+            (
+                Stored(f"{uri}/{name}", int(entry["size"]), _modified(entry))
+                for entry in fs.ls(path, detail=True)
+                if (name := entry["name"].rpartition("/")[2])
+                and entry["type"] == "file"
+                and not name.endswith(".partial")
+            ),
+            key=lambda stored: stored.uri,
+        )
+    except FileNotFoundError:
+        return []
 
 
 @patiently

@@ -21,7 +21,7 @@ import pytest
 from deployments.local.service import Service
 from deployments.local.stack import labelling_folder
 from deployments.ring.scenes import Scenes
-from deployments.ring.site import N_INITIAL, Plan, Site
+from deployments.ring.site import ARM, N_INITIAL, NAME, Plan, Site, wait_until
 from deployments.ring.story import FRAMES, Story, careless
 from tests.e2e.operator import new_stack
 from tests.services import guarded
@@ -38,8 +38,8 @@ pytestmark = [
 
 MOST_TURNS = 16
 WITHOUT_GATE = {"accept": {"kind": "always"}}
-DURING_S = 12
-"""After so long an hour has begun its work."""
+DURING_S = 5
+"""So long after it began, a round is in its training."""
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +66,22 @@ def kill_and_start(service: Service) -> None:
     service.start()
 
 
-def killed_during_an_hour(story: Story, services: Sequence[Service]) -> None:
-    """Kill services while an hour goes on; however that ends, it ends."""
+def killed_during_a_round(story: Story, services: Sequence[Service]) -> None:
+    """Kill services while an hour plays a round; however that hour ends, it ends."""
     hour = threading.Thread(target=lambda: endured(story), daemon=True)
     hour.start()
+    wait_until(lambda: plays_a_round(story), "a round begins", 120)
     time.sleep(DURING_S)
     for service in services:
         kill_and_start(service)
     hour.join(900)
     assert not hour.is_alive()
+
+
+def plays_a_round(story: Story) -> bool:
+    """Return whether a worker plays a round."""
+    going_on = {"name": {"any_": [f"{NAME}-{ARM}"]}, "state": {"type": {"any_": ["RUNNING"]}}}
+    return bool(story.site.api.find("flow_runs", flow_runs=going_on))
 
 
 def endured(story: Story) -> None:
@@ -110,7 +117,7 @@ def test_the_ring_closes_and_outlives_the_end_of_each_part(story: Story) -> None
     assert story.desk.label() > site.plan.batch / 2
     kill_and_start(stack.postgresql)
     kill_and_start(stack.server)
-    killed_during_an_hour(story, [each for each in stack.workers if each.pool == "gpu"])
+    killed_during_a_round(story, [each for each in stack.workers if each.pool == "gpu"])
     while len(site.versions()) == 1:  # what was cut off is caught up
         story.hour("goes on")
     assert story.state_of(2) == "canary"

@@ -12,6 +12,7 @@ from prefect import flow
 
 from backhaul.data.limits import InboxLimits
 from backhaul.inbox.ingestion import ingest
+from backhaul.registry.log import read_log
 from flows.publication import publish_versions
 from tests.agents import put_batch, put_picture, told_of
 from tests.nodes import Store
@@ -43,11 +44,15 @@ def home(tmp_path: Path) -> RegisteredHome:
 
 
 def hour(home: RegisteredHome) -> bool:
-    @flow(name="hour")
-    def played() -> bool:
-        return publish_versions(home.config, home.files.run)
+    """Play what an hour does for versions; return whether the registry says more then."""
+    before = read_log(home.files)
 
-    return bool(played())
+    @flow(name="hour")
+    def played() -> None:
+        publish_versions(home.config, home.files.run)
+
+    played()
+    return read_log(home.files) != before
 
 
 def bright(folder: Path, number: int) -> bytes:

@@ -13,9 +13,10 @@ from backhaul.errors import InputError
 from backhaul.fleet.nodes import read_fleet
 from backhaul.fleet.versions import named_versions, versions_on_nodes
 from backhaul.node.updates.release import Choice
-from backhaul.publication import byhand, rollouts, settling
+from backhaul.publication import byhand, publishing, rollouts, settling
 from backhaul.publication.byhand import ByHand, publish_by_hand
 from backhaul.publication.newmodel import model_in_store
+from backhaul.publication.publishing import NewModel
 from backhaul.publication.versions import Publication, publish_version
 from backhaul.registry.cards import read_card
 from backhaul.registry.exports import exported_of
@@ -41,10 +42,7 @@ def order_of(home: RegisteredHome) -> ByHand:
 
 
 def publish(home: RegisteredHome, version: int) -> None:
-    exported = exported_of(home.files, read_card(home.files, version))
-    assert exported is not None
-    model = model_in_store(exported, home.folder / "probe", None, f"cars-v{version}")
-    publish_by_hand(order_of(home), version, model, Choice())
+    publish_by_hand(order_of(home), version, model_of(home, version), Choice())
 
 
 def test_commands_publish_versions_and_take_them_back(home: RegisteredHome) -> None:
@@ -175,6 +173,12 @@ def test_what_the_registry_said_before_it_was_cut_off_is_made_up_for(
     assert home.history.champion == 2
 
 
+def model_of(home: RegisteredHome, version: int) -> NewModel:
+    exported = exported_of(home.files, read_card(home.files, version))
+    assert exported is not None
+    return model_in_store(exported, home.folder / "probe", None, f"cars-v{version}")
+
+
 def with_canary(home: RegisteredHome) -> Publication:
     home.register(FIRST)
     publish(home, 1)
@@ -183,11 +187,22 @@ def with_canary(home: RegisteredHome) -> Publication:
     assert settings is not None
     nodes = read_fleet(home.root, NOW, 900)
     going = Publication(home.files, home.publisher.repository, settings, nodes, NOW)
-    exported = exported_of(home.files, read_card(home.files, 2))
-    assert exported is not None
-    model = model_in_store(exported, home.folder / "probe", None, "cars-v2")
-    assert publish_version(going, 2, model, 0) is not None
+    assert publish_version(going, 2, model_of(home, 2), 0) is not None
     return going
+
+
+def test_a_version_is_taken_back_whose_publication_is_not_recorded_yet(
+    home: RegisteredHome,
+) -> None:
+    for version, gain in enumerate((FIRST, SECOND), 1):
+        home.register(gain)
+        publish(home, version)
+    home.register(THIRD)
+    publishing.publish(home.publisher.repository, "all", model_of(home, 3), Choice(), 0.3)
+    release, taken_back = byhand.roll_back(order_of(home), None)
+    assert (release.name, taken_back) == ("cars-v2", [3])
+    assert release.cohort == 1
+    assert home.history.aliases == {"champion": 2}
 
 
 def test_a_person_may_end_a_probation_either_way(home: RegisteredHome) -> None:
