@@ -18,7 +18,11 @@ from backhaul.health.clock import compare_clocks
 from flows.server.queues import DEFAULT, HOURS
 
 HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30"
-DEPLOYMENTS = ("initial-training", "campaign", "method", "hourly", "analyze")
+DEPLOYMENTS = (
+    *("initial-training", "campaign", "method", "hourly", "triggers", "decide", "fleet"),
+    "analyze",
+)
+"""Those of prefect.yaml."""
 SCHEDULED = "hourly"
 _REQUEST_S = 5.0
 _UNAUTHORIZED = 401

@@ -19,6 +19,7 @@ from prefect.utilities.schema_tools.validation import is_valid_schema, validate
 from prefect.utilities.templating import apply_values, find_placeholders
 
 from deployments.local.access import Access
+from flows.server import health
 from tests.unit.test_image import DOCKERFILE, ROOT, SECRET, instructions
 
 DEPLOYMENTS = ROOT / "deployments"
@@ -53,6 +54,11 @@ def test_the_guide_names_files_that_are_there() -> None:
     units = set(re.findall(r"backhaul-(?:server|worker|node)[\w-]*@?", guide))
     known = {unit.stem for unit in UNITS}
     assert units - {"backhaul-worker", "backhaul-worker-"} == known
+
+
+def test_doctor_asks_for_all_deployments() -> None:
+    deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert {each["name"] for each in deployed} == set(health.DEPLOYMENTS)
 
 
 # compose.yaml
