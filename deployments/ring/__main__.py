@@ -45,9 +45,9 @@ def play(folder: Folder = USUAL) -> None:
     _say_where(stack)
     site = Site(folder, stack, Scenes.draw(folder / "scenes", n_scenes), plan)
     with ExitStack() as running:
-        story = Story(site, lambda line: _tell(line, began))
+        story = Story(site, lambda line: _tell(line, began), running)
         story.first_model()
-        story.start_nodes(running)
+        story.start_nodes()
         made = story.round()
         if made["state"] == "canary":
             story.until_decided(made["version"])

@@ -32,13 +32,15 @@ class Story:
     Args:
         site: Home and its nodes.
         tell: Says what happens.
+        running: Ends, when it is closed, what this starts.
     """
 
-    def __init__(self, site: Site, tell: Tell) -> None:
-        self.site, self.tell = site, tell
+    def __init__(self, site: Site, tell: Tell, running: ExitStack) -> None:
+        self.site, self.tell, self._running = site, tell, running
         labelling = site.stack.labelling
         assert labelling is not None  # noqa: S101 - the ring's stack has one
-        self.desk = Desk(LabelStudio(labelling.address, labelling.token), site.scenes)
+        server = running.enter_context(LabelStudio(labelling.address, labelling.token))
+        self.desk = Desk(server, site.scenes)
         self.agents: dict[str, Agent] = {}
         self.turns = 0
 
@@ -47,13 +49,13 @@ class Story:
         self.site.begin()
         self.hour("trains the first model and publishes it")
 
-    def start_nodes(self, running: ExitStack) -> None:
+    def start_nodes(self) -> None:
         """Enrol the nodes, each with keys of its own, and start their agents."""
         for node in self.site.plan.nodes:
             agent = self.agents[node] = self.site.enrol(node)
             if not agent.running:
                 agent.start()
-            running.callback(agent.stop)
+            self._running.callback(agent.stop)
             self.tell(f"{node}: enrolled, fetched the published model, looks at frames")
 
     def hour(self, what: str, **changes: Any) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -55,18 +55,20 @@ class Person:
 
 
 @pytest.fixture
-def first(label_studio: LabelStudioServer) -> Person:
+def first(label_studio: LabelStudioServer) -> Iterator[Person]:
     person = Person(label_studio)
-    person.fill_in("/user/login/", email=PERSON, password=label_studio.password)
-    return person
+    with person.pages:
+        person.fill_in("/user/login/", email=PERSON, password=label_studio.password)
+        yield person
 
 
 @pytest.fixture
-def second(label_studio: LabelStudioServer, first: Person) -> Person:
+def second(label_studio: LabelStudioServer, first: Person) -> Iterator[Person]:
     link = first.pages.get("/api/invite").raise_for_status().json()["invite_url"]
     person = Person(label_studio)
-    person.fill_in(link, email=SECOND, password=PASSWORD)
-    return person
+    with person.pages:
+        person.fill_in(link, email=SECOND, password=PASSWORD)
+        yield person
 
 
 def test_an_image_waits_for_both_and_until_they_agree(

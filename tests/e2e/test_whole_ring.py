@@ -54,9 +54,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         for service in stack.services:
             running.callback(service.kill)
         stack.start(lambda _: nullcontext())
-        story = Story(site, print)
+        story = Story(site, print, running)
         story.first_model()
-        story.start_nodes(running)
+        story.start_nodes()
         yield story
 
 
