@@ -27,7 +27,17 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from backhaul.errors import InputError
-from flows.server.operation import ALARM, LABELLED, NODES, PROBLEM, STUCK, WELL, ZOMBIES
+from flows.server.operation import (
+    ALARM,
+    LABELLED,
+    MODEL,
+    MODELS,
+    NODES,
+    PROBLEM,
+    STUCK,
+    WELL,
+    ZOMBIES,
+)
 
 LABELS = "backhaul: ask the triggers on new labels"
 EARLIER_LABELS = "backhaul: run on new labels"
@@ -54,6 +64,10 @@ MESSAGE = """\
 NODE_MESSAGE = """\
 {{ event.resource['prefect.resource.name'] }}: {{ event.payload['text'] }}
 {{ 'It is over.' if event.event == 'backhaul.problem.over' else 'It has begun.' }}"""
+MODEL_MESSAGE = "{{ event.payload['text'] }}"
+TO_KNOW = ("awaiting", "rolled-back")
+"""What became of a version that somebody is to know at once: a person has to decide, or nodes
+went back."""
 
 PAUSE_S = 60
 LEAST_PAUSE_S, MOST_DIGITS = 10, 6
@@ -176,6 +190,24 @@ def alarm_on_nodes(block: UUID) -> AutomationCore:
     )
 
 
+def alarm_on_models(block: UUID) -> AutomationCore:
+    """Return what sends a message when a version waits for a person, or was taken back."""
+    return AutomationCore(
+        name=MODELS,
+        description="Versions of a run's model that wait for approval, or were taken back.",
+        trigger=EventTrigger(
+            posture=Posture.Reactive,
+            match=ResourceSpecification({"prefect.resource.id": "backhaul.run.*"}),
+            expect={f"{MODEL}.{kind}" for kind in TO_KNOW},
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            SendNotification(block_document_id=block, subject="Backhaul", body=MODEL_MESSAGE),
+        ],
+    )
+
+
 def _states(*names: str) -> set[str]:
     """Return the events that say that a flow run has come to one of these states."""
     return {f"prefect.flow-run.{name}" for name in names}
@@ -198,7 +230,8 @@ def automations(
         name = environment.get("BACKHAUL_LABELLED_RUNS") or "triggers/triggers"
         wanted.append(wake_on_labels(_deployment(client, name), pause))
     if block := environment.get("BACKHAUL_ALARM_BLOCK"):
-        wanted += [alarm_on_nodes(_block(client, block)), raise_alarm(_block(client, block))]
+        alarms = (alarm_on_nodes, alarm_on_models, raise_alarm)
+        wanted += [alarm(_block(client, block)) for alarm in alarms]
     return wanted
 
 

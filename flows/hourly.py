@@ -45,6 +45,7 @@ from flows.intake import take_in_new
 from flows.leftovers import end_leftovers
 from flows.mirroring import mirror_models
 from flows.publication import publish_versions
+from flows.server.models import tell_models
 from flows.server.publish import publish_models, publish_run
 from flows.server.triggers import publish_decision
 from flows.states import awaiting, overall
@@ -97,7 +98,7 @@ def _healed(hour: Callable[[], State[None]], files: RunFiles) -> State[None]:
 
 
 def _settle_models(config: CampaignConfig, files: RunFiles, n_before: int) -> None:
-    """Publish what is due, then show and copy what became of the models, if anything did.
+    """Publish what is due, then show, copy and tell what became of the models, if anything did.
 
     What goes wrong with that comes last and plays nothing again: all rounds are recorded.
 
@@ -112,6 +113,7 @@ def _settle_models(config: CampaignConfig, files: RunFiles, n_before: int) -> No
         if length_of(RegistryFiles(files)) > n_before:
             publish_models(files)
             mirror_models(config, files)
+            tell_models(files, n_before)
 
 
 def _play_hour(

@@ -19,9 +19,13 @@ ZOMBIES = "backhaul: crash flow runs without a heartbeat"
 STUCK = "backhaul: crash flow runs that do not begin"
 ALARM = "backhaul: alarm on failure"
 NODES = "backhaul: alarm on nodes"
+MODELS = "backhaul: alarm on models"
 
 PROBLEM, WELL = "backhaul.problem.begun", "backhaul.problem.over"
 """Events of a node, a group, or what publishes: something is wrong, and is no longer."""
+
+MODEL = "backhaul.model"
+"""Events of a run: what became of a version of its model, as ``backhaul.model.awaiting``."""
 
 LABELLED = "backhaul.labelled"
 """The event that stands for one labelled image."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +18,9 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
+from backhaul.layout import RunFiles
+from backhaul.registry.log import Entry, append
+from backhaul.registrylayout import RegistryFiles
 from deployments.automations import (
     EARLIER_LABELS,
     LABELS,
@@ -26,7 +30,17 @@ from deployments.automations import (
     wake_on_labels,
 )
 from deployments.local.prefect_server import PrefectServer
-from flows.server.operation import ALARM, LABELLED, NODES, PROBLEM, STUCK, WELL, ZOMBIES
+from flows.server.models import tell_models
+from flows.server.operation import (
+    ALARM,
+    LABELLED,
+    MODELS,
+    NODES,
+    PROBLEM,
+    STUCK,
+    WELL,
+    ZOMBIES,
+)
 from tests.services import ROOT, asking
 
 pytestmark = [pytest.mark.prefect, pytest.mark.services]
@@ -329,6 +343,29 @@ def test_problems_of_nodes_raise_an_alarm(
         ["cam-1: little disk: 3 MB free", "It has begun."],
         ["cam-1: little disk: 3 MB free", "It is over."],
     ]
+
+
+def test_a_version_that_waits_for_a_person_or_was_taken_back_raises_an_alarm(
+    make: Any,
+    messages: tuple[str, list[Any]],
+    prefect_on_postgres: PrefectServer,
+    tmp_path: Path,
+) -> None:
+    address, received = messages
+    save_block(address)
+    done = make(BACKHAUL_ALARM_BLOCK="custom-webhook/alarms")
+    assert f"{MODELS}: created" in done.stdout.splitlines(), done.stderr
+    time.sleep(2)
+    files = RegistryFiles(RunFiles(str(tmp_path), "cars"))
+    for kind in ("candidate", "accepted", "canary", "rolled-back", "candidate", "awaiting"):
+        entry = Entry(kind=kind, version=1 + (kind == "awaiting"), reason="as it went")
+        append(files, lambda _, entry=entry: entry)  # type: ignore[misc]
+    tell_models(files.run, 2)
+    until(lambda: len(received) >= 2)
+    time.sleep(2)
+    back, waits = sorted(message["text"] for message in received)
+    assert back == "cars@1: rolled-back: as it went"
+    assert waits.startswith("cars@2: awaiting: as it went; decide by: backhaul models approve")
 
 
 def test_failures_raise_an_alarm(
