@@ -202,8 +202,9 @@ class Agent:
             _join_oldest(at.memory.closed)
         for what, n in sums_of(window).items():
             count(at.memory.totals, what, n)
+        at.memory.seen_bytes = window.seen_bytes or at.memory.seen_bytes
         at.go_by_next_rules()
-        at.open_window(at.budget.window(at.t), window)
+        at.open_window(at.budget.window(at.t))
         at.queue.refresh()
         return [*effects, *at.commit()]
 

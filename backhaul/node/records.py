@@ -80,6 +80,7 @@ class Memory(BaseModel):
         window: The open window; None before the first.
         totals: Sums over all windows, see `Window`.
         answered: What home asked last that was answered; empty = nothing was.
+        seen_bytes: Bytes that all frames would have had of the last window that had any.
     """
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -94,3 +95,4 @@ class Memory(BaseModel):
     window: Window | None = None
     totals: dict[str, int] = Field(default_factory=dict)
     answered: str = ""
+    seen_bytes: int = 0

@@ -120,7 +120,7 @@ class Standing:
         self.choice_failed = ""
         """Why the method of the last window could not choose; empty if it could."""
         if self.memory.window is None:
-            self.open_window(self.budget.window(self.t), None)
+            self.open_window(self.budget.window(self.t))
 
     def _density(self, frame: Frame) -> float:
         return self.density(frame)  # which is there only later
@@ -144,7 +144,7 @@ class Standing:
         every = {policy.name: policy for policy in self.rules.policies}
         return every.get(name, self.rules.policies[0])
 
-    def open_window(self, number: int, before: Window | None) -> None:
+    def open_window(self, number: int) -> None:
         """Open a window, with the policy whose turn it is."""
         n = len(self.rules.policies)
         turns = generator(self.rules.seed, "turns", self.rules.node, number // n).permutation(n)
@@ -154,7 +154,7 @@ class Standing:
             policy=policy.name,
             model=self.rules.model,
             began_s=self.t,
-            explore=self._explore(policy.explore, before),
+            explore=self._explore(policy.explore),
         )
         self.is_dirty = True
 
@@ -172,17 +172,18 @@ class Standing:
         self.budget.count_down(down_bytes)
         self.is_dirty = True
 
-    def _explore(self, share: float, before: Window | None) -> float:
+    def _explore(self, share: float) -> float:
         """Return the probability with which chance draws frames of a window.
 
-        As many bytes are expected to be seen as in the window before.
+        As many bytes are expected to be seen as in the last window in which there were frames:
+        a camera that wakes now and then has empty ones between.
         """
         _, may = self.budget.of_window(self.t)
         if may is None or may > NO_LIMIT_BYTES:
             return share
-        if before is None or not before.seen_bytes:
+        if not self.memory.seen_bytes:
             return share * FIRST_EXPLORED
-        return share * min(1.0, may / before.seen_bytes)
+        return share * min(1.0, may / self.memory.seen_bytes)
 
     def see(self, now: Now) -> None:
         """Let time pass."""

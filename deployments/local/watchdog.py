@@ -16,8 +16,9 @@ from deployments.local.service import find_process, tell, tree_of
 
 
 def end_all(folder: Path) -> None:
-    """Kill all services whose folders lie in this one."""
-    found = [find_process(path.parent) for path in folder.glob("*/pid")]
+    """Kill all services whose folders lie in this one, or in one of its own."""
+    places = [*folder.glob("*/pid"), *folder.glob("*/*/pid")]
+    found = [find_process(path.parent) for path in places]
     trees = [process for root in found if root for process in tree_of(root)]
     tell(trees, signal.SIGKILL)
     psutil.wait_procs(trees, timeout=30)
