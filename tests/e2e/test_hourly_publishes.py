@@ -84,6 +84,36 @@ def test_an_hour_publishes_what_it_trained(new_place: Callable[[str], Place]) ->
     assert history_of(read_log(files)) == history
 
 
+def test_a_version_is_exported_when_a_person_publishes_it(
+    new_place: Callable[[str], Place],
+) -> None:
+    place = new_place("by-hand")
+    root = str(place.folder)
+    edge = Edge.begin(place.folder / "scenes", root)
+    make_keys(place.folder / "signing")
+    given = edge.config(
+        root, training=TRAINING, publish={"method": "iqr"}, inference={"conf_check_num": 1}
+    )
+    config = place.folder / "edge.yaml"
+    config.write_text(yaml.safe_dump(given))
+    first = place.backhaul("hourly", config, "--plain")
+    assert first.code == 0, first.err + first.out
+    files = RegistryFiles(RunFiles(root, "edge"))
+    assert exported_of(files, read_card(files, 1)) is None
+    words = ("models", "publish", place.folder / "runs" / "edge@champion")
+    images = ("--probe", place.folder / "scenes" / "images")
+    done = place.backhaul(*words, *images, "--keys", place.folder / "signing")
+    assert done.code == 0, done.err + done.out
+    assert "all: edge-v1 (" in done.out
+    exported = exported_of(files, read_card(files, 1))
+    assert exported is not None
+    assert read_log(files)[-1].kind == "published"
+    assert read_log(files)[-1].values["model"] == exported.file.sha256
+    again = place.backhaul(*words, *images, "--keys", place.folder / "signing")
+    assert again.code == 0, again.err
+    assert exported_of(files, read_card(files, 1)) == exported
+
+
 def tell(root: Path, node: str, model: str) -> None:
     place = root / "nodes" / node / "status.json"
     place.parent.mkdir(parents=True)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
 
 from backhaul.annotation.labelstudio.client import LabelStudio
 from backhaul.annotation.labelstudio.sync import pull_labels, push_images
@@ -19,7 +15,7 @@ from backhaul.layout import RunFiles
 from backhaul.values.labels import Labels
 from deployments.local.label_studio import PERSON, LabelStudioServer
 from tests.e2e.annotators import Desk
-from tests.e2e.chromium import chromium
+from tests.e2e.mouse import annotator, drag_and_submit
 from tests.waiting import BOX, SIZE, beginning, let_wait
 
 pytestmark = [
@@ -30,58 +26,8 @@ pytestmark = [
     pytest.mark.timeout(1_200),
 ]
 
-PATIENCE_MS = 120_000  # on a machine that others use as well
 BY = (0.06, 0.05)
 """How far the box is moved, in fractions of the image."""
-
-
-@contextmanager
-def annotator(server: LabelStudioServer) -> Iterator[Page]:
-    """Give a page of somebody who has logged in; in the end, nothing outside was asked."""
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{server.address}/user/login/")
-        page.fill("input[name=email]", PERSON)
-        page.fill("input[name=password]", server.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "login" not in url)
-        yield page
-        hosts = {urlsplit(url).hostname for url in asked if url.startswith("http")}
-        assert hosts == {"127.0.0.1"}
-        browser.close()
-
-
-def move_the_box(page: Page, number: int, task: int, address: str) -> None:
-    """Open a task, drag the box that the model saw, and submit."""
-    page.goto(f"{address}/projects/{number}/data?task={task}")
-    expect(page.get_by_text("big bus").last).to_be_visible(timeout=PATIENCE_MS)
-    stage = page.locator(".konvajs-content").first
-    expect(stage).to_be_visible(timeout=PATIENCE_MS)
-    page.wait_for_timeout(1_000)  # the stage is laid out anew once its panels are there
-    frame = stage.bounding_box()
-    assert frame is not None
-    x1, y1, x2, y2 = BOX
-    start = (
-        frame["x"] + frame["width"] * (x1 + x2) / 2 / SIZE[0],
-        frame["y"] + frame["height"] * (y1 + y2) / 2 / SIZE[1],
-    )
-    page.mouse.move(*start)
-    page.mouse.down()
-    for step in range(1, 11):
-        page.mouse.move(
-            start[0] + frame["width"] * BY[0] * step / 10,
-            start[1] + frame["height"] * BY[1] * step / 10,
-        )
-    page.mouse.up()
-    with page.expect_response(
-        lambda answer: answer.request.method == "POST" and "/annotations" in answer.url
-    ) as answered:
-        page.get_by_role("button", name="Submit current annotation").click()
-    assert answered.value.ok
 
 
 def test_a_box_moved_by_the_mouse_is_taken_with_its_new_place(
@@ -96,7 +42,9 @@ def test_a_box_moved_by_the_mouse_is_taken_with_its_new_place(
         assert push_images(server, files, settings) == 1
         [task] = desk.tasks("by-mouse")
         with annotator(label_studio) as page:
-            move_the_box(page, desk.project("by-mouse"), task["id"], label_studio.address)
+            data = f"{label_studio.address}/projects/{desk.project('by-mouse')}/data"
+            middle = (BOX[0] + BOX[2]) / 2 / SIZE[0], (BOX[1] + BOX[3]) / 2 / SIZE[1]
+            drag_and_submit(page, f"{data}?task={task['id']}", middle, BY)
         taken = pull_labels(server, files, settings)
     assert taken.problems == []
     line = (tmp_path / "labels" / "cam-1" / "0.txt").read_text().split()

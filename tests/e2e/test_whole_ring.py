@@ -1,9 +1,9 @@
 """The loop closes by itself, on real parts: nodes, S3, PostgreSQL, workers, Label Studio.
 
-Nodes choose, a person labels, triggers fire, a better model is accepted, proves itself on the
-first nodes and reaches all. One that was trained on nonsense is rejected; one that slips
-through without the gate is taken back by the frames of its first nodes. Each part is killed
-once, and the ring goes on.
+Nodes choose, a person labels, once by the mouse in Chromium, triggers fire, a better model is
+accepted, proves itself on the first nodes and reaches all. One that was trained on nonsense is
+rejected; one that slips through without the gate is taken back by the frames of its first
+nodes. Each part is killed once, and the ring goes on.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from backhaul.annotation.labelstudio.tasks import Task
+from backhaul.values.labels import Labels
 from deployments.local.service import Service
-from deployments.local.stack import labelling_folder
+from deployments.local.stack import BUCKET, labelling_folder
 from deployments.ring.scenes import Scenes
 from deployments.ring.site import ARM, N_INITIAL, NAME, Plan, Site, wait_until
 from deployments.ring.story import FRAMES, Story, careless
+from tests.e2e.mouse import annotator, drag_and_submit
 from tests.e2e.operator import new_stack
 from tests.services import guarded
 
@@ -33,11 +37,14 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.slow,
     pytest.mark.index,
+    pytest.mark.browser,
     pytest.mark.timeout(3_600),
 ]
 
 MOST_TURNS = 16
 WITHOUT_GATE = {"accept": {"kind": "always"}}
+BY = (0.1, 0.1)
+"""How far a box is moved, in fractions of the image."""
 DURING_S = 5
 """So long after it began, a round is in its training."""
 
@@ -91,6 +98,25 @@ def endured(story: Story) -> None:
         story.tell(f"the hour was cut off: {error}")
 
 
+def by_mouse(story: Story) -> tuple[Task, Labels]:
+    """Move a box that a model saw in Label Studio's editor, and submit; return what it was."""
+    desk, labelling = story.desk, story.site.stack.labelling
+    assert labelling is not None
+    tasks = desk.open_tasks()
+    boxes = [desk.shown(t, story.site.scenes.image_file(desk.picture_of(t))) for t in tasks]
+    fewest = min((n for n, each in enumerate(boxes) if len(each)), key=lambda n: len(boxes[n]))
+    task, shown = tasks[fewest], boxes[fewest]
+    [project] = desk.server.get("/api/projects/", {"page_size": 100})["results"]
+    place = f"{labelling.address}/projects/{project['id']}/data?task={task.id}"
+    middle = shown.xywhn[0, :2]
+    away = np.where(middle < 0.5, 1, -1) * BY  # it stays within the picture
+    with annotator(labelling) as page:
+        x, y = middle.tolist()
+        drag_and_submit(page, place, (x, y), (float(away[0]), float(away[1])))
+    story.tell(f"label: a box was moved by the mouse in image {task.data['name']}")
+    return task, shown
+
+
 def kinds(story: Story, version: int) -> list[str]:
     """Return what happened to a version, in order."""
     said = story.site.home("models", "show", f"{story.site.run}@{version}", "--json")
@@ -121,6 +147,17 @@ def test_the_ring_closes_and_outlives_the_end_of_each_part(story: Story) -> None
     while len(site.versions()) == 1:  # what was cut off is caught up
         story.hour("goes on")
     assert story.state_of(2) == "canary"
+    story.turn()
+    story.hour("asks for labels of what the first model saw")
+    task, shown = by_mouse(story)
+    story.desk.label()
+    story.hour("takes the labels")
+    name = f"{task.data['node']}/{Path(str(task.data['name'])).stem}.txt"
+    lines = stack.seaweedfs.filesystem.cat_file(f"{BUCKET}/{NAME}/labels/{name}").decode()
+    taken = Labels.from_rows([[float(v) for v in line.split()] for line in lines.splitlines()])
+    shift = np.abs(taken.xywhn[:, None, :2] - shown.xywhn[None, :, :2]).max(axis=2)
+    assert len(taken) == len(shown)
+    assert shift.min(axis=1).max() == pytest.approx(BY[0], abs=0.02)
     assert story.until_decided(2) == "champion"
     assert kinds(story, 2)[:4] == ["candidate", "accepted", "canary", "promoted"]
 
