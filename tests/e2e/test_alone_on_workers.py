@@ -102,14 +102,14 @@ def test_an_hour_starts_waits_for_a_person_and_goes_on(
     tell_labelled(operator, "cam", BATCH)
     wait_for(lambda: len(hours(operator)) == 2, "an hour is started, and ends", 300)
     assert hours(operator)[1]["state_name"] == "AwaitingApproval", hours(operator)[1]["state"]
-    assert states(shared_stack) == ["champion", "awaiting"]
+    assert states(shared_stack) == ["champion", "awaits approval"]
     form = {"run": "block://store/alone/runs/edge", "version": 2, "reason": "looks well"}
     decided = operator.run("decide/decide", **form, decision="approve")
     assert "edge@2: accepted by flow run approve-version-2" in decided["message"]
     assert "hourly/hourly was started" in decided["message"]
     wait_for(lambda: len(hours(operator)) == 3, "the next hour ends", 300)
     assert hours(operator)[2]["state_name"] == "Completed", hours(operator)[2]["state"]
-    assert states(shared_stack) == ["accepted", "champion"]
+    assert states(shared_stack) == ["replaced", "champion"]
     again = operator.run("decide/decide", **form, decision="reject", go_on=None)
     assert again["type"] == "FAILED"
     assert "edge@2" in again["message"]
