@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -68,6 +69,13 @@ MODEL_MESSAGE = "{{ event.payload['text'] }}"
 TO_KNOW = ("awaiting", "rolled-back")
 """What became of a version that somebody is to know at once: a person has to decide, or nodes
 went back."""
+
+_AT_ONCE: dict[str, Any] = {
+    "posture": Posture.Reactive,
+    "threshold": 1,
+    "within": timedelta(0),
+}
+"""What lets a trigger fire with each event."""
 
 PAUSE_S = 60
 LEAST_PAUSE_S, MOST_DIGITS = 10, 6
@@ -153,59 +161,49 @@ def wake_on_labels(deployment: UUID, pause: timedelta) -> AutomationCore:
 
 def raise_alarm(block: UUID) -> AutomationCore:
     """Return what sends a message by a notification block when a flow run has failed."""
-    return AutomationCore(
-        name=ALARM,
-        description="Flow runs that ended CompletedWithFailures, Failed, Crashed or Stuck.",
-        trigger=EventTrigger(
-            posture=Posture.Reactive,
+    watched = {"prefect.resource.role": "flow", "prefect.resource.name": [*WATCHED]}
+    return _alarm(
+        ALARM,
+        "Flow runs that ended CompletedWithFailures, Failed, Crashed or Stuck.",
+        EventTrigger(
             match=_flow_runs(),
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": "flow", "prefect.resource.name": [*WATCHED]}
-            ),
+            match_related=ResourceSpecification(watched),
             expect=_states(*ALARMING),
-            threshold=1,
-            within=timedelta(0),
+            **_AT_ONCE,
         ),
-        actions=[
-            SendNotification(block_document_id=block, subject="Backhaul", body=MESSAGE),
-        ],
+        block,
+        MESSAGE,
     )
 
 
 def alarm_on_nodes(block: UUID) -> AutomationCore:
     """Return what sends a message as a problem of a node begins, and as it ends."""
-    return AutomationCore(
-        name=NODES,
-        description="Problems of nodes and rollouts, which the flow `fleet` finds.",
-        trigger=EventTrigger(
-            posture=Posture.Reactive,
-            match=ResourceSpecification({"prefect.resource.id": "backhaul.*"}),
-            expect={PROBLEM, WELL},
-            threshold=1,
-            within=timedelta(0),
-        ),
-        actions=[
-            SendNotification(block_document_id=block, subject="Backhaul", body=NODE_MESSAGE),
-        ],
+    return _alarm(
+        NODES,
+        "Problems of nodes and rollouts, which the flow `fleet` finds.",
+        EventTrigger(match=_resources("backhaul.*"), expect={PROBLEM, WELL}, **_AT_ONCE),
+        block,
+        NODE_MESSAGE,
     )
 
 
 def alarm_on_models(block: UUID) -> AutomationCore:
     """Return what sends a message when a version waits for a person, or was taken back."""
-    return AutomationCore(
-        name=MODELS,
-        description="Versions of a run's model that wait for approval, or were taken back.",
-        trigger=EventTrigger(
-            posture=Posture.Reactive,
-            match=ResourceSpecification({"prefect.resource.id": "backhaul.run.*"}),
-            expect={f"{MODEL}.{kind}" for kind in TO_KNOW},
-            threshold=1,
-            within=timedelta(0),
-        ),
-        actions=[
-            SendNotification(block_document_id=block, subject="Backhaul", body=MODEL_MESSAGE),
-        ],
+    events = {f"{MODEL}.{kind}" for kind in TO_KNOW}
+    return _alarm(
+        MODELS,
+        "Versions of a run's model that wait for approval, or were taken back.",
+        EventTrigger(match=_resources("backhaul.run.*"), expect=events, **_AT_ONCE),
+        block,
+        MODEL_MESSAGE,
     )
+
+
+def _alarm(
+    name: str, description: str, trigger: EventTrigger, block: UUID, message: str
+) -> AutomationCore:
+    send = SendNotification(block_document_id=block, subject="Backhaul", body=message)
+    return AutomationCore(name=name, description=description, trigger=trigger, actions=[send])
 
 
 def _states(*names: str) -> set[str]:
@@ -214,7 +212,11 @@ def _states(*names: str) -> set[str]:
 
 
 def _flow_runs() -> ResourceSpecification:
-    return ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+    return _resources("prefect.flow-run.*")
+
+
+def _resources(pattern: str) -> ResourceSpecification:
+    return ResourceSpecification({"prefect.resource.id": pattern})
 
 
 def automations(
