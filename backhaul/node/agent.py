@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backhaul.node.choosing import choose_anyway
+from backhaul.node.choosing import beside, choose_anyway
 from backhaul.node.frame import Frame
 from backhaul.node.happenings import (
     Asked,
@@ -228,7 +228,7 @@ class Agent:
         rng: np.random.Generator = generator(
             at.rules.seed, "choice", at.rules.node, window.number
         )
-        may = at.budget.of_window(at.t)
+        may = beside(at.budget.of_window(at.t), [f for f in at.queue if f.why != "candidate"])
         order, at.choice_failed = choose_anyway(policy.method, open_, at.seen, may, rng=rng)
         for place, digest in enumerate(order):
             value = 1 - place / len(order)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,12 +17,32 @@ from backhaul.values.detections import FusedDetections
 from backhaul.values.features import Features
 from backhaul.values.offers import Offers, Pool
 
+May: TypeAlias = tuple[int | None, int | None]
+"""Most images and bytes; None = any."""
+
+
+def beside(may: May, waiting: Sequence[Frame]) -> May:
+    """Return what a window may carry beside the frames that wait for it already.
+
+    Those that chance drew are among them: a method that spent the whole window again would
+    choose more, window by window, than ever goes over the link.
+
+    Args:
+        may: What the window may carry.
+        waiting: Frames that were chosen before and not sent yet.
+    """
+    images, n_bytes = may
+    return (
+        None if images is None else max(images - len(waiting), 0),
+        None if n_bytes is None else max(n_bytes - sum(f.size_bytes for f in waiting), 0),
+    )
+
 
 def choose_anyway(
     method: Method,
     frames: Sequence[Frame],
     seen: Mapping[str, Seen],
-    may: tuple[int | None, int | None],
+    may: May,
     *,
     rng: np.random.Generator,
 ) -> tuple[list[str], str]:
@@ -40,9 +60,7 @@ def choose_anyway(
         return _drawn(frames, may, rng), one_line(why)
 
 
-def _drawn(
-    frames: Sequence[Frame], may: tuple[int | None, int | None], rng: np.random.Generator
-) -> list[str]:
+def _drawn(frames: Sequence[Frame], may: May, rng: np.random.Generator) -> list[str]:
     """Return digests in random order, as many as may be sent from the first on."""
     size = {frame.digest: frame.size_bytes for frame in frames}
     images, n_bytes = may
@@ -57,7 +75,7 @@ def choose(
     method: Method,
     frames: Sequence[Frame],
     seen: Mapping[str, Seen],
-    may: tuple[int | None, int | None],
+    may: May,
     *,
     rng: np.random.Generator,
 ) -> list[str]:
