@@ -60,7 +60,7 @@ class Plan:
     """
 
     nodes: tuple[str, ...] = ("pole-1", "pole-2", "pole-3")
-    window_s: int = 20
+    window_s: int = 10
     window_bytes: int = 120_000
     batch: int = 45
     frames: int = 12

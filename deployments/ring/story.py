@@ -22,6 +22,8 @@ Tell = Callable[[str], None]
 """Says a line to whoever watches."""
 FRAMES = 40
 """Pictures that each camera takes in a turn."""
+ONE_AT_A_TIME = {"accept": {"kind": "gate", "min_gain": 0.9}}
+"""Changes to the campaign with which hours accept no other model."""
 MOST_TURNS = 6
 """Turns after which a version on probation has to be decided on."""
 
@@ -77,7 +79,7 @@ class Story:
         self.tell(f"turn {number + 1}: cameras took {seen} pictures so far, nodes sent {sent}")
 
     def round(self, answers: Answers = careful, **changes: Any) -> Mapping[str, Any]:
-        """Play a round: pictures, labels, a better model and its decision.
+        """Play a round: pictures, labels, a better model and its decision; return its version.
 
         Args:
             answers: What the person makes of what is to be labelled.
@@ -94,7 +96,11 @@ class Story:
         return last
 
     def until_decided(self, version: int) -> str:
-        """Let frames come in and be labelled until a canary is promoted or taken back."""
+        """Let frames be labelled until a version on probation is promoted or taken back.
+
+        Rounds go on meanwhile, but none of their models is accepted, so that one is on its way
+        at a time.
+        """
         name = f"{NAME}@{version}"
         wait_until(lambda: self.who_runs(name), f"a node runs {name}", 120)
         self.tell(f"{name} runs on {', '.join(self.who_runs(name))}")
@@ -102,7 +108,7 @@ class Story:
             state = self.state_of(version)
             if state != "canary":
                 break
-            self.round()
+            self.round(**ONE_AT_A_TIME)
         self.tell(f"version {version} on the nodes: {self.state_of(version)}")
         return self.state_of(version)
 
