@@ -60,23 +60,21 @@ def compare(
         for each in (candidate, basis)
     )
     found = resample(first, second, common.weights, how.metric, how.resamples, rng)
-    low, high = middle(found.candidates - found.bases)
-    n = len(common.images)
+
+    def measured(value: float, resampled: FloatArray) -> Measure:
+        low, high = (_known(bound) for bound in middle(resampled, found.n))
+        return Measure(value=_known(value), low=low, high=high, n=len(common.images))
+
     return Comparison(
         metric=how.metric,
-        candidate=_measure(found.candidate, found.candidates, n),
-        basis=_measure(found.basis, found.bases, n),
-        gain=Measure(value=_known(found.gain), low=_known(low), high=_known(high), n=n),
+        candidate=measured(found.candidate, found.candidates),
+        basis=measured(found.basis, found.bases),
+        gain=measured(found.gain, found.candidates - found.bases),
         bound=_known(found.lower_bound(how.alpha)),
         n_fresh=common.n_fresh,
         classes=_classes(first, second, common),
         old_test=_old_test(first, second, common),
     )
-
-
-def _measure(value: float, resampled: FloatArray, n: int) -> Measure:
-    low, high = middle(resampled)
-    return Measure(value=_known(value), low=_known(low), high=_known(high), n=n)
 
 
 def _classes(first: Ranking, second: Ranking, common: CommonSet) -> dict[str, Pair]:

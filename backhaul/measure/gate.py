@@ -104,7 +104,9 @@ def reason_of(rules: Iterable[Rule]) -> str:
 def _gain(found: Comparison, gate: Gate) -> Rule:
     asked = f"asked: the lower bound above {gate.min_gain:g}"
     if found.bound is None or found.gain.value is None:
-        text = f"{found.metric} cannot be compared: no labelled object in the test set; {asked}"
+        text = (
+            f"{found.metric} cannot be compared: too few images with labelled objects; {asked}"
+        )
         return Rule(rule="gain", passed=False, text=text)
     text = (
         f"{found.metric} {_figure(found.candidate)} after {_figure(found.basis)} on "

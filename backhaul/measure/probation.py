@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import logsumexp, stdtrit
 
 from backhaul.arrays import FloatArray
+from backhaul.measure.weighted import effective_number
 
 Outcome: TypeAlias = Literal["worse", "not worse", "not shown", "open"]
 
@@ -107,7 +108,8 @@ def interval(weight: FloatArray, difference: FloatArray, alpha: float) -> tuple[
     A mean r is kept for which sum w (d - r), divided by the root of sum w^2 (d - r)^2, lies
     within the quantiles of t with n - 1 degrees of freedom: the score test of a ratio of sums,
     whose variance is that at the mean asked for. Where a few frames differ and most do not, it
-    keeps its level better than a t-interval, whose variance is that at the mean found.
+    keeps its level better than a t-interval, whose variance is that at the mean found. Where a
+    few heavy frames carry the variance, n is about their number, see `effective_number`.
 
     Args:
         weight: What each of n frames stands for, > 0, shape (n,).
@@ -117,9 +119,10 @@ def interval(weight: FloatArray, difference: FloatArray, alpha: float) -> tuple[
     Returns:
         Infinite where there are too few frames to say anything.
     """
-    if len(weight) < 2:  # noqa: PLR2004 - a t-quantile needs a degree of freedom
+    n = effective_number(weight)
+    if n <= 1:  # a t-quantile needs a degree of freedom
         return -math.inf, math.inf
-    z2 = float(stdtrit(len(weight) - 1, alpha)) ** 2
+    z2 = float(stdtrit(n - 1, alpha)) ** 2
     total, squares = float(weight.sum()), weight**2
     a = total**2 - z2 * float(squares.sum())
     if a <= 0:
