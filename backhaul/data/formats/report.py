@@ -29,8 +29,9 @@ class Problem:
         severity: An error stops a campaign. A warning does not: what it is about was left out
             or mended, as `reason` says. A note says how something was understood, and nothing
             is lost.
-        image: The image whose labels it is about, if it is about those of one. What is wrong is
-            the same without it.
+        image: The image whose labels it is about, if it is about those of one: its path, or,
+            where there is no such image, what the file calls it. What is wrong is the same
+            without it.
     """
 
     path: str
@@ -69,11 +70,14 @@ class DataReport:
         problems: Sorted by path and line.
         hashes: What each image shows, see `backhaul.data.likeness`, in the order of the images;
             None unless all were decoded.
+        partly: The paths of images with shapes of kinds that are not read: there may be
+            objects in them beside those of their labels.
     """
 
     images: ImageSet
     problems: tuple[Problem, ...]
     hashes: Hashes | None = None
+    partly: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
