@@ -83,21 +83,27 @@ def read_exchange(
     """
     if not given.exists():
         raise InputError(f"{given}: no file there, and no folder")
-    return _READERS[tool](_listing(given, tool), waiting, class_names)
+    listing = _listing(given, _SUFFIXES[tool])
+    return _READERS[tool](listing, waiting, class_names) if waiting else Returned()
 
 
-def _listing(given: Path, tool: Tool) -> Listing:
+def _listing(given: Path, suffix: str) -> Listing:
     """Return what is in a folder, or a file alone as if nothing were beside it.
 
     Raises:
-        InputError: If it is an archive, or a folder holds too much.
+        InputError: If it is an archive, or a folder has one and no file with the suffix, or
+            holds too much.
     """
-    if given.is_dir():
-        return scan(given)
-    if given.suffix.lower() in _ARCHIVES:
-        raise InputError(f"{given}: is packed; unpack it and give the folder")
     path = given.absolute()
-    return Listing(path.parent, (), {_SUFFIXES[tool]: (path.as_posix(),)})
+    if given.is_dir():
+        listing = scan(given)
+        packed = () if listing.of(suffix) else listing.of(*_ARCHIVES)
+    else:
+        listing = Listing(path.parent, (), {suffix: (path.as_posix(),)})
+        packed = (str(given),) if given.suffix.lower() in _ARCHIVES else ()
+    if packed:
+        raise InputError(f"{packed[0]}: is packed; unpack it and give the folder")
+    return listing
 
 
 def _image_set(

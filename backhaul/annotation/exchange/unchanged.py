@@ -1,9 +1,12 @@
-"""Whether labels that come back are the boxes that went out."""
+"""Labels that come back as they went out, which nobody may have looked at."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from backhaul.annotation.exchange.returned import Returned
 from backhaul.annotation.waiting import WaitingImage
 from backhaul.values.labels import Labels
 
@@ -11,14 +14,32 @@ SAME_PX = 0.05
 """Corners that differ by less are the same: tools round to hundredths of a pixel at most."""
 
 
-def is_unchanged(image: WaitingImage, labels: Labels, min_confidence: float) -> bool:
-    """Return whether labels are the boxes that the image was exported with.
+def set_aside_unchanged(
+    returned: Returned, waiting: Sequence[WaitingImage], min_confidence: float
+) -> int:
+    """Drop labels that are the boxes that went out, but of images marked as done.
 
     Args:
-        image: The image.
-        labels: What came back of it.
+        returned: What came back.
+        waiting: The images.
         min_confidence: Boxes of the model with less were not exported.
+
+    Returns:
+        The number of images that wait for it.
     """
+    unchanged = [
+        image.file.image_id
+        for image in waiting
+        if image.file.image_id in returned.labels.keys() - returned.checked
+        and _is_unchanged(image, returned.labels[image.file.image_id], min_confidence)
+    ]
+    for image_id in unchanged:
+        del returned.labels[image_id]
+    return len(unchanged)
+
+
+def _is_unchanged(image: WaitingImage, labels: Labels, min_confidence: float) -> bool:
+    """Return whether labels are the boxes that the image was exported with."""
     sides = (image.file.width, image.file.height)
     shown = image.shown.above(min_confidence).boxes
     apart = np.abs(shown.xyxy(*sides)[:, None] - labels.xyxy(*sides)[None])

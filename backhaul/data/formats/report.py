@@ -61,6 +61,11 @@ def in_order(*problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(every, key=lambda problem: (problem.path, problem.line or 0)))
 
 
+def worst_first(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems by their severity, and else in the order that they have."""
+    return sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
+
+
 @dataclass(frozen=True, slots=True)
 class DataReport:
     """A data set with the problems found while reading it.
@@ -93,8 +98,8 @@ class DataReport:
         errors = self.errors
         if not errors:
             if not len(self.images):
-                worst = min(self.problems, key=lambda each: SEVERITIES.index(each.severity))
-                raise InputError(f"{worst} (and no image can be read)")
+                worst = worst_first(self.problems)
+                raise InputError(f"{worst[0]} (and no image can be read)")
             return
         n_files = len({problem.path for problem in errors})
         n_warnings = sum(problem.severity == "warning" for problem in self.problems)
