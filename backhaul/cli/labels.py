@@ -187,6 +187,7 @@ def export(
 
       backhaul labels export hourly /tmp/to-label --to x-anylabeling --min-confidence 0.5
     """
+    from backhaul.annotation.exchange.exported import note_export
     from backhaul.annotation.exchange.files import write_exchange
 
     files = find_stored(run)
@@ -194,6 +195,7 @@ def export(
     if not waiting:
         raise InputError(f"{run}: no image waits for labels")
     write_exchange(folder, to, waiting, _class_names(files), min_confidence)
+    note_export(files, waiting, min_confidence)
     typer.echo(f"{len(waiting)} images in {folder}")
 
 
@@ -207,7 +209,16 @@ def take_in(
     annotator: Annotated[
         str, typer.Option(metavar="NAME", help="Who gave the labels.", show_default=False)
     ] = "",
-    min_confidence: MinConfidence = MIN_CONFIDENCE,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="X",
+            help="Boxes with less were not exported.",
+            show_default="as exported",
+        ),
+    ] = None,
     accept_unchanged: Annotated[
         bool,
         typer.Option(
@@ -219,8 +230,7 @@ def take_in(
 
     An image is taken if all that was drawn in it is understood; others wait, and why is said.
     One that came back with the boxes that it was exported with waits too, as nobody may have
-    looked at it, unless X-AnyLabeling has it as checked. Give --min-confidence as at the
-    export. The next hour goes on with the labels.
+    looked at it, unless X-AnyLabeling has it as checked. The next hour goes on with the labels.
 
     [bold]Examples[/bold]
 
@@ -230,27 +240,17 @@ def take_in(
 
       backhaul labels import hourly /tmp/to-label --from yolo --accept-unchanged
     """
+    from backhaul.annotation.exchange.exported import as_exported
     from backhaul.annotation.exchange.files import read_exchange
     from backhaul.annotation.exchange.unchanged import set_aside_unchanged
-    from backhaul.annotation.taking import Given, take
+    from backhaul.annotation.taking import take
 
     files = find_stored(run)
-    waiting, class_names = _waiting(files), _class_names(files)
+    class_names = _class_names(files)
+    waiting = as_exported(files, _waiting(files), min_confidence)
     found = read_exchange(place, of, waiting, class_names)
-    n_unchanged = 0
-    if not accept_unchanged:
-        n_unchanged = set_aside_unchanged(found, waiting, min_confidence)
-    given = [
-        Given(
-            image=image,
-            labels=found.labels[image.file.image_id],
-            source=of,
-            shown=image.shown.above(min_confidence).boxes,
-            annotator=one_line(annotator),
-        )
-        for image in waiting
-        if image.file.image_id in found.labels
-    ]
+    n_unchanged = 0 if accept_unchanged else set_aside_unchanged(found, waiting)
+    given = found.given(waiting, of, one_line(annotator))
     taken = take(files, given, len(class_names))
     _say(taken, found.problems, len(waiting))
     if n_unchanged:

@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from backhaul.annotation.taking import Given
+from backhaul.annotation.waiting import WaitingImage
 from backhaul.data.formats.assembly import Checked
 from backhaul.data.formats.report import Problem
 from backhaul.values.labels import Labels
+
+_NAMED = 3
 
 
 @dataclass
@@ -38,6 +42,28 @@ class Returned:
             self.labels[image_id] = labels
         self.problems += [_naming(problem, image_id) for problem in wrong]
 
+    def given(
+        self, waiting: Sequence[WaitingImage], source: str, annotator: str
+    ) -> list[Given]:
+        """Return the labels to be taken.
+
+        Args:
+            waiting: The images, with the boxes that they were exported with.
+            source: The tool.
+            annotator: Who gave the labels.
+        """
+        return [
+            Given(
+                image=image,
+                labels=self.labels[image.file.image_id],
+                source=source,
+                shown=image.shown.boxes,
+                annotator=annotator,
+            )
+            for image in waiting
+            if image.file.image_id in self.labels
+        ]
+
 
 def _leaves_nothing(problem: Problem) -> Problem:
     if problem.severity != "warning":
@@ -62,6 +88,3 @@ def counted_images(ids: Sequence[str]) -> str:
     """
     more = ", ..." if len(ids) > _NAMED else ""
     return f"{len(ids)} images ({', '.join(ids[:_NAMED])}{more})"
-
-
-_NAMED = 3

@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner, Result
 
+from backhaul.annotation.exchange.exported import as_exported
 from backhaul.annotation.exchange.files import Tool, read_exchange, write_exchange
 from backhaul.annotation.exchange.unchanged import set_aside_unchanged
 from backhaul.annotation.waiting import WaitingImage, waiting_images
@@ -19,13 +20,14 @@ from tests.waiting import CLASSES
 
 TOOLS: tuple[Tool, ...] = get_args(Tool)
 SHOWN = 0.3
+LEAST = ("--min-confidence",)
 
 
 @pytest.fixture
 def images(files: RunFiles, waiting: Callable[..., None]) -> list[WaitingImage]:
-    """Two images that wait."""
+    """Two images that wait, with the boxes that they are exported with."""
     waiting(range(2))
-    return waiting_images(files)
+    return as_exported(files, waiting_images(files), SHOWN)
 
 
 def run(files: RunFiles, monkeypatch: pytest.MonkeyPatch, *words: object) -> Result:
@@ -77,7 +79,7 @@ def test_what_somebody_changed_is_taken(
     change(content["shapes"][0])
     file.write_text(json.dumps(content))
     found = read_exchange(tmp_path / "out", "x-anylabeling", images, CLASSES)
-    assert set_aside_unchanged(found, images, SHOWN) == 2 - is_taken
+    assert set_aside_unchanged(found, images) == 2 - is_taken
     assert set(found.labels) == ({first} if is_taken else set())
 
 
@@ -90,7 +92,7 @@ def test_what_x_anylabeling_has_as_checked_is_finished(
     file = tmp_path / "out" / "images" / f"{first}.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"checked": is_checked}))
     found = read_exchange(tmp_path / "out", "x-anylabeling", images, CLASSES)
-    set_aside_unchanged(found, images, SHOWN)
+    set_aside_unchanged(found, images)
     assert set(found.labels) == ({first} if is_checked else set())
 
 
@@ -99,16 +101,25 @@ def test_a_box_that_was_removed_is_a_change(images: list[WaitingImage], tmp_path
     first = images[0].file.image_id
     (tmp_path / "out" / "labels" / f"{first}.txt").write_text("")
     found = read_exchange(tmp_path / "out", "yolo", images, CLASSES)
-    assert set_aside_unchanged(found, images, SHOWN) == 1
+    assert set_aside_unchanged(found, images) == 1
     assert len(found.labels[first]) == 0
 
 
-def test_no_box_where_none_was_shown_is_unchanged(
-    images: list[WaitingImage], tmp_path: Path
+@pytest.mark.parametrize("least", ["0.01", "0.9"])
+def test_the_run_knows_what_was_shown(
+    least: str,
+    images: list[WaitingImage],
+    files: RunFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write_exchange(tmp_path / "out", "cvat", images, CLASSES, 1.0)
-    found = read_exchange(tmp_path / "out", "cvat", images, CLASSES)
-    assert set_aside_unchanged(found, images, 1.0) == len(images)
+    out = tmp_path / "out"
+    ended = run(files, monkeypatch, "export", "edge", out, "--to", "coco", *LEAST, least)
+    assert ended.exit_code == 0
+    ended = run(files, monkeypatch, "import", "edge", out, "--from", "coco")
+    assert "labels of 0 images taken, 2 images still wait" in ended.output
+    ended = run(files, monkeypatch, "import", "edge", out, "--from", "coco", *LEAST, "0.5")
+    assert "labels of 2 images taken, 0 images still wait" in ended.output
 
 
 def test_problems_are_printed_the_worst_first(
