@@ -41,8 +41,8 @@ def test_labels_by_a_tool_s_file_and_by_the_simulated_annotator(
         *("labels", "export", "edge", out, "--to", "cvat", "--min-confidence", "0.5")
     )
     assert ended.code == 0, ended.err
-    words = ("labels", "import", "edge", out / "annotations.xml", "--from", "cvat")
-    words += ("--annotator", "ann")
+    file = out / "annotations.xml"
+    words = ("labels", "import", "edge", file, "--from", "cvat", "--annotator", "ann")
     taken = place.backhaul(*words)
     assert "labels of 0 images taken, 4 images still wait" in taken.out, taken.err
     taken = place.backhaul(*words, "--accept-unchanged")
