@@ -15,6 +15,11 @@ def labelled_place(files: RunFiles, prefix: str) -> str:
     return f"{labelled_folder(files)}/{prefix}.json"
 
 
+def exported_place(files: RunFiles) -> str:
+    """Return the address of which boxes images of a run were exported with."""
+    return f"{files.records}/exported.json"
+
+
 def project_place(files: RunFiles) -> str:
     """Return the address of what a run knows of its project in a labelling service."""
     return f"{files.records}/annotation.json"

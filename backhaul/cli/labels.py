@@ -187,6 +187,7 @@ def export(
 
       backhaul labels export hourly /tmp/to-label --to x-anylabeling --min-confidence 0.5
     """
+    from backhaul.annotation.exchange.exported import note_export
     from backhaul.annotation.exchange.files import write_exchange
 
     files = find_stored(run)
@@ -194,6 +195,7 @@ def export(
     if not waiting:
         raise InputError(f"{run}: no image waits for labels")
     write_exchange(folder, to, waiting, _class_names(files), min_confidence)
+    note_export(files, waiting, min_confidence)
     typer.echo(f"{len(waiting)} images in {folder}")
 
 
@@ -207,39 +209,55 @@ def take_in(
     annotator: Annotated[
         str, typer.Option(metavar="NAME", help="Who gave the labels.", show_default=False)
     ] = "",
-    min_confidence: MinConfidence = MIN_CONFIDENCE,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="X",
+            help="Boxes with less were not exported.",
+            show_default="as exported",
+        ),
+    ] = None,
+    accept_unchanged: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unchanged", help="What came back as it was exported is finished, too."
+        ),
+    ] = False,
 ) -> None:
     """Take the labels that a tool wrote for images that wait; nothing is overwritten.
 
-    Every image that the tool lists counts as labelled, one without boxes as one without
-    objects: write only what annotators have finished. The next hour goes on with the labels.
-    Give --min-confidence as at the export: what was changed is counted by it.
+    An image is taken if all that was drawn in it is understood; others wait, and why is said.
+    One that came back with the boxes that it was exported with waits too, as nobody may have
+    looked at it, unless X-AnyLabeling has it as checked. The next hour goes on with the labels.
 
     [bold]Examples[/bold]
 
       backhaul labels import hourly annotations.xml --from cvat --annotator ann
 
       backhaul labels import hourly /tmp/to-label --from x-anylabeling
+
+      backhaul labels import hourly /tmp/to-label --from yolo --accept-unchanged
     """
+    from backhaul.annotation.exchange.exported import as_exported
     from backhaul.annotation.exchange.files import read_exchange
-    from backhaul.annotation.taking import Given, take
+    from backhaul.annotation.exchange.unchanged import set_aside_unchanged
+    from backhaul.annotation.taking import take
 
     files = find_stored(run)
-    waiting, class_names = _waiting(files), _class_names(files)
+    class_names = _class_names(files)
+    waiting = as_exported(files, _waiting(files), min_confidence)
     found = read_exchange(place, of, waiting, class_names)
-    given = [
-        Given(
-            image=image,
-            labels=found.labels[image.file.image_id],
-            source=of,
-            shown=image.shown.above(min_confidence).boxes,
-            annotator=one_line(annotator),
-        )
-        for image in waiting
-        if image.file.image_id in found.labels
-    ]
+    n_unchanged = 0 if accept_unchanged else set_aside_unchanged(found, waiting)
+    given = found.given(waiting, of, one_line(annotator))
     taken = take(files, given, len(class_names))
     _say(taken, found.problems, len(waiting))
+    if n_unchanged:
+        typer.echo(
+            f"{n_unchanged} of them came back as they were exported; where nothing was to be "
+            "changed, import again with --accept-unchanged"
+        )
 
 
 @labels.command()
@@ -370,7 +388,9 @@ def _class_names(files: RunFiles) -> tuple[str, ...]:
 
 def _say(taken: Taken, problems: Sequence[Problem], n_waiting: int) -> None:
     """Print what was taken, what is wrong with the rest, and how many images still wait."""
-    every = [*problems, *taken.problems]
+    from backhaul.data.formats.report import worst_first
+
+    every = worst_first([*problems, *taken.problems])
     for problem in every[:SHOWN_PROBLEMS]:
         typer.echo(str(problem), err=True)
     if len(every) > SHOWN_PROBLEMS:

@@ -86,7 +86,7 @@ def rows_of_ids(path: Path, images: Images) -> tuple[Rows, tuple[str, ...]]:
     row_of = {id(entry): images.row_of_text(place) for place, entry in entries.items()}
     for place, entry in entries.items():
         _require_size(path, place, entry, images)
-    rows = {key: None if entry is None else row_of[id(entry)] for key, entry in of_id.items()}
+    rows = {key: row_of.get(id(entry)) for key, entry in of_id.items()}
     return rows, tuple(f"{problem.place}: {problem.reason}" for problem in problems)
 
 

@@ -76,10 +76,7 @@ def question_fractions(report: DataReport) -> DataReport:
         report: A data set whose format has numbers of pixels, where a file may have fractions
             of the sides in their place.
     """
-    labelled = report.images.labelled().table
-    columns = labelled[["labels", "width", "height"]].itertuples(index=False, name=None)
-    known = [row for row in columns if len(row[0])]
-    if not known or not all(starmap(_in_first_pixel, known)):
+    if not looks_like_fractions(report.images):
         return report
     place = os.path.commonpath(list(report.images.table["uri"]))
     reason = (
@@ -88,6 +85,14 @@ def question_fractions(report: DataReport) -> DataReport:
     )
     found = Problem(place, None, reason, "warning")
     return replace(report, problems=(found, *report.problems))
+
+
+def looks_like_fractions(images: ImageSet) -> bool:
+    """Return whether there are boxes, and all lie within the first pixel of their images."""
+    labelled = images.labelled().table
+    columns = labelled[["labels", "width", "height"]].itertuples(index=False, name=None)
+    known = [row for row in columns if len(row[0])]
+    return bool(known) and all(starmap(_in_first_pixel, known))
 
 
 def _in_first_pixel(labels: Labels, width: int, height: int) -> bool:

@@ -25,7 +25,9 @@ def class_names_of(
     """
     if names is not None:
         return read_names(names)
-    found = _lists(listing)
+    found = in_texts(listing)
+    if found:
+        found += [(other.path, names_of(other)) for other in find_nested(listing)]
     if data is not None and data.path.suffix == ".data":  # it names one of several .names files
         found = [(path, other) for path, other in found if path.suffix != ".names"]
     if data is not None:
@@ -39,16 +41,18 @@ def class_names_of(
     return agreed(found)
 
 
-def _lists(listing: Listing) -> list[tuple[Path, tuple[str, ...]]]:
+def in_texts(listing: Listing) -> list[tuple[Path, tuple[str, ...]]]:
+    """Return the class lists in text files such as classes.txt, with their paths.
+
+    Raises:
+        InputError: If one cannot be read.
+    """
     paths = [
         Path(path)
         for path in listing.of(".txt", ".names", ".labels")
         if path.rpartition("/")[2] in NAMES_FILES or path.endswith(".names")
     ]
-    found = [(path, read_names(path)) for path in paths]
-    return (
-        found + [(data.path, names_of(data)) for data in find_nested(listing)] if found else []
-    )
+    return [(path, read_names(path)) for path in paths]
 
 
 def _instead(listing: Listing) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,8 @@ def read(
 
     problems += classes.notes
     report = assemble(listing.images, classes.names, find_labels, problems, reader)
-    return question_fractions(report)
+    crowded = frozenset(path for path, entry in entries.items() if entry.has_crowds)
+    return question_fractions(replace(report, partly=crowded))
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:

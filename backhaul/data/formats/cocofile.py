@@ -66,11 +66,13 @@ class Thing(NamedTuple):
 
 @dataclass(slots=True)
 class Entry:
-    """An image in a COCO file."""
+    """An image in a COCO file: its path, or the name of one that is not there."""
 
     source: str
-    size: tuple[int, int] | None
+    image: str
+    size: tuple[int, int] | None = None
     things: list[Thing] = field(default_factory=list)
+    has_crowds: bool = False
 
 
 def find_files(listing: Listing) -> list[str]:
@@ -219,13 +221,13 @@ def categories_of(path: str, listed: list[Any]) -> dict[Id, Category]:
 
 def add_images(
     path: str, listed: list[Any], find: Find, entries: dict[str, Entry]
-) -> tuple[dict[Id, Entry | None], list[Problem]]:
-    """Add the images listed in the file at `path` to `entries`; return them by image id too.
+) -> tuple[dict[Id, Entry], list[Problem]]:
+    """Add the images listed in the file at `path` to `entries`; return all by image id too.
 
-    The value is None for an image that does not exist, or whose id another image has.
+    Not in `entries` are images that do not exist, are listed before, or share their id.
     """
     problems, missing = list[Problem](), list[str]()
-    of_id: dict[Id, Entry | None] = {}
+    of_id: dict[Id, Entry] = {}
     name_of: dict[Id, str] = {}
     for image in listed:
         name, number = image.get("file_name"), id_of(image.get("id"))
@@ -234,15 +236,15 @@ def add_images(
             reason = (
                 f"{what}expected images with a file_name, and an id that is a number or a text"
             )
-            problems.append(Problem(path, None, reason, "error"))
+            problems.append(Problem(path, None, reason, "error", ""))
             continue
         if number in of_id:
             shown = ", ".join(map(_shown_name, (name_of[number], name)))
             reason = f"two images have the id {_shown(number)}: {shown}"
-            problems.append(Problem(path, None, reason, "error"))
-            of_id[number] = None
+            problems.append(Problem(path, None, reason, "error", of_id[number].image))
+            of_id[number] = Entry(path, of_id[number].image)
             continue
-        name_of[number], of_id[number] = name, None
+        name_of[number], of_id[number] = name, Entry(path, name)
         if found := find(name):
             of_id[number], wrong = _add_image(path, image, found, entries)
             problems += wrong
@@ -253,19 +255,20 @@ def add_images(
 
 def _add_image(
     path: str, image: dict[str, Any], found: tuple[str, ...], entries: dict[str, Entry]
-) -> tuple[Entry | None, list[Problem]]:
-    name = image["file_name"]
+) -> tuple[Entry, list[Problem]]:
+    name, other = image["file_name"], Entry(path, found[0])
     if len(found) > 1:
-        return None, [Problem(path, None, which_image(name, found), "error")]
+        return other, [Problem(path, None, which_image(name, found), "error", found[0])]
     if found[0] in entries:
         first = entries[found[0]].source
         where = "twice" if first == path else f"in {first} too"
-        return None, [Problem(path, None, f"image {name!r} is listed {where}", "error")]
+        reason = f"image {name!r} is listed {where}"
+        return other, [Problem(path, None, reason, "error", found[0])]
     try:
         size = listed_size(image.get("width"), image.get("height"))
     except ValueError as error:
-        return None, [Problem(path, None, f"image {name!r}: {error}", "error")]
-    entry = entries[found[0]] = Entry(path, size)
+        return other, [Problem(path, None, f"image {name!r}: {error}", "error", found[0])]
+    entry = entries[found[0]] = Entry(path, found[0], size)
     return entry, []
 
 
@@ -278,7 +281,7 @@ def _shown(number: Id) -> str:
 
 
 def add_things(
-    path: str, listed: list[Any], of_id: dict[Id, Entry | None]
+    path: str, listed: list[Any], of_id: dict[Id, Entry]
 ) -> tuple[set[Id], list[Problem]]:
     """Add the annotations of the file at `path` to its images.
 
@@ -287,24 +290,27 @@ def add_things(
     """
     problems, used, n_crowds, n_lost = _repeated(path, listed), set[Id](), 0, 0
     for place, annotation in enumerate(listed):
+        number = id_of(annotation.get("image_id"))
+        entry = None if number is None else of_id.get(number)
         if annotation.get("iscrowd") not in (None, False, 0, "0", ""):
             n_crowds += 1
+            if entry is not None:
+                entry.has_crowds = True
             continue
         shown = _annotation(annotation, place)
         try:
-            entry = of_id[_require_id(annotation["image_id"])]
             thing = _parse(annotation, shown)
+            of_id[_require_id(number)].things.append(thing)
         except Exception:  # no such keys, ids that are lists, infinite, ...
             reason = (
                 f"{shown}: expected the image_id of an image, a category_id, and a bbox of 4 "
                 "numbers or a segmentation"
             )
-            problems.append(Problem(path, None, reason, "error"))
+            about = entry.image if entry is not None else None if number is None else ""
+            problems.append(Problem(path, None, reason, "error", about))
             continue
         used.add(thing.category)
         n_lost += thing.n_lost
-        if entry is not None:
-            entry.things.append(thing)
     if n_crowds:
         reason = f"{n_crowds} crowd annotations left out"
         problems.append(Problem(path, None, reason, "warning"))

@@ -15,7 +15,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from xml.etree import ElementTree as ET
@@ -140,7 +140,8 @@ def read(
         return _labels(entry, image, ids)
 
     report = assemble(listing.images, class_names, find_labels, content.problems, reader)
-    return question_fractions(report)
+    partly = frozenset(path for path, entry in content.entries.items() if entry.has_others)
+    return question_fractions(replace(report, partly=partly))
 
 
 def written_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -298,7 +299,7 @@ def _add_image(
     try:
         size = listed_size(node.get("width"), node.get("height"))
     except ValueError as error:
-        return [Problem(path, None, f"image {name!r}: {error}", "error")]
+        return [Problem(path, None, f"image {name!r}: {error}", "error", found[0])]
     entry = content.entries[found[0]] = _Entry(path, size)
     for place, shape in enumerate(node, start=1):
         if shape.get("outside") == "1":
@@ -316,13 +317,13 @@ def _not_one(
 ) -> Problem | None:
     """Return what is wrong if a name is empty, or means several images or one listed before."""
     if not name:
-        return Problem(path, None, "expected images with a name", "error")
+        return Problem(path, None, "expected images with a name", "error", "")
     if len(found) > 1:
-        return Problem(path, None, which_image(name, found), "error")
+        return Problem(path, None, which_image(name, found), "error", found[0])
     if found[0] in entries:
         first = entries[found[0]].path
         where = "twice" if first == path else f"in {first} too"
-        return Problem(path, None, f"image {name!r} is listed {where}", "error")
+        return Problem(path, None, f"image {name!r} is listed {where}", "error", found[0])
     return None
 
 

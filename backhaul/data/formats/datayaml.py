@@ -68,6 +68,15 @@ def find_nested(listing: Listing) -> list[DataYaml]:
     )
 
 
+def find_every(listing: Listing) -> list[DataYaml]:
+    """Return what the YAML files that name classes say, in whatever folder they are.
+
+    Raises:
+        InputError: If one cannot be read.
+    """
+    return list(_read(map(Path, listing.of(".yaml", ".yml"))))
+
+
 def unread(listing: Listing) -> list[Problem]:
     """Return a note for each YAML file in a data set's folder that is passed over unread.
 

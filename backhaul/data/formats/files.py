@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backhaul.data.filenames import IN_ANOTHER_FORM, one_form
-from backhaul.data.formats.report import SEVERITIES, Problem, Severity
+from backhaul.data.formats.report import Problem, Severity, worst_first
 from backhaul.data.images import IMAGE_SUFFIXES
 from backhaul.errors import InputError
 from backhaul.storage.folders import plain_place, walk_folders
@@ -251,7 +251,7 @@ def find_class_names(
 
 def first_of(problems: Sequence[Problem]) -> str:
     """Return the first of `problems`, errors first, to be put behind what follows from it."""
-    worst = sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
+    worst = worst_first(problems)
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
     return f" ({worst[0].place}: {worst[0].reason}{more})" if worst else ""
 

@@ -29,8 +29,9 @@ class Problem:
         severity: An error stops a campaign. A warning does not: what it is about was left out
             or mended, as `reason` says. A note says how something was understood, and nothing
             is lost.
-        image: The image whose labels it is about, if it is about those of one. What is wrong is
-            the same without it.
+        image: The image whose labels it is about, if it is about those of one: its path, or,
+            where there is no such image, what the file calls it. What is wrong is the same
+            without it.
     """
 
     path: str
@@ -60,6 +61,11 @@ def in_order(*problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(every, key=lambda problem: (problem.path, problem.line or 0)))
 
 
+def worst_first(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems by their severity, and else in the order that they have."""
+    return sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
+
+
 @dataclass(frozen=True, slots=True)
 class DataReport:
     """A data set with the problems found while reading it.
@@ -69,11 +75,14 @@ class DataReport:
         problems: Sorted by path and line.
         hashes: What each image shows, see `backhaul.data.likeness`, in the order of the images;
             None unless all were decoded.
+        partly: The paths of images with shapes of kinds that are not read: there may be
+            objects in them beside those of their labels.
     """
 
     images: ImageSet
     problems: tuple[Problem, ...]
     hashes: Hashes | None = None
+    partly: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -89,8 +98,8 @@ class DataReport:
         errors = self.errors
         if not errors:
             if not len(self.images):
-                worst = min(self.problems, key=lambda each: SEVERITIES.index(each.severity))
-                raise InputError(f"{worst} (and no image can be read)")
+                worst = worst_first(self.problems)
+                raise InputError(f"{worst[0]} (and no image can be read)")
             return
         n_files = len({problem.path for problem in errors})
         n_warnings = sum(problem.severity == "warning" for problem in self.problems)

@@ -19,6 +19,7 @@ from tests.waiting import BOX, CLASSES, SIZE
 
 Wait = Callable[..., None]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
+CAR = {"label": "car", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -31,7 +32,7 @@ def test_what_is_written_is_read_back(
     pictures = sorted(path.stem for path in (tmp_path / "out" / "images").glob("*.png"))
     assert pictures == [image.file.image_id for image in images]
     found = read_exchange(tmp_path / "out", tool, images, CLASSES)
-    assert found.problems == ()
+    assert [problem for problem in found.problems if problem.severity != "note"] == []
     assert sorted(found.labels) == pictures
     for labels in found.labels.values():
         assert labels.class_id.tolist() == [1]
@@ -105,9 +106,9 @@ def test_rectangles_of_newer_versions_have_four_corners(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"shapes": [{"label": "tram", "points": [[1, 1], [9, 9]]}]}, "no class"),
-        ({"shapes": [{"label": "car", "points": [[1, 1]]}]}, "points"),
-        ({"shapes": [{"label": "car", "points": [[1, 1], [900, 9]]}]}, "out of range"),
+        ({"shapes": [CAR | {"label": "tram"}]}, "no class"),
+        ({"shapes": [CAR | {"points": [[1, 1]]}]}, "points"),
+        ({"shapes": [CAR | {"points": [[1, 1], [900, 9]]}]}, "out of range"),
         ({"shapes": 3}, "shapes"),
     ],
 )
