@@ -22,7 +22,7 @@ Tell = Callable[[str], None]
 """Says a line to whoever watches."""
 FRAMES = 40
 """Pictures that each camera takes in a turn."""
-ONE_AT_A_TIME = {"accept": {"kind": "gate", "min_gain": 0.9}}
+ONE_AT_A_TIME: Mapping[str, Any] = {"accept": {"kind": "gate", "min_gain": 0.9}}
 """Changes to the campaign with which hours accept no other model."""
 MOST_TURNS = 6
 """Turns after which a version on probation has to be decided on."""
