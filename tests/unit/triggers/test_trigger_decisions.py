@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backhaul.annotation.waiting import waiting_images
-from backhaul.campaign.triggers import AllCondition, AnyCondition, HandCondition, Trigger
+from backhaul.campaign.triggers import AllCondition, AnyCondition, HandCondition
 from backhaul.registry.log import read_log
 from backhaul.registrylayout import RegistryFiles
 from backhaul.storage.conditional import read_or_none
@@ -69,52 +69,6 @@ def test_a_tree_is_answered_group_by_group(
         (2, "x", None),
         (2, "x", False),
     ]
-
-
-class Said(HandCondition):
-    """A condition whose answer is known."""
-
-    text: str
-    holds: bool | None
-
-
-def tree(shape: Any) -> Trigger:
-    """Return a tree of conditions: texts are leaves, lists groups that begin with a kind."""
-    if isinstance(shape, str):
-        return Said(text=shape, holds={"y": True, "n": False, "u": None}[shape[0]])
-    kind, *parts = shape
-    group = AllCondition if kind == "all" else AnyCondition
-    return group.model_construct(kind=kind, conditions=tuple(map(tree, parts)))
-
-
-@pytest.mark.parametrize(
-    ("shape", "reason"),
-    [
-        ("y1", "y1"),
-        ("n1", "n1"),
-        (["all", "y1", "y2"], "y1; y2"),
-        (["all", "y1", "n1", "u1"], "n1; u1"),
-        (["any", "n1", "u1"], "n1; u1"),
-        (["any", "n1", "y1", "y2"], "y1; y2"),
-        (["all", ["any", "n1", "y1"], "n2"], "n2"),
-        (["any", ["all", "y1", "n1"], "y2"], "y2"),
-        (["all", ["any", "n1", "y1"], ["any", "u1", "y2"]], "y1; y2"),
-        (["any", ["all", "y1", "n1"], ["all", "u1", "y2"]], "n1; u1"),
-        (
-            ["all", ["any", ["all", "y1", "n1"], "y2"], ["any", ["all", "y3", "u1"], "n2"]],
-            "u1; n2",
-        ),
-    ],
-)
-def test_a_reason_names_what_decided(
-    arriving: Arriving, monkeypatch: pytest.MonkeyPatch, shape: Any, reason: str
-) -> None:
-    def answer(said: Said, *_: Any) -> Answer:
-        return Answer(kind="x", asked="a", found="f", text=said.text, holds=said.holds)
-
-    monkeypatch.setattr("backhaul.triggers.asking.answer_of", answer)
-    arriving.drop(BATCH)
-    assert ask(tree(shape), arriving.unplayed, NOON).reason == reason
 
 
 def labelled(arriving: Arriving, images: int = 2) -> Arriving:
