@@ -129,7 +129,7 @@ def _bounded(root: yaml.Node | None) -> yaml.Node | None:
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
     """Return how many nodes there are below a node, those of aliases as often as they stand."""
     if id(node) not in known:
-        known[id(node)] = MOST_REPEATED  # what an alias within itself stands for
+        known[id(node)] = MOST_REPEATED + 1  # an alias within itself stands for no end
         parts = [node.value] if isinstance(node, yaml.ScalarNode) else list(node.value)
         if isinstance(node, yaml.MappingNode):
             parts = [part for pair in parts for part in pair]

@@ -98,6 +98,7 @@ class DriftCondition(Part):
     above: float = Field(
         0.25,
         gt=0.0,
+        allow_inf_nan=False,
         description="population stability index beyond what chance alone makes; .1 is little, "
         ".25 much",
     )
@@ -117,9 +118,12 @@ class MetricCondition(Part):
     op: Annotated[Operator, BeforeValidator(_as_operator)] = Field(
         description="gt >, ge >=, lt <, le <= or eq =, as a word or a sign"
     )
-    value: float | None = Field(None, description="what the metric is compared with")
+    value: float | None = Field(
+        None, allow_inf_nan=False, description="what the metric is compared with"
+    )
     change: float | None = Field(
         None,
+        allow_inf_nan=False,
         description="what metric - figure of the champion is compared with, in place of "
         "`value`; that figure is of the common test set when it was made",
     )

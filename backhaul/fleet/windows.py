@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pandas as pd
 
@@ -14,15 +15,16 @@ from backhaul.fleet.problems import Problem
 from backhaul.inbox.numbered import first_free
 from backhaul.inbox.reference import ENOUGH_OBJECTS, Reference, drift, references_of
 from backhaul.inbox.summary import TENTHS, Summary
-from backhaul.inbox.windows import read_entry, summaries_in
+from backhaul.inbox.windows import read_entry
 from backhaul.nodelayout import windows_entry
 from backhaul.storage.imagefiles import TRANSFERS
 
 DAY_S = 86_400.0
-MOST_ENTRIES = 48
-"""Of the table of windows that are read: those of a day, where it grows hourly."""
-MOST_WINDOWS = 300
-"""Of one node that are looked at: those of two days, where a window is ten minutes."""
+MOST_BYTES = 64 * 2**20
+"""Of summaries that are read, of all nodes: with a kilobyte each, those of a day of 450 nodes,
+where a window is ten minutes."""
+MOST_WINDOWS = 1_500
+"""Of one node that are looked at: those of a day, where a window is a minute."""
 MANY = 0.9
 """Share of the frames of a day that a gate closes on, from which on the camera is at fault."""
 SOME = 0.1
@@ -56,34 +58,56 @@ def recent_windows(root: str, now_s: float) -> dict[str, list[Summary]]:
         root: Root of the store.
         now_s: The time, seconds since 1970.
     """
+    free = first_free(lambda number: windows_entry(root, number))
     since = datetime.fromtimestamp(now_s - DAY_S, UTC)
-    tables = (table[table["arrived"] >= since] for table in _last_tables(root))
-    return {node: [*told] for node, told in _by_node(tables).items()}
+    return {node: [*told] for node, told in _told_since(root, free, since).items()}
 
 
 def last_windows(root: str) -> list[Summary]:
-    """Return what nodes told that was taken in last, whenever that was: about two days' worth.
+    """Return what nodes told in the two days before the last window was taken in.
 
     Args:
         root: Root of the store.
     """
-    return [each for told in _by_node(_last_tables(root)).values() for each in told]
-
-
-def _last_tables(root: str) -> Iterator[pd.DataFrame]:
     free = first_free(lambda number: windows_entry(root, number))
-    for number in range(max(free - MOST_ENTRIES, 1), free):
-        if (table := read_entry(root, number)) is not None:
-            yield table
+    if (newest := read_entry(root, free - 1)) is None:
+        return []
+    since = newest["arrived"].max() - timedelta(days=2)
+    return [each for told in _told_since(root, free, since).values() for each in told]
 
 
-def _by_node(tables: Iterable[pd.DataFrame]) -> dict[str, deque[Summary]]:
-    """Return the last windows of each node: one that tells without end fills no memory."""
-    found: defaultdict[str, deque[Summary]] = defaultdict(lambda: deque(maxlen=MOST_WINDOWS))
-    for table in tables:
-        for summary in summaries_in(table):
-            found[summary.node].append(summary)
+def _told_since(root: str, free: int, since: datetime) -> dict[str, deque[Summary]]:
+    """Return the windows that were taken in since, the last `MOST_WINDOWS` of each node.
+
+    However often windows are taken in, entries are read from the last one back, some at once,
+    until they have `MOST_BYTES`, or all of some are earlier. A node that tells without end
+    fills no memory.
+
+    Args:
+        root: Root of the store.
+        free: Number of the entry after the last one.
+        since: When the first of them may have been taken in.
+    """
+    found: defaultdict[str, deque[Summary]] = defaultdict(deque)
+    n_bytes = 0
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        for end in range(free, 1, -TRANSFERS):
+            numbers = range(end - 1, max(end - TRANSFERS, 1) - 1, -1)
+            tables = threads.map(partial(read_entry, root), numbers)
+            later = [t[t["arrived"] >= since] for t in tables if t is not None]
+            for table in later:
+                _add(found, table)
+                n_bytes += int(table["summary"].str.len().sum())
+            if n_bytes >= MOST_BYTES or not any(map(len, later)):
+                break
     return found
+
+
+def _add(found: defaultdict[str, deque[Summary]], table: pd.DataFrame) -> None:
+    """Add windows of an entry before later ones, where there are few of their node."""
+    for row in table.iloc[::-1].itertuples():
+        if len(told := found[str(row.node)]) < MOST_WINDOWS:
+            told.appendleft(Summary.model_validate_json(str(row.summary)))
 
 
 def problems_of_windows(

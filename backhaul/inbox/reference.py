@@ -18,7 +18,7 @@ from backhaul.storage.objects import replace
 ENOUGH_OBJECTS = 500
 """Objects from which a reference is complete."""
 MOST_WINDOWS = 24
-"""Of a reference, also if less was seen in them."""
+"""Of a reference, with an object in each, also if less was seen in them."""
 MOST_MODELS = 4
 """References of one node: those of its last models."""
 
@@ -43,11 +43,18 @@ class Reference(BaseModel):
     @property
     def is_complete(self) -> bool:
         """Whether no window is added any more."""
-        return sum(self.confidence) >= ENOUGH_OBJECTS or len(self.windows) >= MOST_WINDOWS
+        n_objects = sum(self.confidence)
+        return n_objects >= ENOUGH_OBJECTS or (
+            n_objects > 0 and len(self.windows) >= MOST_WINDOWS
+        )
 
     def with_window(self, summary: Summary) -> Reference:
-        """Return the reference with one more window, unless it has that, or enough."""
-        if self.is_complete or summary.number in self.windows:
+        """Return the reference with one more window, unless it has that, or enough.
+
+        Windows without an object say nothing, as of a camera's first night.
+        """
+        known = self.is_complete or summary.number in self.windows
+        if known or not sum(summary.confidence):
             return self
         return Reference(
             model=self.model,

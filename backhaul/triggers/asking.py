@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from backhaul.campaign.runstate import read_state
-from backhaul.campaign.triggers import AllCondition, AnyCondition, Trigger
+from backhaul.campaign.triggers import GROUPS, AllCondition, AnyCondition, Trigger
 from backhaul.triggers.conditions import answer_of
 from backhaul.triggers.decisions import Answer, Decision, Decisions
 from backhaul.triggers.unplayed import Hourly, Unplayed
@@ -27,8 +28,7 @@ def ask(trigger: Trigger, unplayed: Unplayed, now: datetime) -> Decision:
     """
     answers = answers_of(trigger, unplayed, now)
     holds = answers[0].holds is True
-    leaves = [each for each in answers if each.kind not in ("all", "any")]
-    reason = "; ".join(each.text for each in leaves if (each.holds is True) == holds)
+    reason = "; ".join(each.text for each in deciding(answers))
     if not unplayed.n_batches:
         size = unplayed.run.config.batches.sampling_batch
         reason = f"no batch is full: {unplayed.n_waiting:,} of {size:,} images wait; {reason}"
@@ -64,6 +64,24 @@ def answers_of(
         holds=holds,
     )
     return [group, *(answer for part in parts for answer in part)]
+
+
+def deciding(answers: Sequence[Answer]) -> list[Answer]:
+    """Return the conditions on which a tree's answer hangs.
+
+    Of a group that holds these are in the parts that hold, of one that does not in those that
+    do not: nothing else would have changed it. What is not known yet does not hold.
+
+    Args:
+        answers: What `answers_of` returned: the group, then what is in it.
+    """
+    first, *rest = answers
+    if first.kind not in GROUPS:
+        return [first]
+    starts = [n for n, each in enumerate(rest) if each.depth == first.depth + 1]
+    parts = (rest[start:end] for start, end in pairwise([*starts, len(rest)]))
+    decide_it = (part for part in parts if (part[0].holds is True) == (first.holds is True))
+    return [answer for part in decide_it for answer in deciding(part)]
 
 
 def all_of(parts: Sequence[bool | None]) -> bool | None:

@@ -95,6 +95,8 @@ class DecisionLog(BaseModel):
 
     Args:
         fired: How many have fired so far.
+        given_before: How many batches the decisions before the last one let be played, also
+            those that are no longer kept.
         start: What the start of an hour is known by that is under way; empty before the first.
         decisions: The decisions, the first one first.
     """
@@ -102,6 +104,7 @@ class DecisionLog(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     fired: int = 0
+    given_before: int = 0
     start: str = ""
     decisions: tuple[Decision, ...] = ()
 
@@ -114,7 +117,7 @@ class DecisionLog(BaseModel):
     @property
     def given(self) -> int:
         """How many batches may be played by these decisions, from the first on."""
-        return max((each.batches or 0 for each in self.decisions), default=0)
+        return max(self.given_before, *(each.batches or 0 for each in self.decisions), 0)
 
     def with_decision(self, decision: Decision) -> DecisionLog:
         """Return the log with one more decision, which gets a number if it fires."""
@@ -125,10 +128,12 @@ class DecisionLog(BaseModel):
             return self.model_copy(update={"decisions": kept})
         number = self.fired + 1 if decision.fires else None
         new = decision.model_copy(update={"number": number})
-        kept = (*self.decisions, new)[-MOST_DECISIONS:]
-        return self.model_copy(
-            update={"decisions": kept, "fired": self.fired + bool(decision.fires)}
-        )
+        changes = {
+            "decisions": (*self.decisions, new)[-MOST_DECISIONS:],
+            "fired": self.fired + bool(decision.fires),
+            "given_before": self.given,
+        }
+        return self.model_copy(update=changes)
 
     def having(
         self, which: Callable[[Decision], bool], changes: dict[str, float]
@@ -198,9 +203,20 @@ class Decisions:
         assert standing is not None  # noqa: S101 - it was written just now
         return standing
 
-    def begin(self, batches: int) -> None:
-        """Note that the decision that stands lets so many batches be played, from the first."""
-        self._change(lambda log: log.having(lambda each: each.stands, {"batches": batches}))
+    def begin(self, batches: int, first: int = 0) -> None:
+        """Note which batches the decision that stands lets be played.
+
+        Args:
+            batches: How many, from the first of all on.
+            first: Number of the first that was not let be played before, as the run's state
+                knows it: batches may have been played without triggers.
+        """
+
+        def change(log: DecisionLog) -> DecisionLog:
+            since = max(first, 0 if log.standing is None else log.standing.since)
+            return log.having(lambda each: each.stands, {"batches": batches, "since": since})
+
+        self._change(change)
 
     def finish(self, played: int, now_s: float) -> DecisionLog:
         """Note which decisions are done, and return the log.

@@ -41,8 +41,9 @@ def begin_hour(run: Hourly, state: RunState, now: datetime) -> tuple[RunState, D
     decision = log.standing if trigger is None else decide(run, trigger, now)
     if decision is not None and decision.stands and Unplayed(run, state, log).n_batches:
         _note(run, decision)
-        forget_lists(run, range(let_be_played(state, log), state.formed))
-        decisions.begin(state.formed)
+        first = let_be_played(state, log)
+        forget_lists(run, range(first, state.formed))
+        decisions.begin(state.formed, first)
     after = allowed(run, state, decisions.read()).triggered
     known = advance(run.files, lambda old: old.model_copy(update={"triggered": after}))
     return known, None if trigger is None else decision

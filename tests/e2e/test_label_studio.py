@@ -201,6 +201,39 @@ def test_a_project_is_found_by_its_mark_and_made_once(
     assert "KEY is not set" in site.place.backhaul("labels", "sync", "e2").one_error()
 
 
+def test_what_is_drawn_otherwise_and_tasks_made_by_hand(
+    tmp_path: Path, label_studio: LabelStudioServer
+) -> None:
+    """An outline is taken as the box around it, a mask waits, a second task counts too."""
+    files = RunFiles(str(tmp_path), "drawn")
+    BEGINNING.write(files.beginning, beginning(files))
+    let_wait(files, range(3))
+    settings = LabelStudioAnnotation(url=label_studio.address)
+    desk = Desk(label_studio)
+    with LabelStudio(label_studio.address, label_studio.token) as server:
+        push_images(server, files, settings)
+        outlined, masked, doubled = desk.tasks(files.name)
+        box = desk.shown(outlined)[0]
+        name = box["value"]["rectanglelabels"][0]
+        outline = {
+            "points": [[10, 10], [30, 20], [20, 40]],
+            "closed": True,
+            "polygonlabels": [name],
+        }
+        desk.submit(outlined, [box | {"type": "polygonlabels", "value": outline}])
+        mask = {"format": "rle", "rle": [0, 1], "brushlabels": [name]}
+        desk.submit(masked, [box, box | {"id": "m", "type": "brushlabels", "value": mask}])
+        again = {"data": doubled["data"], "project": desk.project(files.name)}
+        desk.submit(desk.ask("POST", "/tasks/", json=again), desk.shown(doubled))
+        taken = pull_labels(server, files, settings)
+        assert push_images(server, files, settings) == 0
+    assert sorted(each.name for each in taken.images) == sorted(
+        each["data"]["name"] for each in (outlined, doubled)
+    )
+    [problem] = taken.problems
+    assert f"{masked['data']['name']}: an object was drawn as brushlabels" in str(problem)
+
+
 class Mortal(LabelStudio):
     """Asks until it is killed: before the request of a number, or before its answer came."""
 

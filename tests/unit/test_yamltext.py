@@ -21,6 +21,7 @@ HOSTILE = {
     "bomb": BOMB + "name: *a9\nnames: *a9\n",
     "bomb in keys": BOMB + "? *a9\n: 1\n",
     "an alias within itself": "name: &a [*a]\nnames: *a\n",
+    "an alias within itself, once": "name: &a {b: [*a]}\n",
     "no date": "name: 2024-99-99\nnames: 2024-99-99\n",
     "no time": "name: 2024-01-01T99:99:99Z\n",
     "many digits": f"name: {'9' * 5000}\n",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,10 @@ from backhaul.values.labels import Labels
 
 KIND = "rectanglelabels"
 PERCENT = 100.0
+_FAR, _NO_AREA = 1e6, 1e-7  # in percent: numbers of no box, and no difference but of rounding
+
+Number: TypeAlias = Annotated[float, Field(ge=-_FAR, le=_FAR)]
+"""Of a box, in percent or degrees."""
 
 
 class Rectangle(BaseModel):
@@ -23,11 +27,11 @@ class Rectangle(BaseModel):
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
-    x: float
-    y: float
-    width: float
-    height: float
-    rotation: float = 0.0
+    x: Number
+    y: Number
+    width: Number
+    height: Number
+    rotation: Number = 0.0
     rectanglelabels: list[str] = Field(default=[], max_length=10)
 
 
@@ -77,7 +81,8 @@ def labels_of(rectangles: list[Rectangle], image: ImageFile, names: tuple[str, .
         names: The class list.
 
     Raises:
-        ValueError: If a box has no class of the class list, or several.
+        ValueError: If a box has no class of the class list, or several, or no part of it lies
+            in the image.
     """
     ids = {name: number for number, name in enumerate(plain_names(names))}
     class_ids, corners = [], []
@@ -105,4 +110,7 @@ def _corners(box: Rectangle, image: ImageFile) -> tuple[float, float, float, flo
     xs, ys = (
         [min(max(value, 0.0), PERCENT) for value in side] for side in zip(*points, strict=True)
     )
-    return min(xs), min(ys), max(xs), max(ys)
+    x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
+    if x2 - x1 <= _NO_AREA or y2 - y1 <= _NO_AREA:
+        raise ValueError("a box lies outside of the image, or has no area")
+    return x1, y1, x2, y2

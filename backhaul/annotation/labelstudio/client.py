@@ -1,8 +1,8 @@
 """Label Studio's REST API, as far as it is needed here.
 
-Answers are bounded, and redirects are not followed, as they would carry the token elsewhere.
-What only asks is repeated for a while; what changes something is not: who is not sure whether
-it was done asks first.
+Answers are bounded in bytes and time. Redirects are not followed: they would carry the token
+elsewhere. What only asks is repeated for a while; what changes something is not: who is not
+sure whether it was done asks first.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any, Self
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from backhaul.annotation.labelstudio.deadline import Deadline, DeadlineError
 from backhaul.errors import InputError
 from backhaul.untrusted import one_line
 
 MOST_BYTES = 64 * 2**20
 """Of an answer."""
 TIMEOUT_S, PATIENCE_S, POLL_S = 60.0, 20.0, 1.0
+ANSWER_S = 300.0
+"""Of a question and its whole answer; `TIMEOUT_S` is of each read and write."""
 _JWT_PARTS = 3
 _OK, _UNAUTHORISED, _FORBIDDEN, _TOO_MANY, _BROKEN = 200, 401, 403, 429, 500
 _REFUSED = 400
@@ -54,6 +57,7 @@ class LabelStudio:
         self.address = address.rstrip("/")
         self._token = token.strip()
         self._access = ""
+        self._deadline = Deadline()
         self._http = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False)
         if not self._token.isascii() or not self._token.isprintable() or not self._token:
             raise LabelStudioError(f"{self.address}: its access token is empty, or is no token")
@@ -161,18 +165,22 @@ class LabelStudio:
         """Return an answer, with its content.
 
         Raises:
-            LabelStudioError: If there is none, or it is too large.
+            LabelStudioError: If there is none in time, or it is too large.
         """
         headers = {} if authorisation is None else {"Authorization": authorisation}
+        traced = {"trace": self._deadline.trace}
         try:
             request = self._http.build_request(
-                method, f"{self.address}{path}", headers=headers, **given
+                method, f"{self.address}{path}", headers=headers, extensions=traced, **given
             )
-            answer = self._http.send(request, stream=True)
-            try:
-                content = self._content(answer)
-            finally:
-                answer.close()
+            with self._deadline.within(ANSWER_S):
+                answer = self._http.send(request, stream=True)
+                try:
+                    content = self._content(answer)
+                finally:
+                    answer.close()
+        except DeadlineError as error:
+            raise LabelStudioAwayError(f"{self.address}: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = one_line(str(error)) or type(error).__name__
             raise LabelStudioAwayError(f"{self.address}: does not answer: {reason}") from None

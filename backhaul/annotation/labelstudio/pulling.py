@@ -6,15 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from pydantic import ValidationError
 
 from backhaul.annotation.agreement import agreement_of
-from backhaul.annotation.labelstudio.boxes import KIND, Rectangle, labels_of
+from backhaul.annotation.labelstudio.boxes import labels_of
 from backhaul.annotation.labelstudio.client import LabelStudio
-from backhaul.annotation.labelstudio.interface import APPROVED, BOXES, REJECTED, REVIEW
+from backhaul.annotation.labelstudio.opinions import Opinions, opinions_in
 from backhaul.annotation.labelstudio.project import Project, note_seen
+from backhaul.annotation.labelstudio.regions import box_of, drawn_in
 from backhaul.annotation.labelstudio.tasks import (
     Annotation,
     Task,
@@ -26,7 +24,7 @@ from backhaul.annotation.labelstudio.tasks import (
 )
 from backhaul.annotation.taking import Given, Taken, take
 from backhaul.annotation.waiting import WaitingImage
-from backhaul.campaign.labelled import LABELLED, LabelledImage
+from backhaul.campaign.labelled import LABELLED, LabelledImage, State
 from backhaul.data.annotation import LabelStudioAnnotation
 from backhaul.data.formats.report import Problem
 from backhaul.labellayout import labelled_folder, labelled_place
@@ -37,13 +35,6 @@ from backhaul.values.labels import Labels
 
 SOURCE = "label-studio"
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class _Finished:
-    annotation: Annotation
-    labels: Labels
-    is_approved: bool
 
 
 def pull(
@@ -103,22 +94,75 @@ class _Reader:
 
     def given(self) -> Given | Problem | None:
         """Return the labels; what keeps the image waiting; None while people are at it."""
-        finished, reason = list[_Finished](), "was skipped, and waits"
-        for each in self.task.annotations:
-            said = _review_of(each)
-            if said == REJECTED:
-                reason = "was rejected, and waits for other labels"
-            if each.was_cancelled or said == REJECTED:
-                continue
+        opinions = opinions_in(self.task.annotations)
+        if opinions.approved is not None:
+            return self._chosen(opinions.approved, opinions.standing, "approved")
+        if not opinions.standing:
+            return self._waits(*self._nothing(opinions))
+        counting = opinions.reviewed or opinions.standing
+        if (problem := self._unread(counting)) is not None:
+            return problem
+        is_enough = not self.settings.review and len(counting) >= self.settings.annotators
+        if not opinions.reviewed and not is_enough:
+            return None
+        agreement = self._agreement(counting)
+        if agreement is not None and agreement < self.settings.min_agreement:
+            reason = f"two annotators agree by {agreement:.2f} alone; approve one of them"
+            return self._waits(reason, counting[-1])
+        state: State = "approved" if opinions.reviewed else "submitted"
+        return self._chosen(counting[-1], opinions.standing, state)
+
+    def _nothing(self, opinions: Opinions) -> tuple[str, Annotation]:
+        """Return why nothing counts, and whose annotation says so."""
+        if opinions.rejected is not None:
+            return "was rejected, and waits for other labels", opinions.rejected
+        return "was skipped, and waits", self.task.annotations[-1]
+
+    def _unread(self, annotations: Sequence[Annotation]) -> Problem | None:
+        """Return why one of several annotations cannot be understood; None if all can."""
+        for each in annotations:
             try:
-                labels = labels_in(each, self.image, self.class_names)
+                self._labels(each)
             except ValueError as error:
                 return self._waits(str(error), each)
-            is_approved = said == APPROVED or each.ground_truth
-            finished.append(_Finished(each, labels, is_approved))
-        if not finished:
-            return self._waits(reason, self.task.annotations[-1])
-        return self._chosen(finished)
+        return None
+
+    def _chosen(
+        self, annotation: Annotation, standing: Sequence[Annotation], state: State
+    ) -> Given | Problem:
+        """Return the labels of an annotation."""
+        if (problem := self._unread([annotation])) is not None:
+            return problem
+        shown = self.image.shown.above(self.settings.min_confidence)
+        return Given(
+            image=self.image,
+            labels=self._labels(annotation),
+            source=SOURCE,
+            shown=shown.boxes if shown.model else None,
+            reference=self.place,
+            annotator=self._annotator(annotation),
+            state=state,
+            changed=max(each.updated_at for each in self.task.annotations),
+            seconds=_seconds(self.task.annotations),
+            agreement=self._agreement(standing),
+        )
+
+    def _labels(self, annotation: Annotation) -> Labels:
+        """Return the labels of an annotation.
+
+        Raises:
+            ValueError: If an object in it cannot be understood: then the others are not all.
+        """
+        boxes = [box_of(region) for region in drawn_in(annotation.result)]
+        return labels_of(boxes, self.image.file, self.class_names)
+
+    def _agreement(self, standing: Sequence[Annotation]) -> float | None:
+        """Return F1 of the first two annotators' boxes; None if there is one alone."""
+        try:
+            one, other = map(self._labels, standing[:2])
+        except ValueError:  # one alone, or what cannot be read
+            return None
+        return agreement_of([(one, other)]).f1
 
     def _waits(self, reason: str, by: Annotation) -> Problem:
         name = one_line(f"{self.image.node}/{self.image.name}")
@@ -132,82 +176,12 @@ class _Reader:
             return "somebody"
         return self.people.get(number) or f"user {number}"
 
-    def _chosen(self, finished: list[_Finished]) -> Given | Problem | None:
-        """Return the labels that count: approved ones, else those that came last."""
-        approved = [each for each in finished if each.is_approved]
-        last = max(approved or finished, key=lambda each: each.annotation.updated_at)
-        agreement = _agreement(finished)
-        if not approved:
-            if self.settings.review:
-                return None
-            people = {each.annotation.completed_by for each in finished}
-            if len(people) < self.settings.annotators:
-                return None
-            if agreement is not None and agreement < self.settings.min_agreement:
-                reason = f"two annotators agree by {agreement:.2f} alone; approve one of them"
-                return self._waits(reason, last.annotation)
-        times = [each.annotation.lead_time for each in finished]
-        known = [
-            each for each in times if each is not None and math.isfinite(each) and each >= 0
-        ]
-        shown = self.image.shown.above(self.settings.min_confidence)
-        return Given(
-            image=self.image,
-            labels=last.labels,
-            source=SOURCE,
-            shown=shown.boxes if shown.model else None,
-            reference=self.place,
-            annotator=self._annotator(last.annotation),
-            state="approved" if approved else "submitted",
-            changed=last.annotation.updated_at,
-            seconds=sum(known) if known else None,
-            agreement=agreement,
-        )
 
-
-def _agreement(finished: Sequence[_Finished]) -> float | None:
-    """Return F1 of the first two annotators' boxes; None if there is one alone."""
-    of_people: dict[int | None, Labels] = {}
-    for each in finished:
-        of_people.setdefault(each.annotation.completed_by, each.labels)
-    one, *others = of_people.values()
-    return agreement_of([(one, others[0])]).f1 if others else None
-
-
-def labels_in(
-    annotation: Annotation, image: WaitingImage, class_names: tuple[str, ...]
-) -> Labels:
-    """Return the boxes of an annotation; other regions are passed over.
-
-    Args:
-        annotation: What a person made of an image.
-        image: The image.
-        class_names: The class list.
-
-    Raises:
-        ValueError: If a box has no class of the class list, or no numbers.
-    """
-    regions = [
-        r for r in annotation.result if (r.get("type"), r.get("from_name")) == (KIND, BOXES)
-    ]
-    try:
-        rectangles = [Rectangle.model_validate(region.get("value")) for region in regions]
-    except ValidationError as error:
-        raise ValueError(
-            f"a box cannot be read: {one_line(error.errors()[0]['msg'])}"
-        ) from None
-    return labels_of(rectangles, image.file, class_names)
-
-
-def _review_of(annotation: Annotation) -> str:
-    """Return what a reviewer chose; empty if nothing."""
-    for region in annotation.result:
-        value: Any = region.get("value")
-        if region.get("from_name") == REVIEW and isinstance(value, Mapping):
-            choices = value.get("choices")
-            if isinstance(choices, list) and choices:
-                return str(choices[0])
-    return ""
+def _seconds(annotations: Sequence[Annotation]) -> float | None:
+    """Return how long all annotators took together; None if nobody knows."""
+    times = [each.lead_time for each in annotations if not each.was_cancelled]
+    known = [each for each in times if each is not None and math.isfinite(each) and each >= 0]
+    return sum(known) if known and math.isfinite(sum(known)) else None
 
 
 def _changed_later(server: LabelStudio, project: Project, files: RunFiles) -> list[Problem]:

@@ -140,11 +140,12 @@ def prediction_of(
 def tasks_by_image(
     server: LabelStudio, project: int, image_ids: Sequence[str]
 ) -> dict[str, Task | UnreadTask]:
-    """Return the tasks of images, of each the first, by image_id; those without are left out.
+    """Return the tasks of images, by image_id; those without are left out.
 
-    Of an image with several the first is returned that can be read. A task of which not even
-    the image can be read may be that of any image that seems to have none, and is returned for
-    these: no second one is made then.
+    Of an image with several, as people can make them, it is the one that was worked on last,
+    with the annotations of all that can be read. A task of which not even the image can be read
+    may be that of any image that seems to have none, and is returned for these: no second one
+    is made then.
 
     Args:
         server: The server.
@@ -159,9 +160,11 @@ def tasks_by_image(
         some = set(image_ids[start : start + AT_ONCE])
         items = [_filter(f"data.{IMAGE_ID}", "equal", "String", each) for each in sorted(some)]
         for task in sorted(_asked(server, project, "or", items), key=_order):
+            place = place_of(server, project, task.id if isinstance(task, Task) else None)
             is_lost = isinstance(task, UnreadTask) and not task.image_id
             for image_id in some if is_lost else some & {task.image_id}:
-                found.setdefault(image_id, task)
+                known = found.get(image_id)
+                found[image_id] = _together(place, known, task)
     return found
 
 
@@ -214,6 +217,25 @@ def _order(task: Task | UnreadTask) -> tuple[bool, bool, int]:
     return True, not task.image_id, 0
 
 
+def _together(
+    place: str, known: Task | UnreadTask | None, task: Task | UnreadTask
+) -> Task | UnreadTask:
+    """Return tasks of one image as one: what is finished in any of them is finished."""
+    if known is None:
+        return task
+    if isinstance(known, UnreadTask) or isinstance(task, UnreadTask):
+        return known
+    annotations = [*known.annotations, *task.annotations]
+    if len(annotations) > _MOST_ANNOTATIONS:
+        return _unread(place, known.image_id, f"annotations: more than {_MOST_ANNOTATIONS}")
+    latest = max(known, task, key=lambda each: max(map(_moment, each.annotations), default=0.0))
+    return latest.model_copy(update={"annotations": annotations})
+
+
+def _moment(annotation: Annotation) -> float:
+    return annotation.updated_at.timestamp()
+
+
 def _asked(
     server: LabelStudio, project: int, conjunction: str, items: list[dict[str, str]]
 ) -> Iterator[Task | UnreadTask]:
@@ -248,7 +270,11 @@ def _read(server: LabelStudio, project: int, row: Any) -> Task | UnreadTask:
     known = row if isinstance(row, dict) else {}
     data = known.get("data")
     field = ".".join(map(str, first["loc"])) or "task"
-    reason = f"its task cannot be read, and waits: {field}: {first['msg']}"
-    place = place_of(server, project, known.get("id"))
     image_id = str(data.get(IMAGE_ID, "")) if isinstance(data, dict) else ""
-    return UnreadTask(image_id, Problem(place, None, reason, "warning"))
+    place = place_of(server, project, known.get("id"))
+    return _unread(place, image_id, f"{field}: {first['msg']}")
+
+
+def _unread(place: str, image_id: str, reason: str) -> UnreadTask:
+    text = f"its task cannot be read, and waits: {reason}"
+    return UnreadTask(image_id, Problem(place, None, text, "warning"))

@@ -29,6 +29,8 @@ from backhaul.untrusted import one_line, read_text, user_path
 
 JOB, ENVIRONMENT, ALGORITHM = "benchmarkingjob", "testenv", "algorithm"
 PARADIGM = "incrementallearning"
+INDEXES = ("index", "url")
+"""What a list of images is called: the second by earlier versions."""
 ROUNDS = 2
 """Rounds where the environment does not say."""
 MOST_ARMS = 50
@@ -73,7 +75,8 @@ def translate_benchmark(document: Document) -> Translation:
         *_others(job, "name|workspace|testenv|test_object[.].*|rank[.]sort_by[.].*"),
         *_others(
             environment.below(ENVIRONMENT),
-            "dataset[.](train|test)_index|incremental_rounds|model_eval[.].*|metrics[.].*",
+            f"dataset[.](train|test)_({'|'.join(INDEXES)})|incremental_rounds|model_eval[.].*"
+            "|metrics[.].*",
         ),
         *_others(
             algorithms[0].below(ALGORITHM),
@@ -131,10 +134,11 @@ def _environment(environment: Document) -> Iterator[Taken]:
     """Yield what becomes of data, rounds, gate and metrics."""
     fields, file = environment.below(ENVIRONMENT), environment.file
     rounds = read("incremental_rounds", fields.get("incremental_rounds", "2"), positive, file)
-    if (index := fields.get("dataset.train_index")) is not None:
-        yield _images(index, rounds, file)
-    if (index := fields.get("dataset.test_index")) is not None:
-        yield told("dataset.test_index", index, "refused", "batches.holdout_batches", TESTED)
+    if (index := _index(fields, "train")) is None:
+        raise InputError(f"{file}: dataset: expected train_index, a list of images")
+    yield _images(*index, rounds, file)
+    if (index := _index(fields, "test")) is not None:
+        yield told(*index, "refused", "batches.holdout_batches", TESTED)
     yield taken("incremental_rounds", str(rounds), {"batches.count": rounds})
     metrics = [text for key, text in fields.items() if key.startswith("metrics.")]
     names = [each for each in metrics if not each.endswith(".py")]
@@ -142,8 +146,14 @@ def _environment(environment: Document) -> Iterator[Taken]:
         yield told("metrics", ", ".join(names), "changed", "leaderboard --metric", MEASURED)
 
 
-def _images(index: str, rounds: int, file: Path) -> Taken:
-    place = _found(file, read("dataset.train_index", index, path, file))
+def _index(fields: Mapping[str, str], part: str) -> tuple[str, str] | None:
+    """Return the field that names an index of images, and the index; None without."""
+    names = (f"dataset.{part}_{each}" for each in INDEXES)
+    return next(((name, fields[name]) for name in names if fields.get(name)), None)
+
+
+def _images(key: str, index: str, rounds: int, file: Path) -> Taken:
+    place = _found(file, read(key, index, path, file))
     root = Path(index).parent.as_posix() if place is None else place.parent.as_posix()
     fields: dict[str, Any] = {"data.root": root}
     if place is not None:
@@ -151,7 +161,7 @@ def _images(index: str, rounds: int, file: Path) -> Taken:
         initial = min(100, max(n_images // 5, 1))
         fields["initial.images"] = initial
         fields["batches.sampling_batch"] = max((n_images - initial) // (rounds + 1), 1)
-    return taken("dataset.train_index", index, fields, INDEXED)
+    return taken(key, index, fields, INDEXED)
 
 
 def _algorithm(algorithm: Document) -> Iterator[Taken]:

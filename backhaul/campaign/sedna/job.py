@@ -17,6 +17,7 @@ from backhaul.campaign.sedna.resources import Document
 from backhaul.campaign.sedna.taken import (
     Taken,
     Translation,
+    Verdict,
     fraction,
     read,
     taken,
@@ -54,8 +55,7 @@ def translate_job(documents: Sequence[Document]) -> Translation:
         "batches.sampling_batch": sampling_batch,
         "bandwidth.images": sampling_batch,
     }
-    known = {each.row.key for each in given}
-    rows = [_left(key, text) for key, text in _others(job, known).items()]
+    rows = [_left(key, text) for key, text in _others(job).items()]
     header = (
         f"Imported from {job.file}, {KIND} {one_line(job.name)}. Behind a value: the field it",
         "came from. docs/coming-from-sedna.md has every field; configs/hourly.yaml the rest.",
@@ -193,17 +193,44 @@ VARIABLES = {
         "inference.conf_thres", number, "of a class: none has objectness"
     ),
 }
-_VARIABLE = re.compile(r"spec\.(trainSpec\.template\.spec\.containers\.\d+)\.env\.(\w+)")
+TOLD: dict[str, Verdict] = {
+    "class_names": (
+        "changed",
+        "initial.data.names",
+        "a file with one name a line, where the data set does not name its classes",
+    ),
+    "video_url": ("changed", "frames in NODE.yaml", "a video, a folder or a camera"),
+    "HE_SAVED_URL": ("changed", "store in NODE.yaml", "hard frames go into its inbox"),
+}
+"""Variables of Sedna's examples that become no field of a campaign."""
+ONE_FOR_ALL = "one value for training, evaluation and nodes: that of trainSpec"
+OWN: Verdict = (
+    "refused",
+    "",
+    "no field here; of code of yours: `params` of training.detector",
+)
+_VARIABLE = re.compile(r"spec\.(\w+Spec)\.template\.spec\.containers\.\d+\.env\.([^.]+)")
 
 
 def _environment(job: Document) -> Iterator[Taken]:
-    """Yield the variables that Sedna's own examples pass to a training."""
+    """Yield the variables of all containers; those that Sedna's examples know become fields."""
     for key, text in job.fields.items():
-        match = _VARIABLE.fullmatch(key)
-        if match and match[2] in VARIABLES:
-            known = VARIABLES[match[2]]
-            value = read(f"env.{match[2]}", text, known.read, job.file)
-            yield taken(f"trainSpec env.{match[2]}", text, {known.here: value}, known.why)
+        if (match := _VARIABLE.fullmatch(key)) is None:
+            continue
+        yield _variable(match[1], match[2], text, job.file)
+
+
+def _variable(spec: str, name: str, text: str, file: object) -> Taken:
+    """Return what becomes of a variable; values that are not taken over may be secrets."""
+    key = f"{spec} env.{one_line(name)}"
+    if name in TOLD:
+        return told(key, "", *TOLD[name])
+    if (known := VARIABLES.get(name)) is None:
+        return told(key, "", *OWN)
+    if spec != "trainSpec":
+        return told(key, text, "changed", known.here, ONE_FOR_ALL)
+    value = read(f"env.{name}", text, known.read, file)
+    return taken(key, text, {known.here: value}, known.why)
 
 
 _READ = re.compile(
@@ -217,14 +244,11 @@ _PASSED_OVER = re.compile(r"apiVersion|kind|metadata\..*|status\..*")
 _PART = re.compile(r"spec\.(\w+Spec\.template)\..*")
 
 
-def _others(job: Document, known: set[str]) -> dict[str, str]:
+def _others(job: Document) -> dict[str, str]:
     """Return what is left: fields of templates together, by the template; others alone."""
     left: dict[str, str] = {}
     for key, text in job.fields.items():
-        variable = _VARIABLE.fullmatch(key)
-        if variable and f"trainSpec env.{variable[2]}" in known:
-            continue
-        if _READ.fullmatch(key) or _PASSED_OVER.fullmatch(key):
+        if any(each.fullmatch(key) for each in (_READ, _VARIABLE, _PASSED_OVER)):
             continue
         part = _PART.fullmatch(key)
         if part is None:

@@ -42,8 +42,14 @@ def trigger_of_training(fields: Mapping[str, str], file: object) -> list[Taken]:
     where = "trainSpec.trigger"
     found = [told(f"{where}.{key}", fields[key], *ASKED) for key in (PERIOD,) if key in fields]
     conditions = [*_hours(fields, where, file), *_samples(fields, where, file)]
-    if "condition.threshold" in fields and not any(c["kind"] == "labelled" for c in conditions):
-        found.append(told(f"{where}.condition", _compared(fields, where, file)[2], *NEVER))
+    if "condition.threshold" in fields:
+        sign, _, text = _compared(fields, where, file)
+        is_of_samples = fields.get("condition.metric") == SAMPLES
+        if not any(each["kind"] == "labelled" for each in conditions):
+            verdict = AT_FEW if is_of_samples else NEVER
+            found.append(told(f"{where}.condition", text, *verdict))
+        elif sign == "==":
+            found.append(told(f"{where}.condition", text, *AT_LEAST))
     if not conditions:
         return found
     whole = conditions[0] if len(conditions) == 1 else _all_of(conditions)
@@ -58,7 +64,10 @@ def _hours(fields: Mapping[str, str], where: str, file: object) -> list[dict[str
     """Return the condition that a timer is; none without."""
     if not {"timer.start", "timer.end"} & fields.keys():
         return []
-    start, end = (clock(f"{where}.timer", fields.get(f"timer.{k}", ""), file) for k in ENDS)
+    times = [(fields.get(f"timer.{key}"), without) for key, without in ENDS.items()]
+    start, end = (
+        clock(f"{where}.timer", text, file) if text else without for text, without in times
+    )
     return [{"kind": "window", "hours": [f"{start}-{end}"]}]
 
 
@@ -173,7 +182,8 @@ def clock(key: str, text: str, file: object) -> str:
     return f"{total // 60:02}:{total % 60:02}"
 
 
-ENDS = ("start", "end")
+ENDS = {"start": "00:00", "end": "24:00"}
+"""Ends of a timer, and what they are where they are not given: those of the day."""
 PERIOD = "checkPeriodSeconds"
 DELTA = "_delta"
 GAINS = (">", ">=")
@@ -189,7 +199,21 @@ FIRED = (
     "a batch is full once so many arrive, and is played once so many have labels; times are "
     "UTC unless `timezone` says whose"
 )
-NEVER: Verdict = ("refused", "", f"only {SAMPLES} is known there, and this trigger never fires")
+NEVER: Verdict = (
+    "refused",
+    "",
+    f"only {SAMPLES} is known there, so it never fires; here a timer beside it fires alone",
+)
+AT_FEW: Verdict = (
+    "refused",
+    "",
+    "no condition here holds while samples are few; here a timer beside it fires alone",
+)
+AT_LEAST: Verdict = (
+    "changed",
+    "triggers",
+    "there at that number alone, which may be passed between two looks; here from it on",
+)
 BOUNDED = (
     "the lower end of an interval of the gain has to be above it, where the difference of two "
     "numbers had to; of mAP50, mAP50-95 or F1"

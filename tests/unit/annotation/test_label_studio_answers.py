@@ -18,6 +18,7 @@ from tests.waiting import BOX, CLASSES, SIZE
 
 BOXES = {"x": 10, "y": 10, "width": 20, "height": 30, "rectanglelabels": ["big bus"]}
 """What the model saw, in percent."""
+LATE = "2026-11-21T11:00:00.000000Z"
 PEOPLE = {1: "ann@here", 2: "bob@here"}
 
 
@@ -99,6 +100,76 @@ def test_what_was_approved_counts_before_what_came_later(image: WaitingImage) ->
     assert (marked.state, marked.annotator) == ("approved", "ann@here")
 
 
+def test_of_a_person_s_annotations_the_last_counts(image: WaitingImage) -> None:
+    """For agreement, for labels, and where it was rejected, skipped or wrong."""
+    old, other = annotation(1, region(x=60)), annotation(2, region(), completed_by=2)
+    asked = {"annotators": 2, "min_agreement": 0.5}
+    found = labels_given(answer(image, annotation(3, region()), other, old, **asked))
+    assert (found.agreement, found.annotator) == (1.0, "ann@here")
+    disagree = answer(
+        image, annotation(3, region(x=60)), other, annotation(1, region()), **asked
+    )
+    assert "agree by 0.00" in str(disagree)
+
+    rejected = annotation(3, region(), said("rejected"))
+    assert "was rejected" in str(answer(image, old, rejected))
+    assert "was skipped" in str(answer(image, old, annotation(3, was_cancelled=True)))
+    wrong = annotation(1, region(rectanglelabels=["tram"]))
+    assert len(labels_given(answer(image, wrong, annotation(3, region()))).labels) == 1
+    assert "expected one of" in str(answer(image, old, wrong | {"id": 3, "updated_at": LATE}))
+
+
+def test_what_was_approved_counts_whatever_others_drew(image: WaitingImage) -> None:
+    wrong = annotation(3, region(rectanglelabels=["tram"]), completed_by=2)
+    for approved in (
+        annotation(1, region(), said("approved")),
+        annotation(1, region(), ground_truth=True),
+    ):
+        found = labels_given(answer(image, approved, wrong))
+        assert (found.state, found.annotator, found.agreement) == ("approved", "ann@here", None)
+    unread = annotation(1, {"type": "brushlabels"}, ground_truth=True)
+    assert "brushlabels" in str(answer(image, unread, annotation(2, region(), completed_by=2)))
+
+
+@pytest.mark.parametrize("first", [[region()], []])
+def test_who_approves_and_draws_nothing_approves_what_is_there(
+    image: WaitingImage, first: list[dict[str, Any]]
+) -> None:
+    approval = annotation(2, said("approved"), completed_by=2)
+    found = labels_given(answer(image, annotation(1, *first), approval, review=True))
+    assert (found.state, found.annotator) == ("approved", "ann@here")
+    assert len(found.labels) == len(first)
+    changed = annotation(3, *first)  # after it was approved
+    assert answer(image, changed, approval, review=True) is None
+    found = labels_given(answer(image, changed, approval))
+    assert (found.state, len(found.labels)) == ("submitted", len(first))
+
+
+def test_whoever_approves_first_that_there_is_nothing_says_so(image: WaitingImage) -> None:
+    alone = annotation(1, said("approved"))
+    for others in ([], [annotation(2, said("approved"), completed_by=2)]):
+        found = labels_given(answer(image, alone, *others))
+        assert (found.state, len(found.labels)) == ("approved", 0)
+
+
+def test_an_approval_is_of_what_was_there_before(image: WaitingImage) -> None:
+    approval = annotation(2, said("approved"), completed_by=2)
+    first, later = annotation(1, region()), annotation(3, region(x=60), completed_by=3)
+    assert labels_given(answer(image, first, approval, later)).annotator == "ann@here"
+    disagree = later | {"updated_at": first["updated_at"]}
+    asked = {"annotators": 2, "min_agreement": 0.5}
+    assert "approve one of them" in str(answer(image, first, disagree, approval, **asked))
+    changed = annotation(4, region(x=60))  # by who had made what was approved
+    assert answer(image, first, approval, changed, review=True) is None
+
+
+def test_who_rejects_and_draws_nothing_rejects_what_is_there(image: WaitingImage) -> None:
+    rejection = annotation(2, said("rejected"), completed_by=2)
+    found = answer(image, annotation(1, region()), rejection)
+    assert "was rejected, and waits for other labels (bob@here)" in str(found)
+    assert labels_given(answer(image, rejection, annotation(3, region()))).state == "submitted"
+
+
 def test_with_review_what_nobody_approved_waits(image: WaitingImage) -> None:
     assert answer(image, annotation(1, region()), review=True) is None
     found = answer(image, annotation(1, region(), said("approved")), review=True)
@@ -141,11 +212,74 @@ def test_what_cannot_be_read_waits_and_is_told(
     assert reason in str(found)
 
 
-def test_regions_of_other_kinds_are_passed_over(image: WaitingImage) -> None:
-    others = [{"type": "brushlabels", "from_name": "mask", "value": {"rle": []}}, {}]
-    assert len(labels_given(answer(image, annotation(1, region(), *others))).labels) == 1
+def polygon(*points: tuple[float, float], **changes: Any) -> dict[str, Any]:
+    value = {"points": points, "polygonlabels": ["big bus"], "closed": True}
+    return {"type": "polygonlabels", "from_name": "outline", "value": value | changes}
 
 
-@pytest.mark.parametrize("times", [None, -1.0, "NaN"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"type": "brushlabels", "from_name": "mask", "value": {"rle": []}},
+        {"type": "ellipselabels", "from_name": "oval", "value": BOXES},
+        {"type": "keypointlabels", "from_name": "point", "value": {"x": 1, "y": 1}},
+        {"type": "rectangle", "from_name": "label", "value": BOXES},
+        {"type": ["rectanglelabels"], "value": BOXES},
+        {},
+        region() | {"to_name": "second"},
+        region() | {"image_rotation": 90},
+        polygon((1, 1), (20, 1)),
+        polygon((1, 1), (20, 1), (20, 20), closed=False),
+        polygon((1, 1), (20, 1), (20, 20), polygonlabels=["tram"]),
+        polygon((1, 1), (20, float("nan")), (20, 20)),
+        polygon((1, 1), (1, 20), (1, 30)),
+        region(x=105),
+        region(x=-40),
+        region(x=1e308),
+        region(x=1e308, width=1e308),
+        region(y=100),
+        region(width=0),
+        region(x=200, rotation=45),
+    ],
+)
+@pytest.mark.parametrize("others", [[], [region()]])
+def test_an_object_that_cannot_be_understood_holds_its_image_back(
+    image: WaitingImage, other: dict[str, Any], others: list[dict[str, Any]]
+) -> None:
+    """Or it would train a model that there is nothing."""
+    found = answer(image, annotation(1, *others, other))
+    assert isinstance(found, Problem)
+    assert "cam-1/0.png: a" in str(found)
+    assert "(ann@here)" in str(found)
+
+
+def test_a_box_of_any_control_and_the_box_around_an_outline_are_taken(
+    image: WaitingImage,
+) -> None:
+    outline = polygon((10, 10), (30, 20), (20, 40))
+    for drawn in (region() | {"from_name": "boxes"}, outline, region() | {"to_name": "image"}):
+        labels = labels_given(answer(image, annotation(1, drawn))).labels
+        assert labels.xyxy(*SIZE)[0].tolist() == pytest.approx(BOX)
+
+
+@pytest.mark.parametrize("kind", ["choices", "rating", "textarea", "taxonomy", "relation"])
+def test_what_is_said_beside_objects_is_passed_over(image: WaitingImage, kind: str) -> None:
+    other = {"type": kind, "from_name": "night", "value": {kind: ["yes"]}}
+    assert len(labels_given(answer(image, annotation(1, region(), other))).labels) == 1
+    assert len(labels_given(answer(image, annotation(1, other))).labels) == 0
+
+
+def test_a_box_over_the_edge_is_cut_off(image: WaitingImage) -> None:
+    labels = labels_given(answer(image, annotation(1, region(x=90)))).labels
+    assert labels.xyxy(100, 100)[0].tolist() == pytest.approx([90, 10, 100, 40])
+
+
+def test_of_two_who_are_waited_for_one_that_cannot_be_read_is_told(image: WaitingImage) -> None:
+    assert "brushlabels" in str(
+        answer(image, annotation(1, {"type": "brushlabels"}), annotators=2)
+    )
+
+
+@pytest.mark.parametrize("times", [None, -1.0, "NaN", 1e309])
 def test_seconds_that_nobody_knows(image: WaitingImage, times: Any) -> None:
     assert labels_given(answer(image, annotation(1, region(), lead_time=times))).seconds is None

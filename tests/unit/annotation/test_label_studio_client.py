@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -144,6 +146,73 @@ def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(LabelStudioError, match="more than 1,000 bytes"),
     ):
         server.get("/much")
+
+
+@contextmanager
+def dripping(start: bytes, drip: bytes) -> Iterator[str]:
+    """Meanwhile a server begins an answer, and sends a little of it from time to time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    is_over = Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(9_999)
+                connection.sendall(start)
+                while not is_over.wait(0.02):
+                    connection.sendall(drip)
+
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        is_over.set()
+        listener.close()
+        thread.join()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+SIZED = OK + b"Content-Length: 60000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "drip"),
+    [
+        (SIZED, b" "),
+        (OK + b"\r\n", b" "),  # until the connection ends
+        (OK + b"Content-Encoding: gzip\r\n\r\n", b""),
+        (OK, b"X-More: 1\r\n"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+        (b"", b""),
+    ],
+)
+def test_an_answer_that_drips_holds_nobody_up(
+    start: bytes, drip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_S", 0.3)
+    began = time.monotonic()
+    with (
+        dripping(start, drip) as address,
+        LabelStudio(address, TOKEN) as server,
+        pytest.raises(LabelStudioAwayError, match=r"not answered in whole within 0\.3 s"),
+    ):
+        server.get("/much")
+    assert time.monotonic() - began < 5
+
+
+def test_of_what_is_asked_over_one_connection_each_has_its_own_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_S", 0.5)
+
+    def reply(path: str, headers: dict[str, str]) -> Reply:
+        time.sleep(0.2)
+        return as_json(path)
+
+    with answering(reply) as address, LabelStudio(address, TOKEN) as server:
+        assert [server.get(f"/{k}") for k in range(4)] == [f"/{k}" for k in range(4)]
 
 
 @pytest.mark.parametrize(

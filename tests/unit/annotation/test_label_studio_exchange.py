@@ -19,7 +19,7 @@ from backhaul.annotation.labelstudio.client import (
 from backhaul.annotation.labelstudio.project import Project
 from backhaul.annotation.labelstudio.pulling import pull
 from backhaul.annotation.labelstudio.pushing import push
-from backhaul.annotation.labelstudio.tasks import tasks_by_image
+from backhaul.annotation.labelstudio.tasks import UnreadTask, tasks_by_image
 from backhaul.annotation.waiting import WaitingImage, waiting_images
 from backhaul.data.annotation import LabelStudioAnnotation
 from backhaul.layout import RunFiles
@@ -100,6 +100,55 @@ def test_no_second_task_is_made_where_one_may_be_there(images: list[WaitingImage
     server = Served(task(1, images[0], data=None), task(2, images[1]))
     assert push(server, PROJECT, images, CLASSES, 0.1) == 0
     assert server.made == []
+
+
+BOX = {"x": 10, "y": 10, "width": 20, "height": 30, "rectanglelabels": ["car"]}
+DRAWN = {"type": "rectanglelabels", "from_name": "label", "value": BOX}
+LATER = "2026-11-21T10:00:01Z"
+
+
+def done(*result: dict[str, Any], at: str = MOMENT, **more: Any) -> dict[str, Any]:
+    return {"id": len(at), "result": [*result], "completed_by": 1, "updated_at": at} | more
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_finished_in_a_second_task_of_an_image_is_taken(
+    files: RunFiles, images: list[WaitingImage], order: int
+) -> None:
+    """As people make them by hand; the one that was made first is asked for no more."""
+    ours = task(1, images[0], annotations=[])
+    second = task(2, images[0], annotations=[done(DRAWN)])
+    server = Served(*[ours, second][::order])
+    taken = pull(server, PROJECT, files, images, CLASSES, SETTINGS)
+    [labelled] = taken.images
+    assert labelled.n_boxes == 1
+    assert labelled.reference.endswith("task=2")
+
+
+def test_of_two_tasks_of_an_image_the_last_annotation_counts(
+    files: RunFiles, images: list[WaitingImage]
+) -> None:
+    server = Served(
+        task(1, images[0], annotations=[done(DRAWN, at=LATER, id=9)]),
+        task(2, images[0], annotations=[done()]),
+    )
+    taken = pull(server, PROJECT, files, images, CLASSES, SETTINGS)
+    assert [(image.n_boxes, image.reference[-1]) for image in taken.images] == [(1, "1")]
+    many = [task(k, images[0], annotations=[done(id=k)]) for k in range(101)]
+    found = tasks_by_image(Served(*many), 1, ids_of(images))[images[0].file.image_id]
+    assert isinstance(found, UnreadTask)
+    assert "more than 100" in str(found.problem)
+
+
+def test_nothing_is_told_as_changed_that_was_there_when_labels_were_taken(
+    files: RunFiles, images: list[WaitingImage]
+) -> None:
+    """An approval counts before what others made later."""
+    starred = done(DRAWN, ground_truth=True)
+    served = task(1, images[0], annotations=[starred, done(at=LATER, id=9, completed_by=2)])
+    served["data"]["backhaul_round"] = images[0].prefix
+    taken = pull(Served(served), PROJECT, files, images, CLASSES, SETTINGS)
+    assert (len(taken.images), taken.problems) == (1, [])
 
 
 @pytest.mark.parametrize("what", ["picture", "task"])

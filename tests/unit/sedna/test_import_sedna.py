@@ -9,7 +9,6 @@ from typer.testing import CliRunner, Result
 
 from backhaul.campaign.configfile import load_config
 from backhaul.campaign.legacy.row import Row
-from backhaul.campaign.sedna.benchmark import translate_benchmark
 from backhaul.campaign.sedna.filters import FILTERS
 from backhaul.campaign.sedna.job import VARIABLES, translate_job
 from backhaul.campaign.sedna.loop import clock
@@ -106,6 +105,30 @@ def test_every_field_of_a_job_has_a_row(job: Write) -> None:
     assert all(row.here or row.fate == "refused" for row in rows.values())
 
 
+def test_every_variable_of_a_container_has_a_row(job: Write) -> None:
+    """Those of one's own without their value, which may be a secret."""
+    path = job(
+        '[{image: "registry/look:v1"}]',
+        '[{image: "registry/look:v1", env: ['
+        '{name: input_shape, value: "352,640"}, {name: class_names, value: "van,car"}, '
+        '{name: video_url, value: "rtsp://ann:hunter2@gate/1"}, '
+        "{name: HE_SAVED_URL, value: /he}, {name: PASSWORD, value: hunter2}]}]",
+    )
+    rows = rows_of(path)
+    assert rows["trainSpec env.class_names"].here == "initial.data.names"
+    of_nodes = {
+        key.partition(".")[2]: row for key, row in rows.items() if "deploySpec env" in key
+    }
+    assert {key: (row.fate, row.here) for key, row in of_nodes.items()} == {
+        "input_shape": ("changed", "training.img_size"),
+        "video_url": ("changed", "frames in NODE.yaml"),
+        "HE_SAVED_URL": ("changed", "store in NODE.yaml"),
+        "PASSWORD": ("refused", ""),
+        "class_names": ("changed", "initial.data.names"),
+    }
+    assert "hunter2" not in run(str(path)).output
+
+
 def test_a_data_set_that_is_not_at_hand_is_said(job: Write) -> None:
     row = rows_of(job())["dataset.name"]
     assert row.here == "initial.data.root = bridges"
@@ -154,13 +177,48 @@ def test_a_gate_asks_for_a_gain(job: Write, old: str, new: str, fate: str) -> No
     assert ("accept.compare.metric = F1" in row.here) == (fate == "changed")
 
 
-def test_a_trigger_that_cannot_fire_there_is_refused(job: Write) -> None:
-    for old, new in (
-        ("num_of_samples", "precision"),
-        ('">", threshold: 500', '"<", threshold: 5'),
-    ):
-        row = rows_of(job(old, new))["trainSpec.trigger.condition"]
-        assert (row.fate, row.here) == ("refused", "")
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("num_of_samples", "precision", "so it never fires"),
+        ('">", threshold: 500', '"<", threshold: 5', "while samples are few"),
+        ('">", threshold: 500', '"<=", threshold: 5', "while samples are few"),
+        ('">", threshold: 500', '"ne", threshold: 5', "while samples are few"),
+    ],
+)
+def test_a_condition_that_is_none_here_is_said(
+    job: Write, old: str, new: str, why: str
+) -> None:
+    rows = rows_of(job(old, new))
+    row = rows["trainSpec.trigger.condition"]
+    assert (row.fate, row.here) == ("refused", "")
+    assert why in row.why
+    assert "a timer beside it fires alone" in row.why
+    assert rows["trainSpec.trigger"].value == "timer 02:00-20:00"
+
+
+@pytest.mark.parametrize("operator", ["==", "=", "eq", ">="])
+def test_that_an_exact_number_is_a_least_one_is_said(job: Write, operator: str) -> None:
+    rows = rows_of(job('">", threshold: 500', f'"{operator}", threshold: 500'))
+    assert "triggers.kind = all" in rows["trainSpec.trigger"].here
+    said = rows.get("trainSpec.trigger.condition")
+    assert (said is None) == (operator == ">=")
+    assert said is None or "at that number alone" in said.why
+
+
+@pytest.mark.parametrize(
+    ("timer", "hours"),
+    [
+        ("start: 22:00", "22:00-24:00"),
+        ('start: 22:00, end: ""', "22:00-24:00"),
+        ("end: 06:00", "00:00-06:00"),
+    ],
+)
+def test_a_timer_with_one_end_goes_to_that_of_the_day(
+    job: Write, timer: str, hours: str
+) -> None:
+    path = job("start: 02:00, end: 20:00", timer)
+    assert rows_of(path)["trainSpec.trigger"].value.startswith(f"timer {hours} and ")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +288,22 @@ def test_what_is_wrong_is_one_line(job: Write, old: str, new: str, reason: str) 
     assert not Path("job-campaign.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "benchmarkingjob: &a\n  x: [*a]\n",
+        "benchmarkingjob: &a\n  x: *a\n",
+        "kind: IncrementalLearningJob\nspec: &a {b: {c: [1, *a]}}\n",
+        "&a [*a]",
+    ],
+)
+def test_what_contains_itself_is_one_line(here: Path, text: str) -> None:
+    (here / "job.yaml").write_text(text)
+    result = run("job.yaml")
+    assert isinstance(result.exception, InputError), result.output
+    assert "job.yaml: not YAML: its aliases stand for too many values" in str(result.exception)
+
+
 def test_too_many_values_are_refused(here: Path) -> None:
     lines = "".join(f"  a{i}: 1\n" for i in range(10_001))
     (here / "job.yaml").write_text(f"spec:\n{lines}")
@@ -249,69 +323,6 @@ def test_no_text_of_a_job_gets_out_of_its_comment(job: Write) -> None:
     path = job('"Bridges, east"', '"x\\nname: evil"')
     assert run(str(path)).exit_code == 0
     assert load_config(Path("job-campaign.yaml")).name == "x-name-evil"
-
-
-def test_a_benchmark_becomes_a_campaign_with_an_arm_a_point(
-    benchmark: Write, here: Path
-) -> None:
-    result = run(str(benchmark()), "--to", "bridges.yaml")
-    assert result.exit_code == 0, result.output
-    config = load_config(Path("bridges.yaml"))
-    assert (config.name, config.store) == ("bridges", "space")
-    assert config.batches.count == 3
-    assert config.publish is not None
-    assert config.publish.method == config.methods[0].label
-    assert config.data.model_dump()["root"] == "pictures/train"
-    n_initial, n_batch = config.initial.images, config.batches.sampling_batch
-    assert n_initial is not None
-    assert n_initial + 4 * n_batch <= 200
-    thresholds = {
-        (m.model_dump()["filter"]["threshold_img"], m.model_dump()["filter"]["threshold_box"])
-        for m in config.methods
-    }
-    assert thresholds == {(a, b) for a in (0.9, 0.5) for b in (0.9, 0.3)}
-    assert "backhaul analyze leaderboard" in result.output
-
-
-def test_what_a_benchmark_says_beside_is_told(benchmark: Write) -> None:
-    rows = {row.key: row for row in translate_benchmark(read_documents([benchmark()])[0]).rows}
-    beside = {"rank.save_mode", "incremental_learning_data_setting.splitting_method"}
-    assert beside <= {key for key, row in rows.items() if row.why == "no field here"}
-    assert rows["model_eval"].value == "f1_score >= 0.01"
-    assert "accept.compare.metric = F1" in rows["model_eval"].here
-    assert rows["basemodel.hyperparameters"].value == "momentum=0.95|0.5"
-
-
-def test_files_of_a_benchmark_are_found_from_a_folder_above(
-    benchmark: Write, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = benchmark()
-    (here / "elsewhere").mkdir()
-    monkeypatch.chdir(here / "elsewhere")
-    assert run(str(path), "--to", "bridges.yaml").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        ("incrementallearning", "lifelonglearning", "expected incrementallearning"),
-        ("./bench/one.yaml", "./bench/two.yaml", "./bench/two.yaml: no such file"),
-        ("testenv:\n  dataset", "environment:\n  dataset", "expected the key testenv"),
-        (
-            "incremental_rounds: 3",
-            "incremental_rounds: 0",
-            "incremental_rounds: expected a whole",
-        ),
-        ("name: IBT", "name: Other", "expected one of"),
-        ("[0.9, 0.3]", f"{[0.5] * 30}", "60 combinations, at most 50"),
-    ],
-)
-def test_a_benchmark_that_is_wrong_is_one_line(
-    benchmark: Write, old: str, new: str, reason: str
-) -> None:
-    documents = read_documents([benchmark(old, new)])
-    with pytest.raises(InputError, match=reason.replace("[", r"\[")):
-        translate_benchmark(documents[0])
 
 
 def test_each_variable_is_a_field(job: Write) -> None:

@@ -1,16 +1,26 @@
 """What each condition finds: at the edges, and where nothing is known."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
 from backhaul.campaign.triggers import MetricCondition, Trigger, WindowCondition
+from backhaul.fleet import windows
+from backhaul.fleet.windows import last_windows, recent_windows
+from backhaul.inbox.reference import Reference, remember
+from backhaul.inbox.summary import Summary
+from backhaul.inbox.windows import WINDOW_COLUMNS
+from backhaul.nodelayout import windows_entry
 from backhaul.registry.cards import Card
 from backhaul.registry.decisions import decide as accept
 from backhaul.registry.registering import register
 from backhaul.registrylayout import RegistryFiles
+from backhaul.storage.imagefiles import TRANSFERS
+from backhaul.storage.objects import replace
+from backhaul.storage.parquet import to_parquet
 from backhaul.triggers.conditions import answer_of
 from backhaul.triggers.decisions import Answer
 from tests.agents import put_window
@@ -116,6 +126,49 @@ def test_drift_is_that_of_the_node_which_moved_furthest(arriving: Arriving) -> N
     assert "of classes at cam-b" in moved.text
     assert answer(arriving, "drift", now, what="confidences").holds is False
     assert answer(arriving, "drift", now, what="classes", above=9.0).holds is False
+
+
+FEW = [0, 0, 0, 0, 0, 0, 0, 0, 0, 5]
+"""Objects of a window of ten minutes."""
+
+
+def put_entry(root: str, number: int, minutes_ago: float, **seen: Any) -> None:
+    """Put an entry of the table of windows: one window, that was taken in by itself."""
+    at = NOON - timedelta(minutes=minutes_ago)
+    told = Summary(node="cam", number=number, model="m", began_s=at.timestamp(), **seen)
+    row = dict.fromkeys(WINDOW_COLUMNS, 0) | {"arrived": at, "node": "cam", "model": "m"}
+    table = pd.DataFrame([row | {"summary": told.model_dump_json()}])
+    replace(windows_entry(root, number), to_parquet(table))
+
+
+def test_drift_looks_at_all_that_was_taken_in_within_a_day(
+    arriving: Arriving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each ten minutes make an entry, and a day has many of few objects."""
+    first = Summary(node="cam", number=1, model="m", confidence=ALIKE, classes={"0": 600})
+    remember(arriving.root, [first])
+    for number in range(1, 150):
+        ago = 10 * (149 - number)
+        put_entry(arriving.root, number, ago, confidence=FEW, classes={"1": 5})
+    found = answer(arriving, "drift", NOON, what="classes")
+    assert found.holds is True
+    told = recent_windows(arriving.root, NOON.timestamp())["cam"]
+    assert [each.number for each in told] == [*range(5, 150)]
+    assert len(last_windows(arriving.root)) == 149
+    monkeypatch.setattr(windows, "MOST_BYTES", 1)
+    told = recent_windows(arriving.root, NOON.timestamp())["cam"]
+    assert [each.number for each in told] == [*range(150 - TRANSFERS, 150)]
+
+
+def test_drift_is_known_of_a_camera_that_began_at_night(arriving: Arriving) -> None:
+    """Windows without an object are none of those that later ones are compared with."""
+    night = [Summary(node="cam", number=n, model="m") for n in range(1, 30)]
+    day = Summary(node="cam", number=30, model="m", confidence=ALIKE, classes={"0": 600})
+    remember(arriving.root, [*night, day])
+    put_entry(arriving.root, 1, 0, confidence=ALIKE, classes={"1": 600})
+    assert answer(arriving, "drift", NOON, what="classes").holds is True
+    stored = Reference(model="m", windows=tuple(range(24)))  # as it was before
+    assert stored.with_window(day).confidence == tuple(ALIKE)
 
 
 def metric(arriving: Arriving, **fields: Any) -> Answer:

@@ -20,6 +20,7 @@ from backhaul.triggers.asking import all_of, answers_of, any_of, ask, decide, lo
 from backhaul.triggers.decisions import Answer, Decision, DecisionLog
 from backhaul.triggers.hours import allowed, begin_hour, finish_hour, fire_if_full, ready
 from backhaul.triggers.labelling import list_unplayed
+from backhaul.triggers.wording import became_of
 from tests.triggered import BATCH, NOON, Arriving
 
 TRUTHS = st.sampled_from([True, False, None])
@@ -232,6 +233,43 @@ def test_what_is_fired_by_hand_waits_for_a_full_batch(arriving: Arriving) -> Non
     arriving.drop(BATCH)
     assert hour(arriving) == [0]
     assert arriving.decisions.read().standing is None
+
+
+def fired_by_hand(arriving: Arriving) -> str:
+    """Fire, play an hour, and return what is said of it."""
+    arriving.drop(BATCH)
+    arriving.decisions.fire("ann", "new camera", NOON.timestamp())
+    assert len(hour(arriving)) == 1
+    return became_of(arriving.decisions.read().decisions[-1])
+
+
+def test_what_is_fired_by_hand_names_the_batches_that_it_lets_be_played(
+    arriving: Arriving,
+) -> None:
+    """Not those that were played before there were triggers."""
+    arriving.drop(2 * BATCH)
+    assert hour(arriving) == [0, 1]
+    labelled(arriving, 99)
+    assert fired_by_hand(arriving).startswith("batch 2: ")
+
+
+def test_what_is_kept_no_more_is_not_let_be_played_again(
+    arriving: Arriving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_DECISIONS", 2)
+    labelled(arriving, 99)
+    assert fired_by_hand(arriving).startswith("batch 0: ")
+    for _ in range(2):
+        arriving.label(arriving.drop(1))  # so that something else is found
+        decided(arriving)
+    log = arriving.decisions.read()
+    assert not any(decision.fires for decision in log.decisions)
+    assert log.given == 1
+    assert DecisionLog.model_validate(log.model_dump(exclude={"given_before"})).given == 0
+    arriving.drop(BATCH - 2)
+    arriving.decisions.fire("ann", "again", NOON.timestamp())
+    assert hour(arriving) == [1]
+    assert became_of(arriving.decisions.read().decisions[-1]).startswith("batch 1: ")
 
 
 def test_an_hour_of_now_leaves_nothing_for_later(arriving: Arriving) -> None:

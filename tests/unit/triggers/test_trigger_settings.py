@@ -50,6 +50,16 @@ def test_metrics_have_their_usual_names_too() -> None:
     ("trigger", "said"),
     [
         ({"all": []}, "triggers.all"),
+        ({**METRIC, "value": float("nan")}, "triggers.value: Input should be a finite number"),
+        ({**METRIC, "value": float("inf")}, "triggers.value: Input should be a finite number"),
+        (
+            {**METRIC, "value": None, "change": float("-inf")},
+            "triggers.change: Input should be a finite number",
+        ),
+        (
+            {"kind": "drift", "above": float("inf")},
+            "triggers.above: Input should be a finite number",
+        ),
         ({"kind": "labelled", "images": 0}, "triggers.images: Input should be greater"),
         ({"kind": "window", "hours": "25:00-06:00"}, "triggers.hours: expected hours as"),
         ({"kind": "window", "hours": "06:00-06:00"}, "is no time at all"),
