@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,6 +38,20 @@ def prepare_prefect(store: str) -> None:
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
     }.items():
         os.environ.setdefault(key, value)
+    if "prefect" in sys.modules:
+        _take_up_settings()
+
+
+def _take_up_settings() -> None:
+    """Let Prefect read its settings again: code that a config names may have imported it."""
+    from prefect.context import (
+        GLOBAL_SETTINGS_CONTEXT,
+        SettingsContext,
+        refresh_global_settings_context,
+    )
+
+    if SettingsContext.get() is GLOBAL_SETTINGS_CONTEXT:  # else somebody has set others
+        refresh_global_settings_context()
 
 
 def require_server(config: CampaignConfig) -> None:

@@ -52,6 +52,21 @@ def test_a_busy_database_is_tried_again_without_a_word(tmp_path: Path) -> None:
     assert said.stdout.split() == ["False", "True"], said.stderr
 
 
+IMPORTED = """
+import prefect
+from prefect.settings import get_current_settings
+from backhaul.cli.prefect import prepare_prefect
+prepare_prefect(".")
+print(get_current_settings().server.database.connection_url.get_secret_value())
+"""
+
+
+def test_it_lies_in_the_store_though_code_of_the_user_imports_prefect(tmp_path: Path) -> None:
+    said = run(tmp_path, sys.executable, "-c", IMPORTED)
+    place = tmp_path.resolve() / ".backhaul" / "prefect.db"
+    assert said.stdout.split() == [f"sqlite+aiosqlite:///{place}"], said.stderr
+
+
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "never.yaml").write_text(CONFIG)
     database = tmp_path / "own.db"
