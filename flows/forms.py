@@ -118,9 +118,10 @@ class _Arranging:
         fields = [*owners.values()]
         field = next((each for each in fields if NULL in each.get("anyOf", ())), fields[0])
         shape = {key: field[key] for key in SHAPE if key in field}
-        if (
-            len({each.get("$ref") for each in fields}) > 1
-        ):  # that of the kind is checked with it
+        is_part = "$ref" in field and len(owners) < n_models
+        if is_part or len({each.get("$ref") for each in fields}) > 1:
+            # With defaults of its own it would be sent for kinds that lack it; what it is of
+            # its kind is checked with that.
             parts = {k: self._handler.resolve_ref_schema(each) for k, each in owners.items()}
             shape = {"type": "object", "properties": self._fields(parts)}
             arrange(shape)

@@ -17,13 +17,14 @@ import pytest
 from typer.testing import CliRunner
 
 from backhaul.cli.commands import app
+from flows.server import health
 from tests.services import asking
 
 pytestmark = pytest.mark.prefect
 
 PASSWORD = "admin:open-sesame-31"  # noqa: S105 - of a server of the tests
 HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30"
-FLOWS = ("initial-training", "campaign", "method", "hourly", "analyze")
+FLOWS = health.DEPLOYMENTS
 
 
 @dataclass(frozen=True)

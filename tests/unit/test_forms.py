@@ -67,6 +67,37 @@ def test_alternatives_are_one_form_without_defaults() -> None:
         assert not {"oneOf", "anyOf"} & set(union)
 
 
+def all_unions(schema: Any) -> Iterator[dict[str, Any]]:
+    """Walk over all unions inside a schema that were made one form."""
+    if isinstance(schema, dict):
+        if "dependentSchemas" in schema:
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from all_unions(part)
+
+
+def defaults_in(field: Any) -> list[Any]:
+    """Return the defaults that a form adds by itself below a field that nobody filled in."""
+    if "$ref" in field:
+        field = SCHEMA["$defs"][field["$ref"].rpartition("/")[2]]
+    own = [field["default"]] if "default" in field else []
+    below = (defaults_in(each) for each in field.get("properties", {}).values())
+    return own + [value for values in below for value in values]
+
+
+def test_a_form_sends_nothing_of_a_kind_that_is_not_chosen() -> None:
+    found = list(all_unions(SCHEMA))
+    assert len(found) > 3
+    for union in found:
+        rules = union["dependentSchemas"]["kind"]["allOf"]
+        kinds = [SCHEMA["$defs"][r["then"]["$ref"].rpartition("/")[2]] for r in rules]
+        for name, field in union["properties"].items():
+            if not all(name in kind["properties"] for kind in kinds):
+                assert defaults_in(field) == [], name
+
+
 def test_a_form_tells_which_kind_a_field_is_for_and_what_empty_means() -> None:
     data, method, stopping = (union["properties"] for union in unions())
     assert data["images"]["description"] == "digits: number of scenes; empty = 420"
