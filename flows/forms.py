@@ -118,17 +118,44 @@ class _Arranging:
         fields = [*owners.values()]
         field = next((each for each in fields if NULL in each.get("anyOf", ())), fields[0])
         shape = {key: field[key] for key in SHAPE if key in field}
-        is_part = "$ref" in field and len(owners) < n_models
-        if is_part or len({each.get("$ref") for each in fields}) > 1:
-            # With defaults of its own it would be sent for kinds that lack it; what it is of
-            # its kind is checked with that.
+        if len({each.get("$ref") for each in fields}) > 1:  # each is checked with its kind
             parts = {k: self._handler.resolve_ref_schema(each) for k, each in owners.items()}
             shape = {"type": "object", "properties": self._fields(parts)}
             arrange(shape)
-        if shape.get("type") == "boolean":
-            shape["enum"] = [True, False]  # a switch looks off where nothing is chosen
+        elif len(owners) < n_models:
+            shape = self._without_defaults(shape)
         meaning = _meaning(owners, all_have_it=len(owners) == n_models)
-        return {**shape, "description": meaning + _usual(owners)}
+        return _shown(shape, meaning + _usual(owners))
+
+    def _without_defaults(self, shape: Json) -> Json:
+        """Return a field, and parts below it, without defaults: a form would send those."""
+        if "anyOf" in shape:
+            either = [self._without_defaults(each) for each in shape["anyOf"]]
+            return {**shape, "anyOf": either}
+        if "$ref" not in shape:
+            return shape
+        model = self._handler.resolve_ref_schema(shape)
+        if "properties" not in model:
+            return shape
+        part = {
+            "title": shape.get("title", model.get("title", "")),
+            "type": "object",
+            "properties": {k: self._plain(each) for k, each in model["properties"].items()},
+        }
+        arrange(part)
+        return part
+
+    def _plain(self, field: Json) -> Json:
+        """Return a field of a part without its default, which its description tells instead."""
+        shape = self._without_defaults({key: field[key] for key in SHAPE if key in field})
+        return _shown(shape, field.get("description", "") + _usual({"": field}))
+
+
+def _shown(shape: Json, description: str) -> Json:
+    """Return a field as a form shows it."""
+    if shape.get("type") == "boolean":
+        shape = {**shape, "enum": [True, False]}  # a switch looks off where nothing is chosen
+    return {**shape, "description": description}
 
 
 def _conditions(kinds: Sequence[str], references: Sequence[Json]) -> list[Json]:

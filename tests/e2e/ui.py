@@ -124,7 +124,9 @@ class Ui:
 
     def _seen(self, name: str) -> str:
         try:
-            return f"{self.page.url.split('?')[0]}\nseen: {self.picture(name)}"
+            wrong = self.page.locator("[class*=text-red], [class*=text-destructive]")
+            told = "; ".join(filter(None, wrong.all_inner_texts()))
+            return f"{self.page.url.split('?')[0]}\nseen: {self.picture(name)}\nsaid: {told}"
         except PlaywrightError as error:
             return f"no picture: {error}"
 

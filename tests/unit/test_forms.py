@@ -83,7 +83,8 @@ def defaults_in(field: Any) -> list[Any]:
     if "$ref" in field:
         field = SCHEMA["$defs"][field["$ref"].rpartition("/")[2]]
     own = [field["default"]] if "default" in field else []
-    below = (defaults_in(each) for each in field.get("properties", {}).values())
+    parts = [*field.get("properties", {}).values(), *field.get("anyOf", [])]
+    below = (defaults_in(each) for each in parts)
     return own + [value for values in below for value in values]
 
 
