@@ -45,6 +45,9 @@ EARLIER_LABELS = "backhaul: run on new labels"
 """What counted labels before; whatever makes automations removes it."""
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
+ALL = "backhaul.all"
+"""A label that no event has, so that all are counted together. Without `for_each` Prefect also
+fires where no event ever came, again and again."""
 SILENT = timedelta(seconds=90)
 """Three heartbeats that did not come."""
 PENDING = timedelta(minutes=15)
@@ -150,6 +153,7 @@ def wake_on_labels(deployment: UUID, pause: timedelta) -> AutomationCore:
         description=f"An event {LABELLED}, and none for {seconds} after it.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
+            for_each={ALL},
             after={LABELLED},
             expect={LABELLED},
             threshold=1,

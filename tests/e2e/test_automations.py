@@ -309,13 +309,15 @@ def test_labels_wake_the_triggers_once_they_pause(
         chosen = {"deployments": {"id": {"any_": [str(triggers)]}}}
         return len(post(prefect_on_postgres, "flow_runs/filter", chosen))
 
+    time.sleep(25)
+    assert runs() == 0  # nobody has labelled anything
     emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-1", 4)
     time.sleep(6)
     emit(prefect_on_postgres, LABELLED, "backhaul.node.cam-2", 3)
     time.sleep(6)
     assert runs() == 0  # somebody is labelling
     until(lambda: runs() == 1)
-    time.sleep(12)
+    time.sleep(25)
     assert runs() == 1  # once for all of them
 
 
