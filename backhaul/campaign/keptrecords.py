@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from backhaul.campaign.recordfiles import RecordType
-from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.listing import Stored, files_in
+from backhaul.campaign.recordfiles import RecordType, read_each
+from backhaul.storage.listing import Stored
 
 M = TypeVar("M", bound=BaseModel)
 _MOST = 2**16
@@ -28,11 +26,7 @@ def read_written_once(kind: RecordType[M], folder: str) -> dict[str, M]:
         kind: What they are.
         folder: Where they lie.
     """
-    files = [each for each in files_in(folder) if each.uri.endswith(".json")]
-    with ThreadPoolExecutor(TRANSFERS) as threads:
-        found = list(threads.map(lambda stored: _kept(kind, stored), files))
-    stems = (each.uri.rpartition("/")[2].removesuffix(".json") for each in files)
-    return {s: each for s, each in zip(stems, found, strict=True) if each is not None}
+    return read_each(folder, partial(_kept, kind))
 
 
 @lru_cache(_MOST)

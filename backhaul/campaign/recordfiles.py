@@ -7,6 +7,7 @@ moved. They are made absolute where a record is read.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -20,7 +21,7 @@ from backhaul.storage.checksums import CHECKSUM, with_checksum, without_checksum
 from backhaul.storage.conditional import read_or_none
 from backhaul.storage.damaged import set_aside
 from backhaul.storage.imagefiles import TRANSFERS
-from backhaul.storage.listing import names_in
+from backhaul.storage.listing import Stored, files_in
 from backhaul.storage.objects import replace
 from backhaul.untrusted import one_line, understanding
 from backhaul.values.roots import Roots
@@ -120,8 +121,18 @@ class RecordType(Generic[M]):
 
     def read_all(self, folder: str) -> dict[str, M]:
         """Return the records in a folder by the stems of their file names, sorted."""
-        names = [name for name in names_in(folder) if name.endswith(".json")]
-        with ThreadPoolExecutor(TRANSFERS) as threads:
-            found = list(threads.map(lambda name: self.read(f"{folder}/{name}"), names))
-        stems = (name.removesuffix(".json") for name in names)
-        return {s: each for s, each in zip(stems, found, strict=True) if each is not None}
+        return read_each(folder, lambda stored: self.read(stored.uri))
+
+
+def read_each(folder: str, read: Callable[[Stored], M | None]) -> dict[str, M]:
+    """Return what is read of each record in a folder, by the stems of their names, sorted.
+
+    Args:
+        folder: Where they lie.
+        read: Reads one, side by side with others; None = it is gone.
+    """
+    files = [each for each in files_in(folder) if each.uri.endswith(".json")]
+    with ThreadPoolExecutor(TRANSFERS) as threads:
+        found = list(threads.map(read, files))
+    stems = (each.uri.rpartition("/")[2].removesuffix(".json") for each in files)
+    return {s: each for s, each in zip(stems, found, strict=True) if each is not None}
